@@ -1,0 +1,16 @@
+//! What the tests of this workspace share: goldens, tolerances and synthesised tones.
+//!
+//! A golden is a small `.safetensors` file made by a script that lies beside it; [`Golden`] reads it, and
+//! [`assert_close`] compares against it and reports the worst place. Larger reference material is not part of the
+//! repository: [`reference_dir`] finds it when it is there, and a test that needs it calls [`reference`], which says
+//! on stderr what was skipped.
+
+mod golden;
+mod reference;
+mod tolerance;
+mod tone;
+
+pub use golden::Golden;
+pub use reference::{reference, reference_dir};
+pub use tolerance::{Worst, assert_close, worst_difference};
+pub use tone::{noise, tone};

@@ -1,0 +1,24 @@
+use std::path::PathBuf;
+
+/// The folder of larger reference material, when this checkout has one beside it.
+///
+/// `EARMARK_REFERENCE` names it; without the variable a folder `shared/reference` next to the repository is used.
+pub fn reference_dir() -> Option<PathBuf> {
+    let dir = match std::env::var_os("EARMARK_REFERENCE") {
+        Some(dir) => PathBuf::from(dir),
+        None => {
+            let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join("..");
+            repository.join("..").join("shared").join("reference")
+        }
+    };
+    dir.is_dir().then_some(dir)
+}
+
+/// A path inside [`reference_dir`], or `None` after saying on stderr that `test` is skipped and why.
+pub fn reference(test: &str, path: &str) -> Option<PathBuf> {
+    let found = reference_dir().map(|dir| dir.join(path)).filter(|p| p.exists());
+    if found.is_none() {
+        eprintln!("skipped: {test} needs the reference material `{path}` (set EARMARK_REFERENCE)");
+    }
+    found
+}

@@ -1,0 +1,58 @@
+/// Where two arrays differ most.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Worst {
+    /// Position in the flattened arrays.
+    pub index: usize,
+    /// The absolute difference there; not a number when either side is not.
+    pub difference: f32,
+}
+
+/// The largest absolute difference; a value that is not a number counts as the worst of all.
+///
+/// Panics when the lengths differ.
+#[track_caller]
+pub fn worst_difference(got: &[f32], want: &[f32]) -> Worst {
+    assert_eq!(got.len(), want.len(), "lengths differ");
+    let mut worst = Worst { index: 0, difference: 0.0 };
+    for (index, (g, w)) in got.iter().zip(want).enumerate() {
+        let difference = (g - w).abs();
+        if difference > worst.difference || difference.is_nan() {
+            worst = Worst { index, difference };
+            if difference.is_nan() {
+                break;
+            }
+        }
+    }
+    worst
+}
+
+/// Asserts that `got` equals `want` within `tolerance` everywhere, and returns the worst difference seen.
+#[track_caller]
+pub fn assert_close(what: &str, got: &[f32], want: &[f32], tolerance: f32) -> f32 {
+    assert_eq!(got.len(), want.len(), "{what}: {} values, expected {}", got.len(), want.len());
+    let Worst { index, difference } = worst_difference(got, want);
+    assert!(
+        difference <= tolerance,
+        "{what}: off by {difference:e} at {index} (got {}, expected {}), allowed {tolerance:e}",
+        got[index],
+        want[index],
+    );
+    difference
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nan_is_never_close() {
+        let caught = std::panic::catch_unwind(|| assert_close("x", &[f32::NAN], &[0.0], 1.0));
+        assert!(caught.is_err());
+    }
+
+    #[test]
+    fn the_worst_place_is_named() {
+        let worst = worst_difference(&[0.0, 1.0, 2.0], &[0.0, 1.5, 2.25]);
+        assert_eq!(worst, Worst { index: 1, difference: 0.5 });
+    }
+}

@@ -1,0 +1,6 @@
+//! Matroska and WebM. The container is recognised by its content, so the corpus is what makes this target its own.
+#![no_main]
+
+mod decode;
+
+libfuzzer_sys::fuzz_target!(|file: &[u8]| decode::decode(file));

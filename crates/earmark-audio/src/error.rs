@@ -1,0 +1,121 @@
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A sound that could not be read or written: which one, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{} {origin}", self.kind.attempt())]
+#[non_exhaustive]
+pub struct Error {
+    /// Where the bytes came from, or were going.
+    pub origin: Origin,
+    /// What was wrong with them.
+    #[source]
+    pub kind: ErrorKind,
+}
+
+/// Where a sound's bytes came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// A file.
+    File(PathBuf),
+    /// Bytes in memory or from a reader.
+    Bytes,
+}
+
+impl Origin {
+    /// Builds the error that blames this origin.
+    pub(crate) fn blame(&self, kind: ErrorKind) -> Error {
+        Error { origin: self.clone(), kind }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::File(path) => write!(f, "`{}`", path.display()),
+            Origin::Bytes => f.write_str("memory"),
+        }
+    }
+}
+
+/// What was wrong with a sound.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// There is nothing to hear.
+    #[error("it holds no samples")]
+    Empty,
+    /// A float file holds NaN or infinity.
+    #[error("sample {index} is not a finite number")]
+    NotFinite {
+        /// Position of the first such sample.
+        index: usize,
+    },
+    /// The bytes could not be had at all.
+    #[error("it could not be read")]
+    Read(#[source] io::Error),
+    /// The file could not be written.
+    #[error("it could not be written")]
+    Write(#[source] io::Error),
+    /// No container this crate knows begins like this.
+    #[error("it is not in a known format (WAV, AU, AIFF, CAF, FLAC, MP3, AAC, Ogg, MP4/M4A, Matroska/WebM)")]
+    Unrecognised,
+    /// The container is known and what it says makes no sense.
+    #[error("it is malformed: {reason}")]
+    Malformed {
+        /// The first thing that made no sense.
+        reason: String,
+    },
+    /// The container is known and holds something this crate has no decoder for.
+    #[error("it cannot be decoded: {what}; convert it to WAV or FLAC")]
+    Unsupported {
+        /// The codec or variant.
+        what: String,
+    },
+    /// It decodes to more than [`DecodeOptions::max_duration`](crate::DecodeOptions::max_duration) allows.
+    #[error(
+        "it decodes to more than {limit:?} of sound; raise `max_duration` if it is meant to be that long"
+    )]
+    TooLong {
+        /// The cap that was passed.
+        limit: Duration,
+    },
+    /// A stream that cannot be rewound is held in memory, and this one is too large for that.
+    #[error("it streams more than {limit} bytes; save it to a file first")]
+    TooLarge {
+        /// The largest stream that is held.
+        limit: u64,
+    },
+    /// The chosen down-mix says nothing about this many channels.
+    #[error("it has {channels} channels, for which only the down-mix `mean` is defined")]
+    Downmix {
+        /// How many there are.
+        channels: usize,
+    },
+    /// A decoder hit a bug of its own. The file may be damaged, and the bug is worth a report with the file.
+    #[error("the decoder gave up: {message}")]
+    Panicked {
+        /// What it said.
+        message: String,
+    },
+}
+
+impl ErrorKind {
+    pub(crate) fn malformed(reason: impl Into<String>) -> ErrorKind {
+        ErrorKind::Malformed { reason: reason.into() }
+    }
+
+    pub(crate) fn unsupported(what: impl Into<String>) -> ErrorKind {
+        ErrorKind::Unsupported { what: what.into() }
+    }
+
+    fn attempt(&self) -> &'static str {
+        match self {
+            ErrorKind::Write(_) => "failed to write audio to",
+            _ => "failed to read audio from",
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Decodes sound files into one value the whole workspace speaks: mono `f32` at a known rate.
+//!
+//! ```no_run
+//! use earmark_audio::{DecodeOptions, decode_file};
+//!
+//! let clip = decode_file("siren.ogg", &DecodeOptions::default())?;
+//! println!("{} samples at {}", clip.waveform.samples().len(), clip.waveform.rate());
+//! for warning in &clip.warnings {
+//!     eprintln!("siren.ogg: {warning}");
+//! }
+//! # Ok::<(), earmark_audio::Error>(())
+//! ```
+//!
+//! The container is recognised by its content, never by its name; the table of formats is in the crate's README.
+//! A damaged file gives the samples that are there and a [`Warning`]; a file with nothing to hear is an [`Error`].
+//!
+//! It does not resample (`earmark-features`), cut to length (`earmark-data`) or touch the network (`earmark-hub`).
+#![forbid(unsafe_code)]
+
+mod waveform; // Read first: the type everything else speaks.
+
+mod decode; // Then the one-call functions,
+mod decoder; // the stream they are written over,
+mod downmix;
+mod source; // and what it reads from: one file per way to get samples out of bytes.
+
+mod error;
+mod wav;
+
+pub use waveform::{SampleRate, Waveform};
+
+pub use decode::{
+    Channels, Decoded, decode_bytes, decode_bytes_channels, decode_file, decode_file_channels, decode_reader,
+    decode_stream,
+};
+pub use decoder::{DecodeOptions, Decoder, Warning};
+pub use downmix::Downmix;
+
+pub use error::{Error, ErrorKind, Origin};
+pub use wav::{WavFormat, write_wav, write_wav_channels};

@@ -1,0 +1,83 @@
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use symphonia::core::io::MediaSource;
+
+/// The bytes of one sound, wherever they lie.
+///
+/// Clones share the bytes and the position. Symphonia keeps what it is given when a probe fails, so a second try, or
+/// a look at the edit list, needs a handle of its own.
+#[derive(Clone)]
+pub(crate) struct Input {
+    reader: Arc<Mutex<dyn ReadSeek>>,
+    len: u64,
+    seekable: bool,
+}
+
+trait ReadSeek: Read + Seek + Send {}
+impl<T: Read + Seek + Send> ReadSeek for T {}
+
+impl Input {
+    pub(crate) fn new(mut reader: impl Read + Seek + Send + 'static) -> io::Result<Input> {
+        let len = reader.seek(SeekFrom::End(0))?;
+        reader.rewind()?;
+        Ok(Input { reader: Arc::new(Mutex::new(reader)), len, seekable: true })
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Another handle at the first byte, which will deny that it can seek when `seekable` is false.
+    pub(super) fn rewound(&self, seekable: bool) -> io::Result<Input> {
+        self.reader().rewind()?;
+        Ok(Input { seekable, ..self.clone() })
+    }
+
+    /// Reads the first bytes and goes back before them. Returns how many there were.
+    pub(super) fn peek(&mut self, start: &mut [u8]) -> Result<usize, crate::ErrorKind> {
+        let read = read_up_to(self, start).and_then(|read| self.rewind().map(|()| read));
+        read.map_err(crate::ErrorKind::Read)
+    }
+
+    fn reader(&self) -> MutexGuard<'_, dyn ReadSeek + 'static> {
+        // A reader that panicked is asked again: whatever it answers is only bytes.
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Fills `buffer` as far as the bytes go.
+pub(super) fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader().read(buffer)
+    }
+}
+
+impl Seek for Input {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.reader().seek(to)
+    }
+}
+
+impl MediaSource for Input {
+    fn is_seekable(&self) -> bool {
+        self.seekable
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        self.seekable.then_some(self.len)
+    }
+}

@@ -1,0 +1,122 @@
+//! What a Matroska or WebM file says about its ends. Symphonia reads it and does not apply it: how long the codec
+//! takes to warm up (`CodecDelay`), how much of the last block is padding (`DiscardPadding`), and whether the file was
+//! written live, so that there is no end to miss. RFC 9559, RFC 8794.
+
+use std::io::{BufReader, Read, Seek};
+
+use super::Input;
+
+/// The ends of one track.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Ends {
+    /// Nanoseconds at the start that are not meant to be heard.
+    pub(super) delay: u64,
+    /// Nanoseconds at the end of the last block that are not meant to be heard.
+    pub(super) padding: u64,
+    /// The writer never learnt how long the file is: a browser's recorder.
+    pub(super) live: bool,
+}
+
+mod id {
+    pub(super) const SEGMENT: u32 = 0x1853_8067;
+    pub(super) const TRACKS: u32 = 0x1654_ae6b;
+    pub(super) const TRACK: u32 = 0xae;
+    pub(super) const TRACK_NUMBER: u32 = 0xd7;
+    pub(super) const CODEC_DELAY: u32 = 0x56aa;
+    pub(super) const CLUSTER: u32 = 0x1f43_b675;
+    pub(super) const BLOCK_GROUP: u32 = 0xa0;
+    pub(super) const BLOCK: u32 = 0xa1;
+    pub(super) const SIMPLE_BLOCK: u32 = 0xa3;
+    pub(super) const DISCARD_PADDING: u32 = 0x75a2;
+}
+
+/// Walks the whole file, a header a block, for `track`. What makes no sense ends the walk, not the decoding.
+pub(super) fn ends(input: &mut Input, track: u64) -> Ends {
+    let mut ends = Ends::default();
+    if input.rewind().is_err() {
+        return ends;
+    }
+    let mut walk = Walk { reader: BufReader::with_capacity(1 << 16, input) };
+    // The number of the track entry, then of the block, that what comes next belongs to.
+    let mut number = 0;
+    while let Some((id, size)) = walk.header() {
+        match id {
+            id::SEGMENT => ends.live = size.is_none(),
+            // Their children are met next, one by one; none of the ids read here occurs elsewhere.
+            id::TRACKS | id::TRACK | id::CLUSTER | id::BLOCK_GROUP => {}
+            _ => {
+                let Some(size) = size else { break };
+                let Some(rest) = walk.content(id, size, |id, content| match id {
+                    id::TRACK_NUMBER => number = unsigned(content),
+                    id::CODEC_DELAY if number == track => ends.delay = unsigned(content),
+                    // Only the last block's padding counts, so each new block forgets it.
+                    id::BLOCK | id::SIMPLE_BLOCK => {
+                        number = vint(content).map_or(0, |(number, _)| number);
+                        if number == track {
+                            ends.padding = 0;
+                        }
+                    }
+                    // Signed; a negative one would add silence, and nobody writes it.
+                    id::DISCARD_PADDING if number == track => {
+                        ends.padding = unsigned(content).min(i64::MAX as u64);
+                    }
+                    _ => {}
+                }) else {
+                    break;
+                };
+                if walk.reader.seek_relative(rest).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    ends
+}
+
+struct Walk<'a> {
+    reader: BufReader<&'a mut Input>,
+}
+
+impl Walk<'_> {
+    /// The next element's id, marker bits included, and its size; `None` for a size is "unknown".
+    fn header(&mut self) -> Option<(u32, Option<u64>)> {
+        let id = self.number(4, false)?;
+        let size = self.number(8, true)?;
+        Some((u32::try_from(id).ok()?, (size != u64::MAX).then_some(size)))
+    }
+
+    /// A number as long as the zeros it starts with, and one; `u64::MAX` for the reserved one of all ones.
+    fn number(&mut self, longest: usize, value: bool) -> Option<u64> {
+        let mut bytes = [0; 8];
+        self.reader.read_exact(&mut bytes[..1]).ok()?;
+        let length = bytes[0].leading_zeros() as usize + 1;
+        if length > longest {
+            return None;
+        }
+        self.reader.read_exact(&mut bytes[1..length]).ok()?;
+        if value { Some(vint(&bytes[..length])?.0) } else { Some(unsigned(&bytes[..length])) }
+    }
+
+    /// Shows the first bytes of an element, and returns how many are left in it.
+    fn content(&mut self, id: u32, size: u64, mut look: impl FnMut(u32, &[u8])) -> Option<i64> {
+        let mut bytes = [0; 8];
+        let shown = size.min(8) as usize;
+        self.reader.read_exact(&mut bytes[..shown]).ok()?;
+        look(id, &bytes[..shown]);
+        i64::try_from(size - shown as u64).ok()
+    }
+}
+
+/// The variable-length number at the start of `bytes`, and its length; `u64::MAX` for the reserved one of all ones.
+fn vint(bytes: &[u8]) -> Option<(u64, usize)> {
+    let length = bytes.first()?.leading_zeros() as usize + 1;
+    let value = unsigned(bytes.get(..length)?);
+    let bits = 7 * length as u32;
+    let mask = (1 << bits) - 1;
+    Some((if value & mask == mask { u64::MAX } else { value & mask }, length))
+}
+
+/// Up to eight big-endian bytes.
+fn unsigned(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
+}

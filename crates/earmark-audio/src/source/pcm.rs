@@ -1,0 +1,198 @@
+//! Samples that lie in a file as they are, one after another.
+
+use std::io::{Seek, SeekFrom};
+
+use super::input::read_up_to;
+use super::{Input, Spec, ima};
+use crate::decoder::Warning;
+use crate::error::ErrorKind;
+
+/// How one sample is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    U8,
+    S8,
+    S16,
+    S24,
+    S32,
+    F32,
+    F64,
+    MuLaw,
+    ALaw,
+}
+
+impl Encoding {
+    fn bytes(self) -> usize {
+        match self {
+            Encoding::U8 | Encoding::S8 | Encoding::MuLaw | Encoding::ALaw => 1,
+            Encoding::S16 => 2,
+            Encoding::S24 => 3,
+            Encoding::S32 | Encoding::F32 => 4,
+            Encoding::F64 => 8,
+        }
+    }
+}
+
+/// Which byte of a sample comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Endian {
+    Little,
+    Big,
+}
+
+/// How the samples lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// One sample of each channel, and again.
+    Plain(Encoding, Endian),
+    /// IMA ADPCM in blocks of so many bytes.
+    Ima { block: u16 },
+}
+
+/// What a header says about the samples behind it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    pub(super) spec: Spec,
+    pub(super) packing: Packing,
+    /// Where the first sample lies.
+    pub(super) start: u64,
+    /// Bytes of samples; `None` when the writer did not know, and they go on to the end.
+    pub(super) bytes: Option<u64>,
+}
+
+/// Reads the samples a [`Layout`] points at.
+pub(crate) struct PcmReader {
+    input: Input,
+    layout: Layout,
+    /// Bytes the header still promises.
+    left: Option<u64>,
+    truncated: bool,
+    buffer: Vec<u8>,
+}
+
+impl PcmReader {
+    pub(super) fn new(mut input: Input, layout: Layout) -> Result<PcmReader, ErrorKind> {
+        /// About as many bytes as are read at once.
+        const BLOCK: usize = 1 << 16;
+        // Bytes that are not read in part: a frame, or a block of many.
+        let unit = match layout.packing {
+            Packing::Plain(encoding, _) => encoding.bytes() * layout.spec.channels,
+            Packing::Ima { block } => block.into(),
+        };
+        input.seek(SeekFrom::Start(layout.start)).map_err(ErrorKind::Read)?;
+        let buffer = vec![0; BLOCK.div_ceil(unit) * unit];
+        Ok(PcmReader { input, layout, left: layout.bytes, truncated: false, buffer })
+    }
+
+    pub(super) fn spec(&self) -> Spec {
+        self.layout.spec
+    }
+
+    pub(super) fn warnings(&self) -> Vec<Warning> {
+        if self.truncated { vec![Warning::Truncated] } else { Vec::new() }
+    }
+
+    pub(super) fn next_block(&mut self, planes: &mut Vec<Vec<f32>>) -> Result<bool, ErrorKind> {
+        let Layout { spec, packing, .. } = self.layout;
+        let want = self.left.map_or(self.buffer.len(), |left| (self.buffer.len() as u64).min(left) as usize);
+        let read = read_up_to(&mut self.input, &mut self.buffer[..want]).map_err(ErrorKind::Read)?;
+        if let Some(left) = &mut self.left {
+            *left -= read as u64;
+            self.truncated |= read < want;
+        }
+        planes.resize_with(spec.channels, Vec::new);
+        planes.iter_mut().for_each(Vec::clear);
+        match packing {
+            Packing::Plain(encoding, endian) => {
+                // Half a frame at the end is nobody's sample.
+                let bytes = &self.buffer[..read - read % (encoding.bytes() * spec.channels)];
+                for (channel, plane) in planes.iter_mut().enumerate() {
+                    Picked { bytes, channel, channels: spec.channels }.append(encoding, endian, plane);
+                }
+            }
+            Packing::Ima { block } => {
+                self.buffer[..read].chunks(block.into()).for_each(|block| ima::decode(block, planes));
+            }
+        }
+        Ok(!planes[0].is_empty())
+    }
+}
+
+/// One channel of interleaved samples.
+struct Picked<'a> {
+    bytes: &'a [u8],
+    channel: usize,
+    channels: usize,
+}
+
+impl Picked<'_> {
+    fn append(&self, encoding: Encoding, endian: Endian, to: &mut Vec<f32>) {
+        use Encoding::{ALaw, F32, F64, MuLaw, S8, S16, S24, S32, U8};
+        use Endian::{Big, Little};
+        match (encoding, endian) {
+            (U8, _) => self.each(to, |[b]| (f32::from(b) - 128.0) / 128.0),
+            (S8, _) => self.each(to, |[b]| f32::from(b.cast_signed()) / 128.0),
+            (MuLaw, _) => self.each(to, |[b]| mu_law(b)),
+            (ALaw, _) => self.each(to, |[b]| a_law(b)),
+            (S16, Little) => self.each(to, |b| f32::from(i16::from_le_bytes(b)) / 32768.0),
+            (S16, Big) => self.each(to, |b| f32::from(i16::from_be_bytes(b)) / 32768.0),
+            // Into the top three bytes of four, where the sign is.
+            (S24, Little) => self.each(to, |[a, b, c]| scale_32(i32::from_le_bytes([0, a, b, c]))),
+            (S24, Big) => self.each(to, |[a, b, c]| scale_32(i32::from_be_bytes([a, b, c, 0]))),
+            (S32, Little) => self.each(to, |b| scale_32(i32::from_le_bytes(b))),
+            (S32, Big) => self.each(to, |b| scale_32(i32::from_be_bytes(b))),
+            (F32, Little) => self.each(to, f32::from_le_bytes),
+            (F32, Big) => self.each(to, f32::from_be_bytes),
+            (F64, Little) => self.each(to, |b| f64::from_le_bytes(b) as f32),
+            (F64, Big) => self.each(to, |b| f64::from_be_bytes(b) as f32),
+        }
+    }
+
+    fn each<const N: usize>(&self, to: &mut Vec<f32>, read: impl Fn([u8; N]) -> f32) {
+        let (samples, _) = self.bytes.as_chunks::<N>();
+        to.extend(samples.iter().skip(self.channel).step_by(self.channels).map(|sample| read(*sample)));
+    }
+}
+
+/// The integer rounds to a float first, as in libsndfile and ffmpeg; the power of two then changes no bit of it.
+fn scale_32(sample: i32) -> f32 {
+    sample as f32 / 2_147_483_648.0
+}
+
+/// ITU-T G.711 µ-law, as a fraction of 16-bit full scale.
+fn mu_law(byte: u8) -> f32 {
+    let bits = !byte;
+    let magnitude = (((i16::from(bits) & 0x0f) << 3) + 0x84) << ((bits >> 4) & 7);
+    let linear = if bits & 0x80 == 0 { magnitude - 0x84 } else { 0x84 - magnitude };
+    f32::from(linear) / 32768.0
+}
+
+/// ITU-T G.711 A-law, as a fraction of 16-bit full scale.
+fn a_law(byte: u8) -> f32 {
+    let bits = byte ^ 0x55;
+    let step = (i16::from(bits) & 0x0f) << 4;
+    let magnitude = match (bits >> 4) & 7 {
+        0 => step + 8,
+        exponent => (step + 0x108) << (exponent - 1),
+    };
+    let linear = if bits & 0x80 == 0 { -magnitude } else { magnitude };
+    f32::from(linear) / 32768.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Corner values of the tables in ITU-T G.711, scaled to 16 bits.
+    #[test]
+    fn mu_law_has_its_corners() {
+        let linear = |byte| (mu_law(byte) * 32768.0) as i32;
+        assert_eq!([0xff, 0x7f, 0x80, 0x00, 0xf0].map(linear), [0, 0, 32124, -32124, 120]);
+    }
+
+    #[test]
+    fn a_law_has_its_corners() {
+        let linear = |byte| (a_law(byte) * 32768.0) as i32;
+        assert_eq!([0xd5, 0x55, 0xaa, 0x2a].map(linear), [8, -8, 32256, -32256]);
+    }
+}

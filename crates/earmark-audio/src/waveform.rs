@@ -1,0 +1,93 @@
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::error::ErrorKind;
+
+/// Samples a second. Never zero.
+///
+/// A bare number beside a list of samples is how 8 kHz speech meets a 16 kHz model in silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SampleRate(NonZeroU32);
+
+impl SampleRate {
+    /// 16 kHz: what Wav2Vec2, HuBERT, AST and Whisper were trained on.
+    pub const HZ_16000: SampleRate = SampleRate::constant(16_000);
+    /// 48 kHz: what CLAP was trained on.
+    pub const HZ_48000: SampleRate = SampleRate::constant(48_000);
+
+    /// `None` for zero.
+    pub const fn new(hz: u32) -> Option<SampleRate> {
+        match NonZeroU32::new(hz) {
+            Some(hz) => Some(SampleRate(hz)),
+            None => None,
+        }
+    }
+
+    const fn constant(hz: u32) -> SampleRate {
+        SampleRate::new(hz).expect("the constants above are not zero")
+    }
+
+    /// The rate in hertz.
+    pub const fn hz(self) -> u32 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for SampleRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} Hz", self.0)
+    }
+}
+
+/// Mono audio at a known rate.
+///
+/// Invariant: at least one sample, and every sample finite. [`Waveform::new`] is the only way in, so no feature
+/// extractor or model asks again. Samples are nominally in `[-1, 1]`, but resampling and float files may overshoot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waveform {
+    samples: Vec<f32>,
+    rate: SampleRate,
+}
+
+impl Waveform {
+    /// Takes mono samples at `rate`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Empty`] without samples, [`ErrorKind::NotFinite`] when one is not a finite number.
+    pub fn new(samples: Vec<f32>, rate: SampleRate) -> Result<Waveform, ErrorKind> {
+        if samples.is_empty() {
+            return Err(ErrorKind::Empty);
+        }
+        match samples.iter().position(|x| !x.is_finite()) {
+            Some(index) => Err(ErrorKind::NotFinite { index }),
+            None => Ok(Waveform { samples, rate }),
+        }
+    }
+
+    /// The samples, at least one, all finite.
+    pub fn samples(&self) -> &[f32] {
+        &self.samples
+    }
+
+    /// The samples, given away.
+    pub fn into_samples(self) -> Vec<f32> {
+        self.samples
+    }
+
+    /// Samples a second.
+    pub fn rate(&self) -> SampleRate {
+        self.rate
+    }
+
+    /// How long it plays.
+    pub fn duration(&self) -> Duration {
+        Duration::from_secs_f64(self.samples.len() as f64 / f64::from(self.rate.hz()))
+    }
+
+    /// The first `samples` samples, or the whole clip when it is shorter; `samples` of 0 keeps one.
+    pub fn truncated(mut self, samples: usize) -> Waveform {
+        self.samples.truncate(samples.max(1));
+        self
+    }
+}

@@ -1,0 +1,62 @@
+use earmark_audio::{
+    DecodeOptions, ErrorKind, SampleRate, WavFormat, Waveform, decode_file, decode_file_channels, write_wav,
+    write_wav_channels,
+};
+use earmark_testkit::noise;
+
+#[test]
+fn a_float_wav_gives_back_every_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("noise.wav");
+    let clip = Waveform::new(noise(12345, 3), SampleRate::HZ_16000).unwrap();
+    write_wav(&path, &clip, WavFormat::Float32).unwrap();
+    assert_eq!(decode_file(&path, &DecodeOptions::default()).unwrap().waveform, clip);
+}
+
+#[test]
+fn a_16_bit_wav_rounds_and_clips_and_other_readers_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("steps.wav");
+    let samples = vec![0.0, 0.6 / 32768.0, -0.6 / 32768.0, 0.5, 1.5, -1.5];
+    write_wav(&path, &Waveform::new(samples, SampleRate::HZ_48000).unwrap(), WavFormat::Pcm16).unwrap();
+    let mut wav = hound::WavReader::open(&path).unwrap();
+    assert_eq!((wav.spec().sample_rate, wav.spec().channels, wav.spec().bits_per_sample), (48000, 1, 16));
+    let read: Vec<i16> = wav.samples().map(Result::unwrap).collect();
+    assert_eq!(read, [0, 1, -1, 16384, 32767, -32768]);
+}
+
+#[test]
+fn channels_come_back_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("three.wav");
+    let planes = [noise(100, 1), noise(100, 2), noise(100, 3)];
+    write_wav_channels(&path, &planes, SampleRate::HZ_48000, WavFormat::Float32).unwrap();
+    assert_eq!(decode_file_channels(&path, &DecodeOptions::default()).unwrap().planes, planes);
+}
+
+#[test]
+fn a_failed_write_names_the_path_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let uneven = [vec![0.0; 2], vec![0.0; 3]];
+    let path = folder.path().join("uneven.wav");
+    let error = write_wav_channels(&path, &uneven, SampleRate::HZ_16000, WavFormat::Pcm16).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Write(_)), "{error:?}");
+    assert!(error.to_string().starts_with("failed to write audio to `"), "{error}");
+    assert!(error.to_string().contains("uneven.wav"), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+    let nowhere = folder.path().join("no-such-folder").join("clip.wav");
+    let clip = Waveform::new(vec![0.0], SampleRate::HZ_16000).unwrap();
+    assert!(write_wav(&nowhere, &clip, WavFormat::Pcm16).is_err());
+}
+
+#[test]
+fn a_finished_write_leaves_only_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clip.wav");
+    std::fs::write(&path, b"what was here before").unwrap();
+    let clip = Waveform::new(vec![0.25], SampleRate::HZ_16000).unwrap();
+    write_wav(&path, &clip, WavFormat::Float32).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 48);
+}

@@ -1,0 +1,170 @@
+use std::fmt;
+use std::path::PathBuf;
+
+/// Something about a dataset that did not work: what was being done, and why it failed.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {task}")]
+#[non_exhaustive]
+pub struct Error {
+    /// What was being done.
+    pub task: Task,
+    /// Why it failed.
+    #[source]
+    pub kind: ErrorKind,
+}
+
+/// What was being done when it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Task {
+    /// Listing the clips of a folder.
+    Open(PathBuf),
+    /// Reading the sound of a clip.
+    Decode(PathBuf),
+    /// Unpacking an archive.
+    Unpack {
+        /// The archive.
+        archive: PathBuf,
+        /// The folder it is unpacked into.
+        into: PathBuf,
+    },
+    /// Writing the built-in sample.
+    Write(PathBuf),
+    /// Splitting so many clips into train and test.
+    Split(usize),
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Task::Open(path) => write!(f, "open the dataset in `{}`", path.display()),
+            Task::Decode(path) => write!(f, "decode the clip `{}`", path.display()),
+            Task::Unpack { archive, into } => {
+                write!(f, "unpack `{}` into `{}`", archive.display(), into.display())
+            }
+            Task::Write(path) => write!(f, "write the sample dataset to `{}`", path.display()),
+            Task::Split(clips) => write!(f, "split {clips} clips"),
+        }
+    }
+}
+
+impl Task {
+    /// The error of this task that failed because of `kind`.
+    pub(crate) fn failed(self, kind: ErrorKind) -> Error {
+        Error { task: self, kind }
+    }
+}
+
+/// Why it failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The folder is not there.
+    #[error("there is no such folder; give the folder whose sub-folders are the classes")]
+    NoFolder,
+    /// The folder holds files, but no sub-folders.
+    #[error("it has no class folders; put the clips of each class into a sub-folder named after the class")]
+    NoClasses,
+    /// There is nothing to tell apart.
+    #[error("`{class}` is its only class folder; a classifier needs at least two")]
+    OneClass {
+        /// The name of the folder.
+        class: String,
+    },
+    /// A class folder without a clip.
+    #[error("class folder `{class}` holds no sound files; add some or remove the folder")]
+    EmptyClass {
+        /// The name of the folder.
+        class: String,
+    },
+    /// A folder that cannot be listed.
+    #[error("folder `{}` cannot be listed", folder.display())]
+    Unlisted {
+        /// The folder.
+        folder: PathBuf,
+        /// What the file system says.
+        source: std::io::Error,
+    },
+    /// A name that cannot become a label.
+    #[error("the name of `{}` is not UTF-8; rename it", path.display())]
+    NotUtf8 {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A dataset with known contents is not whole.
+    #[error(
+        "it holds {clips} clips of {labels} genres where GTZAN has {wanted_clips} of {wanted_labels}; fetch it again"
+    )]
+    NotGtzan {
+        /// Clips found.
+        clips: usize,
+        /// Of GTZAN's genres, those found.
+        labels: usize,
+        /// Clips there should be.
+        wanted_clips: usize,
+        /// Genres there should be.
+        wanted_labels: usize,
+    },
+    /// An archive entry that leads out of the folder it is unpacked to.
+    #[error("entry `{entry}` leads outside the archive; this is not the GTZAN archive")]
+    Escape {
+        /// The entry's path.
+        entry: String,
+    },
+    /// An archive entry that is neither a file nor a folder.
+    #[error("entry `{entry}` is a link or a device; this is not the GTZAN archive")]
+    NotAFile {
+        /// The entry's path.
+        entry: String,
+    },
+    /// The same clip twice in one archive.
+    #[error("entry `{entry}` occurs twice; this is not the GTZAN archive")]
+    Repeated {
+        /// The entry's path.
+        entry: String,
+    },
+    /// A file, or everything together, is larger than the dataset could be.
+    #[error("{what} is larger than {limit} bytes; this is not the GTZAN archive")]
+    TooLarge {
+        /// What is too large.
+        what: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// The target exists and is somebody else's.
+    #[error("it already exists and is something else; choose another folder or remove this one")]
+    Occupied,
+    /// A sample nobody could listen to, or too large to be meant.
+    #[error("{option} is {value}, but has to be between {least} and {most}")]
+    OutOfRange {
+        /// The option's name.
+        option: &'static str,
+        /// Its value.
+        value: f64,
+        /// The least value allowed.
+        least: f64,
+        /// The largest value allowed.
+        most: f64,
+    },
+    /// The test part has to leave something to train on.
+    #[error(
+        "a test size of {test_size} leaves {train} clips to train on and {test} to test on; both need at least one"
+    )]
+    EmptyPart {
+        /// The size asked for.
+        test_size: crate::TestSize,
+        /// Clips to train on.
+        train: usize,
+        /// Clips to test on.
+        test: usize,
+    },
+    /// A fraction that is none.
+    #[error("a test size of {0} is not a fraction between 0 and 1")]
+    NotAFraction(f64),
+    /// The sound did not decode.
+    #[error(transparent)]
+    Audio(#[from] earmark_audio::Error),
+    /// The file system said no, or an archive is cut short or damaged.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}

@@ -1,0 +1,35 @@
+//! Audio classification datasets: which clips there are, what they are, and how they split into train and test.
+//!
+//! ```
+//! use earmark_data::sample::{self, SampleOptions};
+//! use earmark_data::{AudioDataset, TestSize, train_test_split};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let root = dir.path().join("sample");
+//! // Any folder will do whose sub-folders are the classes; the built-in sample is one.
+//! sample::write(&root, &SampleOptions { clips_per_genre: 2, seconds: 0.5, seed: 42 })?;
+//! let dataset = AudioDataset::open_folder(&root)?;
+//! assert_eq!(dataset.clips[0].name, "blues/blues.00000.wav");
+//!
+//! let split = train_test_split(dataset.clips.len(), TestSize::Fraction(0.1), 42)?;
+//! assert_eq!((split.train.len(), split.test.len()), (18, 2));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Opening a dataset reads no audio: [`Clip::decode`] does, clip by clip. Nothing here touches the network
+//! (`earmark-hub`), resamples (`earmark-features`) or makes batches (`earmark-train`).
+#![forbid(unsafe_code)]
+
+mod dataset; // Read first: the list every loader makes.
+mod error;
+mod folder;
+pub mod gtzan;
+mod landing;
+mod rng;
+pub mod sample;
+mod split;
+
+pub use dataset::{About, AudioDataset, Clip};
+pub use error::{Error, ErrorKind, Task};
+pub use rng::{permutation, torch_randperm};
+pub use split::{Split, TestSize, train_test_split};

@@ -1,0 +1,256 @@
+//! The cache folder, laid out as Python's `huggingface_hub` 2.4.0 lays it out, so that both can use one:
+//!
+//! ```text
+//! models--owner--name/
+//!   blobs/<etag>                  the bytes; an LFS file's etag is its SHA-256
+//!   snapshots/<commit>/<file>     a link to the blob
+//!   refs/<revision>               the commit it stood for when last seen
+//!   .no_exist/<commit>/<file>     empty: this commit has no such file
+//! .locks/models--owner--name/<etag>.lock
+//! ```
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::error::ErrorKind;
+use crate::repo::{FileName, Repo, Revision, is_commit};
+
+/// One repository's part of the cache. Every name that becomes a path was validated when it was made.
+pub(crate) struct RepoCache {
+    root: PathBuf,
+    locks: PathBuf,
+}
+
+/// A file in the cache.
+#[derive(Debug, Clone)]
+pub(crate) struct Cached {
+    pub(crate) commit: Commit,
+    pub(crate) path: PathBuf,
+}
+
+/// A full commit hash: 40 lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Commit(String);
+
+impl Commit {
+    pub(crate) fn new(text: &str) -> Option<Commit> {
+        is_commit(text).then(|| Commit(text.to_owned()))
+    }
+
+    pub(crate) fn as_revision(&self) -> Revision {
+        self.0.parse().expect("40 hexadecimal digits are a revision")
+    }
+}
+
+/// What the Hub calls a file's bytes; becomes a file name, so it is made of letters, digits, `-`, `_` and
+/// inner `.`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Etag(String);
+
+impl Etag {
+    /// From the header: `"…"`, perhaps after `W/`.
+    pub(crate) fn new(header: &str) -> Option<Etag> {
+        let text = header.strip_prefix("W/").unwrap_or(header).trim_matches('"');
+        let fits = (1..=128).contains(&text.len())
+            && !text.starts_with('.')
+            && !text.ends_with(".incomplete")
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        fits.then(|| Etag(text.to_owned()))
+    }
+
+    /// The SHA-256 of the bytes, if that is what this is (it is for LFS files).
+    pub(crate) fn sha256(&self) -> Option<&str> {
+        (self.0.len() == 64 && self.0.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+            .then_some(&self.0)
+    }
+}
+
+impl RepoCache {
+    pub(crate) fn new(cache_dir: &Path, repo: &Repo) -> RepoCache {
+        let folder = format!("{}--{}", repo.kind.cache_prefix(), repo.id.as_str().replace('/', "--"));
+        RepoCache { locks: cache_dir.join(".locks").join(&folder), root: cache_dir.join(folder) }
+    }
+
+    /// The commit `revision` stood for when last seen.
+    pub(crate) fn commit_of(&self, revision: &Revision) -> Option<Commit> {
+        if revision.is_commit() {
+            return Commit::new(revision.as_str());
+        }
+        let mut text = String::new();
+        File::open(self.ref_path(revision)).ok()?.take(64).read_to_string(&mut text).ok()?;
+        Commit::new(text.trim())
+    }
+
+    /// The file of that commit, if it is cached.
+    pub(crate) fn find(&self, commit: &Commit, file: FileName<'_>) -> Option<Cached> {
+        let path = self.pointer(commit, file);
+        path.is_file().then(|| Cached { commit: commit.clone(), path })
+    }
+
+    /// The folder of that commit's files.
+    pub(crate) fn snapshot(&self, commit: &Commit) -> PathBuf {
+        self.root.join("snapshots").join(&commit.0)
+    }
+
+    pub(crate) fn pointer(&self, commit: &Commit, file: FileName<'_>) -> PathBuf {
+        self.snapshot(commit).join(file.as_str())
+    }
+
+    pub(crate) fn blob(&self, etag: &Etag) -> PathBuf {
+        self.root.join("blobs").join(&etag.0)
+    }
+
+    fn ref_path(&self, revision: &Revision) -> PathBuf {
+        self.root.join("refs").join(revision.as_str())
+    }
+
+    fn no_exist(&self, commit: &Commit, file: FileName<'_>) -> PathBuf {
+        self.root.join(".no_exist").join(&commit.0).join(file.as_str())
+    }
+
+    /// Whether that commit is known to have no such file.
+    pub(crate) fn is_known_missing(&self, commit: &Commit, file: FileName<'_>) -> bool {
+        self.no_exist(commit, file).is_file()
+    }
+
+    /// Remembers that the commit has no such file. A cache that cannot be written only forgets it.
+    pub(crate) fn remember_missing(&self, commit: &Commit, file: FileName<'_>) {
+        let path = self.no_exist(commit, file);
+        if let Err(error) = make_parent(&path).and_then(|()| fs::write(&path, "")) {
+            tracing::debug!(path = %path.display(), %error, "cannot note that the file does not exist");
+        }
+    }
+
+    /// Remembers the commit a branch or tag stood for. A cache that cannot be written (a shared one, mounted
+    /// read-only) still serves the files it holds, so failing is not an error.
+    pub(crate) fn remember_commit(&self, revision: &Revision, commit: &Commit) {
+        if revision.is_commit() || self.commit_of(revision).as_ref() == Some(commit) {
+            return;
+        }
+        let path = self.ref_path(revision);
+        if let Err(error) = make_parent(&path).and_then(|()| fs::write(&path, &commit.0)) {
+            tracing::warn!(path = %path.display(), %error, "cannot note the commit for offline use");
+        }
+    }
+
+    /// Waits until no other process downloads this blob; the lock ends with the returned file.
+    ///
+    /// It only saves a second download of the same bytes. Blobs appear by rename, whole or not at all, so a
+    /// file system without locks is no error.
+    pub(crate) fn lock(&self, etag: &Etag) -> Option<File> {
+        let path = self.locks.join(format!("{}.lock", etag.0));
+        let lock = make_parent(&path).and_then(|()| File::create(&path)).and_then(|file| {
+            file.lock()?;
+            Ok(file)
+        });
+        lock.inspect_err(|error| tracing::debug!(path = %path.display(), %error, "no lock")).ok()
+    }
+
+    /// An empty file beside the blob, to become it by [`Incomplete::publish`].
+    pub(crate) fn incomplete(&self, etag: &Etag) -> Result<Incomplete, ErrorKind> {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let blob = self.blob(etag);
+        // No two downloads share a file, even where locks do not work.
+        let unique = format!(
+            "{}.{}-{}.incomplete",
+            etag.0,
+            std::process::id(),
+            COUNTER.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = blob.with_file_name(unique);
+        let file = make_parent(&path).and_then(|()| File::create(&path)).map_err(|e| io_error(&path, e))?;
+        Ok(Incomplete { file, path, blob })
+    }
+
+    /// Makes the blob appear as the file of that commit.
+    pub(crate) fn link(&self, commit: &Commit, file: FileName<'_>, etag: &Etag) -> Result<Cached, ErrorKind> {
+        let path = self.pointer(commit, file);
+        let link = || {
+            make_parent(&path)?;
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            match link_blob(&self.blob(etag), &path, file) {
+                // Another process linked the same blob at the same moment.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                done => done,
+            }
+        };
+        link().map_err(|e| io_error(&path, e))?;
+        Ok(Cached { commit: commit.clone(), path })
+    }
+}
+
+/// Relative, so that a cache can be moved, and as Python writes it.
+#[cfg(unix)]
+fn link_blob(blob: &Path, pointer: &Path, file: FileName<'_>) -> io::Result<()> {
+    let name = blob.file_name().expect("a blob has a name");
+    // Up through the file's folders, the commit and `snapshots`.
+    let up: PathBuf = std::iter::repeat_n("..", file.as_str().matches('/').count() + 2).collect();
+    std::os::unix::fs::symlink(up.join("blobs").join(name), pointer)
+}
+
+/// Symbolic links need a privilege on Windows, hard links do not; a file system with neither gets a copy.
+#[cfg(not(unix))]
+fn link_blob(blob: &Path, pointer: &Path, _file: FileName<'_>) -> io::Result<()> {
+    fs::hard_link(blob, pointer).or_else(|_| fs::copy(blob, pointer).map(drop))
+}
+
+/// A download on its way to become a blob; removed unless it does.
+pub(crate) struct Incomplete {
+    pub(crate) file: File,
+    pub(crate) path: PathBuf,
+    blob: PathBuf,
+}
+
+impl Incomplete {
+    /// Moves the file to where the blob belongs. To be called on verified bytes only.
+    pub(crate) fn publish(self) -> Result<(), ErrorKind> {
+        // Without this, a power cut can leave the new name on an empty file.
+        self.file.sync_all().map_err(|e| io_error(&self.path, e))?;
+        fs::rename(&self.path, &self.blob).map_err(|e| io_error(&self.blob, e))
+    }
+}
+
+impl Drop for Incomplete {
+    fn drop(&mut self) {
+        // After `publish` it is gone already.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn make_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
+}
+
+pub(crate) fn io_error(path: &Path, source: io::Error) -> ErrorKind {
+    ErrorKind::Io { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn etag_headers_become_file_names_or_nothing() {
+        let name = |header| Etag::new(header).map(|etag| etag.0);
+        assert_eq!(name("\"abc-123\"").as_deref(), Some("abc-123"));
+        assert_eq!(name("W/\"abc\"").as_deref(), Some("abc"));
+        for bad in
+            ["", "\"\"", "\"../x\"", "\"/etc/passwd\"", "\"a/b\"", "\".hidden\"", "\"x.incomplete\"", "a b"]
+        {
+            assert_eq!(name(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_sixty_four_hex_digits_are_a_checksum() {
+        let sha = "0123456789abcdef".repeat(4);
+        assert_eq!(Etag::new(&sha).unwrap().sha256(), Some(&*sha));
+        assert_eq!(Etag::new(&sha[1..]).unwrap().sha256(), None);
+        assert_eq!(Etag::new(&sha.replace('a', "g")).unwrap().sha256(), None);
+    }
+}

@@ -1,0 +1,244 @@
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::repo::Repo;
+
+/// Something the Hub, the network or the cache would not do: what was wanted, and why it failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{subject}")]
+#[non_exhaustive]
+pub struct Error {
+    /// What was being done.
+    pub subject: Subject,
+    /// What went wrong.
+    #[source]
+    pub kind: Box<ErrorKind>,
+}
+
+impl Error {
+    pub(crate) fn new(subject: Subject, kind: ErrorKind) -> Error {
+        Error { subject, kind: Box::new(kind) }
+    }
+}
+
+/// What was being done when it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Subject {
+    /// Setting up a [`Hub`](crate::Hub).
+    Settings,
+    /// Reading a name; the start of it, escaped.
+    Name(String),
+    /// Fetching a file.
+    File(Repo, String),
+    /// Fetching whichever files a repository has.
+    Repo(Repo),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Settings => f.write_str("cannot set up the Hub"),
+            Subject::Name(name) => write!(f, "cannot use the name `{name}`"),
+            Subject::File(repo, file) => write!(f, "cannot fetch `{file}` of {repo}"),
+            Subject::Repo(repo) => write!(f, "cannot fetch {repo}"),
+        }
+    }
+}
+
+/// What went wrong, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A repository, revision or file cannot be called that.
+    #[error("not a {what}: {why}")]
+    Name {
+        /// What the name was meant for.
+        what: &'static str,
+        /// The rule it breaks.
+        why: &'static str,
+    },
+    /// The endpoint is not the address of a Hub.
+    #[error("the endpoint (HF_ENDPOINT) must look like `https://huggingface.co`: {why}")]
+    Endpoint {
+        /// The rule it breaks. The address is not repeated: it may hold a password.
+        why: String,
+    },
+    /// The token cannot be sent.
+    #[error("the token (HF_TOKEN, or the file `huggingface-cli login` wrote) holds characters no token has")]
+    Token,
+    /// Nothing says where the cache is.
+    #[error("there is no home folder to keep the cache in: set HF_HOME or HF_HUB_CACHE")]
+    NoCacheDir,
+    /// The HTTP client did not start.
+    #[error("the HTTP client did not start")]
+    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Offline, and the file is not cached.
+    #[error(
+        "offline, and the cache at `{}` does not hold it: fetch it once without HF_HUB_OFFLINE, \
+         or use --model DIR with a local folder", cache_dir.display()
+    )]
+    Offline {
+        /// The cache that was searched.
+        cache_dir: PathBuf,
+    },
+    /// No answer.
+    #[error(
+        "no answer from {endpoint}: check the network; without one, use --model DIR with a local folder, \
+         or HF_HUB_OFFLINE=1 with a warm cache"
+    )]
+    Unreachable {
+        /// Where the request went.
+        endpoint: String,
+        /// What the HTTP client said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The connection ended before the file did.
+    #[error("the connection was cut after {received} of {expected} bytes: try again")]
+    Interrupted {
+        /// Bytes that came.
+        received: u64,
+        /// Bytes the file has.
+        expected: u64,
+        /// What the HTTP client said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The repository is gated or private.
+    #[error(
+        "the Hub answered {status}, so this is gated or private: {}, and accept the licence \
+         if {page} asks for it", token_advice(*token_sent)
+    )]
+    AccessDenied {
+        /// 401 or 403.
+        status: u16,
+        /// The page to look at in a browser.
+        page: String,
+        /// Whether a token was sent.
+        token_sent: bool,
+    },
+    /// There is no such repository, revision or file.
+    #[error("{what}: compare with {page}")]
+    NotFound {
+        /// Which of the three.
+        what: Missing,
+        /// The page to look at in a browser.
+        page: String,
+    },
+    /// None of the files that would do exists.
+    #[error("it has none of {}: compare with {page}", files.join(", "))]
+    NoneOf {
+        /// What would have done.
+        files: Vec<String>,
+        /// The page to look at in a browser.
+        page: String,
+    },
+    /// Any other refusal.
+    #[error("the Hub answered {status} for {url}: {}", status_advice(*status))]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// What was asked for.
+        url: String,
+    },
+    /// The answer is not one a Hub gives.
+    #[error("the answer for {url} has no usable {what}: is HF_ENDPOINT a Hugging Face Hub?")]
+    Malformed {
+        /// What is missing or wrong.
+        what: &'static str,
+        /// What was asked for.
+        url: String,
+    },
+    /// The file is longer or shorter than the Hub said.
+    #[error("{received} bytes came where the Hub promised {expected}; nothing was kept, try again")]
+    Length {
+        /// Bytes that came, or were announced.
+        received: u64,
+        /// Bytes the file has.
+        expected: u64,
+    },
+    /// The file is not the one the Hub has.
+    #[error("its SHA-256 is {received} where the Hub promised {expected}; nothing was kept, try again")]
+    Checksum {
+        /// SHA-256 of what came, hexadecimal.
+        received: String,
+        /// SHA-256 of the file, hexadecimal.
+        expected: String,
+    },
+    /// `model.safetensors.index.json` does not list shards.
+    #[error("it does not list the shards: {why}")]
+    Index {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The cache could not be read or written.
+    #[error("the cache could not be used at `{}`", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Which part of a name the Hub does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Missing {
+    /// The repository.
+    Repo,
+    /// The revision.
+    Revision,
+    /// The file.
+    File,
+    /// The Hub did not say.
+    Unknown,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Missing::Repo => "no such repository (or a private one: set HF_TOKEN)",
+            Missing::Revision => "the repository has no such revision",
+            Missing::File => "the revision has no such file",
+            Missing::Unknown => "no such repository, revision or file",
+        })
+    }
+}
+
+impl ErrorKind {
+    /// Whether a cached copy still stands: nothing was learnt about the file, or only that it cannot be read
+    /// now.
+    pub(crate) fn spares_the_cache(&self) -> bool {
+        match self {
+            ErrorKind::NotFound { what, .. } => *what == Missing::Repo,
+            ErrorKind::Unreachable { .. }
+            | ErrorKind::AccessDenied { .. }
+            | ErrorKind::Status { .. }
+            | ErrorKind::Malformed { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the file, rather than its repository or revision, is what is missing.
+    pub(crate) fn is_missing_file(&self) -> bool {
+        matches!(self, ErrorKind::NotFound { what: Missing::File | Missing::Unknown, .. })
+    }
+}
+
+fn token_advice(token_sent: bool) -> &'static str {
+    match token_sent {
+        true => "the token that was sent may not read it, try another HF_TOKEN",
+        false => "set HF_TOKEN",
+    }
+}
+
+fn status_advice(status: u16) -> &'static str {
+    match status {
+        429 => "too many requests, wait a little or set HF_TOKEN",
+        500.. => "the server is in trouble, try again later",
+        _ => "check HF_ENDPOINT",
+    }
+}

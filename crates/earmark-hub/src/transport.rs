@@ -1,0 +1,460 @@
+//! HTTP: one HEAD to learn what a file is, one GET to have it, as Python's `huggingface_hub` 2.4.0 does
+//! without xet.
+//!
+//! Not hf-hub 1.0.0, on purpose. Its downloads look only at the status of the HEAD, so that the error page of
+//! a GET becomes the cached file; they use `ETag` and `X-Repo-Commit` as paths unseen, so that a hostile
+//! mirror writes wherever it likes; they have no timeout, and cannot be told to leave xet, which has stalled,
+//! alone.
+
+use std::fmt;
+use std::io::{Read, Seek, Write};
+use std::time::Duration;
+
+use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{StatusCode, Url, redirect};
+use sha2::{Digest, Sha256};
+
+use crate::cache::{Commit, Etag, Incomplete, io_error};
+use crate::error::{ErrorKind, Missing};
+use crate::hub::Progress;
+use crate::repo::{FileName, Repo};
+
+/// Longest wait a server's `Retry-After` may impose.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// A secret: shown to the endpoint, and never in `Debug`, an error or a log.
+#[derive(Clone)]
+pub(crate) struct Token(String);
+
+impl Token {
+    pub(crate) fn new(token: String) -> Token {
+        Token(token)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(hidden)")
+    }
+}
+
+/// A file to ask for, and where.
+pub(crate) struct Target<'a> {
+    url: Url,
+    endpoint: &'a Url,
+    repo: &'a Repo,
+    file: FileName<'a>,
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn new(endpoint: &'a Url, repo: &'a Repo, file: FileName<'a>) -> Target<'a> {
+        let mut url = repo_url(endpoint, repo);
+        if let Ok(mut path) = url.path_segments_mut() {
+            // One segment, its slashes encoded: that is how the Hub tells a revision from a file.
+            path.push("resolve").push(repo.revision.as_str()).extend(file.as_str().split('/'));
+        }
+        Target { url, endpoint, repo, file }
+    }
+
+    fn malformed(&self, what: &'static str) -> Failure {
+        Failure::last(ErrorKind::Malformed { what, url: self.url.to_string() })
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> Failure {
+        // Without its URL: after a redirect that one may be signed.
+        let source = error.without_url().into();
+        let endpoint = self.endpoint.to_string();
+        Failure { kind: ErrorKind::Unreachable { endpoint, source }, again: Again::Later }
+    }
+}
+
+/// The page that lists the revision's files, for a person.
+pub(crate) fn files_page(endpoint: &Url, repo: &Repo) -> String {
+    format!("{}/tree/{}", repo_url(endpoint, repo), repo.revision)
+}
+
+/// The page of the repository.
+fn repo_url(endpoint: &Url, repo: &Repo) -> Url {
+    let mut url = endpoint.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(repo.kind.url_prefix()).extend(repo.id.as_str().split('/'));
+    }
+    url
+}
+
+/// What the Hub says a file is.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    pub(crate) commit: Commit,
+    pub(crate) etag: Etag,
+    pub(crate) size: Option<u64>,
+}
+
+/// The Hub's answer about a file.
+pub(crate) enum Answer {
+    Exists(Remote),
+    /// There is no such file; the commit that lacks it, if the Hub named it.
+    Missing(Option<Commit>),
+}
+
+/// The HTTP client. Its methods must not be called on an async runtime's thread.
+pub(crate) struct Transport {
+    /// For HEAD: what a large file is stands in the headers of the redirect, not behind it.
+    staying: Client,
+    /// For GET: drops the token on the way to another host.
+    following: Client,
+    token_sent: bool,
+    retries: u32,
+    retry_delay: Duration,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("token_sent", &self.token_sent).finish_non_exhaustive()
+    }
+}
+
+impl Transport {
+    pub(crate) fn new(
+        token: Option<&Token>,
+        retries: u32,
+        retry_delay: Duration,
+        timeout: Duration,
+    ) -> Result<Transport, ErrorKind> {
+        let mut headers = HeaderMap::new();
+        // Lengths are compared, so nothing may be compressed on the way.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(Token(token)) = token {
+            let bearer = format!("Bearer {token}");
+            let mut value = HeaderValue::try_from(bearer).map_err(|_| ErrorKind::Token)?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        let client = |redirects| {
+            Client::builder()
+                .user_agent(concat!("earmark/", env!("CARGO_PKG_VERSION")))
+                .default_headers(headers.clone())
+                .connect_timeout(timeout.min(Duration::from_secs(10)))
+                .timeout(timeout) // Per read, not for the whole body.
+                .redirect(redirects)
+                .build()
+                .map_err(|e| ErrorKind::Client(e.into()))
+        };
+        off_runtime(|| {
+            Ok(Transport {
+                staying: client(redirect::Policy::none())?,
+                following: client(redirect::Policy::limited(10))?,
+                token_sent: token.is_some(),
+                retries,
+                retry_delay,
+            })
+        })
+    }
+
+    /// Asks what the file is, once, or until there is an answer if `patient`.
+    pub(crate) fn ask(&self, target: &Target<'_>, patient: bool) -> Result<Answer, ErrorKind> {
+        let mut tries = Tries::new(self, if patient { self.retries } else { 0 });
+        loop {
+            match self.try_ask(target) {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => tries.pause_or_give_up(failure)?,
+            }
+        }
+    }
+
+    fn try_ask(&self, target: &Target<'_>) -> Result<Answer, Failure> {
+        let mut url = target.url.clone();
+        for _ in 0..5 {
+            let response = self.staying.head(url.clone()).send().map_err(|e| target.unreachable(e))?;
+            if let Some(next) = next_on_same_host(&url, &response) {
+                // A renamed repository, or another spelling of its name: the headers are behind it.
+                url = next;
+                continue;
+            }
+            let headers = response.headers();
+            let commit = text(headers, "x-repo-commit").and_then(Commit::new);
+            let status = response.status();
+            if !status.is_success() && !status.is_redirection() {
+                return match self.refusal(target, &response) {
+                    Failure { kind: ErrorKind::NotFound { what: Missing::File, .. }, .. } => {
+                        Ok(Answer::Missing(commit))
+                    }
+                    failure => Err(failure),
+                };
+            }
+            let etag = text(headers, "x-linked-etag").or_else(|| text(headers, "etag"));
+            let size = text(headers, "x-linked-size")
+                // The length of a redirect is not the length of the file.
+                .or_else(|| text(headers, "content-length").filter(|_| status.is_success()));
+            return Ok(Answer::Exists(Remote {
+                commit: commit.ok_or_else(|| target.malformed("`X-Repo-Commit`"))?,
+                etag: etag.and_then(Etag::new).ok_or_else(|| target.malformed("`ETag`"))?,
+                size: size.and_then(|size| size.parse().ok()),
+            }));
+        }
+        Err(target.malformed("end of redirects"))
+    }
+
+    /// Downloads the file into `into`, and returns once its length and, where known, its checksum are right.
+    pub(crate) fn download(
+        &self,
+        target: &Target<'_>,
+        remote: &Remote,
+        into: &mut Incomplete,
+        progress: Option<&dyn Progress>,
+    ) -> Result<(), ErrorKind> {
+        let progress = Finish(progress);
+        let mut tries = Tries::new(self, self.retries);
+        let mut body = Body { into, hasher: Sha256::new(), received: 0 };
+        progress.started(target.file.as_str(), remote.size);
+        loop {
+            match self.try_download(target, remote, &mut body, &progress) {
+                Ok(()) => return Ok(()),
+                Err(failure) => tries.pause_or_give_up(failure)?,
+            }
+            // What came before a cut is kept if a checksum will tell whether the halves fit.
+            if remote.etag.sha256().is_none() || tries.mismatched {
+                body.start_over()?;
+                progress.started(target.file.as_str(), remote.size);
+            }
+        }
+    }
+
+    fn try_download(
+        &self,
+        target: &Target<'_>,
+        remote: &Remote,
+        body: &mut Body<'_>,
+        progress: &Finish<'_>,
+    ) -> Result<(), Failure> {
+        let mut request: RequestBuilder = self.following.get(target.url.clone());
+        if body.received > 0 {
+            request = request.header(header::RANGE, format!("bytes={}-", body.received));
+        }
+        let mut response = request.send().map_err(|e| target.unreachable(e))?;
+        let headers = response.headers();
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT if resumes_at(headers, body.received) => {}
+            StatusCode::OK if body.received == 0 => {}
+            StatusCode::OK => {
+                // The server does not do ranges.
+                body.start_over().map_err(Failure::last)?;
+                progress.started(target.file.as_str(), remote.size);
+            }
+            status if status.is_success() => return Err(target.malformed("status")),
+            _ => return Err(self.refusal(target, &response)),
+        }
+        if text(headers, "content-encoding").is_some_and(|encoding| encoding != "identity") {
+            return Err(target.malformed("`Content-Encoding`"));
+        }
+        let announced = text(headers, "content-length")
+            .and_then(|length| length.parse::<u64>().ok())
+            .map(|length| length.saturating_add(body.received));
+        // A body of no known length could be cut, or endless, without anyone noticing.
+        let expected = remote.size.or(announced).ok_or_else(|| target.malformed("`Content-Length`"))?;
+        if let Some(received) = announced.filter(|&length| length != expected) {
+            return Err(Failure::mismatch(ErrorKind::Length { received, expected }));
+        }
+        body.receive(&mut response, expected, progress)?;
+        body.verify(expected, remote.etag.sha256())
+    }
+
+    /// What a status other than success means.
+    fn refusal(&self, target: &Target<'_>, response: &Response) -> Failure {
+        let status = response.status().as_u16();
+        let repo_page = || repo_url(target.endpoint, target.repo).to_string();
+        let files_page = || files_page(target.endpoint, target.repo);
+        let not_found = |what, page| Failure::last(ErrorKind::NotFound { what, page });
+        match (status, text(response.headers(), "x-error-code")) {
+            // The code first: to a stranger the Hub says 401 for a repository that does not exist.
+            (_, Some("RepoNotFound")) => not_found(Missing::Repo, repo_page()),
+            (_, Some("RevisionNotFound")) => not_found(Missing::Revision, repo_page()),
+            (_, Some("EntryNotFound")) => not_found(Missing::File, files_page()),
+            (404, _) => not_found(Missing::Unknown, files_page()),
+            (401 | 403, _) => Failure::last(ErrorKind::AccessDenied {
+                status,
+                page: repo_page(),
+                token_sent: self.token_sent,
+            }),
+            _ => {
+                let after = text(response.headers(), "retry-after").and_then(|s| s.parse().ok());
+                let again = match (status, after) {
+                    (408 | 429 | 500 | 502 | 503 | 504, Some(seconds)) => {
+                        Again::After(Duration::from_secs(seconds))
+                    }
+                    (408 | 429 | 500 | 502 | 503 | 504, None) => Again::Later,
+                    _ => Again::Never,
+                };
+                Failure { kind: ErrorKind::Status { status, url: target.url.to_string() }, again }
+            }
+        }
+    }
+}
+
+/// Runs on a thread of its own: in a debug build, a blocking client panics on an async runtime's thread, and
+/// a caller should not have to know.
+pub(crate) fn off_runtime<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// One attempt's failure.
+struct Failure {
+    kind: ErrorKind,
+    again: Again,
+}
+
+impl Failure {
+    fn last(kind: ErrorKind) -> Failure {
+        Failure { kind, again: Again::Never }
+    }
+
+    fn mismatch(kind: ErrorKind) -> Failure {
+        Failure { kind, again: Again::Mismatch }
+    }
+}
+
+/// Whether another attempt may do better.
+enum Again {
+    Never,
+    Later,
+    /// After the wait the server asks for.
+    After(Duration),
+    /// The bytes were wrong: perhaps a bad day, but hardly twice.
+    Mismatch,
+}
+
+/// How many attempts are left.
+struct Tries {
+    left: u32,
+    delay: Duration,
+    mismatched: bool,
+}
+
+impl Tries {
+    fn new(transport: &Transport, left: u32) -> Tries {
+        Tries { left, delay: transport.retry_delay, mismatched: false }
+    }
+
+    fn pause_or_give_up(&mut self, failure: Failure) -> Result<(), ErrorKind> {
+        let wait = match failure.again {
+            Again::Later => self.delay,
+            Again::After(wait) => wait,
+            Again::Mismatch if !self.mismatched => {
+                self.mismatched = true;
+                self.delay
+            }
+            Again::Mismatch | Again::Never => return Err(failure.kind),
+        };
+        if self.left == 0 {
+            return Err(failure.kind);
+        }
+        tracing::debug!(error = %failure.kind, ?wait, left = self.left, "trying again");
+        std::thread::sleep(wait.min(MAX_WAIT));
+        self.left -= 1;
+        self.delay = self.delay.saturating_mul(2);
+        Ok(())
+    }
+}
+
+/// The bytes received so far.
+struct Body<'a> {
+    into: &'a mut Incomplete,
+    hasher: Sha256,
+    received: u64,
+}
+
+impl Body<'_> {
+    fn receive(&mut self, from: &mut Response, expected: u64, progress: &Finish<'_>) -> Result<(), Failure> {
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let n = match from.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(n) => n,
+                Err(source) => {
+                    let kind = ErrorKind::Interrupted { received: self.received, expected, source };
+                    return Err(Failure { kind, again: Again::Later });
+                }
+            };
+            self.received += n as u64;
+            if self.received > expected {
+                return Err(Failure::mismatch(ErrorKind::Length { received: self.received, expected }));
+            }
+            self.hasher.update(&buffer[..n]);
+            let path = &self.into.path;
+            self.into.file.write_all(&buffer[..n]).map_err(|e| Failure::last(io_error(path, e)))?;
+            progress.advanced(n as u64);
+        }
+    }
+
+    fn verify(&self, expected: u64, sha256: Option<&str>) -> Result<(), Failure> {
+        let received = self.received;
+        if received != expected {
+            return Err(Failure::mismatch(ErrorKind::Length { received, expected }));
+        }
+        let Some(expected) = sha256 else { return Ok(()) };
+        let received: String =
+            self.hasher.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        if received != expected {
+            let expected = expected.to_owned();
+            return Err(Failure::mismatch(ErrorKind::Checksum { received, expected }));
+        }
+        Ok(())
+    }
+
+    fn start_over(&mut self) -> Result<(), ErrorKind> {
+        self.hasher = Sha256::new();
+        self.received = 0;
+        let file = &mut self.into.file;
+        file.set_len(0).and_then(|()| file.rewind()).map_err(|e| io_error(&self.into.path, e))
+    }
+}
+
+/// Progress that cannot forget to finish.
+struct Finish<'a>(Option<&'a dyn Progress>);
+
+impl Finish<'_> {
+    fn started(&self, file: &str, total: Option<u64>) {
+        if let Some(progress) = self.0 {
+            progress.started(file, total);
+        }
+    }
+
+    fn advanced(&self, bytes: u64) {
+        if let Some(progress) = self.0 {
+            progress.advanced(bytes);
+        }
+    }
+}
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        if let Some(progress) = self.0 {
+            progress.finished();
+        }
+    }
+}
+
+/// Where a redirect leads, if it stays with the scheme, host and port the token is meant for.
+fn next_on_same_host(url: &Url, response: &Response) -> Option<Url> {
+    let location = text(response.headers(), "location").filter(|_| response.status().is_redirection())?;
+    url.join(location).ok().filter(|next| next.origin() == url.origin())
+}
+
+/// Whether the body goes on after `received` bytes: `Content-Range: bytes 5-9/10` after five.
+fn resumes_at(headers: &HeaderMap, received: u64) -> bool {
+    let range = text(headers, "content-range").and_then(|range| range.strip_prefix("bytes "));
+    let start = range.and_then(|range| range.split_once('-')).and_then(|(start, _)| start.parse().ok());
+    received > 0 && start == Some(received)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

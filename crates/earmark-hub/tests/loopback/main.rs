@@ -1,0 +1,788 @@
+//! The Hub client against a Hub on the loopback interface: what it fetches, what it refuses, what it leaves
+//! behind.
+
+#![allow(clippy::unwrap_used)] // A helper that cannot go on fails the test, as it should.
+
+mod server;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use earmark_hub::{Error, ErrorKind, Hub, HubBuilder, Missing, Progress, Repo};
+use server::{Request, Response, Server};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+const NEXT_COMMIT: &str = "89abcdef0123456789abcdef0123456789abcdef";
+const CONFIG: &str = "/owner/name/resolve/main/config.json";
+
+fn repo() -> Repo {
+    Repo::model("owner/name").unwrap()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A file kept in git, as the Hub answers for it.
+fn small(body: &str) -> Response {
+    Response::new(200, body).header("ETag", "\"a-git-hash\"").header("X-Repo-Commit", COMMIT)
+}
+
+/// A file kept in LFS, after the redirect: its etag is its SHA-256.
+fn large(body: &[u8]) -> Response {
+    Response::new(200, body).header("ETag", format!("\"{}\"", sha256(body))).header("X-Repo-Commit", COMMIT)
+}
+
+fn no_such_file() -> Response {
+    Response::new(404, "Entry not found")
+        .header("X-Error-Code", "EntryNotFound")
+        .header("X-Repo-Commit", COMMIT)
+}
+
+/// A cache folder, and a builder with it and the server; waits are short and few.
+struct Cache(TempDir);
+
+impl Cache {
+    fn new() -> Cache {
+        Cache(tempfile::tempdir().unwrap())
+    }
+
+    fn builder(&self, server: &Server) -> HubBuilder {
+        Hub::builder(self.0.path())
+            .endpoint(server.url())
+            .retries(2)
+            .retry_delay(Duration::from_millis(1))
+            .timeout(Duration::from_secs(20))
+    }
+
+    fn hub(&self, server: &Server) -> Hub {
+        self.builder(server).build().unwrap()
+    }
+
+    fn offline(&self, server: &Server) -> Hub {
+        self.builder(server).offline(true).build().unwrap()
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join("models--owner--name").join(path)
+    }
+
+    /// Every file and link of the cache but locks and notes of absence, relative, sorted.
+    fn files(&self) -> Vec<String> {
+        fn walk(folder: &Path, root: &Path, found: &mut Vec<String>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() && !path.is_symlink() {
+                    walk(&path, root, found);
+                } else {
+                    found.push(path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/"));
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(self.0.path(), self.0.path(), &mut found);
+        found.retain(|path| !path.starts_with(".locks") && !path.contains(".no_exist"));
+        found.sort();
+        found
+    }
+}
+
+/// All an error can show, to a person or in a log.
+fn message(error: &Error) -> String {
+    format!("{error}: {}; {error:?}", error.kind)
+}
+
+/// Fails to fetch `config.json`, leaves no file behind, and returns why.
+#[track_caller]
+fn refused(handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> (ErrorKind, Server) {
+    let (cache, server) = (Cache::new(), Server::start(handler));
+    let error = cache.hub(&server).fetch(&repo(), "config.json").unwrap_err();
+    assert_eq!(cache.files(), [""; 0], "{}", message(&error));
+    assert!(error.to_string().contains("`config.json` of model `owner/name@main`"), "{error}");
+    (*error.kind, server)
+}
+
+mod cached {
+    use super::*;
+
+    #[test]
+    fn fetched_file_lies_where_python_looks_for_it() {
+        let (cache, server) = (Cache::new(), Server::start(|_| small("{}")));
+        let path = cache.hub(&server).fetch(&repo(), "sub/config.json").unwrap();
+
+        assert_eq!(path, cache.path(&format!("snapshots/{COMMIT}/sub/config.json")));
+        assert_eq!(fs::read(&path).unwrap(), b"{}");
+        assert_eq!(fs::read(cache.path("blobs/a-git-hash")).unwrap(), b"{}");
+        assert_eq!(fs::read_to_string(cache.path("refs/main")).unwrap(), COMMIT);
+        #[cfg(unix)]
+        assert_eq!(fs::read_link(&path).unwrap(), Path::new("../../../blobs/a-git-hash"));
+        assert_eq!(cache.files().len(), 3, "{:?}", cache.files());
+    }
+
+    #[test]
+    fn unchanged_file_is_asked_about_but_not_downloaded_again() {
+        let (cache, server) = (Cache::new(), Server::start(|_| small("{}")));
+        let hub = cache.hub(&server);
+        let first = hub.fetch(&repo(), "config.json").unwrap();
+        assert_eq!(hub.fetch(&repo(), "config.json").unwrap(), first);
+        assert_eq!((server.count("HEAD"), server.count("GET")), (2, 1));
+    }
+
+    #[test]
+    fn file_of_a_commit_is_served_without_asking() {
+        let (cache, server) = (Cache::new(), Server::start(|_| small("{}")));
+        let hub = cache.hub(&server);
+        let repo = Repo::model(&format!("owner/name@{COMMIT}")).unwrap();
+        hub.fetch(&repo, "config.json").unwrap();
+        let connections = server.connections();
+        hub.fetch(&repo, "config.json").unwrap();
+        assert_eq!(server.connections(), connections);
+    }
+
+    #[test]
+    fn moved_branch_is_followed_and_shared_bytes_are_not_downloaded_twice() {
+        let asked = AtomicUsize::new(0);
+        let server = Server::start(move |request| {
+            let moved = request.method == "HEAD" && asked.fetch_add(1, Ordering::SeqCst) > 0;
+            small("{}").header("X-Repo-Commit", if moved { NEXT_COMMIT } else { COMMIT })
+        });
+        let cache = Cache::new();
+        let hub = cache.hub(&server);
+        hub.fetch(&repo(), "config.json").unwrap();
+        let path = hub.fetch(&repo(), "config.json").unwrap();
+        assert_eq!(path, cache.path(&format!("snapshots/{NEXT_COMMIT}/config.json")));
+        assert_eq!(fs::read(path).unwrap(), b"{}");
+        assert_eq!(fs::read_to_string(cache.path("refs/main")).unwrap(), NEXT_COMMIT);
+        assert_eq!(server.count("GET"), 1);
+    }
+
+    #[test]
+    fn cached_file_serves_while_the_server_is_down() {
+        let (cache, mut server) = (Cache::new(), Server::start(|_| small("{}")));
+        let hub = cache.hub(&server);
+        let path = hub.fetch(&repo(), "config.json").unwrap();
+        server.stop();
+        assert_eq!(hub.fetch(&repo(), "config.json").unwrap(), path);
+    }
+
+    #[test]
+    fn cached_file_serves_while_the_server_is_busy_or_wants_a_token() {
+        for status in [401, 403, 429, 500, 503] {
+            let asked = AtomicUsize::new(0);
+            let server = Server::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+                0 | 1 => small("{}"),
+                _ => Response::new(status, "no"),
+            });
+            let cache = Cache::new();
+            let hub = cache.hub(&server);
+            let path = hub.fetch(&repo(), "config.json").unwrap();
+            assert_eq!(hub.fetch(&repo(), "config.json").unwrap(), path, "{status}");
+        }
+    }
+
+    #[test]
+    fn cached_file_of_another_length_is_replaced() {
+        let (cache, server) = (Cache::new(), Server::start(|_| small("{\"whole\": true}")));
+        let hub = cache.hub(&server);
+        let path = hub.fetch(&repo(), "config.json").unwrap();
+        fs::write(cache.path("blobs/a-git-hash"), "{\"wh").unwrap();
+        assert_eq!(hub.fetch(&repo(), "config.json").unwrap(), path);
+        assert_eq!(fs::read(path).unwrap(), b"{\"whole\": true}");
+    }
+
+    #[test]
+    fn two_at_once_download_once() {
+        let (cache, server) = (Cache::new(), Server::start(|_| large(&[7; 100_000])));
+        let hubs = [cache.hub(&server), cache.hub(&server)];
+        std::thread::scope(|scope| {
+            for hub in &hubs {
+                scope.spawn(|| hub.fetch(&repo(), "model.safetensors").unwrap());
+            }
+        });
+        assert_eq!(server.count("GET"), 1);
+    }
+}
+
+mod offline {
+    use super::*;
+
+    #[test]
+    fn cached_file_is_found_and_no_socket_opened() {
+        let (cache, server) = (Cache::new(), Server::start(|_| small("{}")));
+        let path = cache.hub(&server).fetch(&repo(), "config.json").unwrap();
+        let connections = server.connections();
+        assert_eq!(cache.offline(&server).fetch(&repo(), "config.json").unwrap(), path);
+        assert_eq!(server.connections(), connections);
+    }
+
+    #[test]
+    fn missing_file_is_an_error_that_names_the_cache_and_no_socket_opened() {
+        let (cache, server) = (Cache::new(), Server::start(|_| small("{}")));
+        let hub = cache.offline(&server);
+        let error = hub.fetch(&repo(), "config.json").unwrap_err();
+        assert!(matches!(*error.kind, ErrorKind::Offline { .. }), "{error:?}");
+        assert!(error.kind.to_string().contains(cache.0.path().to_str().unwrap()), "{}", error.kind);
+        assert!(error.kind.to_string().contains("--model DIR"), "{}", error.kind);
+        assert!(hub.fetch_model(&repo()).is_err());
+        assert_eq!(server.connections(), 0);
+        assert_eq!(cache.files(), [""; 0]);
+    }
+
+    #[test]
+    fn whole_model_comes_from_the_cache() {
+        let (cache, server) = (Cache::new(), model::server(&["config.json", "pytorch_model.bin"]));
+        let folder = cache.hub(&server).fetch_model(&repo()).unwrap();
+        let connections = server.connections();
+        assert_eq!(cache.offline(&server).fetch_model(&repo()).unwrap(), folder);
+        assert_eq!(server.connections(), connections);
+    }
+}
+
+mod refusals {
+    use super::*;
+
+    #[test]
+    fn what_does_not_exist_is_named_with_its_page() {
+        let cases = [
+            (404, "EntryNotFound", Missing::File, "/owner/name/tree/main"),
+            (404, "RevisionNotFound", Missing::Revision, "/owner/name"),
+            (404, "RepoNotFound", Missing::Repo, "/owner/name"),
+            (401, "RepoNotFound", Missing::Repo, "/owner/name"),
+            (404, "", Missing::Unknown, "/owner/name/tree/main"),
+        ];
+        for (status, code, expected, page_path) in cases {
+            let (kind, server) = refused(move |_| Response::new(status, "gone").header("X-Error-Code", code));
+            let ErrorKind::NotFound { what, page } = kind else { panic!("{code}: {kind}") };
+            assert_eq!((what, page), (expected, server.url() + page_path), "{status} {code}");
+            assert_eq!(server.connections(), 1, "{code} is not worth another try");
+        }
+    }
+
+    #[test]
+    fn gated_model_says_to_set_a_token_and_accept_the_licence() {
+        for status in [401, 403] {
+            let (kind, server) =
+                refused(move |_| Response::new(status, "").header("X-Error-Code", "GatedRepo"));
+            assert!(matches!(kind, ErrorKind::AccessDenied { token_sent: false, .. }), "{kind:?}");
+            let said = kind.to_string();
+            assert!(said.contains("HF_TOKEN") && said.contains("licence"), "{said}");
+            assert!(said.contains(&(server.url() + "/owner/name")), "{said}");
+        }
+    }
+
+    #[test]
+    fn persistent_trouble_is_an_error_after_every_try() {
+        for status in [429, 500, 503] {
+            let (kind, server) = refused(move |_| Response::new(status, "<html>busy</html>"));
+            assert!(matches!(kind, ErrorKind::Status { status: s, .. } if s == status), "{kind:?}");
+            assert_eq!(server.connections(), 3, "one try and two repeats");
+        }
+    }
+
+    #[test]
+    fn error_page_after_a_good_head_is_not_the_file() {
+        for status in [403, 404, 429, 500, 503] {
+            // Both the length and the etag of the page are those of the file: the status alone gives it away.
+            let (kind, server) = refused(move |request| match &*request.method {
+                "HEAD" => small("<html>no</html>"),
+                _ => Response { status, ..small("<html>no</html>") },
+            });
+            let gets = if status == 403 || status == 404 { 1 } else { 3 };
+            assert_eq!(server.count("GET"), gets, "{status}: {kind}");
+        }
+    }
+
+    #[test]
+    fn nobody_home_says_how_to_do_without() {
+        let (cache, mut server) = (Cache::new(), Server::start(|_| small("{}")));
+        server.stop();
+        let error = cache.hub(&server).fetch(&repo(), "config.json").unwrap_err();
+        assert!(matches!(*error.kind, ErrorKind::Unreachable { .. }), "{error:?}");
+        let said = error.kind.to_string();
+        assert!(said.contains("--model DIR") && said.contains("HF_HUB_OFFLINE=1"), "{said}");
+        assert!(std::error::Error::source(&*error.kind).is_some());
+    }
+
+    #[test]
+    fn silent_server_is_given_up_on() {
+        let (cache, server) = (Cache::new(), Server::start(|_| Response { silent: true, ..small("{}") }));
+        let hub = cache.builder(&server).retries(0).timeout(Duration::from_millis(50)).build().unwrap();
+        let error = hub.fetch(&repo(), "config.json").unwrap_err();
+        assert!(matches!(*error.kind, ErrorKind::Unreachable { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn answer_without_the_headers_of_a_hub_is_refused() {
+        for header in ["ETag", "X-Repo-Commit"] {
+            let (kind, _) = refused(move |_| small("{}").without(header));
+            assert!(matches!(&kind, ErrorKind::Malformed { what, .. } if what.contains(header)), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn headers_that_would_be_paths_out_of_the_cache_are_refused() {
+        let outside = tempfile::tempdir().unwrap();
+        let absolute = outside.path().join("x").to_str().unwrap().to_owned();
+        for value in ["../../../x", &absolute, "..", "a/b"] {
+            for header in ["ETag", "X-Linked-ETag", "X-Repo-Commit"] {
+                let value = value.to_owned();
+                let (kind, _) = refused(move |_| small("{}").header(header, value.clone()));
+                assert!(matches!(kind, ErrorKind::Malformed { .. }), "{kind:?}");
+            }
+        }
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn file_names_that_leave_the_repository_are_refused_before_any_request() {
+        let (cache, server) = (Cache::new(), Server::start(|_| small("{}")));
+        for file in ["../x", "/etc/passwd", "a/../../x", "a\\b", ""] {
+            let error = cache.hub(&server).fetch(&repo(), file).unwrap_err();
+            assert!(matches!(*error.kind, ErrorKind::Name { .. }), "{file}: {error:?}");
+        }
+        assert_eq!(server.connections(), 0);
+    }
+
+    #[test]
+    fn redirects_that_never_end_are_given_up_on() {
+        let (kind, server) = refused(|_| Response::new(302, "").header("Location", CONFIG));
+        assert!(matches!(kind, ErrorKind::Malformed { .. }), "{kind:?}");
+        assert_eq!(server.connections(), 5);
+    }
+}
+
+mod repeats {
+    use super::*;
+
+    /// Answers each method's first requests from the list, later ones as a healthy Hub would.
+    fn flaky(method: &'static str, first: Vec<Response>, body: &'static [u8]) -> Server {
+        let seen = AtomicUsize::new(0);
+        Server::start(move |request| {
+            let healthy = || match request.headers.get("range").and_then(|r| r.strip_prefix("bytes=")) {
+                Some(range) => {
+                    let start: usize = range.trim_end_matches('-').parse().unwrap();
+                    let range = format!("bytes {start}-{}/{}", body.len() - 1, body.len());
+                    Response::new(206, &body[start..]).header("Content-Range", range)
+                }
+                None => large(body),
+            };
+            if request.method != method {
+                return healthy();
+            }
+            first.get(seen.fetch_add(1, Ordering::SeqCst)).cloned().unwrap_or_else(healthy)
+        })
+    }
+
+    const WEIGHTS: &[u8] = b"some weights, far too few to be of use";
+
+    #[track_caller]
+    fn fetched(server: &Server) -> Cache {
+        let cache = Cache::new();
+        let path = cache.hub(server).fetch(&repo(), "model.safetensors").unwrap();
+        assert_eq!(fs::read(path).unwrap(), WEIGHTS);
+        assert_eq!(cache.files().len(), 3, "{:?}", cache.files());
+        cache
+    }
+
+    #[test]
+    fn trouble_that_passes_is_waited_out() {
+        for method in ["HEAD", "GET"] {
+            let busy = Response::new(503, "busy").header("Retry-After", "0");
+            let server = flaky(method, vec![Response::new(500, "oops"), busy], WEIGHTS);
+            fetched(&server);
+            assert_eq!(server.count(method), 3);
+        }
+    }
+
+    #[test]
+    fn cut_large_file_goes_on_where_it_stopped() {
+        let server = flaky("GET", vec![large(WEIGHTS).cut_at(9)], WEIGHTS);
+        fetched(&server);
+        let ranges: Vec<_> =
+            server.requests().iter().filter_map(|r| r.headers.get("range").cloned()).collect();
+        assert_eq!(ranges, ["bytes=9-"]);
+    }
+
+    #[test]
+    fn cut_large_file_starts_over_where_ranges_are_ignored() {
+        let server = flaky("GET", vec![large(WEIGHTS).cut_at(9), large(WEIGHTS)], WEIGHTS);
+        fetched(&server);
+        assert_eq!(server.count("GET"), 2);
+    }
+
+    #[test]
+    fn cut_small_file_starts_over_as_nothing_would_tell_if_the_halves_fit() {
+        let cut = AtomicUsize::new(0);
+        let server = Server::start(move |request| match &*request.method {
+            "GET" if cut.fetch_add(1, Ordering::SeqCst) == 0 => small("{\"a\": 1}").cut_at(3),
+            _ => small("{\"a\": 1}"),
+        });
+        let cache = Cache::new();
+        let path = cache.hub(&server).fetch(&repo(), "config.json").unwrap();
+        assert_eq!(fs::read(path).unwrap(), b"{\"a\": 1}");
+        assert!(server.requests().iter().all(|request| !request.headers.contains_key("range")));
+    }
+
+    #[test]
+    fn body_that_is_always_cut_is_an_error() {
+        let (kind, _) = refused(|request| match &*request.method {
+            "HEAD" => small("{\"a\": 1}"),
+            _ => small("{\"a\": 1}").cut_at(3),
+        });
+        assert!(matches!(kind, ErrorKind::Interrupted { received: 3, expected: 8, .. }), "{kind:?}");
+    }
+
+    #[test]
+    fn wrong_length_is_tried_twice_and_refused() {
+        for body in ["{}", "{\"longer\": true}"] {
+            let (kind, server) = refused(move |request| match &*request.method {
+                "HEAD" => small("{\"a\": 1}"),
+                _ => small(body),
+            });
+            let received = body.len() as u64;
+            assert!(
+                matches!(kind, ErrorKind::Length { received: r, expected: 8 } if r == received),
+                "{kind:?}"
+            );
+            assert_eq!(server.count("GET"), 2);
+        }
+    }
+
+    #[test]
+    fn body_longer_than_the_head_said_is_not_read_to_its_end() {
+        const BODY: usize = 1 << 20;
+        let chunk =
+            [format!("{BODY:x}\r\n").into_bytes(), vec![b' '; BODY], b"\r\n0\r\n\r\n".to_vec()].concat();
+        let (kind, _) = refused(move |request| match &*request.method {
+            "HEAD" => small("{\"a\": 1}"),
+            _ => Response::new(200, chunk.clone()).header("Transfer-Encoding", "chunked"),
+        });
+        let ErrorKind::Length { received, expected: 8 } = kind else { panic!("{kind:?}") };
+        assert!((9..BODY as u64).contains(&received), "{received}");
+    }
+
+    #[test]
+    fn body_of_unknown_length_is_refused() {
+        let (kind, _) = refused(|request| match &*request.method {
+            "HEAD" => small("{}").header("Transfer-Encoding", "chunked"),
+            _ => Response::new(200, "2\r\n{}\r\n0\r\n\r\n").header("Transfer-Encoding", "chunked"),
+        });
+        assert!(matches!(&kind, ErrorKind::Malformed { what, .. } if what.contains("Length")), "{kind:?}");
+    }
+
+    #[test]
+    fn wrong_checksum_is_tried_twice_and_refused() {
+        let (kind, server) = refused(|request| match &*request.method {
+            "HEAD" => large(b"the right bytes"),
+            _ => large(b"the wrong bytes"),
+        });
+        let ErrorKind::Checksum { received, expected } = kind else { panic!("{kind:?}") };
+        assert_eq!((received, expected), (sha256(b"the wrong bytes"), sha256(b"the right bytes")));
+        assert_eq!(server.count("GET"), 2);
+    }
+
+    #[test]
+    fn wrong_checksum_once_is_forgiven() {
+        let wrong = vec![b'x'; WEIGHTS.len()];
+        let server = flaky("GET", vec![Response::new(200, wrong)], WEIGHTS);
+        fetched(&server);
+    }
+
+    #[test]
+    fn second_half_of_another_file_does_not_pass() {
+        let half = Response::new(206, vec![b'x'; WEIGHTS.len() - 9]).header("Content-Range", "bytes 9-37/38");
+        let server = flaky("GET", vec![large(WEIGHTS).cut_at(9), half], WEIGHTS);
+        fetched(&server);
+        assert_eq!(server.count("GET"), 3);
+    }
+}
+
+mod addresses {
+    use super::*;
+
+    #[test]
+    fn redirect_to_another_spelling_is_followed() {
+        let server = Server::start(|request| match &*request.path {
+            CONFIG => Response::new(307, "moved").header("Location", "/Owner/Name/resolve/main/config.json"),
+            "/Owner/Name/resolve/main/config.json" => small("{}"),
+            other => panic!("{other}"),
+        });
+        let path = Cache::new().hub(&server).fetch(&repo(), "config.json");
+        assert!(path.is_ok(), "{path:?}");
+    }
+
+    #[test]
+    fn large_file_is_described_by_the_redirect_and_comes_from_the_other_host() {
+        const BODY: &[u8] = b"weights";
+        let storage = Server::start(|_| Response::new(200, BODY).header("ETag", "\"not-this-one\""));
+        let location = storage.url() + "/blob?signature=s3cr3t";
+        let hub_server = Server::start(move |_| {
+            Response::new(302, "Found. Redirecting")
+                .header("Location", location.clone())
+                .header("X-Linked-ETag", format!("\"{}\"", sha256(BODY)))
+                .header("X-Linked-Size", BODY.len().to_string())
+                .header("X-Repo-Commit", COMMIT)
+        });
+        let cache = Cache::new();
+        let hub = cache.builder(&hub_server).token("hf_secret").build().unwrap();
+        let path = hub.fetch(&repo(), "model.safetensors").unwrap();
+        assert_eq!(fs::read(path).unwrap(), BODY);
+        assert!(cache.path(&format!("blobs/{}", sha256(BODY))).exists());
+        assert_eq!(storage.count("HEAD"), 0);
+
+        // The token is for the endpoint alone.
+        for request in hub_server.requests() {
+            assert_eq!(request.headers.get("authorization").map(String::as_str), Some("Bearer hf_secret"));
+        }
+        assert_eq!(storage.requests().len(), 1);
+        assert!(!storage.requests()[0].headers.contains_key("authorization"));
+    }
+
+    #[test]
+    fn without_a_token_none_is_sent_and_nothing_may_be_compressed() {
+        let (cache, server) = (Cache::new(), Server::start(|_| small("{}")));
+        cache.hub(&server).fetch(&repo(), "config.json").unwrap();
+        for request in server.requests() {
+            assert!(!request.headers.contains_key("authorization"));
+            assert_eq!(request.headers["accept-encoding"], "identity");
+        }
+    }
+
+    #[test]
+    fn token_is_in_no_debug_output_and_no_error() {
+        let server = Server::start(|_| Response::new(403, ""));
+        let cache = Cache::new();
+        let builder = cache.builder(&server).token("hf_secret");
+        assert!(!format!("{builder:?}").contains("secret"));
+        let hub = builder.build().unwrap();
+        assert!(!format!("{hub:?}").contains("secret"));
+        let error = hub.fetch(&repo(), "config.json").unwrap_err();
+        assert!(matches!(*error.kind, ErrorKind::AccessDenied { token_sent: true, .. }), "{error:?}");
+        assert!(!message(&error).contains("secret"));
+
+        let error = cache.builder(&server).token("hf_secret\nX-Evil: 1").build().unwrap_err();
+        assert!(matches!(*error.kind, ErrorKind::Token), "{error:?}");
+        assert!(!message(&error).contains("secret"));
+    }
+
+    #[test]
+    fn dataset_and_revision_and_odd_file_names_are_spelled_as_the_hub_expects() {
+        let (cache, server) = (Cache::new(), Server::start(|_| small("x")));
+        let repo = Repo::dataset("PolyAI/minds14@refs/convert/parquet").unwrap();
+        let path = cache.hub(&server).fetch(&repo, "en-US/a file#1.parquet").unwrap();
+        let expected = "/datasets/PolyAI/minds14/resolve/refs%2Fconvert%2Fparquet/en-US/a%20file%231.parquet";
+        assert!(server.requests().iter().any(|r| r.is("GET", expected)), "{:?}", server.requests());
+
+        let root = cache.0.path().join("datasets--PolyAI--minds14");
+        assert_eq!(path, root.join("snapshots").join(COMMIT).join("en-US/a file#1.parquet"));
+        assert_eq!(fs::read_to_string(root.join("refs/refs/convert/parquet")).unwrap(), COMMIT);
+    }
+
+    #[test]
+    fn mirror_may_live_below_a_path() {
+        let (cache, server) = (Cache::new(), Server::start(|_| small("{}")));
+        let hub = cache.builder(&server).endpoint(server.url() + "/mirror/").build().unwrap();
+        hub.fetch(&repo(), "config.json").unwrap();
+        assert!(server.requests()[0].is("HEAD", &format!("/mirror{CONFIG}")));
+    }
+}
+
+mod model {
+    use super::*;
+
+    const INDEX: &str = "model.safetensors.index.json";
+
+    fn file_of(request: &Request) -> &str {
+        request.path.rsplit('/').next().unwrap()
+    }
+
+    /// A repository with these files, each holding its name; the index lists two shards.
+    pub(super) fn server(files: &'static [&'static str]) -> Server {
+        Server::start(|request| {
+            let file = file_of(request);
+            match file {
+                _ if !files.contains(&file) => no_such_file(),
+                INDEX => small(
+                    r#"{"weight_map": {"a": "1.safetensors", "b": "2.safetensors", "c": "1.safetensors"}}"#,
+                )
+                .header("ETag", "\"index\""),
+                _ => large(file.as_bytes()),
+            }
+        })
+    }
+
+    /// What `fetch_model` brings, by file name.
+    fn brought(files: &'static [&'static str]) -> Vec<String> {
+        let (cache, server) = (Cache::new(), server(files));
+        let folder = cache.hub(&server).fetch_model(&repo()).unwrap();
+        assert_eq!(folder, cache.path(&format!("snapshots/{COMMIT}")));
+        assert_eq!(fs::read_to_string(cache.path("refs/main")).unwrap(), COMMIT);
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn safetensors_are_preferred_and_nothing_else_is_fetched() {
+        let all = &[
+            "config.json",
+            "preprocessor_config.json",
+            "model.safetensors",
+            INDEX,
+            "pytorch_model.bin",
+            "README.md",
+        ];
+        assert_eq!(brought(all), ["config.json", "model.safetensors", "preprocessor_config.json"]);
+    }
+
+    #[test]
+    fn every_shard_of_an_index_is_fetched() {
+        let files =
+            &["config.json", INDEX, "1.safetensors", "2.safetensors", "3.safetensors", "pytorch_model.bin"];
+        assert_eq!(brought(files), ["1.safetensors", "2.safetensors", "config.json", INDEX]);
+    }
+
+    #[test]
+    fn pickle_will_do_and_a_preprocessor_is_optional() {
+        assert_eq!(brought(&["config.json", "pytorch_model.bin"]), ["config.json", "pytorch_model.bin"]);
+    }
+
+    #[test]
+    fn no_weights_at_all_is_an_error_that_lists_what_would_do() {
+        let (cache, server) = (Cache::new(), server(&["config.json"]));
+        let error = cache.hub(&server).fetch_model(&repo()).unwrap_err();
+        assert!(matches!(&*error.kind, ErrorKind::NoneOf { files, .. } if files.len() == 3), "{error:?}");
+        assert!(error.kind.to_string().contains("`pytorch_model.bin`"), "{}", error.kind);
+        assert!(!cache.path("refs/main").exists(), "offline, `main` should not stand for half a model");
+    }
+
+    #[test]
+    fn no_config_is_an_error_that_names_it() {
+        let (cache, server) = (Cache::new(), server(&["model.safetensors"]));
+        let error = cache.hub(&server).fetch_model(&repo()).unwrap_err();
+        assert!(error.to_string().contains("`config.json`"), "{error}");
+        assert!(error.kind.to_string().contains("/tree/main"), "{}", error.kind);
+    }
+
+    #[test]
+    fn branch_that_moves_midway_does_not_mix_two_commits() {
+        let server = Server::start(|request| {
+            // Whoever still asks for `main` after the config gets the next commit.
+            let moved = request.path.contains("/main/") && file_of(request) != "config.json";
+            large(file_of(request).as_bytes())
+                .header("X-Repo-Commit", if moved { NEXT_COMMIT } else { COMMIT })
+        });
+        let cache = Cache::new();
+        let folder = cache.hub(&server).fetch_model(&repo()).unwrap();
+        assert!(folder.ends_with(COMMIT) && folder.join("model.safetensors").exists());
+        assert!(!cache.path(&format!("snapshots/{NEXT_COMMIT}")).exists());
+    }
+
+    #[test]
+    fn second_fetch_asks_about_the_config_alone() {
+        let (cache, server) = (Cache::new(), server(&["config.json", "pytorch_model.bin"]));
+        let hub = cache.hub(&server);
+        let folder = hub.fetch_model(&repo()).unwrap();
+        let connections = server.connections();
+        assert_eq!(hub.fetch_model(&repo()).unwrap(), folder);
+        assert_eq!(server.connections() - connections, 1, "what the commit lacks is remembered too");
+    }
+
+    #[test]
+    fn index_that_lists_no_shards_or_leads_elsewhere_is_refused() {
+        let cases = [
+            "not json",
+            "[]",
+            "{}",
+            r#"{"weight_map": {}}"#,
+            r#"{"weight_map": {"a": 1}}"#,
+            r#"{"weight_map": {"a": "run.sh"}}"#,
+            r#"{"weight_map": {"a": "../../x.safetensors"}}"#,
+            r#"{"weight_map": {"a": "/x.safetensors"}}"#,
+        ];
+        for index in cases {
+            let server = Server::start(move |request| match file_of(request) {
+                "config.json" => large(b"{}"),
+                INDEX => large(index.as_bytes()),
+                _ => no_such_file(),
+            });
+            let error = Cache::new().hub(&server).fetch_model(&repo()).unwrap_err();
+            assert!(
+                matches!(*error.kind, ErrorKind::Index { .. } | ErrorKind::Name { .. }),
+                "{index}: {error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn first_that_exists_is_told_by_its_place() {
+        let (cache, server) = (Cache::new(), server(&["b", "c"]));
+        let (place, path) = cache.hub(&server).fetch_first(&repo(), &["a", "b", "c"]).unwrap();
+        assert_eq!((place, fs::read(path).unwrap()), (1, b"b".to_vec()));
+    }
+
+    #[test]
+    fn first_that_exists_stops_at_trouble_rather_than_taking_the_next() {
+        let server = Server::start(|request| match file_of(request) {
+            "a" => Response::new(503, "busy"),
+            file => large(file.as_bytes()),
+        });
+        let error = Cache::new().hub(&server).fetch_first(&repo(), &["a", "b"]).unwrap_err();
+        assert!(matches!(*error.kind, ErrorKind::Status { status: 503, .. }), "{error:?}");
+    }
+}
+
+mod progress {
+    use super::*;
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<String>>);
+
+    impl Progress for Heard {
+        fn started(&self, file: &str, total: Option<u64>) {
+            self.0.lock().unwrap().push(format!("{file} {total:?}"));
+        }
+
+        fn advanced(&self, bytes: u64) {
+            self.0.lock().unwrap().push(bytes.to_string());
+        }
+
+        fn finished(&self) {
+            self.0.lock().unwrap().push("end".to_owned());
+        }
+    }
+
+    #[test]
+    fn bytes_are_counted_and_a_cached_file_is_silent() {
+        let (cache, server) = (Cache::new(), Server::start(|_| large(&[7; 300_000])));
+        let heard = Arc::new(Heard::default());
+        let hub = cache.builder(&server).progress(Arc::clone(&heard) as Arc<dyn Progress>).build().unwrap();
+        hub.fetch(&repo(), "model.safetensors").unwrap();
+        hub.fetch(&repo(), "model.safetensors").unwrap();
+
+        let heard = heard.0.lock().unwrap();
+        assert_eq!(heard.first().unwrap(), "model.safetensors Some(300000)");
+        assert_eq!(heard.last().unwrap(), "end");
+        let bytes: u64 = heard[1..heard.len() - 1].iter().map(|n| n.parse::<u64>().unwrap()).sum();
+        assert_eq!(bytes, 300_000);
+    }
+
+    #[test]
+    fn failed_download_finishes_too() {
+        let server = Server::start(|request| match &*request.method {
+            "HEAD" => small("{}"),
+            _ => Response::new(403, ""),
+        });
+        let cache = Cache::new();
+        let heard = Arc::new(Heard::default());
+        let hub = cache.builder(&server).progress(Arc::clone(&heard) as Arc<dyn Progress>).build().unwrap();
+        hub.fetch(&repo(), "config.json").unwrap_err();
+        assert_eq!(*heard.0.lock().unwrap(), ["config.json Some(2)", "end"]);
+    }
+}

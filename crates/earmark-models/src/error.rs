@@ -1,0 +1,111 @@
+use std::fmt;
+use std::path::PathBuf;
+
+/// A model that could not be read, built or written: which file, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the model file `{}`", path.display())]
+#[non_exhaustive]
+pub struct Error {
+    /// The file, or the folder when a file is missing from it.
+    pub path: PathBuf,
+    /// What was wrong with it.
+    #[source]
+    pub kind: ErrorKind,
+}
+
+/// What was wrong with a model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The file could not be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// `config.json` is not the JSON it should be.
+    #[error("it is not a model configuration")]
+    Json(#[from] serde_json::Error),
+    /// A value that no network can be built from.
+    #[error("`{key}` {why}")]
+    BadConfig {
+        /// The key in `config.json`.
+        key: &'static str,
+        /// What is wrong and what was expected, as the rest of a sentence that begins with the key.
+        why: String,
+    },
+    /// An architecture that is not implemented.
+    #[error("`model_type` is `{found}`, but only {supported} can be run")]
+    UnsupportedModel {
+        /// What the file says; empty when it says nothing.
+        found: String,
+        /// What can be run, as a list for people.
+        supported: &'static str,
+    },
+    /// None of the weight files that a checkpoint may have.
+    #[error("it has no weights: expected one of {}", expected.join(", "))]
+    NoWeights {
+        /// The names looked for.
+        expected: &'static [&'static str],
+    },
+    /// The weight file is broken: cut short, not the format its name says, or hostile.
+    #[error("the weights cannot be read: {0}")]
+    BrokenWeights(String),
+    /// The names or shapes in the file do not fit the network.
+    #[error("{0}")]
+    Keys(KeyMismatch),
+    /// A base checkpoint where one with a classification head is needed.
+    #[error(
+        "it is a base checkpoint without a classification head (`classifier.weight` is missing): fine-tune it first, \
+         or name a checkpoint that was"
+    )]
+    NoHead,
+    /// The head was made for another number of labels.
+    #[error(
+        "its classification head has {found} labels, but {wanted} are wanted: pass --new-head to replace it by a \
+         randomly initialised one"
+    )]
+    OtherHead {
+        /// Labels of the head in the file.
+        found: usize,
+        /// Labels asked for.
+        wanted: usize,
+    },
+}
+
+/// How a checkpoint's keys differ from the network's.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct KeyMismatch {
+    /// Keys the network needs that the file lacks, with their shapes.
+    pub missing: Vec<(String, Vec<usize>)>,
+    /// Keys in the file that the network has no place for.
+    pub unexpected: Vec<String>,
+    /// Keys with the wrong shape: name, found, expected.
+    pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
+}
+
+impl KeyMismatch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
+    }
+}
+
+impl fmt::Display for KeyMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("its keys do not fit the network that config.json describes")?;
+        let missing = self.missing.iter().map(|(key, shape)| format!("missing `{key}` {shape:?}"));
+        let misshapen = self
+            .misshapen
+            .iter()
+            .map(|(key, found, expected)| format!("`{key}` has shape {found:?}, expected {expected:?}"));
+        let unexpected = self.unexpected.iter().map(|key| format!("unexpected `{key}`"));
+        // Ten lines tell the story; a wrong config makes hundreds.
+        const SHOWN: usize = 10;
+        let all: Vec<_> = missing.chain(misshapen).chain(unexpected).collect();
+        for line in all.iter().take(SHOWN) {
+            write!(f, "\n  {line}")?;
+        }
+        if all.len() > SHOWN {
+            write!(f, "\n  and {} more", all.len() - SHOWN)?;
+        }
+        Ok(())
+    }
+}

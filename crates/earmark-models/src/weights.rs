@@ -1,0 +1,282 @@
+//! Checkpoints: from weight files to a network and back, with every key accounted for.
+//!
+//! The network's field names are the reference's, so a checkpoint's keys need only the few changes of [`RENAMES`].
+//! burn-store transposes linear weights and renames norms (`PyTorchToBurnAdapter`), maps `.safetensors` into memory and
+//! reads pickles as data, never as code.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::store::burn_pack::Tensor as PackTensor;
+use burn::store::{
+    BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter as _, ModuleSnapshot as _, ModuleStore,
+    PyTorchToBurnAdapter, PytorchStore, SafetensorsStore,
+};
+use burn::tensor::DType;
+use safetensors::{Dtype, View};
+
+use crate::error::{Error, ErrorKind, KeyMismatch};
+use crate::init::init_weights;
+
+const SAFETENSORS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+const PICKLE: &str = "pytorch_model.bin";
+
+/// The weight files a checkpoint folder may have, in the order they are looked for.
+pub const WEIGHT_FILES: &[&str] = &[SAFETENSORS, INDEX, PICKLE];
+
+/// A part of a checkpoint's key, and what our field is called.
+///
+/// PyTorch 2 stores a weight norm as a parametrisation, older files by the names of the paper.
+const RENAMES: &[(&str, &str)] = &[
+    (".parametrizations.weight.original0", ".weight_g"),
+    (".parametrizations.weight.original1", ".weight_v"),
+];
+
+/// Keys that are read past, each with its reason. Anything else left over is an error.
+const UNUSED: &[(&str, &str)] = &[
+    ("hubert.masked_spec_embed", "only there to be trained with, and the config masks nothing"),
+    ("hubert.encoder.pos_conv_embed.batch_norm.num_batches_tracked", "a counter that no forward pass reads"),
+    ("lm_head.weight", "the transcription head of a CTC checkpoint"),
+    ("lm_head.bias", "the transcription head of a CTC checkpoint"),
+];
+
+/// What belongs to the head: everything outside the base model.
+fn is_head(key: &str) -> bool {
+    ["projector.", "classifier.", "layer_weights"].iter().any(|part| key.starts_with(part))
+}
+
+/// Parameters that a checkpoint may lack: only SpecAugment reads it, and the reference draws it anew as well.
+fn is_optional(key: &str) -> bool {
+    key == "hubert.masked_spec_embed"
+}
+
+/// The tensors of a checkpoint, by the network's names. Nothing is read until it is used.
+#[derive(Debug)]
+pub struct Checkpoint {
+    path: PathBuf,
+    tensors: BTreeMap<String, PackTensor>,
+}
+
+impl Checkpoint {
+    /// Opens the weights in `dir`: the first of [`WEIGHT_FILES`] that is there.
+    ///
+    /// # Errors
+    /// When there are none, or the file is not what its name says.
+    pub fn open(dir: &Path) -> Result<Checkpoint, Error> {
+        let Some(name) = WEIGHT_FILES.iter().find(|name| dir.join(name).is_file()) else {
+            let kind = ErrorKind::NoWeights { expected: WEIGHT_FILES };
+            return Err(Error { path: dir.to_path_buf(), kind });
+        };
+        let path = dir.join(name);
+        let tensors = match *name {
+            SAFETENSORS => read_store(&path, SafetensorsStore::from_file(&path)),
+            PICKLE => read_store(&path, PytorchStore::from_file(&path)),
+            _ => read_shards(dir, &path),
+        }?;
+        let tensors = rename_keys(tensors).map_err(|kind| Error { path: path.clone(), kind })?;
+        Ok(Checkpoint { path, tensors })
+    }
+
+    /// The file the tensors come from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The labels of its classification head, if it has one.
+    pub fn head_labels(&self) -> Option<usize> {
+        self.tensors.get("classifier.weight").and_then(|weight| weight.shape.iter().next().copied())
+    }
+}
+
+fn read_store<S: ModuleStore>(path: &Path, mut store: S) -> Result<BTreeMap<String, PackTensor>, Error> {
+    match store.get_all_tensors() {
+        Ok(tensors) => Ok(tensors.clone()),
+        Err(error) => {
+            Err(Error { path: path.to_path_buf(), kind: ErrorKind::BrokenWeights(error.to_string()) })
+        }
+    }
+}
+
+/// `weight_map` says which file holds which key; every file named must lie beside the index.
+fn read_shards(dir: &Path, index: &Path) -> Result<BTreeMap<String, PackTensor>, Error> {
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let fail = |kind| Error { path: index.to_path_buf(), kind };
+    let text = fs::read(index).map_err(|e| fail(e.into()))?;
+    let Index { weight_map } = serde_json::from_slice(&text).map_err(|e| fail(e.into()))?;
+    let mut shards: BTreeMap<&str, BTreeMap<String, PackTensor>> = BTreeMap::new();
+    for file in weight_map.values() {
+        if shards.contains_key(file.as_str()) {
+            continue;
+        }
+        if Path::new(file).file_name().is_none_or(|name| name != file.as_str()) {
+            return Err(fail(ErrorKind::BrokenWeights(format!(
+                "it names the file `{file}`, which is not a plain name"
+            ))));
+        }
+        let path = dir.join(file);
+        shards.insert(file, read_store(&path, SafetensorsStore::from_file(&path))?);
+    }
+    let mut tensors = BTreeMap::new();
+    for (key, file) in &weight_map {
+        let Some(tensor) = shards.get_mut(file.as_str()).and_then(|shard| shard.remove(key)) else {
+            return Err(fail(ErrorKind::BrokenWeights(format!(
+                "`{key}` is not in `{file}`, where the index puts it"
+            ))));
+        };
+        tensors.insert(key.clone(), tensor);
+    }
+    match shards.into_iter().find_map(|(file, rest)| rest.into_keys().next().map(|key| (file, key))) {
+        Some((file, key)) => {
+            Err(fail(ErrorKind::BrokenWeights(format!("`{file}` holds `{key}`, which the index lacks"))))
+        }
+        None => Ok(tensors),
+    }
+}
+
+/// A checkpoint of the bare encoder has no `hubert.` in front of its keys.
+fn rename_keys(tensors: BTreeMap<String, PackTensor>) -> Result<BTreeMap<String, PackTensor>, ErrorKind> {
+    let is_base = !tensors.keys().any(|key| key.starts_with("hubert."));
+    let mut renamed = BTreeMap::new();
+    for (key, mut tensor) in tensors {
+        let mut name = if is_base && !is_head(&key) && !key.starts_with("lm_head.") {
+            format!("hubert.{key}")
+        } else {
+            key
+        };
+        for (theirs, ours) in RENAMES {
+            name = name.replace(theirs, ours);
+        }
+        tensor.name = name.clone();
+        if renamed.insert(name.clone(), tensor).is_some() {
+            return Err(ErrorKind::BrokenWeights(format!("`{name}` is there twice, under two names")));
+        }
+    }
+    Ok(renamed)
+}
+
+/// What to do about the classification head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Head {
+    /// The checkpoint must have it.
+    FromCheckpoint,
+    /// A new one when the checkpoint has none.
+    NewIfMissing,
+    /// A new one, whatever the checkpoint has.
+    New,
+}
+
+/// Fills `network` from `checkpoint`; what may be missing and is, is drawn from `seed` as [`init_weights`] does.
+///
+/// Returns the network and the names of the parameters that were drawn and not read.
+///
+/// # Errors
+/// [`ErrorKind::Keys`] lists every key that is missing, left over or misshapen. Numbers of 16 and 64 bits are widened
+/// or narrowed to `f32`.
+pub fn load<M: Module>(
+    mut network: M,
+    checkpoint: &Checkpoint,
+    head: Head,
+    initializer_range: f64,
+    seed: u64,
+) -> Result<(M, Vec<String>), Error> {
+    let fail = |kind| Error { path: checkpoint.path.clone(), kind };
+    let new_head = match (head, checkpoint.head_labels()) {
+        (Head::FromCheckpoint, None) => return Err(fail(ErrorKind::NoHead)),
+        (Head::New, _) | (Head::NewIfMissing, None) => true,
+        (Head::FromCheckpoint | Head::NewIfMissing, Some(_)) => false,
+    };
+    let mut tensors = checkpoint.tensors.clone();
+    if new_head {
+        tensors.retain(|key, _| !is_head(key));
+    }
+
+    let mut keys = KeyMismatch::default();
+    let mut drawn = Vec::new();
+    let mut found = Vec::new();
+    for expected in parameters(&network) {
+        let shape = expected.shape.to_vec();
+        match tensors.remove(&expected.name) {
+            Some(tensor) if tensor.shape.to_vec() == shape => found.push(tensor),
+            Some(tensor) => keys.misshapen.push((expected.name, tensor.shape.to_vec(), shape)),
+            None if is_optional(&expected.name) || (new_head && is_head(&expected.name)) => {
+                drawn.push(expected.name)
+            }
+            None => keys.missing.push((expected.name, shape)),
+        }
+    }
+    keys.unexpected =
+        tensors.into_keys().filter(|key| !UNUSED.iter().any(|(unused, _why)| unused == key)).collect();
+    let head = keys.misshapen.iter().find(|(key, ..)| key.starts_with("classifier."));
+    if let Some((_, found, wanted)) = head
+        && let (Some(&found), Some(&wanted)) = (found.first(), wanted.first())
+        && found != wanted
+    {
+        return Err(fail(ErrorKind::OtherHead { found, wanted }));
+    }
+    if !keys.is_empty() {
+        return Err(fail(ErrorKind::Keys(keys)));
+    }
+
+    let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
+    let result = network.apply(found, None, Some(Box::new(adapter)), true);
+    if let Some(error) = result.errors.first() {
+        return Err(fail(ErrorKind::BrokenWeights(error.to_string())));
+    }
+    let network =
+        init_weights(network, initializer_range, seed, |name| drawn.iter().any(|drawn| drawn == name));
+    Ok((network, drawn))
+}
+
+/// Every parameter of a network by the reference's name, in the reference's shape; values are read when asked for.
+pub fn parameters<M: Module>(network: &M) -> Vec<PackTensor> {
+    network.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
+}
+
+/// Writes `model.safetensors` with the reference's names: `transformers` opens it.
+///
+/// # Errors
+/// When the file cannot be written, or the device cannot be read.
+pub fn save<M: Module>(network: &M, path: &Path) -> Result<(), Error> {
+    struct Lazy(PackTensor, Vec<usize>);
+    impl View for Lazy {
+        fn dtype(&self) -> Dtype {
+            Dtype::F32
+        }
+        fn shape(&self) -> &[usize] {
+            &self.1
+        }
+        fn data(&self) -> Cow<'_, [u8]> {
+            // Read once before, so that a device error is an error and not an empty tensor.
+            self.0.to_bytes().map(|bytes| Cow::Owned(bytes.to_vec())).unwrap_or_default()
+        }
+        fn data_len(&self) -> usize {
+            self.1.iter().product::<usize>() * size_of::<f32>()
+        }
+    }
+    let fail = |kind| Error { path: path.to_path_buf(), kind };
+    let mut tensors = Vec::new();
+    for tensor in parameters(network) {
+        let mut name = tensor.name.clone();
+        for (theirs, ours) in RENAMES {
+            if let Some(stem) = name.strip_suffix(ours) {
+                name = format!("{stem}{theirs}");
+            }
+        }
+        let shape = tensor.shape.to_vec();
+        tensors.push((name, Lazy(tensor, shape)));
+    }
+    let metadata = [("format".to_owned(), "pt".to_owned())].into();
+    safetensors::serialize_to_file(tensors, Some(metadata), path)
+        .map_err(|e| fail(ErrorKind::BrokenWeights(e.to_string())))
+}
+
+#[cfg(test)]
+#[path = "weights_tests.rs"]
+mod tests;

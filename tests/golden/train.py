@@ -1,0 +1,237 @@
+"""A small fine-tuning with the Hugging Face Trainer: the data, the first weights, and every number on the way.
+
+Usage: train.py [OUT] [--seed N] [--data-seed N] [--norm group|layer] [--hidden N] [--epochs N] [--lr X]
+
+OUT is the folder `train` beside this script unless given. Without options it makes the golden that README.md
+describes; interop/trainer_parity.py gives other seeds to get runs nobody has seen.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import accelerate
+import datasets
+import numpy as np
+import soundfile
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModelForAudioClassification,
+    HubertConfig,
+    HubertForSequenceClassification,
+    Trainer,
+    TrainingArguments,
+    Wav2Vec2FeatureExtractor,
+    set_seed,
+)
+
+RATE = 16_000
+LABELS = ["chirp", "hiss", "hum"]
+CLIPS_PER_LABEL = 8
+BATCH = 4
+TEST_SIZE = 0.25
+MAX_DURATION = 0.4  # seconds; a label's first clip is longer, so truncation is part of the golden
+WARMUP_RATIO = 0.1
+LOGGING_STEPS = 3  # does not divide the five steps of an epoch: means that cross its end are part of it too
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", nargs="?", type=Path, default=Path(__file__).parent / "train")
+    parser.add_argument("--seed", type=int, default=42, help="of the split, the first weights and the order of clips")
+    parser.add_argument("--data-seed", type=int, default=11)
+    parser.add_argument("--norm", choices=["group", "layer"], default="group")
+    parser.add_argument("--hidden", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    return parser.parse_args()
+
+
+def sound(label: str, samples: int, rng: np.random.RandomState) -> np.ndarray:
+    t = np.arange(samples) / RATE
+    pitch = rng.uniform(150, 400)
+    if label == "chirp":
+        x = np.sin(2 * np.pi * (pitch * t + 2500 * t * t)) * (t * 9 % 1 < 0.6)
+    elif label == "hiss":
+        x = rng.randn(samples) * (0.6 + 0.4 * np.sin(2 * np.pi * 5 * t))
+    else:
+        x = sum(np.sin(2 * np.pi * pitch * h * t) / h for h in range(1, 6))
+    x = x + 0.05 * rng.randn(samples)
+    return (x / np.abs(x).max() * rng.uniform(0.2, 0.9)).astype(np.float32)
+
+
+def write_data(folder: Path, seed: int) -> None:
+    rng = np.random.RandomState(seed)
+    for label in LABELS:
+        (folder / label).mkdir(parents=True)
+        for i in range(CLIPS_PER_LABEL):
+            seconds = rng.uniform(0.25, 0.4) if i else 0.5
+            x = sound(label, int(RATE * seconds), rng)
+            soundfile.write(folder / label / f"{label}.{i:02}.wav", x, RATE, subtype="PCM_16")
+
+
+def write_first_weights(folder: Path, norm: str, hidden: int, seed: int) -> None:
+    set_seed(seed)
+    config = HubertConfig(
+        hidden_size=hidden, num_hidden_layers=2, num_attention_heads=4, intermediate_size=2 * hidden,
+        conv_dim=(16,) * 7, feat_proj_layer_norm=norm == "layer", conv_bias=norm == "layer", feat_extract_norm=norm,
+        do_stable_layer_norm=norm == "layer", num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4,
+        classifier_proj_size=16,
+        initializer_range=0.1,  # with the usual 0.02 so narrow a model learns next to nothing
+        # No chance anywhere: what is compared is the arithmetic.
+        hidden_dropout=0.0, attention_dropout=0.0, activation_dropout=0.0, feat_proj_dropout=0.0, final_dropout=0.0,
+        layerdrop=0.0, mask_time_prob=0.0, mask_feature_prob=0.0, apply_spec_augment=False,
+        id2label=dict(enumerate(LABELS)), label2id={label: i for i, label in enumerate(LABELS)},
+    )
+    HubertForSequenceClassification(config).save_pretrained(folder)
+    extractor().save_pretrained(folder)
+
+
+def extractor() -> Wav2Vec2FeatureExtractor:
+    return Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)
+
+
+class RecordingTrainer(Trainer):
+    """The Trainer, writing down each step as well as the means it logs."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.steps = []
+
+    def training_step(self, model, inputs, *args, **kwargs):
+        step = {
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "samples": inputs["attention_mask"].sum(1).tolist(),
+            "labels": inputs["labels"].tolist(),
+        }
+        loss = super().training_step(model, inputs, *args, **kwargs)
+        self.steps.append({"step": len(self.steps) + 1, "loss": loss.item()} | step)
+        return loss
+
+    def _clip_grad_norm(self, model):
+        norm = super()._clip_grad_norm(model)
+        self.steps[-1]["grad_norm"] = float(norm)
+        return norm
+
+
+def train(opts: argparse.Namespace, out: Path, run: Path) -> dict:
+    data = out / "data"
+    files = sorted(path.relative_to(data) for path in data.glob("*/*.wav"))
+    rows = {"file": [str(f) for f in files], "label": [LABELS.index(f.parent.name) for f in files]}
+    split = datasets.Dataset.from_dict(rows | {"row": list(range(len(files)))}).train_test_split(
+        test_size=TEST_SIZE, seed=opts.seed, shuffle=True
+    )
+    fe = extractor()
+
+    def features(batch):
+        return fe(
+            [soundfile.read(data / f, dtype="float32")[0] for f in batch["file"]],
+            sampling_rate=RATE,
+            max_length=int(RATE * MAX_DURATION),
+            truncation=True,
+            return_attention_mask=True,
+        )
+
+    encoded = split.map(features, batched=True, remove_columns=["file", "row"])
+    evaluations = []
+
+    def accuracy(prediction):
+        evaluations.append({"logits": np.asarray(prediction.predictions).tolist()})
+        return {"accuracy": float((prediction.predictions.argmax(1) == prediction.label_ids).mean())}
+
+    trainer = RecordingTrainer(
+        AutoModelForAudioClassification.from_pretrained(out / "init"),
+        TrainingArguments(
+            str(run),
+            eval_strategy="epoch",
+            save_strategy="epoch",
+            learning_rate=opts.lr,
+            per_device_train_batch_size=BATCH,
+            per_device_eval_batch_size=BATCH,
+            num_train_epochs=opts.epochs,
+            warmup_steps=WARMUP_RATIO,  # below one it is a share of the steps
+            logging_steps=LOGGING_STEPS,
+            load_best_model_at_end=True,
+            metric_for_best_model="accuracy",
+            seed=opts.seed,
+            use_cpu=True,
+            report_to="none",
+            disable_tqdm=True,
+        ),
+        train_dataset=encoded["train"],
+        eval_dataset=encoded["test"],
+        processing_class=fe,
+        compute_metrics=accuracy,
+    )
+    trainer.train()
+
+    # The rows of a step follow from the seed: say so only after the labels that passed by agree.
+    train_rows, steps = split["train"]["row"][:], trainer.steps
+    per_epoch = -(-len(train_rows) // BATCH)
+    for i, step in enumerate(steps):
+        generator = torch.Generator().manual_seed(opts.seed + i // per_epoch)
+        order = torch.randperm(len(train_rows), generator=generator).tolist()
+        at = i % per_epoch * BATCH
+        step["rows"] = [train_rows[k] for k in order[at : at + BATCH]]
+        assert step.pop("labels") == [rows["label"][row] for row in step["rows"]], "the order of the clips is not ours"
+
+    history = trainer.state.log_history
+    for evaluation, line in zip(evaluations, [line for line in history if "eval_loss" in line], strict=True):
+        evaluation |= {key: line[key] for key in ("step", "epoch", "eval_loss", "eval_accuracy")}
+    return {
+        "versions": {m.__name__: m.__version__.split("+")[0] for m in (transformers, torch, accelerate, datasets)},
+        "settings": {
+            "seed": opts.seed, "test_size": TEST_SIZE, "max_duration": MAX_DURATION, "epochs": opts.epochs,
+            "batch_size": BATCH, "lr": opts.lr, "warmup_ratio": WARMUP_RATIO, "logging_steps": LOGGING_STEPS,
+        },
+        "labels": LABELS,
+        "files": rows["file"],
+        "train_rows": train_rows,
+        "test_rows": split["test"]["row"][:],
+        "steps": steps,
+        "logs": [{key: line[key] for key in ("step", "epoch", "loss", "learning_rate", "grad_norm")}
+                 for line in history if "loss" in line],
+        "evals": evaluations,
+        "best_step": int(trainer.state.best_model_checkpoint.rpartition("-")[2]),
+    }
+
+
+def lines(record: dict) -> str:
+    """JSON with one line for each step, so that a difference between two runs is a line."""
+
+    def value(v) -> str:
+        if isinstance(v, list) and v and isinstance(v[0], dict):
+            return "[\n  " + ",\n  ".join(map(json.dumps, v)) + "\n ]"
+        return json.dumps(v)
+
+    return "{\n" + ",\n".join(f' "{key}": {value(v)}' for key, v in record.items()) + "\n}\n"
+
+
+def main() -> None:
+    torch.set_num_threads(1)  # the order of a sum is part of its last digit
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+    datasets.disable_caching()
+    opts = options()
+    shutil.rmtree(opts.out, ignore_errors=True)
+    write_data(opts.out / "data", opts.data_seed)
+    write_first_weights(opts.out / "init", opts.norm, opts.hidden, opts.seed)
+    with tempfile.TemporaryDirectory() as run:
+        record = train(opts, opts.out, Path(run))
+        last = Path(run) / f"checkpoint-{len(record['steps'])}" / "model.safetensors"
+        save_file(load_file(last), opts.out / "last.safetensors", metadata={"format": "pt"})
+    (opts.out / "losses.json").write_text(lines(record))
+    for line in record["evals"]:
+        print(f"step {line['step']:3}  eval loss {line['eval_loss']:.4f}  accuracy {line['eval_accuracy']:.3f}")
+    kilobytes = sum(p.stat().st_size for p in opts.out.rglob("*") if p.is_file()) / 1000
+    losses = [step["loss"] for step in record["steps"]]
+    print(f"loss {losses[0]:.4f} to {losses[-1]:.4f} in {len(losses)} steps, {kilobytes:.0f} kB in {opts.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+use std::path::PathBuf;
+
+/// A run that could not start, go on or finish: what it was doing, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}")]
+#[non_exhaustive]
+pub struct Error {
+    /// What was tried, such as `cannot write `runs/gtzan/1/recipe.toml``.
+    pub doing: String,
+    /// Why it failed.
+    #[source]
+    pub kind: ErrorKind,
+}
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The dataset is at fault.
+    #[error(transparent)]
+    Data(#[from] earmark_data::Error),
+    /// The extractor refused a clip or a preprocessor configuration.
+    #[error(transparent)]
+    Features(#[from] earmark_features::Error),
+    /// The labels are at fault.
+    #[error(transparent)]
+    Labels(#[from] earmark_labels::Error),
+    /// The model files are at fault.
+    #[error(transparent)]
+    Model(#[from] earmark_models::Error),
+    /// The configuration describes no network.
+    #[error(transparent)]
+    Config(#[from] earmark_models::ErrorKind),
+    /// A JSON file is not what it should be.
+    #[error("it is not the JSON it should be")]
+    Json(#[from] serde_json::Error),
+    /// A recipe is not what it should be.
+    #[error("it is not a recipe")]
+    Toml(#[from] toml::de::Error),
+    /// A value of the recipe that no run can have.
+    #[error("`{key}` {why}")]
+    Value {
+        /// The field of the recipe.
+        key: &'static str,
+        /// What is wrong, as the rest of a sentence that begins with the key.
+        why: String,
+    },
+    /// Clips that cannot be used.
+    #[error("{}", list_bad(.0))]
+    BadClips(Vec<BadClip>),
+    /// The folder of a new run holds something already.
+    #[error("the folder is not empty: choose another --output, or go on with the run in it by --resume")]
+    Occupied,
+    /// Nothing to go on with.
+    #[error("it holds no checkpoint to go on from: it stopped before its first one, so start the run anew")]
+    NoCheckpoint,
+    /// The data changed under a run.
+    #[error("the clips are not those the run began with ({0}): restore them, or start a new run")]
+    OtherData(String),
+    /// Labels of the model and the data differ.
+    #[error(
+        "the model names the classes {} and the data names them {}: pass --new-head to replace its head",
+        list(model),
+        list(data)
+    )]
+    OtherLabels {
+        /// The model's labels in class order.
+        model: Vec<String>,
+        /// The data's.
+        data: Vec<String>,
+    },
+    /// The loss or the gradient is no number any more.
+    #[error("the {what} is {value}: the run diverged; lower --lr, or raise --warmup-ratio")]
+    Diverged {
+        /// `loss` or `gradient norm`.
+        what: &'static str,
+        /// NaN or infinity.
+        value: f64,
+    },
+    /// The optimizer's state cannot be read back.
+    #[error("the optimizer state cannot be used: {0}")]
+    Optimizer(String),
+}
+
+/// A clip that cannot be trained on.
+#[derive(Debug)]
+pub struct BadClip {
+    /// Its file.
+    pub path: PathBuf,
+    /// Why, with every cause.
+    pub why: String,
+}
+
+impl ErrorKind {
+    /// Says what was tried.
+    pub(crate) fn while_(self, doing: impl Into<String>) -> Error {
+        Error { doing: doing.into(), kind: self }
+    }
+}
+
+/// Wraps whatever a library returned with what was tried.
+pub(crate) trait While<T> {
+    fn while_(self, doing: impl FnOnce() -> String) -> Result<T, Error>;
+}
+
+impl<T, E: Into<ErrorKind>> While<T> for Result<T, E> {
+    fn while_(self, doing: impl FnOnce() -> String) -> Result<T, Error> {
+        self.map_err(|error| error.into().while_(doing()))
+    }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // A transparent error repeats its source.
+        if !line.ends_with(&next) {
+            line = format!("{line}: {next}");
+        }
+        cause = error.source();
+    }
+    line
+}
+
+fn list_bad(clips: &[BadClip]) -> String {
+    const SHOWN: usize = 20;
+    let mut text = match clips.len() {
+        1 => "1 clip cannot be used:".to_owned(),
+        n => format!("{n} clips cannot be used:"),
+    };
+    for clip in clips.iter().take(SHOWN) {
+        text.push_str(&format!("\n  {}: {}", clip.path.display(), clip.why));
+    }
+    if clips.len() > SHOWN {
+        text.push_str(&format!("\n  and {} more", clips.len() - SHOWN));
+    }
+    text + "\nrepair or remove them, or pass --skip-bad to leave them out"
+}
+
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN { format!("{shown}, … ({} in all)", names.len()) } else { shown }
+}

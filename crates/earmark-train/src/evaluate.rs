@@ -1,0 +1,82 @@
+use burn::tensor::{Device, Tensor, TensorData};
+use earmark_models::HubertForSequenceClassification;
+
+use crate::clips::{Batch, Clips};
+use crate::error::{Error, ErrorKind};
+use crate::metrics::{ConfusionMatrix, EvaluationReport, cross_entropy};
+
+/// What a model said about some clips, in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// One row of logits a clip.
+    pub logits: Vec<Vec<f32>>,
+    /// The true class of each clip.
+    pub labels: Vec<usize>,
+    /// Mean cross-entropy in nats.
+    pub loss: f64,
+}
+
+impl Evaluation {
+    /// The most likely class of each clip; the first of equals.
+    pub fn predicted(&self) -> Vec<usize> {
+        let best =
+            |row: &Vec<f32>| (1..row.len()).fold(0, |best, id| if row[id] > row[best] { id } else { best });
+        self.logits.iter().map(best).collect()
+    }
+
+    /// Clips by actual and predicted class.
+    pub fn confusion(&self, classes: usize) -> ConfusionMatrix {
+        ConfusionMatrix::from_pairs(classes, self.labels.iter().copied().zip(self.predicted()))
+    }
+
+    /// Every score of it.
+    pub fn report(&self, dataset: &str, split: &str, model: &str, labels: &[String]) -> EvaluationReport {
+        EvaluationReport::new(dataset, split, model, labels.to_vec(), self.confusion(labels.len()), self.loss)
+    }
+}
+
+/// Asks `network` about the clips of `rows`, `batch_size` at a time in this order, padded to the longest of each batch.
+///
+/// `progress` is told how many clips are done.
+///
+/// # Errors
+/// When a clip cannot be read any more, or a logit is no number.
+pub fn evaluate(
+    network: &HubertForSequenceClassification,
+    device: &Device,
+    clips: &Clips,
+    rows: &[usize],
+    batch_size: usize,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Evaluation, Error> {
+    let (mut logits, mut labels): (Vec<Vec<f32>>, Vec<usize>) = (Vec::new(), Vec::new());
+    for rows in rows.chunks(batch_size) {
+        let batch = clips.batch(rows)?;
+        let answer = network.forward(batch.waveforms(device), batch.lengths.as_deref());
+        let classes = answer.dims()[1];
+        let values = read(answer).map_err(|kind| kind.while_("cannot evaluate the model"))?;
+        logits.extend(values.chunks_exact(classes).map(<[f32]>::to_vec));
+        labels.extend(batch.labels);
+        progress(labels.len());
+    }
+    if let Some(&value) = logits.iter().flatten().find(|x| !x.is_finite()) {
+        let kind = ErrorKind::Diverged { what: "output of the model", value: value.into() };
+        return Err(kind.while_("cannot evaluate the model"));
+    }
+    let loss = logits.iter().zip(&labels).map(|(row, &label)| cross_entropy(row, label)).sum::<f64>();
+    Ok(Evaluation { loss: loss / labels.len().max(1) as f64, logits, labels })
+}
+
+impl Batch {
+    /// The samples on a device, `[B, S]`.
+    pub(crate) fn waveforms(&self, device: &Device) -> Tensor<2> {
+        let shape = [self.labels.len(), self.samples];
+        Tensor::from_data(TensorData::new(self.input_values.clone(), shape), device)
+    }
+}
+
+/// Numbers from a device; waits for it.
+fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ErrorKind> {
+    let values = tensor.into_data().convert::<f32>().try_into_vec();
+    values.map_err(|e| ErrorKind::Io(std::io::Error::other(format!("the device gave no numbers: {e:?}"))))
+}

@@ -1,0 +1,393 @@
+//! What is measured: the two kinds of line in `metrics.jsonl`, and the scores of an evaluation.
+//!
+//! Precision, recall and F1 follow scikit-learn 1.9.1 with `zero_division=0`.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// A line of `metrics.jsonl` written every few optimizer steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Optimizer steps done so far.
+    pub step: u64,
+    /// Epochs done so far: `step / steps_per_epoch`.
+    pub epoch: f64,
+    /// Mean cross-entropy in nats over the steps since the last such line.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub loss: f64,
+    /// The learning rate this step used.
+    pub lr: f64,
+    /// Global L2 norm of the gradient, before clipping.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub grad_norm: f64,
+}
+
+/// A line of `metrics.jsonl` written at the end of an epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Optimizer steps done so far.
+    pub step: u64,
+    /// Epochs done so far.
+    pub epoch: f64,
+    /// Mean cross-entropy in nats over the evaluation clips.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub eval_loss: f64,
+    /// Share of the evaluation clips whose most likely class is theirs, 0 to 1.
+    pub eval_accuracy: f64,
+}
+
+/// `report.json`: how well a model does on one split of one dataset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationReport {
+    /// The dataset, with its configuration.
+    pub dataset: String,
+    /// The split of it that was scored.
+    pub split: String,
+    /// The model: a Hub id with its revision, or a folder.
+    pub model: String,
+    /// Clips scored.
+    pub n: u64,
+    /// Share of them whose most likely class is theirs, 0 to 1.
+    pub accuracy: f64,
+    /// 95 % Wilson score interval of the accuracy: how far another draw of `n` clips could move it.
+    pub accuracy_interval: [f64; 2],
+    /// Mean F1 over the classes that occur, as [`ConfusionMatrix::macro_f1`].
+    pub macro_f1: f64,
+    /// One entry per class, in class-id order.
+    pub per_class: Vec<ClassReport>,
+    /// Clips by actual class (row) and predicted class (column).
+    pub confusion: ConfusionMatrix,
+    /// Class names, in class-id order.
+    pub labels: Vec<String>,
+    /// Mean cross-entropy in nats.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub loss: f64,
+}
+
+impl EvaluationReport {
+    /// Derives every score from the matrix; `loss` is the mean cross-entropy over the same clips.
+    ///
+    /// # Panics
+    ///
+    /// When there is not one label per class of the matrix.
+    pub fn new(
+        dataset: impl Into<String>,
+        split: impl Into<String>,
+        model: impl Into<String>,
+        labels: Vec<String>,
+        confusion: ConfusionMatrix,
+        loss: f64,
+    ) -> Self {
+        assert_eq!(labels.len(), confusion.classes(), "one label per class of the confusion matrix");
+        let per_class = labels
+            .iter()
+            .enumerate()
+            .map(|(class, label)| confusion.class_report(class, label.clone()))
+            .collect();
+        Self {
+            dataset: dataset.into(),
+            split: split.into(),
+            model: model.into(),
+            n: confusion.total(),
+            accuracy: confusion.accuracy(),
+            accuracy_interval: wilson_interval(confusion.correct(), confusion.total()),
+            macro_f1: confusion.macro_f1(),
+            per_class,
+            confusion,
+            labels,
+            loss,
+        }
+    }
+}
+
+/// How well one class is found. A ratio with nothing below the line is 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassReport {
+    /// The class's name.
+    pub label: String,
+    /// Of the clips said to be this class, the share that is.
+    pub precision: f64,
+    /// Of the clips that are this class, the share found.
+    pub recall: f64,
+    /// Harmonic mean of precision and recall.
+    pub f1: f64,
+    /// Clips of this class.
+    pub support: u64,
+}
+
+/// Clips counted by actual and predicted class.
+///
+/// Invariant: the matrix is square, also when it was read from a file. In JSON it is an array of rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct ConfusionMatrix {
+    rows: Vec<Vec<u64>>,
+}
+
+impl ConfusionMatrix {
+    /// An empty matrix of `classes` rows and columns.
+    pub fn new(classes: usize) -> Self {
+        Self { rows: vec![vec![0; classes]; classes] }
+    }
+
+    /// Counts `(actual, predicted)` class ids.
+    ///
+    /// # Panics
+    ///
+    /// When an id is not below `classes`.
+    pub fn from_pairs(classes: usize, pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        let mut matrix = Self::new(classes);
+        for (actual, predicted) in pairs {
+            matrix.record(actual, predicted);
+        }
+        matrix
+    }
+
+    /// Counts one clip.
+    ///
+    /// # Panics
+    ///
+    /// When an id is not below [`classes`](Self::classes).
+    pub fn record(&mut self, actual: usize, predicted: usize) {
+        self.rows[actual][predicted] += 1;
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The counts: `rows()[actual][predicted]`.
+    pub fn rows(&self) -> &[Vec<u64>] {
+        &self.rows
+    }
+
+    /// Clips counted.
+    pub fn total(&self) -> u64 {
+        self.rows.iter().map(|row| sum(row)).fold(0, u64::saturating_add)
+    }
+
+    /// Clips on the diagonal.
+    pub fn correct(&self) -> u64 {
+        (0..self.classes()).map(|class| self.rows[class][class]).fold(0, u64::saturating_add)
+    }
+
+    /// Share of clips on the diagonal; 0 without clips.
+    pub fn accuracy(&self) -> f64 {
+        ratio(self.correct(), self.total())
+    }
+
+    /// The scores of one class.
+    ///
+    /// # Panics
+    ///
+    /// When `class` is not below [`classes`](Self::classes).
+    pub fn class_report(&self, class: usize, label: impl Into<String>) -> ClassReport {
+        let found = self.rows[class][class];
+        let support = sum(&self.rows[class]);
+        let predicted = self.predicted(class);
+        ClassReport {
+            label: label.into(),
+            precision: ratio(found, predicted),
+            recall: ratio(found, support),
+            // 2·found / (support + predicted) is the harmonic mean without its 0/0 when nothing is found.
+            f1: ratio(found.saturating_mul(2), support.saturating_add(predicted)),
+            support,
+        }
+    }
+
+    /// Mean F1 over the classes that occur, as an actual or a predicted one; 0 without clips.
+    ///
+    /// A class that does neither is no part of the mean, as in `f1_score(average="macro")`: a split that lacks half of
+    /// a model's classes would otherwise halve its score.
+    pub fn macro_f1(&self) -> f64 {
+        let scores: Vec<f64> = (0..self.classes())
+            .filter(|&class| sum(&self.rows[class]) > 0 || self.predicted(class) > 0)
+            .map(|class| self.class_report(class, "").f1)
+            .collect();
+        if scores.is_empty() { 0.0 } else { scores.iter().sum::<f64>() / scores.len() as f64 }
+    }
+
+    fn predicted(&self, class: usize) -> u64 {
+        self.rows.iter().map(|row| row[class]).fold(0, u64::saturating_add)
+    }
+}
+
+impl<'de> Deserialize<'de> for ConfusionMatrix {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rows = Vec::<Vec<u64>>::deserialize(deserializer)?;
+        match rows.iter().position(|row| row.len() != rows.len()) {
+            None => Ok(Self { rows }),
+            Some(row) => Err(serde::de::Error::custom(format_args!(
+                "row {row} of the confusion matrix has {} columns, expected one per row, {}",
+                rows[row].len(),
+                rows.len(),
+            ))),
+        }
+    }
+}
+
+/// The 95 % Wilson score interval of `correct / total`; `[0, 1]` when nothing was counted.
+///
+/// Unlike the normal approximation it stays inside 0 to 1 and has a width at 100 %. (E. B. Wilson, 1927.)
+pub fn wilson_interval(correct: u64, total: u64) -> [f64; 2] {
+    /// The 97.5 % quantile of the normal distribution.
+    const Z: f64 = 1.959_963_984_540_054;
+    if total == 0 {
+        return [0.0, 1.0];
+    }
+    let (n, p) = (total as f64, ratio(correct, total));
+    let centre = p + Z * Z / (2.0 * n);
+    let half_width = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + Z * Z / n;
+    [((centre - half_width) / scale).max(0.0), ((centre + half_width) / scale).min(1.0)]
+}
+
+/// Cross-entropy in nats of one clip: `-log softmax(logits)[class]`.
+///
+/// # Panics
+///
+/// When `class` is not below the number of logits.
+pub(crate) fn cross_entropy(logits: &[f32], class: usize) -> f64 {
+    let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum();
+    sum.ln() - (f64::from(logits[class]) - largest)
+}
+
+fn sum(row: &[u64]) -> u64 {
+    // Counts read from a file may be anything; our own never come near the end of u64.
+    row.iter().copied().fold(0, u64::saturating_add)
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// JSON has no NaN: a diverged loss is written as `null`.
+fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 40 pairs over 6 classes. Class 4 is never predicted, class 5 neither occurs nor is predicted.
+    /// Made, as are the numbers below, by `python tests/golden-free/metrics.py`.
+    const ACTUAL: [usize; 40] = [
+        2, 1, 3, 0, 0, 4, 0, 2, 4, 0, 4, 1, 0, 0, 3, 3, 0, 1, 0, 4, 3, 0, 4, 0, 1, 4, 0, 4, 4, 3, 0, 1, 0, 4,
+        1, 2, 3, 1, 4, 0,
+    ];
+    const PREDICTED: [usize; 40] = [
+        2, 1, 0, 0, 2, 0, 0, 3, 3, 3, 3, 1, 0, 0, 0, 3, 0, 3, 0, 0, 3, 0, 3, 0, 0, 2, 0, 3, 3, 3, 0, 1, 0, 2,
+        3, 2, 3, 0, 2, 0,
+    ];
+
+    fn matrix() -> ConfusionMatrix {
+        ConfusionMatrix::from_pairs(6, ACTUAL.into_iter().zip(PREDICTED))
+    }
+
+    fn close(got: f64, want: f64) {
+        // Worst gap measured over this module: 2.2e-16.
+        assert!((got - want).abs() <= 1e-15, "{got} is not {want}");
+    }
+
+    #[test]
+    fn scores_of_each_class_are_those_of_scikit_learn() {
+        let want: [(f64, f64, f64, u64); 6] = [
+            (0.6666666666666666, 0.8571428571428571, 0.75, 14),
+            (1.0, 0.42857142857142855, 0.6, 7),
+            (0.3333333333333333, 0.6666666666666666, 0.4444444444444444, 3),
+            (0.3076923076923077, 0.6666666666666666, 0.42105263157894735, 6),
+            (0.0, 0.0, 0.0, 10),
+            (0.0, 0.0, 0.0, 0),
+        ];
+        for (class, (precision, recall, f1, support)) in want.into_iter().enumerate() {
+            let got = matrix().class_report(class, "");
+            close(got.precision, precision);
+            close(got.recall, recall);
+            close(got.f1, f1);
+            assert_eq!(got.support, support);
+        }
+    }
+
+    #[test]
+    fn accuracy_and_macro_f1_are_those_of_scikit_learn() {
+        close(matrix().accuracy(), 0.525);
+        close(matrix().macro_f1(), 0.44309941520467844);
+    }
+
+    #[test]
+    fn rows_are_actual_classes() {
+        let rows: [[u64; 6]; 6] = [
+            [12, 0, 1, 1, 0, 0],
+            [2, 3, 0, 2, 0, 0],
+            [0, 0, 2, 1, 0, 0],
+            [2, 0, 0, 4, 0, 0],
+            [2, 0, 3, 5, 0, 0],
+            [0, 0, 0, 0, 0, 0],
+        ];
+        assert_eq!(matrix().rows(), rows);
+    }
+
+    #[test]
+    fn wilson_intervals_are_those_of_scipy() {
+        for (correct, total, low, high) in [
+            (83, 100, 0.7445199523239887, 0.8910643388594006),
+            (0, 10, 0.0, 0.27753279986288926),
+            (10, 10, 0.7224672001371109, 1.0),
+            (1, 1, 0.20654931437723745, 1.0),
+            (9807, 11005, 0.8851841701701645, 0.8968236398434993),
+        ] {
+            let interval = wilson_interval(correct, total);
+            close(interval[0], low);
+            close(interval[1], high);
+        }
+        assert_eq!(wilson_interval(0, 0), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn cross_entropy_is_that_of_scipy_and_survives_large_logits() {
+        let logits = [2.0, -1.0, 0.5, 1000.0];
+        close(cross_entropy(&logits[..3], 2), 1.7413112966571571);
+        assert_eq!(cross_entropy(&logits, 3), 0.0);
+        assert_eq!(cross_entropy(&logits, 0), 998.0);
+        assert!(cross_entropy(&[f32::NAN, 0.0], 1).is_nan());
+    }
+
+    #[test]
+    fn no_clips_score_zero() {
+        let empty = EvaluationReport::new("d", "test", "m", vec![], ConfusionMatrix::new(0), 0.0);
+        assert_eq!((empty.n, empty.accuracy, empty.macro_f1), (0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn a_report_survives_json_and_keeps_its_field_names() {
+        let labels: Vec<String> = ('a'..='f').map(String::from).collect();
+        let report = EvaluationReport::new("gtzan", "test", "m", labels, matrix(), 0.5);
+        let json = serde_json::to_string(&report).unwrap();
+        let read: EvaluationReport = serde_json::from_str(&json).unwrap();
+        assert_eq!((&read.labels, &read.confusion, read.n), (&report.labels, &report.confusion, 40));
+        // Without its feature `float_roundtrip` serde_json may read a number's last bit wrong.
+        close(read.macro_f1, report.macro_f1);
+        let names =
+            "dataset split model n accuracy accuracy_interval macro_f1 per_class confusion labels loss";
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        for name in names.split(' ') {
+            assert!(value.get(name).is_some(), "{name} is missing");
+        }
+        assert_eq!(value["confusion"][4][0], matrix().rows()[4][0]);
+    }
+
+    #[test]
+    fn a_diverged_loss_survives_json() {
+        let record = EpochRecord { step: 1, epoch: 1.0, eval_loss: f64::NAN, eval_accuracy: 0.1 };
+        let json = serde_json::to_string(&record).unwrap();
+        assert!(serde_json::from_str::<EpochRecord>(&json).unwrap().eval_loss.is_nan(), "{json}");
+    }
+
+    #[test]
+    fn a_matrix_that_is_not_square_is_refused() {
+        let error = serde_json::from_str::<ConfusionMatrix>("[[1, 2], [3]]").unwrap_err();
+        assert!(error.to_string().contains("row 1"), "{error}");
+    }
+}

@@ -1,0 +1,222 @@
+use std::path::Path;
+
+use earmark_audio::Downmix;
+use earmark_features::Resampler;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, While as _};
+
+/// Every choice of a run. Written to `recipe.toml` before the first step, so that a run can be repeated and resumed.
+///
+/// Names and defaults are those of `TrainingArguments` (transformers 5.23.0) and of the audio course's GTZAN run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// What the run is called; its folder is `runs/<name>/<stamp>`.
+    pub name: String,
+    /// The version of earmark that resolved it.
+    pub earmark: String,
+    /// What is fine-tuned: a Hub id with `@revision`, a folder, or `scratch:` and a preset.
+    pub model: String,
+    /// What it learns from: a dataset's name, or a folder.
+    pub dataset: String,
+    /// The folder the clips are in.
+    pub data: String,
+    /// Clips kept for evaluation: a fraction below 1, or a number of clips.
+    pub test_size: f64,
+    /// Seeds the split, the order of each epoch, a new head, and the dropout.
+    pub seed: u64,
+    /// Passes over the training clips.
+    pub epochs: u64,
+    /// Clips of one forward pass.
+    pub batch_size: usize,
+    /// Clips of one forward pass while evaluating. It can move the numbers in the last digits: group-norm models hear
+    /// the padding, and that depends on the company.
+    pub eval_batch_size: usize,
+    /// Forward passes of one optimizer step.
+    pub gradient_accumulation_steps: usize,
+    /// Peak learning rate.
+    pub lr: f64,
+    /// Share of all steps over which the learning rate climbs from 0; it then falls to 0, linearly.
+    pub warmup_ratio: f64,
+    /// AdamW's decay of the weights; biases and norms never decay.
+    pub weight_decay: f64,
+    /// AdamW's β₁, β₂.
+    pub adam_betas: [f64; 2],
+    /// AdamW's ε.
+    pub adam_epsilon: f64,
+    /// The gradient's global L2 norm is scaled down to this; 0 never clips.
+    pub max_grad_norm: f64,
+    /// Longer clips are cut here, in seconds.
+    pub max_duration: f64,
+    /// Optimizer steps per line of `metrics.jsonl`.
+    pub logging_steps: u64,
+    /// Number type of the computation.
+    pub precision: Precision,
+    /// Whether the model's dropout, layerdrop and SpecAugment run.
+    pub dropout: bool,
+    /// Whether the model is told which samples are padding.
+    pub attention_mask: bool,
+    /// Whether the head is drawn anew even if the checkpoint has one.
+    pub new_head: bool,
+    /// Whether clips that cannot be used are left out instead of ending the run.
+    pub skip_bad: bool,
+    /// How many checkpoints stay: the newest, with the best among them. 0 keeps every one.
+    pub keep_checkpoints: usize,
+    /// How clips get to the model's rate.
+    pub resampler: ResamplerName,
+    /// How channels become one.
+    pub downmix: DownmixName,
+    /// Where it ran.
+    pub device: String,
+}
+
+/// Number type of the computation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats throughout.
+    Fp32,
+}
+
+/// A [`Resampler`] by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResamplerName {
+    /// [`Resampler::Hq`].
+    Hq,
+    /// [`Resampler::Torchaudio`].
+    Torchaudio,
+}
+
+impl From<ResamplerName> for Resampler {
+    fn from(name: ResamplerName) -> Resampler {
+        match name {
+            ResamplerName::Hq => Resampler::Hq,
+            ResamplerName::Torchaudio => Resampler::Torchaudio,
+        }
+    }
+}
+
+/// A [`Downmix`] by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DownmixName {
+    /// [`Downmix::Mean`].
+    Mean,
+    /// [`Downmix::Sqrt2`].
+    Sqrt2,
+    /// [`Downmix::Left`].
+    Left,
+    /// [`Downmix::Right`].
+    Right,
+}
+
+impl From<DownmixName> for Downmix {
+    fn from(name: DownmixName) -> Downmix {
+        match name {
+            DownmixName::Mean => Downmix::Mean,
+            DownmixName::Sqrt2 => Downmix::Sqrt2,
+            DownmixName::Left => Downmix::Left,
+            DownmixName::Right => Downmix::Right,
+        }
+    }
+}
+
+impl Recipe {
+    /// The course's recipe (`fine-tuning.mdx`, Hugging Face audio course), for the run to be named and given its data.
+    pub fn new(name: &str, model: &str, dataset: &str) -> Recipe {
+        Recipe {
+            name: name.to_owned(),
+            earmark: env!("CARGO_PKG_VERSION").to_owned(),
+            model: model.to_owned(),
+            dataset: dataset.to_owned(),
+            data: String::new(),
+            test_size: 0.1,
+            seed: 42,
+            epochs: 10,
+            batch_size: 8,
+            eval_batch_size: 8,
+            gradient_accumulation_steps: 1,
+            lr: 5e-5,
+            warmup_ratio: 0.1,
+            weight_decay: 0.0,
+            adam_betas: [0.9, 0.999],
+            adam_epsilon: 1e-8,
+            max_grad_norm: 1.0,
+            max_duration: 30.0,
+            logging_steps: 5,
+            precision: Precision::Fp32,
+            dropout: true,
+            // DistilHuBERT ships without a mask; the course asks for one all the same, and its numbers are with it.
+            attention_mask: true,
+            new_head: false,
+            skip_bad: false,
+            keep_checkpoints: 2, // The newest and the best; ten would be 3 GB for DistilHuBERT.
+            resampler: ResamplerName::Hq,
+            downmix: DownmixName::Mean,
+            device: "cpu".to_owned(),
+        }
+    }
+
+    /// Checks the values that a flag can get wrong.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] naming the field.
+    pub fn validate(&self) -> Result<(), Error> {
+        let counts = [
+            ("epochs", self.epochs),
+            ("batch_size", self.batch_size as u64),
+            ("eval_batch_size", self.eval_batch_size as u64),
+            ("gradient_accumulation_steps", self.gradient_accumulation_steps as u64),
+            ("logging_steps", self.logging_steps),
+        ];
+        let shares = [("warmup_ratio", self.warmup_ratio, 0.0..=1.0)];
+        let amounts = [
+            ("lr", self.lr, 0.0),
+            ("weight_decay", self.weight_decay, 0.0),
+            ("max_grad_norm", self.max_grad_norm, 0.0),
+            ("max_duration", self.max_duration, 0.001),
+            ("test_size", self.test_size, 0.0),
+            ("adam_epsilon", self.adam_epsilon, 0.0),
+        ];
+        let count = counts
+            .into_iter()
+            .find(|(_, n)| *n == 0)
+            .map(|(key, _)| (key, "is 0, expected 1 or more".to_owned()));
+        let share = shares.into_iter().find(|(_, x, range)| !range.contains(x));
+        let share = share.map(|(key, x, _)| (key, format!("is {x}, expected 0 to 1")));
+        let amount = amounts.into_iter().find(|(_, x, least)| !(x.is_finite() && x >= least));
+        let amount = amount.map(|(key, x, least)| (key, format!("is {x}, expected {least} or more")));
+        match count.or(share).or(amount) {
+            Some((key, why)) => Err(ErrorKind::Value { key, why }.while_("cannot run this recipe")),
+            None => Ok(()),
+        }
+    }
+
+    /// The text of `recipe.toml`.
+    pub fn to_toml(&self) -> String {
+        let body = toml::to_string(self).expect("a recipe is plain names and numbers");
+        format!("# Every choice of this run. `earmark train --resume` reads it back.\n{body}")
+    }
+
+    /// Reads `recipe.toml` in a run folder.
+    ///
+    /// # Errors
+    /// When the file is missing or not a recipe of this version.
+    pub fn read(run: &Path) -> Result<Recipe, Error> {
+        let path = run.join("recipe.toml");
+        let text = std::fs::read_to_string(&path).while_(|| format!("cannot read `{}`", path.display()))?;
+        toml::from_str(&text).while_(|| format!("cannot read `{}`", path.display()))
+    }
+
+    /// Name and value of every choice, for a table.
+    pub fn rows(&self) -> Vec<(String, String)> {
+        let table = toml::Table::try_from(self).expect("a recipe is plain names and numbers");
+        let text = |value: toml::Value| match value {
+            toml::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        table.into_iter().map(|(key, value)| (key, text(value))).collect()
+    }
+}

@@ -1,0 +1,210 @@
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args as ClapArgs, ValueEnum};
+use earmark_data::{AudioDataset, TestSize, train_test_split};
+use earmark_labels::{LabelId, LabelSet};
+use earmark_train::{Clips, Ear, EvaluationReport, Learner, Recipe, SplitFile, confusion_svg, evaluate};
+
+use crate::Done;
+use crate::device::DeviceArgs;
+use crate::hearing::HearingArgs;
+use crate::model::HubArgs;
+use crate::progress::bar;
+use crate::{table, train};
+
+/// Score a model on clips it did not learn from.
+///
+/// Without --model it takes a run (the newest, or the folder named): the exported model is loaded afresh and scored on
+/// the run's held-out clips. With --model it scores any model on a folder with a sub-folder per class.
+///
+///   earmark eval
+///   earmark eval runs/sample/20261123-101500
+///   earmark eval --model ./model --data recordings --split all -o scores
+#[derive(Debug, ClapArgs)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// A run folder [default: the newest run].
+    #[arg(value_name = "RUN", conflicts_with_all = ["model", "data"])]
+    run: Option<PathBuf>,
+
+    /// The model to score: a Hub id or a folder.
+    #[arg(long, value_name = "ID|DIR", requires = "data")]
+    model: Option<String>,
+
+    /// The clips: a folder with a sub-folder per class.
+    #[arg(long, value_name = "DIR", requires = "model")]
+    data: Option<PathBuf>,
+
+    /// Which of them: the part that training with this --test-size and --seed holds out, the other part, or all.
+    #[arg(long, value_name = "PART", default_value = "test", requires = "model")]
+    split: Part,
+
+    /// Clips held out: a fraction, or a number of clips.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, requires = "model")]
+    test_size: f64,
+
+    /// Seed of the split.
+    #[arg(long, value_name = "N", default_value_t = 42, requires = "model")]
+    seed: u64,
+
+    /// Longer clips are cut here, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, requires = "model")]
+    max_duration: f64,
+
+    /// Clips of one forward pass [default: 8, or the run's].
+    #[arg(long, value_name = "N")]
+    eval_batch_size: Option<usize>,
+
+    /// Leave out clips that cannot be used, with a warning, instead of stopping.
+    #[arg(long)]
+    skip_bad: bool,
+
+    #[command(flatten)]
+    hearing: HearingArgs,
+
+    /// Write report.json and confusion_matrix.svg into this folder.
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Train,
+    Test,
+    All,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Part::Train => "train",
+            Part::Test => "test",
+            Part::All => "all",
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
+    let (device, _) = args.device.open()?;
+    let (learner, model, recipe, dataset, part) = match (&args.model, &args.data) {
+        (Some(model), Some(data)) => {
+            let learner = Learner::open(&args.hub.model(model)?, &device)?;
+            let mut dataset = AudioDataset::open_folder(data)?;
+            keep_part(&mut dataset, args)?;
+            let mut recipe = Recipe::new("eval", model, &dataset.name);
+            recipe.max_duration = args.max_duration;
+            recipe.resampler = args.hearing.resampler();
+            recipe.downmix = args.hearing.downmix();
+            recipe.skip_bad = args.skip_bad;
+            (learner, model.clone(), recipe, dataset, args.split)
+        }
+        _ => {
+            let run = args.run.clone().map_or_else(train::newest_run, Ok)?;
+            let recipe = Recipe::read(&run)?;
+            let folder = run.join("model");
+            if !folder.is_dir() {
+                bail!(
+                    "`{}` has no model yet: finish it by `earmark train --resume {}`",
+                    run.display(),
+                    run.display()
+                );
+            }
+            let learner = Learner::open(&folder, &device)?;
+            let mut dataset = AudioDataset::open_folder(&recipe.data)?;
+            keep_named(&mut dataset, &SplitFile::read(&run)?.test)?;
+            dataset.name.clone_from(&recipe.dataset);
+            (learner, folder.display().to_string(), recipe, dataset, Part::Test)
+        }
+    };
+    let dataset = name_by_model(dataset, &learner)?;
+    let bar = bar(dataset.clips.len() as u64, "{msg} {bar:30} {pos}/{len} clips {eta} left", quiet);
+    bar.set_message("listening");
+    let ear = Ear::new(&learner, &recipe);
+    let (clips, left_out) =
+        Clips::open(&dataset, ear, recipe.skip_bad, &|done| bar.set_position(done as u64))?;
+    bar.set_message("evaluating");
+    bar.reset();
+    let rows: Vec<usize> = (0..clips.clips().len()).collect();
+    let batch_size = args.eval_batch_size.unwrap_or(recipe.eval_batch_size).max(1);
+    let mut progress = |done| bar.set_position(done as u64);
+    let evaluation = evaluate(&learner.network, &device, &clips, &rows, batch_size, &mut progress)?;
+    bar.finish_and_clear();
+
+    for clip in &left_out {
+        eprintln!("left out {}: {}", clip.path.display(), clip.why);
+    }
+    let report = evaluation.report(&dataset.name, part.name(), &model, learner.config.labels());
+    println!("{}", table::confusion(&report));
+    println!("{}", table::per_class(&report));
+    println!("{} on {} clips", table::score(&report), report.n);
+    if let Some(folder) = &args.output {
+        write(folder, &report)?;
+    }
+    Ok(if left_out.is_empty() { Done::Well } else { Done::InPart })
+}
+
+/// Keeps the part of the dataset that the flags ask for, in the order of the split.
+fn keep_part(dataset: &mut AudioDataset, args: &Args) -> Result<()> {
+    let test_size = match args.test_size {
+        count if count >= 1.0 => TestSize::Count(count as usize),
+        share => TestSize::Fraction(share),
+    };
+    let rows = match args.split {
+        Part::All => return Ok(()),
+        Part::Test => train_test_split(dataset.clips.len(), test_size, args.seed)?.test,
+        Part::Train => train_test_split(dataset.clips.len(), test_size, args.seed)?.train,
+    };
+    dataset.clips = rows.into_iter().map(|row| dataset.clips[row].clone()).collect();
+    Ok(())
+}
+
+/// Keeps the clips of these names, in this order.
+fn keep_named(dataset: &mut AudioDataset, names: &[String]) -> Result<()> {
+    let by_name: HashMap<&str, _> = dataset.clips.iter().map(|clip| (clip.name.as_str(), clip)).collect();
+    let found = names.iter().map(|name| match by_name.get(name.as_str()) {
+        Some(clip) => Ok((*clip).clone()),
+        None => bail!("the held-out clip `{name}` is no longer in `{}`", dataset.root.display()),
+    });
+    dataset.clips = found.collect::<Result<_>>()?;
+    Ok(())
+}
+
+/// Numbers the classes as the model does: by name, for two tools may count them in different orders.
+fn name_by_model(mut dataset: AudioDataset, learner: &Learner) -> Result<AudioDataset> {
+    let model = LabelSet::from_names(learner.config.labels().iter().cloned())?;
+    for clip in &mut dataset.clips {
+        let name = dataset.labels.name(clip.label).unwrap_or_default();
+        let id: Option<LabelId> = model.id(name);
+        clip.label = id.with_context(|| {
+            format!(
+                "the model does not know the class `{name}` of `{}`: it knows {}",
+                clip.name,
+                model.names().join(", ")
+            )
+        })?;
+    }
+    dataset.labels = model;
+    Ok(dataset)
+}
+
+fn write(folder: &Path, report: &EvaluationReport) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+    let figure = confusion_svg(&report.labels, &report.confusion);
+    for (name, text) in
+        [("report.json", serde_json::to_string_pretty(report)? + "\n"), ("confusion_matrix.svg", figure)]
+    {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+        eprintln!("wrote {}", path.display());
+    }
+    Ok(())
+}

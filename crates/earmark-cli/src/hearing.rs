@@ -1,0 +1,60 @@
+use clap::{Args, ValueEnum};
+use earmark_train::{DownmixName, ResamplerName};
+
+/// How files become what a model hears.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct HearingArgs {
+    /// How clips get to the model's rate: hq is the cleaner one, torchaudio the reference's.
+    #[arg(long, value_name = "NAME", help_heading = "Hearing")]
+    resampler: Option<ResamplerArg>,
+
+    /// How channels become one: their mean, sqrt2 (0.7071 × their sum, as ffmpeg in the reference's pipeline), or one of
+    /// them.
+    #[arg(long, value_name = "NAME", help_heading = "Hearing")]
+    downmix: Option<DownmixArg>,
+
+    /// Do as another tool where we differ on purpose: `transformers` means --resampler torchaudio --downmix sqrt2.
+    #[arg(long, value_name = "TOOL", help_heading = "Hearing")]
+    compat: Option<Compat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ResamplerArg {
+    Hq,
+    Torchaudio,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DownmixArg {
+    Mean,
+    Sqrt2,
+    Left,
+    Right,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Compat {
+    Transformers,
+}
+
+impl HearingArgs {
+    /// What the flags say, or the default.
+    pub(crate) fn resampler(&self) -> ResamplerName {
+        match (self.resampler, self.compat) {
+            (Some(ResamplerArg::Hq), _) | (None, None) => ResamplerName::Hq,
+            (Some(ResamplerArg::Torchaudio), _) | (None, Some(Compat::Transformers)) => {
+                ResamplerName::Torchaudio
+            }
+        }
+    }
+
+    /// What the flags say, or the default.
+    pub(crate) fn downmix(&self) -> DownmixName {
+        match (self.downmix, self.compat) {
+            (Some(DownmixArg::Mean), _) | (None, None) => DownmixName::Mean,
+            (Some(DownmixArg::Sqrt2), _) | (None, Some(Compat::Transformers)) => DownmixName::Sqrt2,
+            (Some(DownmixArg::Left), _) => DownmixName::Left,
+            (Some(DownmixArg::Right), _) => DownmixName::Right,
+        }
+    }
+}

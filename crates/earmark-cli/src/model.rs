@@ -1,0 +1,35 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use earmark_hub::{Hub, Repo};
+
+use crate::progress::Downloads;
+
+/// Whether the network may be used.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HubArgs {
+    /// Open no connection: use only what is in the cache. HF_HUB_OFFLINE=1 says the same.
+    #[arg(long, help_heading = "Hub")]
+    pub(crate) offline: bool,
+}
+
+impl HubArgs {
+    pub(crate) fn open(&self) -> Result<Hub> {
+        let builder = earmark_hub::HubBuilder::from_env()?;
+        let builder = if self.offline { builder.offline(true) } else { builder };
+        Ok(builder.progress(Arc::new(Downloads::default())).build()?)
+    }
+
+    /// The folder of a model: as it is when it is one, else fetched from the Hub.
+    pub(crate) fn model(&self, name: &str) -> Result<PathBuf> {
+        let folder = PathBuf::from(name);
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        let repo =
+            Repo::model(name).with_context(|| format!("there is no folder `{name}`, and it is no Hub id"))?;
+        Ok(self.open()?.fetch_model(&repo)?)
+    }
+}

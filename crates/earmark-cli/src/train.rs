@@ -1,0 +1,531 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{ArgAction, Args as ClapArgs, ValueEnum};
+use earmark_data::sample::SampleOptions;
+use earmark_data::{AudioDataset, gtzan, sample};
+use earmark_hub::Repo;
+use earmark_models::{HubertConfig, ModelConfig};
+use earmark_train::{CardDataset, Event, Finished, Job, Outcome, Plan, Recipe, Start, preset};
+use indicatif::ProgressBar;
+
+use crate::Done;
+use crate::device::DeviceArgs;
+use crate::hearing::HearingArgs;
+use crate::model::HubArgs;
+use crate::progress::{bar, say};
+use crate::table;
+
+/// Fine-tune a model to name your sounds.
+///
+/// With no arguments it repeats the Hugging Face audio course: DistilHuBERT on GTZAN, ten epochs. Other data is any
+/// folder with a sub-folder per class.
+///
+///   earmark train --sample                                 ten synthesised genres, no download
+///   earmark train --data recordings --epochs 20
+///   earmark train --data recordings --from-scratch sample
+///   earmark train --resume                                 go on with the newest run
+///
+/// The run folder holds recipe.toml, split.json, metrics.jsonl, TensorBoard's events, checkpoints, report.html, and in
+/// model/ the best of the run as `transformers` reads it. Ctrl-C saves and stops.
+#[derive(Debug, ClapArgs)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// What to fine-tune: a Hub id, with @REVISION if need be, or a folder in Hugging Face layout.
+    #[arg(long, value_name = "ID|DIR", help_heading = "What")]
+    model: Option<String>,
+
+    /// Train a new network instead: sample, distilhubert, hubert-base, or a config.json.
+    #[arg(long, value_name = "PRESET|FILE", conflicts_with = "model", help_heading = "What")]
+    from_scratch: Option<String>,
+
+    /// A folder with a sub-folder of recordings per class.
+    #[arg(long, value_name = "DIR", conflicts_with = "dataset", help_heading = "What")]
+    data: Option<PathBuf>,
+
+    /// A dataset by name: gtzan, or sample.
+    #[arg(long, value_name = "NAME", help_heading = "What")]
+    dataset: Option<DatasetName>,
+
+    /// The built-in sample with a small new network: needs no download and takes minutes.
+    #[arg(long, conflicts_with_all = ["data", "dataset"], help_heading = "What")]
+    sample: bool,
+
+    /// Draw a new classification head even if the model has one.
+    #[arg(long, help_heading = "What")]
+    new_head: bool,
+
+    /// Leave out clips that cannot be used, with a warning, instead of stopping.
+    #[arg(long, help_heading = "What")]
+    skip_bad: bool,
+
+    #[command(flatten)]
+    numbers: Numbers,
+
+    #[command(flatten)]
+    hearing: HearingArgs,
+
+    /// The run's folder [default: runs/<recipe>/<time>].
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    output: Option<PathBuf>,
+
+    /// Go on with a run that was stopped: the named folder, or the newest. Its recipe stays as it was.
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", help_heading = "Run")]
+    resume: Option<PathBuf>,
+
+    /// Check everything, write recipe.toml and split.json, and train nothing.
+    #[arg(long, help_heading = "Run")]
+    dry_run: bool,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DatasetName {
+    Gtzan,
+    Sample,
+}
+
+/// The recipe's numbers; a flag that is not given keeps the recipe's own.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Recipe")]
+struct Numbers {
+    /// Clips kept for evaluation: a fraction, or a number of clips [default: 0.1].
+    #[arg(long, value_name = "SHARE")]
+    test_size: Option<f64>,
+    /// Seeds split, order, new weights and dropout [default: 42].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Passes over the training clips [default: 10].
+    #[arg(long, value_name = "N")]
+    epochs: Option<u64>,
+    /// Clips of one forward pass [default: 8].
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// The same while evaluating [default: 8].
+    #[arg(long, value_name = "N")]
+    eval_batch_size: Option<usize>,
+    /// Forward passes of one optimizer step [default: 1].
+    #[arg(long, value_name = "N")]
+    gradient_accumulation_steps: Option<usize>,
+    /// Peak learning rate [default: 5e-5].
+    #[arg(long, value_name = "RATE")]
+    lr: Option<f64>,
+    /// Share of the steps over which the learning rate climbs [default: 0.1].
+    #[arg(long, value_name = "SHARE")]
+    warmup_ratio: Option<f64>,
+    /// AdamW's weight decay [default: 0].
+    #[arg(long, value_name = "RATE")]
+    weight_decay: Option<f64>,
+    /// The gradient's norm is cut to this; 0 never cuts [default: 1.0].
+    #[arg(long, value_name = "NORM")]
+    max_grad_norm: Option<f64>,
+    /// Longer clips are cut here, in seconds [default: 30].
+    #[arg(long, value_name = "SECONDS")]
+    max_duration: Option<f64>,
+    /// Steps per line of metrics.jsonl [default: 5].
+    #[arg(long, value_name = "N")]
+    logging_steps: Option<u64>,
+    /// Checkpoints to keep, the best among them; 0 keeps all [default: 2].
+    #[arg(long, value_name = "N")]
+    keep_checkpoints: Option<usize>,
+    /// Number type: fp32. (bf16 and fp16 are for GPUs, which this version has none of.)
+    #[arg(long, value_name = "TYPE", value_parser = ["fp32"])]
+    precision: Option<String>,
+    /// Tell the model which samples are padding [default: true].
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set)]
+    attention_mask: Option<bool>,
+    /// Switch off dropout, layerdrop and SpecAugment.
+    #[arg(long)]
+    dropout_off: bool,
+}
+
+impl Numbers {
+    fn apply(&self, recipe: &mut Recipe) {
+        fn set<T: Copy>(field: &mut T, flag: Option<T>) {
+            if let Some(value) = flag {
+                *field = value;
+            }
+        }
+        set(&mut recipe.test_size, self.test_size);
+        set(&mut recipe.seed, self.seed);
+        set(&mut recipe.epochs, self.epochs);
+        set(&mut recipe.batch_size, self.batch_size);
+        set(&mut recipe.eval_batch_size, self.eval_batch_size);
+        set(&mut recipe.gradient_accumulation_steps, self.gradient_accumulation_steps);
+        set(&mut recipe.lr, self.lr);
+        set(&mut recipe.warmup_ratio, self.warmup_ratio);
+        set(&mut recipe.weight_decay, self.weight_decay);
+        set(&mut recipe.max_grad_norm, self.max_grad_norm);
+        set(&mut recipe.max_duration, self.max_duration);
+        set(&mut recipe.logging_steps, self.logging_steps);
+        set(&mut recipe.keep_checkpoints, self.keep_checkpoints);
+        set(&mut recipe.attention_mask, self.attention_mask);
+        if self.dropout_off {
+            recipe.dropout = false;
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
+    let (device, device_name) = args.device.open()?;
+    let job = match &args.resume {
+        Some(run) => resumed(run, device)?,
+        None => fresh(args, device, device_name, quiet)?,
+    };
+    if !quiet {
+        eprintln!("device   {device_name}");
+        eprintln!("recipe   {} on {} -> {}", job.recipe.model, job.recipe.dataset, job.output.display());
+    }
+
+    let screen = Screen::new(quiet);
+    let watch = |event: &Event<'_>| screen.show(event);
+    if args.dry_run {
+        let plan = earmark_train::plan(&job, &watch)?;
+        screen.close();
+        eprintln!(
+            "{} clips to train on, {} to test on, {} steps: written to {}, and nothing trained",
+            plan.train,
+            plan.test,
+            plan.steps,
+            job.output.display()
+        );
+        return Ok(Done::Well);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    {
+        let stop = Arc::clone(&stop);
+        ctrlc::set_handler(move || {
+            if stop.swap(true, Ordering::Relaxed) {
+                std::process::exit(130); // Asked twice: the person means now.
+            }
+            eprintln!("\nstopping after this step; once more to stop without saving");
+        })
+        .context("cannot listen for Ctrl-C")?;
+    }
+    let outcome = earmark_train::train(&job, &watch, &stop);
+    screen.close();
+    match outcome? {
+        Outcome::Finished(finished) => {
+            print_finished(&job, &finished);
+            Ok(Done::Well)
+        }
+        Outcome::Stopped { step, steps } => {
+            eprintln!("stopped after step {step} of {steps}, saved; go on with");
+            eprintln!("  earmark train --resume {}", job.output.display());
+            Ok(Done::Interrupted)
+        }
+    }
+}
+
+/// A run from its first step.
+fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str, quiet: bool) -> Result<Job> {
+    let named = match (args.sample, args.dataset, &args.data) {
+        (true, ..) | (_, Some(DatasetName::Sample), _) => Some(DatasetName::Sample),
+        (_, Some(DatasetName::Gtzan), _) | (_, None, None) => Some(DatasetName::Gtzan),
+        (_, None, Some(_)) => None,
+    };
+    let mut recipe = match named {
+        Some(DatasetName::Sample) => earmark_train::sample(),
+        _ => earmark_train::gtzan(),
+    };
+    args.numbers.apply(&mut recipe);
+    recipe.new_head = args.new_head;
+    recipe.skip_bad = args.skip_bad;
+    recipe.resampler = args.hearing.resampler();
+    recipe.downmix = args.hearing.downmix();
+    recipe.device = device_name.to_owned();
+    // What a flag got wrong is said before anything is downloaded.
+    recipe.validate()?;
+
+    let (dataset, card) = match (named, &args.data) {
+        (None, Some(folder)) => open_folder(folder)?,
+        (Some(DatasetName::Sample), _) => open_sample()?,
+        _ => open_gtzan(&args.hub, quiet)?,
+    };
+    recipe.dataset = dataset.name.clone();
+    recipe.data =
+        fs::canonicalize(&dataset.root).unwrap_or_else(|_| dataset.root.clone()).display().to_string();
+    warn_skipped(&dataset);
+
+    let (start, base_model) = match (&args.from_scratch, &args.model) {
+        (Some(what), _) => (Start::Scratch(scratch(what)?), None),
+        (None, None) if named == Some(DatasetName::Sample) => {
+            (Start::Scratch(preset("sample").context("the preset is there")?), None)
+        }
+        (None, model) => {
+            let name = model.clone().unwrap_or_else(|| recipe.model.clone());
+            let folder = args.hub.model(&name)?;
+            recipe.model = name.clone();
+            (Start::Model(folder), (!Path::new(&name).is_dir()).then_some(name))
+        }
+    };
+    if let Some(what) = &args.from_scratch {
+        recipe.model = format!("scratch:{what}");
+    }
+    if named.is_none() {
+        let model = recipe.model.rsplit(['/', ':']).find(|part| !part.is_empty()).unwrap_or("model");
+        recipe.name = format!("{}-{}", model.trim_end_matches(".json"), dataset.name);
+    }
+    let output = args.output.clone().unwrap_or_else(|| runs_folder().join(&recipe.name).join(stamp()));
+    Ok(Job { recipe, dataset, start, device, output, card, base_model })
+}
+
+/// A run from where it stopped.
+fn resumed(run: &Path, device: burn::tensor::Device) -> Result<Job> {
+    let output = if run.as_os_str().is_empty() { newest_run()? } else { run.to_path_buf() };
+    let recipe = Recipe::read(&output)?;
+    let dataset = AudioDataset::open_folder(&recipe.data);
+    let dataset = match recipe.dataset.as_str() {
+        "gtzan" => gtzan::open(&recipe.data),
+        _ => dataset,
+    }?;
+    let id = if recipe.dataset == "gtzan" { gtzan::REPO } else { "audiofolder" };
+    let card = CardDataset { name: recipe.dataset.clone(), id: id.to_owned(), config: None, split: None };
+    let from_hub = !recipe.model.starts_with("scratch:") && !Path::new(&recipe.model).is_dir();
+    let base_model = from_hub.then(|| recipe.model.clone());
+    Ok(Job { recipe, dataset, start: Start::Resume, device, output, card, base_model })
+}
+
+fn open_folder(folder: &Path) -> Result<(AudioDataset, CardDataset)> {
+    let dataset = AudioDataset::open_folder(folder)?;
+    let card =
+        CardDataset { name: dataset.name.clone(), id: "audiofolder".to_owned(), config: None, split: None };
+    Ok((dataset, card))
+}
+
+fn open_sample() -> Result<(AudioDataset, CardDataset)> {
+    let folder = data_folder().join("sample");
+    let mut dataset = sample::write(&folder, &SampleOptions::default())?;
+    dataset.name = "sample".to_owned();
+    let card =
+        CardDataset { name: "earmark sample".into(), id: "audiofolder".into(), config: None, split: None };
+    Ok((dataset, card))
+}
+
+fn open_gtzan(hub: &HubArgs, quiet: bool) -> Result<(AudioDataset, CardDataset)> {
+    let card = CardDataset {
+        name: "GTZAN".to_owned(),
+        id: gtzan::REPO.to_owned(),
+        config: Some("all".to_owned()),
+        split: Some("train".to_owned()),
+    };
+    let folder = data_folder().join("gtzan");
+    if folder.is_dir() {
+        return Ok((gtzan::open(&folder)?, card));
+    }
+    let repo = Repo::dataset(&format!("{}@{}", gtzan::REPO, gtzan::REVISION))?;
+    let archive = hub.open()?.fetch(&repo, gtzan::ARCHIVE).context(
+        "GTZAN is neither in the data folder nor to be had from the Hub; `earmark train --sample` needs neither",
+    )?;
+    let size = fs::metadata(&archive).map(|file| file.len()).unwrap_or(0);
+    let bar = bar(size, "unpacking GTZAN {bar:30} {bytes}/{total_bytes} {eta} left", quiet);
+    let dataset = gtzan::unpack(&archive, &folder, |bytes| bar.set_position(bytes));
+    bar.finish_and_clear();
+    Ok((dataset?, card))
+}
+
+/// A preset by name, or the network a `config.json` describes.
+fn scratch(what: &str) -> Result<HubertConfig> {
+    if let Some(config) = preset(what) {
+        return Ok(config);
+    }
+    if !Path::new(what).is_file() {
+        let known: Vec<_> =
+            earmark_train::PRESETS.iter().map(|(name, what)| format!("{name} ({what})")).collect();
+        bail!("there is no network `{what}`: name a config.json, or one of {}", known.join(", "));
+    }
+    let text = fs::read(what).with_context(|| format!("cannot read `{what}`"))?;
+    let config = ModelConfig::from_json(&text).with_context(|| format!("cannot use `{what}`"))?;
+    Ok(config.hubert().clone())
+}
+
+fn warn_skipped(dataset: &AudioDataset) {
+    if let [first, ..] = dataset.skipped.as_slice() {
+        let more = if dataset.skipped.len() > 1 { " and others" } else { "" };
+        eprintln!(
+            "note: {} files in the class folders are no clips: `{}`{more}",
+            dataset.skipped.len(),
+            first.display()
+        );
+    }
+}
+
+/// Where datasets are kept: `EARMARK_DATA`, or `data` here.
+fn data_folder() -> PathBuf {
+    std::env::var_os("EARMARK_DATA").map_or_else(|| PathBuf::from("data"), PathBuf::from)
+}
+
+/// Where runs are kept: `EARMARK_RUNS`, or `runs` here.
+fn runs_folder() -> PathBuf {
+    std::env::var_os("EARMARK_RUNS").map_or_else(|| PathBuf::from("runs"), PathBuf::from)
+}
+
+/// The run that was started last, finished or not.
+pub(crate) fn newest_run() -> Result<PathBuf> {
+    let runs = runs_folder();
+    let mut newest = None;
+    for recipe in fs::read_dir(&runs).into_iter().flatten().flatten() {
+        for run in fs::read_dir(recipe.path()).into_iter().flatten().flatten() {
+            // A run's name is the time it began, so the largest name is the newest.
+            if run.path().join("recipe.toml").is_file() {
+                newest = newest.max(Some((run.file_name(), run.path())));
+            }
+        }
+    }
+    match newest {
+        Some((_, path)) => Ok(path),
+        None => bail!("there is no run in `{}` yet: start one by `earmark train --sample`", runs.display()),
+    }
+}
+
+fn stamp() -> String {
+    jiff::Zoned::now().strftime("%Y%m%d-%H%M%S").to_string()
+}
+
+fn print_finished(job: &Job, finished: &Finished) {
+    let report = &finished.report;
+    println!("{}", table::confusion(report));
+    println!("{}", table::per_class(report));
+    println!("{} on {} held-out clips, from epoch {}", table::score(report), report.n, finished.best_epoch);
+    println!();
+    println!("run      {}", job.output.display());
+    println!("model    {}", finished.model.display());
+    println!("report   {}", job.output.join("report.html").display());
+    println!();
+    println!("next:    earmark classify CLIP --model {}", finished.model.display());
+}
+
+/// What the person sees while it runs.
+struct Screen {
+    quiet: bool,
+    bar: ProgressBar,
+    started: Instant,
+    seen: std::sync::Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    plan: Option<Plan>,
+    phase: Phase,
+    clips: usize,
+    since: Option<Instant>,
+    message: String,
+}
+
+#[derive(Default, PartialEq)]
+enum Phase {
+    #[default]
+    Checking,
+    Training,
+    Evaluating,
+}
+
+const CHECKING: &str = "listening {bar:30} {pos}/{len} clips {eta} left";
+const TRAINING: &str = "epoch {prefix} {bar:24} step {pos}/{len} {msg} {eta} left";
+const EVALUATING: &str = "evaluating {bar:30} {pos}/{len} clips";
+
+impl Screen {
+    fn new(quiet: bool) -> Screen {
+        Screen { quiet, bar: bar(0, CHECKING, quiet), started: Instant::now(), seen: Default::default() }
+    }
+
+    fn close(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn say(&self, line: &str) {
+        if !self.quiet {
+            say(&self.bar, line);
+        }
+    }
+
+    fn style(&self, template: &str) {
+        if let Ok(style) = indicatif::ProgressStyle::with_template(template) {
+            self.bar.set_style(style.progress_chars("━╸─"));
+        }
+    }
+
+    fn show(&self, event: &Event<'_>) {
+        // A panic elsewhere does not make the screen wrong.
+        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match event {
+            Event::Checking { done, total } => {
+                self.bar.set_length(*total as u64);
+                self.bar.set_position(*done as u64);
+            }
+            Event::LeftOut(clips) => {
+                for clip in *clips {
+                    self.say(&format!("left out {}: {}", clip.path.display(), clip.why));
+                }
+                self.say(&format!("{} clips left out, as --skip-bad asks", clips.len()));
+            }
+            Event::NewParameters(names) if !names.is_empty() => {
+                self.say(&format!("new, drawn from the seed: {}", names.join(", ")));
+            }
+            Event::Started(plan) => {
+                self.say(&format!(
+                    "clips    {} to train on, {} to test on, {} classes; {:.1} M parameters",
+                    plan.train,
+                    plan.test,
+                    plan.labels.len(),
+                    plan.parameters as f64 / 1e6
+                ));
+                if plan.done > 0 {
+                    self.say(&format!("resumed  after step {} of {}", plan.done, plan.steps));
+                }
+                self.say(&table::epoch_header());
+                self.train_bar(plan, plan.done);
+                seen.plan = Some((*plan).clone());
+                seen.phase = Phase::Training;
+                seen.since = Some(Instant::now());
+            }
+            Event::Step(step) => {
+                let seen = &mut *seen;
+                let Some(plan) = &seen.plan else { return };
+                if seen.phase != Phase::Training {
+                    self.train_bar(plan, step.step);
+                    seen.phase = Phase::Training;
+                }
+                seen.clips += step.clips;
+                let seconds = seen.since.map_or(1.0, |since| since.elapsed().as_secs_f64());
+                let rate = seen.clips as f64 / seconds;
+                seen.message = format!("loss {:.4} lr {:.2e} {rate:.1} clips/s", step.loss, step.lr);
+                self.bar.set_message(seen.message.clone());
+                self.bar.set_prefix(epoch_of(plan, step.step));
+                self.bar.set_position(step.step);
+            }
+            Event::Evaluating { done, total } => {
+                if seen.phase != Phase::Evaluating {
+                    self.style(EVALUATING);
+                    self.bar.set_length(*total as u64);
+                    seen.phase = Phase::Evaluating;
+                }
+                self.bar.set_position(*done as u64);
+            }
+            Event::Epoch(epoch) => self.say(&table::epoch_row(epoch, self.started.elapsed())),
+            _ => {}
+        }
+    }
+
+    fn train_bar(&self, plan: &Plan, done: u64) {
+        self.style(TRAINING);
+        self.bar.set_length(plan.steps);
+        self.bar.set_position(done);
+        self.bar.set_prefix(epoch_of(plan, done + 1));
+        self.bar.reset_eta();
+    }
+}
+
+/// `3/10`: the epoch that `step` belongs to.
+fn epoch_of(plan: &Plan, step: u64) -> String {
+    format!("{}/{}", step.div_ceil(plan.steps_per_epoch).max(1), plan.steps / plan.steps_per_epoch)
+}

@@ -1,0 +1,1 @@
+//! Empty on purpose: the tests of the whole live beside this file.

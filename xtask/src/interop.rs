@@ -1,0 +1,49 @@
+//! `cargo xtask interop [--python PATH]`: the checks against the Python reference stack, which CI does not run.
+//!
+//! One short training on data, weights and settings nobody has seen gives the run folder that the other checks read.
+
+use std::env::consts::EXE_SUFFIX;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::python::{self, Python};
+
+/// Builds `earmark`, runs every check, and fails when one of them did.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let mut args = args.to_vec();
+    let interpreter = python::take_option(&mut args)?;
+    if let Some(unknown) = args.first() {
+        bail!("`{unknown}` is not an argument of `cargo xtask interop [--python PATH]`");
+    }
+    let python = Python::choose(interpreter)?;
+    python::run(Command::new("cargo").args(["build", "--release", "--package", "earmark-cli"]))?;
+    let earmark = python::target()?.join(format!("release/earmark{EXE_SUFFIX}"));
+    let work = python::target()?.join("interop");
+    fs::create_dir_all(&work).with_context(|| format!("failed to make `{}`", work.display()))?;
+
+    let (run, clips) = (work.join("run"), work.join("reference/data"));
+    let checks: [(&str, Vec<PathBuf>); 4] = [
+        ("trainer_parity.py", vec![work]), // First: it trains what the others read.
+        ("export_loads.py", vec![run.join("model"), clips]),
+        ("model_card_reads.py", vec![run.join("model/README.md")]),
+        ("tensorboard_reads.py", vec![run]),
+    ];
+    let mut failed = Vec::new();
+    for (script, paths) in &checks {
+        eprintln!("\n{script}");
+        let mut command = python.script(&Path::new("interop").join(script));
+        // The rest still runs after a failure: what broke is plainer from three answers than from one.
+        if let Err(error) = python::run(command.args(paths).env("EARMARK", &earmark)) {
+            eprintln!("{error:#}");
+            failed.push(*script);
+        }
+    }
+    println!("\n{} of {} checks passed", checks.len() - failed.len(), checks.len());
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}

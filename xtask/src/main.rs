@@ -1,0 +1,57 @@
+//! The chores: `cargo xtask <chore>`. One file a chore; links nothing heavy, so that it is there in seconds.
+
+mod check;
+mod goldens;
+mod interop;
+mod product;
+mod python;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <chore>
+
+  train-gtzan [ARGS]   fine-tune DistilHuBERT on GTZAN; ARGS go to `earmark train`
+                         --sample          ten synthesised genres instead: no download, minutes
+                         --data DIR        any folder with a sub-folder per class
+                         --help            everything else
+  eval [RUN] [ARGS]    score the newest run, or RUN, on its held-out clips; ARGS go to `earmark eval`
+  run ARGS             any other `earmark` command
+
+  test                 every test; what CI runs
+  check                format, lints, docs, licences, layering
+  goldens [NAME..]     make the committed reference values anew (needs the Python reference stack)
+  interop              check the finished binary against the Python reference stack
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let chore = args.next().unwrap_or_default();
+    let args: Vec<String> = args.collect();
+    let done = match chore.as_str() {
+        // The product's own exit codes mean something; they are passed on.
+        "train-gtzan" => return product::run("train", &args),
+        "eval" => return product::run("eval", &args),
+        "run" => return product::run("", &args),
+        "test" => test::run(&args),
+        "check" => check::run(&args),
+        "goldens" => goldens::run(&args),
+        "interop" => interop::run(&args),
+        "" | "help" | "-h" | "--help" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        unknown => {
+            eprintln!("error: there is no chore `{unknown}`\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

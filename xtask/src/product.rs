@@ -1,0 +1,29 @@
+//! `cargo xtask train-gtzan|eval|run`: builds the `earmark` command and hands over to it.
+
+use std::env;
+use std::process::{Command, ExitCode};
+
+use crate::python::root;
+
+/// Runs `earmark COMMAND ARGS` where the person is, with data and runs kept in the repository.
+pub(crate) fn run(command: &str, args: &[String]) -> ExitCode {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["run", "--release", "--package", "earmark-cli", "--manifest-path"])
+        .arg(root().join("Cargo.toml"));
+    // The build says what it does, for the first one takes minutes; the binary's own name is noise.
+    cargo.arg("--").args((!command.is_empty()).then_some(command)).args(args);
+    for (variable, folder) in [("EARMARK_DATA", "data"), ("EARMARK_RUNS", "runs")] {
+        if env::var_os(variable).is_none() {
+            cargo.env(variable, root().join(folder));
+        }
+    }
+    match cargo.status() {
+        // Ctrl-C reaches the product as well, which saves and stops; cargo passes its exit code on.
+        Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(130)),
+        Err(error) => {
+            eprintln!("error: cannot start cargo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

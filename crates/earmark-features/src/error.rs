@@ -1,0 +1,126 @@
+use std::fmt;
+
+use earmark_audio::SampleRate;
+
+/// Features that could not be made: while doing what, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {task}")]
+#[non_exhaustive]
+pub struct Error {
+    /// What was being done.
+    pub task: Task,
+    /// What stood in the way.
+    #[source]
+    pub kind: ErrorKind,
+}
+
+/// What this crate does, for error messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Task {
+    /// Reading a `preprocessor_config.json`.
+    Configure,
+    /// Changing the sample rate.
+    Resample,
+    /// Extracting features, by the named extractor.
+    Extract(&'static str),
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Task::Configure => f.write_str("read the preprocessor config"),
+            Task::Resample => f.write_str("resample"),
+            Task::Extract(extractor) => write!(f, "extract features with `{extractor}`"),
+        }
+    }
+}
+
+impl Task {
+    pub(crate) fn failed(self, kind: ErrorKind) -> Error {
+        Error { task: self, kind }
+    }
+}
+
+/// Why features could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Not JSON, or a key of the wrong type.
+    #[error("it is not a valid `preprocessor_config.json`")]
+    Json(#[source] serde_json::Error),
+    /// No extractor of that name is built in.
+    #[error("`feature_extractor_type` is `{found}`; supported are {}", crate::preprocessor::SUPPORTED.join(", "))]
+    UnknownExtractor {
+        /// What the file says.
+        found: String,
+    },
+    /// The file does not say which extractor it configures.
+    #[error("it has no `feature_extractor_type`; add one of {}", crate::preprocessor::SUPPORTED.join(", "))]
+    NoExtractor,
+    /// A value the extractor cannot work with.
+    #[error("`{key}` is {value}, but {rule}")]
+    Value {
+        /// The key in `preprocessor_config.json`, or the option's name.
+        key: &'static str,
+        /// What it holds.
+        value: String,
+        /// What would be accepted.
+        rule: &'static str,
+    },
+    /// The clip has another sample rate than the model was trained on.
+    #[error("the clip is at {clip} and the model expects {model}; resample the clip first (`resample`)")]
+    RateMismatch {
+        /// The clip's rate.
+        clip: SampleRate,
+        /// The model's rate.
+        model: SampleRate,
+    },
+    /// The clip has too few samples for a single frame.
+    #[error("the clip has {samples} samples and one frame needs {needed}")]
+    TooShort {
+        /// Samples in the clip.
+        samples: usize,
+        /// Samples in a frame.
+        needed: usize,
+    },
+    /// A batch without clips.
+    #[error("there is no clip in the batch")]
+    NoClips,
+    /// A row of the batch is longer than the length all rows are padded to.
+    #[error("clip {row} has {samples} samples, more than `max_length` {max_length}; set `truncation`")]
+    DoesNotFit {
+        /// Position in the batch.
+        row: usize,
+        /// Samples in that clip.
+        samples: usize,
+        /// Samples a row may hold.
+        max_length: usize,
+    },
+    /// Two rates no one resamples between; the output could be enormous.
+    #[error("{from} to {to} is more than a factor of {limit}; is the file's rate right?")]
+    RatesTooFarApart {
+        /// The clip's rate.
+        from: SampleRate,
+        /// The wanted rate.
+        to: SampleRate,
+        /// The largest factor served.
+        limit: u32,
+    },
+    /// A crop that does not lie inside the clip.
+    #[error("a crop starts at {start}, and the last place it may start is {last}")]
+    CropOutside {
+        /// Where the crop starts, in samples (`rand_trunc`) or frames (`fusion`).
+        start: usize,
+        /// The last start inside the clip.
+        last: usize,
+    },
+    /// A sample so large that sums of it overflow.
+    #[error("sample {index} is {value:e}; is the file really 32-bit float?")]
+    TooLoud {
+        /// Position in what was pushed.
+        index: usize,
+        /// The sample.
+        value: f32,
+    },
+}

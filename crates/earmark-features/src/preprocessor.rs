@@ -1,0 +1,246 @@
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use earmark_audio::{SampleRate, Waveform};
+use rayon::prelude::*;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
+
+use crate::ast::AstExtractor;
+use crate::clap::ClapExtractor;
+use crate::crop_rng::CropRng;
+use crate::error::{Error, ErrorKind, Task};
+use crate::features::Features;
+use crate::wav2vec2::Wav2Vec2Extractor;
+use crate::whisper::WhisperExtractor;
+
+const WAV2VEC2: &str = "Wav2Vec2FeatureExtractor";
+const AST: &str = "ASTFeatureExtractor";
+const WHISPER: &str = "WhisperFeatureExtractor";
+const CLAP: &str = "ClapFeatureExtractor";
+
+/// The values of `feature_extractor_type` that [`Preprocessor::from_json`] knows.
+pub(crate) const SUPPORTED: [&str; 4] = [WAV2VEC2, AST, WHISPER, CLAP];
+
+/// A `preprocessor_config.json`, ready to extract features.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Preprocessor {
+    /// Wav2Vec2 and HuBERT: the waveform itself.
+    Wav2Vec2(Wav2Vec2Extractor),
+    /// Audio Spectrogram Transformer: a Kaldi filter bank.
+    Ast(AstExtractor),
+    /// Whisper: a log-mel spectrogram.
+    Whisper(WhisperExtractor),
+    /// CLAP: log-mel spectrograms in decibels.
+    Clap(ClapExtractor),
+}
+
+/// The end of a clip that padding fills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PaddingSide {
+    /// After the sound.
+    #[default]
+    Right,
+    /// Before the sound.
+    Left,
+}
+
+impl Preprocessor {
+    /// Reads the contents of a `preprocessor_config.json`, or of the `processor_config.json` that newer versions of
+    /// the reference write instead.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Json`] when it is no such file, [`ErrorKind::NoExtractor`] and [`ErrorKind::UnknownExtractor`] when
+    /// it does not name a supported extractor, [`ErrorKind::Value`] for settings out of range.
+    pub fn from_json(json: impl AsRef<[u8]>) -> Result<Preprocessor, Error> {
+        Preprocessor::read(json.as_ref(), None)
+    }
+
+    /// As [`from_json`](Self::from_json), for a model whose file is too old to name its extractor: `model_type`, from
+    /// the model's `config.json`, chooses then.
+    ///
+    /// # Errors
+    /// Those of [`from_json`](Self::from_json).
+    pub fn from_json_for(json: impl AsRef<[u8]>, model_type: &str) -> Result<Preprocessor, Error> {
+        let extractor = match model_type {
+            "wav2vec2" | "hubert" => Some(WAV2VEC2),
+            "audio-spectrogram-transformer" => Some(AST),
+            "whisper" => Some(WHISPER),
+            "clap" => Some(CLAP),
+            _ => None,
+        };
+        Preprocessor::read(json.as_ref(), extractor)
+    }
+
+    fn read(json: &[u8], otherwise: Option<&str>) -> Result<Preprocessor, Error> {
+        let failed = |kind| Task::Configure.failed(kind);
+        let mut keys: serde_json::Map<String, Value> =
+            serde_json::from_slice(json).map_err(|e| failed(ErrorKind::Json(e)))?;
+        if let Some(Value::Object(inner)) = keys.remove("feature_extractor") {
+            keys = inner;
+        }
+        let extractor = match (keys.remove("feature_extractor_type"), otherwise) {
+            (Some(Value::String(name)), _) => name,
+            (Some(found), _) => {
+                return Err(failed(ErrorKind::UnknownExtractor { found: found.to_string() }));
+            }
+            (None, Some(name)) => name.to_owned(),
+            (None, None) => return Err(failed(ErrorKind::NoExtractor)),
+        };
+        // Derived from other keys, by the reference and by us; old Whisper files spell out the whole filter bank.
+        for derived in ["mel_filters", "n_samples", "nb_max_frames", "nb_frequency_bins", "nb_max_samples"] {
+            let kept_by_clap = derived == "nb_max_frames" && extractor == CLAP;
+            if !kept_by_clap {
+                keys.remove(derived);
+            }
+        }
+        if extractor == CLAP {
+            keys.entry("top_db").or_insert(Value::Null);
+        }
+        match extractor.as_str() {
+            WAV2VEC2 => Ok(Preprocessor::Wav2Vec2(config(keys)?)),
+            AST => AstExtractor::new(config(keys)?).map(Preprocessor::Ast),
+            WHISPER => WhisperExtractor::new(config(keys)?).map(Preprocessor::Whisper),
+            CLAP => ClapExtractor::new(config(keys)?).map(Preprocessor::Clap),
+            _ => Err(failed(ErrorKind::UnknownExtractor { found: extractor })),
+        }
+    }
+
+    /// The file the reference would write: its keys, sorted, indented by two.
+    pub fn to_json(&self) -> String {
+        let (extractor, config, derived) = match self {
+            Preprocessor::Wav2Vec2(it) => (WAV2VEC2, serde_json::to_value(it), json!({})),
+            Preprocessor::Ast(it) => (AST, serde_json::to_value(it.config()), json!({})),
+            Preprocessor::Whisper(it) => {
+                let derived = json!({ "n_samples": it.window_samples(), "nb_max_frames": it.frames() });
+                (WHISPER, serde_json::to_value(it.config()), derived)
+            }
+            Preprocessor::Clap(it) => {
+                let bins = it.config().fft_window_size / 2 + 1;
+                let derived = json!({ "nb_max_samples": it.window_samples(), "nb_frequency_bins": bins });
+                (CLAP, serde_json::to_value(it.config()), derived)
+            }
+        };
+        let config = config.expect("a config holds nothing but what JSON can say");
+        let extractor = json!({ "feature_extractor_type": extractor });
+        // A `BTreeMap`, because another crate's features decide whether `serde_json::Map` sorts its keys.
+        let mut keys = BTreeMap::new();
+        for part in [config, derived, extractor] {
+            let Value::Object(part) = part else { unreachable!("a config is an object") };
+            keys.extend(part);
+        }
+        let json = serde_json::to_string_pretty(&keys).expect("a config holds nothing but what JSON can say");
+        json + "\n"
+    }
+
+    /// The rate the model was trained on.
+    pub fn sampling_rate(&self) -> SampleRate {
+        match self {
+            Preprocessor::Wav2Vec2(it) => it.sampling_rate,
+            Preprocessor::Ast(it) => it.config().sampling_rate,
+            Preprocessor::Whisper(it) => it.config().sampling_rate,
+            Preprocessor::Clap(it) => it.config().sampling_rate,
+        }
+    }
+
+    /// The reference's name for the result: `input_values` or `input_features`.
+    pub fn input_name(&self) -> &'static str {
+        match self {
+            Preprocessor::Wav2Vec2(_) | Preprocessor::Ast(_) => "input_values",
+            Preprocessor::Whisper(_) | Preprocessor::Clap(_) => "input_features",
+        }
+    }
+
+    /// One clip as the model reads it, without padding for Wav2Vec2.
+    ///
+    /// CLAP crops long clips at random; here always at the same places, those of seed 0.
+    ///
+    /// # Errors
+    /// Those of the extractor: [`ErrorKind::RateMismatch`] and [`ErrorKind::TooShort`].
+    pub fn extract(&self, clip: &Waveform) -> Result<Features, Error> {
+        match self {
+            Preprocessor::Wav2Vec2(it) => it.extract(clip),
+            Preprocessor::Ast(it) => it.extract(clip),
+            Preprocessor::Whisper(it) => it.extract(clip),
+            Preprocessor::Clap(it) => it.extract(clip, &mut CropRng::seed(0)),
+        }
+    }
+
+    /// Each clip on its own, on all threads; the result does not depend on how many there are.
+    ///
+    /// Clips of different lengths become one batch of Wav2Vec2's through
+    /// [`Wav2Vec2Extractor::extract_batch`](crate::Wav2Vec2Extractor::extract_batch); all other extractors give every
+    /// clip the same shape.
+    ///
+    /// # Errors
+    /// As [`extract`](Self::extract), for the first clip that fails.
+    pub fn extract_all(&self, clips: &[Waveform]) -> Result<Vec<Features>, Error> {
+        clips.par_iter().map(|clip| self.extract(clip)).collect()
+    }
+}
+
+fn config<C: DeserializeOwned>(keys: serde_json::Map<String, Value>) -> Result<C, Error> {
+    serde_json::from_value(Value::Object(keys)).map_err(|e| Task::Configure.failed(ErrorKind::Json(e)))
+}
+
+/// A clip at another rate sounds wrong to a model, and nothing else would notice.
+pub(crate) fn check_rate(task: Task, clip: &Waveform, model: SampleRate) -> Result<(), Error> {
+    match clip.rate() {
+        rate if rate == model => Ok(()),
+        rate => Err(task.failed(ErrorKind::RateMismatch { clip: rate, model })),
+    }
+}
+
+// A config is somebody else's file: these keep a wrong or hostile one from asking for all the memory there is.
+pub(crate) const RATES: RangeInclusive<usize> = 1_000..=1_000_000;
+pub(crate) const MAX_BINS: usize = 1 << 10;
+const MAX_FRAME: usize = 1 << 16;
+pub(crate) const MAX_FRAMES: usize = 1 << 16;
+pub(crate) const MAX_SECONDS: usize = 600;
+
+pub(crate) fn in_range(key: &'static str, value: usize, range: RangeInclusive<usize>) -> Result<(), Error> {
+    match range.contains(&value) {
+        true => Ok(()),
+        false => {
+            let rule = "that is out of the range any model uses";
+            Err(Task::Configure.failed(ErrorKind::Value { key, value: value.to_string(), rule }))
+        }
+    }
+}
+
+/// An odd frame has no centre, and the reference counts one frame less then; no model has one.
+pub(crate) fn even_frame(key: &'static str, samples: usize) -> Result<(), Error> {
+    in_range(key, samples, 2..=MAX_FRAME)?;
+    match samples.is_multiple_of(2) {
+        true => Ok(()),
+        false => {
+            let rule = "a frame must be even";
+            Err(Task::Configure.failed(ErrorKind::Value { key, value: samples.to_string(), rule }))
+        }
+    }
+}
+
+/// Whole numbers without a decimal point, as the reference writes its integers.
+pub(crate) fn whole<S: Serializer>(x: &f64, to: S) -> Result<S::Ok, S::Error> {
+    match x.fract() == 0.0 && x.abs() < 1e9 {
+        true => to.serialize_i64(*x as i64),
+        false => to.serialize_f64(*x),
+    }
+}
+
+/// A sample rate as the number of hertz.
+pub(crate) mod rate {
+    use earmark_audio::SampleRate;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(crate) fn serialize<S: Serializer>(rate: &SampleRate, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u32(rate.hz())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SampleRate, D::Error> {
+        SampleRate::new(u32::deserialize(from)?).ok_or_else(|| de::Error::custom("`sampling_rate` is 0"))
+    }
+}

@@ -1,0 +1,183 @@
+//! `preprocessor_config.json`, read and written.
+
+use std::error::Error as _;
+
+use earmark_features::{ErrorKind, Preprocessor};
+use earmark_testkit::reference;
+
+/// As transformers 5.23.0 saves it, and as hubs hold it: `n_fft` and friends are leftovers no one reads.
+const CLAP: &str = r#"{
+  "chunk_length_s": 10,
+  "feature_extractor_type": "ClapFeatureExtractor",
+  "feature_size": 64,
+  "fft_window_size": 1024,
+  "frequency_max": 14000,
+  "frequency_min": 50,
+  "hop_length": 480,
+  "max_length_s": 10,
+  "n_fft": 1024,
+  "nb_frequency_bins": 513,
+  "nb_max_frames": 1000,
+  "nb_max_samples": 480000,
+  "padding": "repeatpad",
+  "padding_side": "right",
+  "padding_value": 0.0,
+  "processor_class": "ClapProcessor",
+  "return_attention_mask": false,
+  "sampling_rate": 48000,
+  "top_db": null,
+  "truncation": "rand_trunc"
+}
+"#;
+
+const WHISPER: &str = r#"{
+  "chunk_length": 30,
+  "dither": 0.0,
+  "feature_extractor_type": "WhisperFeatureExtractor",
+  "feature_size": 128,
+  "hop_length": 160,
+  "n_fft": 400,
+  "n_samples": 480000,
+  "nb_max_frames": 3000,
+  "padding_side": "right",
+  "padding_value": 0.0,
+  "return_attention_mask": false,
+  "sampling_rate": 16000
+}
+"#;
+
+const AST: &str = r#"{
+  "do_normalize": true,
+  "feature_extractor_type": "ASTFeatureExtractor",
+  "feature_size": 1,
+  "max_length": 128,
+  "mean": -6.845978,
+  "num_mel_bins": 128,
+  "padding_side": "right",
+  "padding_value": 0.0,
+  "return_attention_mask": false,
+  "sampling_rate": 16000,
+  "std": 5.5654526
+}
+"#;
+
+const WAV2VEC2: &str = r#"{
+  "do_normalize": true,
+  "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+  "feature_size": 1,
+  "padding_side": "right",
+  "padding_value": 0.0,
+  "return_attention_mask": true,
+  "sampling_rate": 16000
+}
+"#;
+
+fn kind(json: &str) -> ErrorKind {
+    Preprocessor::from_json(json).unwrap_err().kind
+}
+
+#[test]
+fn a_config_is_written_as_it_was_read() {
+    for json in [CLAP, WHISPER, AST, WAV2VEC2] {
+        assert_eq!(Preprocessor::from_json(json).unwrap().to_json(), json);
+    }
+}
+
+#[test]
+fn every_reference_config_is_written_as_it_was_read() {
+    let Some(models) = reference("every_reference_config_is_written_as_it_was_read", "cases/models") else {
+        return;
+    };
+    for model in std::fs::read_dir(models).unwrap() {
+        let path = model.unwrap().path().join("preprocessor_config.json");
+        let Ok(json) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        assert_eq!(Preprocessor::from_json(&json).unwrap().to_json(), json, "{}", path.display());
+    }
+}
+
+#[test]
+fn missing_keys_take_the_reference_classes_defaults() {
+    let json =
+        Preprocessor::from_json(r#"{"feature_extractor_type": "ClapFeatureExtractor"}"#).unwrap().to_json();
+    for line in [r#""frequency_min": 0,"#, r#""top_db": null,"#, r#""truncation": "fusion""#] {
+        assert!(json.contains(line), "{line} in {json}");
+    }
+    let json =
+        Preprocessor::from_json(r#"{"feature_extractor_type": "ASTFeatureExtractor"}"#).unwrap().to_json();
+    assert!(json.contains(r#""mean": -4.2677393,"#), "{json}");
+}
+
+#[test]
+fn a_filter_bank_spelled_out_is_read_past() {
+    let json = WHISPER.replacen('{', r#"{"mel_filters": [[0.0, 0.5], [1.0, 0.0]],"#, 1);
+    assert_eq!(Preprocessor::from_json(json).unwrap().to_json(), WHISPER);
+}
+
+#[test]
+fn an_extractor_inside_a_processor_config_is_found() {
+    let json = format!(r#"{{"feature_extractor": {CLAP}, "processor_class": "ClapProcessor"}}"#);
+    assert_eq!(Preprocessor::from_json(json).unwrap().to_json(), CLAP);
+}
+
+#[test]
+fn a_file_too_old_to_name_its_extractor_needs_the_model_type() {
+    let old = r#"{"do_normalize": true, "feature_size": 1, "padding_value": 0, "sampling_rate": 16000}"#;
+    assert!(matches!(kind(old), ErrorKind::NoExtractor));
+    assert!(matches!(Preprocessor::from_json_for(old, "hubert"), Ok(Preprocessor::Wav2Vec2(_))));
+    assert!(matches!(Preprocessor::from_json_for(old, "bert").unwrap_err().kind, ErrorKind::NoExtractor));
+    // What the file says counts for more.
+    assert!(matches!(Preprocessor::from_json_for(AST, "hubert"), Ok(Preprocessor::Ast(_))));
+}
+
+#[test]
+fn an_unknown_extractor_is_answered_with_the_supported_ones() {
+    let error =
+        Preprocessor::from_json(r#"{"feature_extractor_type": "SeamlessM4TFeatureExtractor"}"#).unwrap_err();
+    let said = error.source().unwrap().to_string();
+    for name in ["Seamless", "Wav2Vec2", "AST", "Whisper", "Clap"] {
+        assert!(said.contains(name), "{name} in {said}");
+    }
+}
+
+#[test]
+fn hostile_configs_are_refused() {
+    for json in ["", "[]", "{", r#"{"feature_extractor": 3}"#, r#"{"feature_extractor_type": 7}"#] {
+        assert!(Preprocessor::from_json(json).is_err(), "{json}");
+    }
+    assert!(Preprocessor::from_json([0xff, 0xfe]).is_err());
+    for (json, key, value) in [
+        (WAV2VEC2, "sampling_rate", "0"),
+        (WAV2VEC2, "sampling_rate", "-16000"),
+        (WAV2VEC2, "padding_side", r#""both""#),
+        (AST, "sampling_rate", "1"),
+        (AST, "num_mel_bins", "0"),
+        (AST, "max_length", "18446744073709551615"),
+        (AST, "std", "0.0"),
+        (AST, "mean", r#""loud""#),
+        (WHISPER, "chunk_length", "4294967295"),
+        (WHISPER, "chunk_length", "0"),
+        (WHISPER, "hop_length", "0"),
+        (WHISPER, "n_fft", "0"),
+        (WHISPER, "n_fft", "401"),
+        (WHISPER, "n_fft", "18446744073709551615"),
+        (WHISPER, "dither", "0.1"),
+        (WHISPER, "feature_size", "0"),
+        (WHISPER, "sampling_rate", "4294967295"),
+        (CLAP, "max_length_s", "18446744073709551615"),
+        (CLAP, "hop_length", "0"),
+        (CLAP, "frequency_min", "-50"),
+        (CLAP, "frequency_max", "1"),
+        (CLAP, "frequency_max", "1e300"),
+        (CLAP, "fft_window_size", "1"),
+        (CLAP, "fft_window_size", "1023"),
+        (CLAP, "truncation", r#""coin""#),
+        (CLAP, "padding", r#""more""#),
+    ] {
+        let mut keys: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).unwrap();
+        keys.insert(key.to_owned(), serde_json::from_str(value).unwrap());
+        let json = serde_json::to_string(&keys).unwrap();
+        assert!(Preprocessor::from_json(&json).is_err(), "{key}: {value}");
+    }
+}

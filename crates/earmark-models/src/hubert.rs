@@ -28,6 +28,7 @@ use burn::tensor::{Device, Tensor, TensorData, module};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
+use crate::conv::{conv1d, conv1d_normed_over_time};
 use crate::error::ErrorKind;
 use crate::noise::Noise;
 
@@ -193,6 +194,14 @@ impl HubertConfig {
             if value == 0 || value > most {
                 return bad(key, format!("is {value}, expected 1 to {most}"));
             }
+        }
+        if let Some((kernel, stride)) =
+            self.conv_kernel.iter().zip(&self.conv_stride).find(|(kernel, stride)| stride > kernel)
+        {
+            return bad(
+                "conv_stride",
+                format!("has {stride} over a kernel of {kernel}, which would skip samples"),
+            );
         }
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             return bad(
@@ -366,13 +375,13 @@ impl HubertModel {
         lengths: Option<&[usize]>,
         mut noise: Option<&mut Noise>,
     ) -> (Vec<Tensor<3>>, Option<FrameMask>) {
-        let features = self.feature_extractor.forward(waveforms); // [B, C, T]
-        let frames = features.dims()[2];
+        let features = self.feature_extractor.forward(waveforms); // [B, T, C]
+        let frames = features.dims()[1];
         let mask = lengths.and_then(|lengths| {
             let lengths = lengths.iter().map(|&samples| self.config.frames(samples)).collect();
             FrameMask::new(lengths, frames)
         });
-        let mut hidden = self.feature_projection.forward(features.swap_dims(1, 2)); // [B, T, D]
+        let mut hidden = self.feature_projection.forward(features); // [B, T, D]
         if let Some(noise) = noise.as_deref_mut() {
             hidden = self.spec_augment(hidden, noise);
         }
@@ -433,9 +442,9 @@ impl FeatureEncoder {
         }
     }
 
-    /// `[B, S]` samples to `[B, C, T]` frames.
+    /// `[B, S]` samples to `[B, T, C]` frames.
     pub fn forward(&self, waveforms: Tensor<2>) -> Tensor<3> {
-        let waveforms = waveforms.unsqueeze_dim(1); // [B, 1, S]
+        let waveforms = waveforms.unsqueeze_dim(2); // [B, S, 1]
         self.conv_layers.iter().fold(waveforms, |hidden, layer| layer.forward(hidden))
     }
 }
@@ -478,12 +487,18 @@ impl ConvLayer {
         ConvLayer { conv, layer_norm, activation: config.feat_extract_activation }
     }
 
+    /// `[B, T, C]` to `[B, T', C']`.
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let hidden = self.conv.forward(hidden); // [B, C, T']
+        let (weight, bias) = (self.conv.weight.val(), self.conv.bias.as_ref().map(Param::val));
+        let stride = self.conv.stride;
         let hidden = match &self.layer_norm {
-            Some(ConvNorm::Group(norm)) => norm.forward(hidden),
-            Some(ConvNorm::Layer(norm)) => norm.forward(hidden.swap_dims(1, 2)).swap_dims(1, 2),
-            None => hidden,
+            Some(ConvNorm::Group(norm)) => {
+                let (gamma, beta) =
+                    norm.gamma.as_ref().zip(norm.beta.as_ref()).expect("made with scale and shift");
+                conv1d_normed_over_time(hidden, weight, gamma.val(), beta.val(), norm.epsilon, stride)
+            }
+            Some(ConvNorm::Layer(norm)) => norm.forward(conv1d(hidden, weight, bias, stride)),
+            None => conv1d(hidden, weight, bias, stride),
         };
         self.activation.forward(hidden)
     }

@@ -20,6 +20,7 @@
 
 mod activation;
 mod config;
+mod conv;
 mod error;
 mod hubert;
 mod init;

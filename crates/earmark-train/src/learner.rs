@@ -145,9 +145,9 @@ fn read_extractor(dir: &Path) -> Result<Option<Wav2Vec2Extractor>, Error> {
     }
     let doing = || format!("cannot use `{}`", path.display());
     let text = fs::read(&path).while_(doing)?;
-    match Preprocessor::from_json(text).while_(doing)? {
+    // Old files do not name their extractor; the reference then goes by the model.
+    match Preprocessor::from_json_for(text, "hubert").while_(doing)? {
         Preprocessor::Wav2Vec2(extractor) => Ok(Some(extractor)),
-        #[allow(unreachable_patterns, reason = "the enum grows with the extractors")]
         _ => {
             let why = "is not Wav2Vec2FeatureExtractor, the only one that HuBERT can hear by".to_owned();
             Err(ErrorKind::Value { key: "feature_extractor_type", why }).while_(doing)

@@ -15,14 +15,16 @@ use crate::hearing::HearingArgs;
 use crate::model::HubArgs;
 use crate::{Done, error, table};
 
+const EXAMPLES: &str = "\
+Examples:
+  earmark classify siren.ogg --model runs/sample/20261123-101500/model
+  earmark classify *.wav --model sanchit-gandhi/distilhubert-finetuned-gtzan --format jsonl";
+
 /// Name what is heard in sound files.
-///
-///   earmark classify siren.ogg --model runs/sample/20261123-101500/model
-///   earmark classify *.wav --model sanchit-gandhi/distilhubert-finetuned-gtzan --format jsonl
 ///
 /// Exit code 3 says that some files failed; each is named.
 #[derive(Debug, ClapArgs)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Sound files: wav, flac, ogg, opus, mp3, m4a, aiff, au, webm.
     #[arg(value_name = "PATH", required = true)]

@@ -15,16 +15,18 @@ use crate::model::HubArgs;
 use crate::progress::bar;
 use crate::{table, train};
 
+const EXAMPLES: &str = "\
+Examples:
+  earmark eval
+  earmark eval runs/sample/20261123-101500
+  earmark eval --model ./model --data recordings --split all -o scores";
+
 /// Score a model on clips it did not learn from.
 ///
 /// Without --model it takes a run (the newest, or the folder named): the exported model is loaded afresh and scored on
 /// the run's held-out clips. With --model it scores any model on a folder with a sub-folder per class.
-///
-///   earmark eval
-///   earmark eval runs/sample/20261123-101500
-///   earmark eval --model ./model --data recordings --split all -o scores
 #[derive(Debug, ClapArgs)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// A run folder [default: the newest run].
     #[arg(value_name = "RUN", conflicts_with_all = ["model", "data"])]

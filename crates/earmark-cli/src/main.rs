@@ -3,9 +3,11 @@
 //! One file per command, thin over the crates. Results go to stdout, everything else to stderr.
 
 mod classify;
+mod decode;
 mod device;
 mod error;
 mod eval;
+mod features;
 mod hearing;
 mod model;
 mod progress;
@@ -42,6 +44,8 @@ enum Command {
     Classify(classify::Args),
     Train(Box<train::Args>),
     Eval(eval::Args),
+    Decode(decode::Args),
+    Features(features::Args),
 }
 
 /// How a command ended that did not fail.
@@ -75,6 +79,8 @@ fn main() -> ExitCode {
         Command::Classify(args) => classify::run(&args),
         Command::Train(args) => train::run(&args, cli.quiet),
         Command::Eval(args) => eval::run(&args, cli.quiet),
+        Command::Decode(args) => decode::run(&args),
+        Command::Features(args) => features::run(&args),
     };
     match done {
         Ok(Done::Well) => ExitCode::SUCCESS,

@@ -32,4 +32,16 @@ impl HubArgs {
             Repo::model(name).with_context(|| format!("there is no folder `{name}`, and it is no Hub id"))?;
         Ok(self.open()?.fetch_model(&repo)?)
     }
+
+    /// The file that says what a model is given to hear.
+    pub(crate) fn preprocessor(&self, name: &str) -> Result<PathBuf> {
+        const FILE: &str = "preprocessor_config.json";
+        let folder = PathBuf::from(name);
+        if folder.is_dir() {
+            return Ok(folder.join(FILE));
+        }
+        let repo =
+            Repo::model(name).with_context(|| format!("there is no folder `{name}`, and it is no Hub id"))?;
+        Ok(self.open()?.fetch(&repo, FILE)?)
+    }
 }

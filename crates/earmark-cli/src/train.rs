@@ -20,20 +20,22 @@ use crate::model::HubArgs;
 use crate::progress::{bar, say};
 use crate::table;
 
+const EXAMPLES: &str = "\
+Examples:
+  earmark train --sample                                 ten synthesised genres, no download
+  earmark train --data recordings --epochs 20
+  earmark train --data recordings --from-scratch sample
+  earmark train --resume                                 go on with the newest run";
+
 /// Fine-tune a model to name your sounds.
 ///
 /// With no arguments it repeats the Hugging Face audio course: DistilHuBERT on GTZAN, ten epochs. Other data is any
 /// folder with a sub-folder per class.
 ///
-///   earmark train --sample                                 ten synthesised genres, no download
-///   earmark train --data recordings --epochs 20
-///   earmark train --data recordings --from-scratch sample
-///   earmark train --resume                                 go on with the newest run
-///
 /// The run folder holds recipe.toml, split.json, metrics.jsonl, TensorBoard's events, checkpoints, report.html, and in
 /// model/ the best of the run as `transformers` reads it. Ctrl-C saves and stops.
 #[derive(Debug, ClapArgs)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// What to fine-tune: a Hub id, with @REVISION if need be, or a folder in Hugging Face layout.
     #[arg(long, value_name = "ID|DIR", help_heading = "What")]

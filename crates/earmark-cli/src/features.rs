@@ -1,0 +1,81 @@
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args as ClapArgs;
+use earmark_audio::{DecodeOptions, decode_file};
+use earmark_features::{Preprocessor, resample};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+use crate::Done;
+use crate::hearing::HearingArgs;
+use crate::model::HubArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  earmark features clip.wav --model openai/whisper-base -o clip.safetensors";
+
+/// Write what a model is given of a sound file: its extractor's output, as safetensors.
+///
+/// Names and shapes are the reference's: input_values or input_features with a batch axis of 1, attention_mask and
+/// is_longer where the extractor makes them.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A sound file.
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+
+    /// The model whose preprocessor_config.json says how: a Hub id or a folder.
+    #[arg(long, value_name = "ID|DIR")]
+    model: String,
+
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    hearing: HearingArgs,
+
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Done> {
+    let config = args.hub.preprocessor(&args.model)?;
+    let text = fs::read(&config).with_context(|| format!("cannot read `{}`", config.display()))?;
+    let preprocessor =
+        Preprocessor::from_json(text).with_context(|| format!("cannot use `{}`", config.display()))?;
+    let options = DecodeOptions { downmix: args.hearing.downmix().into(), ..DecodeOptions::default() };
+    let decoded = decode_file(&args.path, &options)?;
+    for warning in &decoded.warnings {
+        eprintln!("warning: `{}`: {warning}", args.path.display());
+    }
+    let waveform = resample(decoded.waveform, preprocessor.sampling_rate(), args.hearing.resampler().into())?;
+    let mut features = preprocessor.extract(&waveform)?;
+    // A clip alone has no padding, but the reference says so when the model wants a mask.
+    if let Preprocessor::Wav2Vec2(extractor) = &preprocessor
+        && extractor.return_attention_mask
+    {
+        features.attention_mask = Some(vec![1; features.data.len()]);
+    }
+
+    let batched = |shape: &[usize]| [&[1], shape].concat();
+    let floats: Vec<u8> = features.data.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let mask: Option<Vec<u8>> =
+        features.attention_mask.as_ref().map(|mask| mask.iter().flat_map(|x| x.to_le_bytes()).collect());
+    let longer = features.is_longer.map(|longer| [u8::from(longer)]);
+    let mut tensors =
+        vec![(preprocessor.input_name(), TensorView::new(Dtype::F32, batched(&features.shape), &floats)?)];
+    if let Some(mask) = &mask {
+        tensors.push(("attention_mask", TensorView::new(Dtype::I32, vec![1, mask.len() / 4], mask)?));
+    }
+    if let Some(longer) = &longer {
+        tensors.push(("is_longer", TensorView::new(Dtype::BOOL, vec![1, 1], longer)?));
+    }
+    let bytes = safetensors::serialize(tensors, None)?;
+    fs::write(&args.output, bytes).with_context(|| format!("cannot write `{}`", args.output.display()))?;
+    eprintln!("{}: {} {:?}", args.output.display(), preprocessor.input_name(), batched(&features.shape));
+    Ok(Done::Well)
+}

@@ -178,3 +178,82 @@ fn no_weights_at_all_lists_what_was_looked_for() {
     let error = causes(&Checkpoint::open(dir.path()).unwrap_err());
     assert!(error.contains("model.safetensors, model.safetensors.index.json, pytorch_model.bin"), "{error}");
 }
+
+/// The values of a parameter as loaded.
+fn loaded(network: &HubertForSequenceClassification, name: &str) -> Vec<f32> {
+    let tensor = parameters(network).into_iter().find(|tensor| tensor.name == name).unwrap();
+    let bytes = tensor.to_bytes().unwrap();
+    bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect()
+}
+
+#[test]
+fn sixteen_and_sixty_four_bit_numbers_are_read_as_f32() {
+    let bytes = fs::read(golden("group").join(SAFETENSORS)).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    for dtype in [Dtype::BF16, Dtype::F64] {
+        let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = file
+            .iter()
+            .map(|(name, view)| {
+                let floats = view.data().as_chunks::<4>().0.iter();
+                let data = match dtype {
+                    // The upper half of an f32 is a bf16.
+                    Dtype::BF16 => floats.flat_map(|b| [b[2], b[3]]).collect(),
+                    _ => floats.flat_map(|&b| f64::from(f32::from_le_bytes(b)).to_le_bytes()).collect(),
+                };
+                (name.to_owned(), view.shape().to_vec(), data)
+            })
+            .collect();
+        let views = tensors
+            .iter()
+            .map(|(name, shape, data)| (name, TensorView::new(dtype, shape.clone(), data).unwrap()));
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(SAFETENSORS), safetensors::serialize(views, None).unwrap()).unwrap();
+        let (network, _) = try_load(dir.path(), 3, Head::FromCheckpoint).unwrap();
+        let (whole, _) = try_load(&golden("group"), 3, Head::FromCheckpoint).unwrap();
+        for (got, whole) in
+            loaded(&network, "projector.weight").iter().zip(loaded(&whole, "projector.weight"))
+        {
+            let kept =
+                if dtype == Dtype::BF16 { f32::from_bits(whole.to_bits() & 0xffff_0000) } else { whole };
+            assert_eq!(*got, kept, "{dtype:?}");
+        }
+    }
+}
+
+/// The `group` checkpoint in two files, and the index that says which key is where.
+fn sharded(edit: impl FnOnce(&mut serde_json::Value)) -> tempfile::TempDir {
+    let bytes = fs::read(golden("group").join(SAFETENSORS)).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut map = serde_json::Map::new();
+    let (first, second): (Vec<_>, Vec<_>) = file.iter().partition(|(name, _)| name.len() % 2 == 0);
+    for (shard, tensors) in [("one.safetensors", first), ("two.safetensors", second)] {
+        map.extend(tensors.iter().map(|(name, _)| ((*name).to_owned(), shard.into())));
+        fs::write(dir.path().join(shard), safetensors::serialize(tensors, None).unwrap()).unwrap();
+    }
+    let mut index = serde_json::json!({ "metadata": {}, "weight_map": map });
+    edit(&mut index);
+    fs::write(dir.path().join(INDEX), index.to_string()).unwrap();
+    dir
+}
+
+#[test]
+fn shards_load_as_the_whole_file_does() {
+    let (network, _) = try_load(sharded(|_| ()).path(), 3, Head::FromCheckpoint).unwrap();
+    let (whole, _) = try_load(&golden("group"), 3, Head::FromCheckpoint).unwrap();
+    for (a, b) in parameters(&network).iter().zip(parameters(&whole)) {
+        assert!(a.to_bytes().unwrap()[..] == b.to_bytes().unwrap()[..], "{}", a.name);
+    }
+}
+
+#[test]
+fn an_index_that_lies_about_its_shards_is_an_error_that_names_the_key() {
+    let swapped = sharded(|index| index["weight_map"]["projector.bias"] = "two.safetensors".into());
+    let error = causes(&Checkpoint::open(swapped.path()).unwrap_err());
+    assert!(error.contains("`projector.bias` is not in `two.safetensors`"), "{error}");
+    let forgotten = sharded(|index| {
+        index["weight_map"].as_object_mut().unwrap().remove("projector.bias");
+    });
+    let error = causes(&Checkpoint::open(forgotten.path()).unwrap_err());
+    assert!(error.contains("holds `projector.bias`, which the index lacks"), "{error}");
+}

@@ -26,7 +26,7 @@ Examples:
 /// Without --model it takes a run (the newest, or the folder named): the exported model is loaded afresh and scored on
 /// the run's held-out clips. With --model it scores any model on a folder with a sub-folder per class.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct Args {
     /// A run folder [default: the newest run].
     #[arg(value_name = "RUN", conflicts_with_all = ["model", "data"])]
@@ -103,14 +103,16 @@ pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
             let mut dataset = AudioDataset::open_folder(data)?;
             keep_part(&mut dataset, args)?;
             let mut recipe = Recipe::new("eval", model, &dataset.name);
+            recipe.test_size = args.test_size;
             recipe.max_duration = args.max_duration;
             recipe.resampler = args.hearing.resampler();
             recipe.downmix = args.hearing.downmix();
             recipe.skip_bad = args.skip_bad;
+            recipe.validate()?;
             (learner, model.clone(), recipe, dataset, args.split)
         }
         _ => {
-            let run = args.run.clone().map_or_else(train::newest_run, Ok)?;
+            let run = train::find_run(args.run.as_deref())?;
             let recipe = Recipe::read(&run)?;
             let folder = run.join("model");
             if !folder.is_dir() {

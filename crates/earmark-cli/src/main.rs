@@ -14,6 +14,7 @@ mod progress;
 mod table;
 mod train;
 
+use std::num::NonZero;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -28,7 +29,7 @@ struct Cli {
 
     /// Threads to compute with; by default one for every core.
     #[arg(long, global = true, value_name = "N", help_heading = "Everywhere")]
-    threads: Option<usize>,
+    threads: Option<NonZero<usize>>,
 
     /// Say more about what is done (-v, -vv).
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Everywhere")]
@@ -70,7 +71,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
 
     if let Some(threads) = cli.threads
-        && let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()
+        && let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()
     {
         eprintln!("error: cannot use {threads} threads: {error}");
         return ExitCode::from(2);

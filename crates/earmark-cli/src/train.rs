@@ -35,7 +35,7 @@ Examples:
 /// The run folder holds recipe.toml, split.json, metrics.jsonl, TensorBoard's events, checkpoints, report.html, and in
 /// model/ the best of the run as `transformers` reads it. Ctrl-C saves and stops.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct Args {
     /// What to fine-tune: a Hub id, with @REVISION if need be, or a folder in Hugging Face layout.
     #[arg(long, value_name = "ID|DIR", help_heading = "What")]
@@ -76,8 +76,8 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
 
     /// Go on with a run that was stopped: the named folder, or the newest. Its recipe stays as it was.
-    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", help_heading = "Run")]
-    resume: Option<PathBuf>,
+    #[arg(long, value_name = "RUN", help_heading = "Run")]
+    resume: Option<Option<PathBuf>>,
 
     /// Check everything, write recipe.toml and split.json, and train nothing.
     #[arg(long, help_heading = "Run")]
@@ -180,7 +180,7 @@ impl Numbers {
 pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
     let (device, device_name) = args.device.open()?;
     let job = match &args.resume {
-        Some(run) => resumed(run, device)?,
+        Some(run) => resumed(run.as_deref(), &args.numbers, device)?,
         None => fresh(args, device, device_name, quiet)?,
     };
     if !quiet {
@@ -259,9 +259,9 @@ fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str, quiet: bo
     warn_skipped(&dataset);
 
     let (start, base_model) = match (&args.from_scratch, &args.model) {
-        (Some(what), _) => (Start::Scratch(scratch(what)?), None),
+        (Some(what), _) => (Start::Scratch(Box::new(scratch(what)?)), None),
         (None, None) if named == Some(DatasetName::Sample) => {
-            (Start::Scratch(preset("sample").context("the preset is there")?), None)
+            (Start::Scratch(Box::new(preset("sample").context("the preset is there")?)), None)
         }
         (None, model) => {
             let name = model.clone().unwrap_or_else(|| recipe.model.clone());
@@ -277,14 +277,20 @@ fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str, quiet: bo
         let model = recipe.model.rsplit(['/', ':']).find(|part| !part.is_empty()).unwrap_or("model");
         recipe.name = format!("{}-{}", model.trim_end_matches(".json"), dataset.name);
     }
-    let output = args.output.clone().unwrap_or_else(|| runs_folder().join(&recipe.name).join(stamp()));
+    let output = args.output.clone().unwrap_or_else(|| new_run(&runs_folder().join(&recipe.name)));
     Ok(Job { recipe, dataset, start, device, output, card, base_model })
 }
 
 /// A run from where it stopped.
-fn resumed(run: &Path, device: burn::tensor::Device) -> Result<Job> {
-    let output = if run.as_os_str().is_empty() { newest_run()? } else { run.to_path_buf() };
+fn resumed(run: Option<&Path>, numbers: &Numbers, device: burn::tensor::Device) -> Result<Job> {
+    let output = find_run(run)?;
     let recipe = Recipe::read(&output)?;
+    let mut asked = recipe.clone();
+    numbers.apply(&mut asked);
+    let differs = recipe.rows().into_iter().zip(asked.rows()).find(|(was, is)| was != is);
+    if let Some(((key, was), (_, is))) = differs {
+        bail!("`{}` began with `{key}` {was} and cannot go on with {is}: leave it out", output.display());
+    }
     let dataset = AudioDataset::open_folder(&recipe.data);
     let dataset = match recipe.dataset.as_str() {
         "gtzan" => gtzan::open(&recipe.data),
@@ -371,8 +377,16 @@ fn runs_folder() -> PathBuf {
     std::env::var_os("EARMARK_RUNS").map_or_else(|| PathBuf::from("runs"), PathBuf::from)
 }
 
-/// The run that was started last, finished or not.
-pub(crate) fn newest_run() -> Result<PathBuf> {
+/// The run that was named, or else the one that was started last, finished or not.
+pub(crate) fn find_run(named: Option<&Path>) -> Result<PathBuf> {
+    match named {
+        Some(run) if run.join("recipe.toml").is_file() => Ok(run.to_path_buf()),
+        Some(run) => bail!("`{}` is no run folder: it has no recipe.toml", run.display()),
+        None => newest_run(),
+    }
+}
+
+fn newest_run() -> Result<PathBuf> {
     let runs = runs_folder();
     let mut newest = None;
     for recipe in fs::read_dir(&runs).into_iter().flatten().flatten() {
@@ -389,8 +403,14 @@ pub(crate) fn newest_run() -> Result<PathBuf> {
     }
 }
 
-fn stamp() -> String {
-    jiff::Zoned::now().strftime("%Y%m%d-%H%M%S").to_string()
+/// A folder named by the time, and by a number as well if another run began in the same second.
+fn new_run(parent: &Path) -> PathBuf {
+    let stamp = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let numbered = (2..).map(|n| parent.join(format!("{stamp}-{n}")));
+    std::iter::once(parent.join(&stamp))
+        .chain(numbered)
+        .find(|folder| !folder.exists())
+        .expect("the numbers do not end")
 }
 
 fn print_finished(job: &Job, finished: &Finished) {
@@ -468,7 +488,7 @@ impl Screen {
                 for clip in *clips {
                     self.say(&format!("left out {}: {}", clip.path.display(), clip.why));
                 }
-                self.say(&format!("{} clips left out, as --skip-bad asks", clips.len()));
+                self.say(&format!("left out {} in all, as --skip-bad asks", clips.len()));
             }
             Event::NewParameters(names) if !names.is_empty() => {
                 self.say(&format!("new, drawn from the seed: {}", names.join(", ")));

@@ -1,21 +1,21 @@
 //! One-dimensional convolution as matrix products, channels last.
 //!
-//! burn's own `conv1d` copies its input into columns and is the slowest part of a training step on a CPU (2.1 times the
-//! whole step: see docs/performance.md). In channels-last layout the taps of one stride are one row, so a convolution is a
-//! sum of ⌈kernel / stride⌉ plain products, forward and backward.
+//! burn's own `conv1d` copies its input into columns, forward and backward, and that was the larger part of a training
+//! step on a CPU (docs/performance.md). In channels-last layout the taps of one stride are one row, so a convolution is a
+//! sum of ⌈kernel / stride⌉ plain products.
 
 use burn::tensor::{Tensor, module};
 
 /// Convolves `[B, T, I]` with `weight` `[O, I, K]` at `stride`, without padding: `[B, T', O]`, T' = (T - K) / stride + 1.
 ///
 /// `stride` must not be above K, nor K above T.
-pub(crate) fn conv1d(x: Tensor<3>, weight: Tensor<3>, bias: Option<Tensor<1>>, stride: usize) -> Tensor<3> {
+pub(crate) fn conv1d(x: &Tensor<3>, weight: Tensor<3>, bias: Option<Tensor<1>>, stride: usize) -> Tensor<3> {
     let [out_channels, in_channels, kernel] = weight.dims();
     let weight = weight.permute([2, 1, 0]); // [K, I, O]
     let product = |taps: std::ops::Range<usize>, bias: Option<Tensor<1>>| {
         let weight = weight.clone().narrow(0, taps.start, taps.len());
         module::linear(
-            rows(&x, &taps, kernel, stride),
+            rows(x, &taps, kernel, stride),
             weight.reshape([taps.len() * in_channels, out_channels]),
             bias,
         )
@@ -32,7 +32,7 @@ pub(crate) fn conv1d(x: Tensor<3>, weight: Tensor<3>, bias: Option<Tensor<1>>, s
 /// Mean and variance of `w · f` over the frames f are `w · mean(f)` and `wᵀ cov(f) w`, so the norm goes into the K taps and
 /// no pass over the `[B, T', O]` result is needed. A bias would vanish with the mean.
 pub(crate) fn conv1d_normed_over_time(
-    x: Tensor<3>,
+    x: &Tensor<3>,
     weight: Tensor<3>,
     gamma: Tensor<1>,
     beta: Tensor<1>,
@@ -40,7 +40,7 @@ pub(crate) fn conv1d_normed_over_time(
     stride: usize,
 ) -> Tensor<3> {
     let ([out_channels, _, kernel], [batch, ..]) = (weight.dims(), x.dims());
-    let groups = tap_groups(kernel, stride).map(|taps| rows(&x, &taps, kernel, stride));
+    let groups = tap_groups(kernel, stride).map(|taps| rows(x, &taps, kernel, stride));
     let frames = Tensor::cat(groups.collect(), 2); // [B, T', K]
     let count = frames.dims()[1];
     // Centred first: then the mean is exactly 0 and the variance loses no digits to it.
@@ -104,7 +104,7 @@ mod tests {
                         Some(bias.clone()),
                         options,
                     );
-                    let ours = conv1d(x, weight, Some(bias), stride);
+                    let ours = conv1d(&x, weight, Some(bias), stride);
                     let what = format!("kernel {kernel} stride {stride} length {length}");
                     assert_close(&what, &values(ours), &values(plain.swap_dims(1, 2)), 2e-5);
                 }
@@ -124,7 +124,7 @@ mod tests {
             norm.gamma = Some(burn::module::Param::from_tensor(gamma.clone()));
             norm.beta = Some(burn::module::Param::from_tensor(beta.clone()));
             let plain = norm.forward(plain).swap_dims(1, 2);
-            let ours = conv1d_normed_over_time(x, weight, gamma, beta, 1e-5, 5);
+            let ours = conv1d_normed_over_time(&x, weight, gamma, beta, 1e-5, 5);
             assert_close(&format!("offset {offset}"), &values(ours), &values(plain), 2e-5);
         }
     }

@@ -445,7 +445,7 @@ impl FeatureEncoder {
     /// `[B, S]` samples to `[B, T, C]` frames.
     pub fn forward(&self, waveforms: Tensor<2>) -> Tensor<3> {
         let waveforms = waveforms.unsqueeze_dim(2); // [B, S, 1]
-        self.conv_layers.iter().fold(waveforms, |hidden, layer| layer.forward(hidden))
+        self.conv_layers.iter().fold(waveforms, |hidden, layer| layer.forward(&hidden))
     }
 }
 
@@ -488,7 +488,7 @@ impl ConvLayer {
     }
 
     /// `[B, T, C]` to `[B, T', C']`.
-    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, hidden: &Tensor<3>) -> Tensor<3> {
         let (weight, bias) = (self.conv.weight.val(), self.conv.bias.as_ref().map(Param::val));
         let stride = self.conv.stride;
         let hidden = match &self.layer_norm {

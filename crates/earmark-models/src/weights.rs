@@ -206,7 +206,7 @@ pub fn load<M: Module>(
             Some(tensor) if tensor.shape.to_vec() == shape => found.push(tensor),
             Some(tensor) => keys.misshapen.push((expected.name, tensor.shape.to_vec(), shape)),
             None if is_optional(&expected.name) || (new_head && is_head(&expected.name)) => {
-                drawn.push(expected.name)
+                drawn.push(expected.name);
             }
             None => keys.missing.push((expected.name, shape)),
         }

@@ -9,7 +9,7 @@ pub struct Error {
     pub doing: String,
     /// Why it failed.
     #[source]
-    pub kind: ErrorKind,
+    pub kind: Box<ErrorKind>,
 }
 
 /// Why a run failed.
@@ -97,7 +97,7 @@ pub struct BadClip {
 impl ErrorKind {
     /// Says what was tried.
     pub(crate) fn while_(self, doing: impl Into<String>) -> Error {
-        Error { doing: doing.into(), kind: self }
+        Error { doing: doing.into(), kind: Box::new(self) }
     }
 }
 

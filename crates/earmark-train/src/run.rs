@@ -57,7 +57,7 @@ pub enum Start {
     /// A checkpoint in Hugging Face layout.
     Model(PathBuf),
     /// A new network.
-    Scratch(HubertConfig),
+    Scratch(Box<HubertConfig>),
     /// The newest checkpoint in the run's own folder.
     Resume,
 }
@@ -252,7 +252,7 @@ impl<'a> Run<'a> {
                 watch(&Event::NewParameters(&new));
                 learner
             }
-            Start::Scratch(config) => Learner::from_scratch(config.clone(), &fresh, device)?,
+            Start::Scratch(config) => Learner::from_scratch(HubertConfig::clone(config), &fresh, device)?,
             Start::Resume => {
                 let (dir, found) = checkpoint::newest(output)?;
                 state = found;

@@ -18,12 +18,25 @@ pub(crate) fn run(command: &str, args: &[String]) -> ExitCode {
             cargo.env(variable, root().join(folder));
         }
     }
+    hand_over(&mut cargo)
+}
+
+/// Becomes the product: a Ctrl-C is then its alone, and the prompt comes back when it has saved.
+#[cfg(unix)]
+fn hand_over(cargo: &mut Command) -> ExitCode {
+    use std::os::unix::process::CommandExt as _;
+    failed(&cargo.exec())
+}
+
+#[cfg(not(unix))]
+fn hand_over(cargo: &mut Command) -> ExitCode {
     match cargo.status() {
-        // Ctrl-C reaches the product as well, which saves and stops; cargo passes its exit code on.
         Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(130)),
-        Err(error) => {
-            eprintln!("error: cannot start cargo: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &std::io::Error) -> ExitCode {
+    eprintln!("error: cannot start cargo: {error}");
+    ExitCode::FAILURE
 }

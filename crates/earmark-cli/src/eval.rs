@@ -97,11 +97,11 @@ impl Part {
 
 pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
     let (device, _) = args.device.open()?;
+    let mut left_out = Vec::new();
     let (learner, model, recipe, dataset, part) = match (&args.model, &args.data) {
         (Some(model), Some(data)) => {
             let learner = Learner::open(&args.hub.model(model)?, &device)?;
             let mut dataset = AudioDataset::open_folder(data)?;
-            keep_part(&mut dataset, args)?;
             let mut recipe = Recipe::new("eval", model, &dataset.name);
             recipe.test_size = args.test_size;
             recipe.max_duration = args.max_duration;
@@ -109,6 +109,13 @@ pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
             recipe.downmix = args.hearing.downmix();
             recipe.skip_bad = args.skip_bad;
             recipe.validate()?;
+            if args.skip_bad {
+                // Before the split, as training does: else the held-out part would hold clips that were learned from.
+                let (usable, bad) = Clips::open(&dataset, Ear::new(&learner, &recipe), true, &|_| ())?;
+                dataset.clips = usable.clips().to_vec();
+                left_out = bad;
+            }
+            keep_part(&mut dataset, args)?;
             (learner, model.clone(), recipe, dataset, args.split)
         }
         _ => {
@@ -133,8 +140,8 @@ pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
     let bar = bar(dataset.clips.len() as u64, "{msg} {bar:30} {pos}/{len} clips {eta} left", quiet);
     bar.set_message("listening");
     let ear = Ear::new(&learner, &recipe);
-    let (clips, left_out) =
-        Clips::open(&dataset, ear, recipe.skip_bad, &|done| bar.set_position(done as u64))?;
+    let (clips, bad) = Clips::open(&dataset, ear, recipe.skip_bad, &|done| bar.set_position(done as u64))?;
+    left_out.extend(bad);
     bar.set_message("evaluating");
     bar.reset();
     let rows: Vec<usize> = (0..clips.clips().len()).collect();

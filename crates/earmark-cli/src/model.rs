@@ -22,7 +22,7 @@ impl HubArgs {
         Ok(builder.progress(Arc::new(Downloads::default())).build()?)
     }
 
-    /// The folder of a model: as it is when it is one, else fetched from the Hub.
+    /// The folder of a model: as it is when it is one, that of a run's model, else fetched from the Hub.
     pub(crate) fn model(&self, name: &str) -> Result<PathBuf> {
         let folder = PathBuf::from(name);
         if folder.is_dir() {

@@ -75,7 +75,7 @@ pub enum ErrorKind {
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Offline, and the file is not cached.
     #[error(
-        "offline, and the cache at `{}` does not hold it: fetch it once without HF_HUB_OFFLINE, \
+        "offline, and the cache at `{}` does not hold it: fetch it once while online (without --offline and HF_HUB_OFFLINE), \
          or use --model DIR with a local folder", cache_dir.display()
     )]
     Offline {

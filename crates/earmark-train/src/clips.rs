@@ -110,7 +110,7 @@ impl Clips {
                     clips.push(clip.clone());
                     kept.push(samples);
                 }
-                Err(kind) => bad.push(BadClip { path: clip.path.clone(), why: chain(&kind) }),
+                Err(kind) => bad.push(BadClip { path: clip.path.clone(), why: why(&kind) }),
             }
         }
         let doing = || format!("cannot use the clips in `{}`", dataset.root.display());
@@ -156,6 +156,16 @@ impl Clips {
             samples: padded.cols,
             input_values: padded.input_values,
         })
+    }
+}
+
+/// Why a clip cannot be used, without its path: that stands before it.
+fn why(kind: &ErrorKind) -> String {
+    match kind {
+        ErrorKind::Data(earmark_data::Error { kind: earmark_data::ErrorKind::Audio(error), .. }) => {
+            chain(&error.kind)
+        }
+        kind => chain(kind),
     }
 }
 

@@ -180,15 +180,18 @@ impl Recipe {
             ("test_size", self.test_size, 0.0),
             ("adam_epsilon", self.adam_epsilon, 0.0),
         ];
-        let count = counts
-            .into_iter()
-            .find(|(_, n)| *n == 0)
-            .map(|(key, _)| (key, "is 0, expected 1 or more".to_owned()));
+        // Products of two of them are counted with, too.
+        const MOST: u64 = u32::MAX as u64;
+        let count = counts.into_iter().find(|(_, n)| !(1..=MOST).contains(n));
+        let count = count.map(|(key, n)| (key, format!("is {n}, expected 1 to {MOST}")));
         let share = shares.into_iter().find(|(_, x, range)| !range.contains(x));
         let share = share.map(|(key, x, _)| (key, format!("is {x}, expected 0 to 1")));
         let amount = amounts.into_iter().find(|(_, x, least)| !(x.is_finite() && x >= least));
         let amount = amount.map(|(key, x, least)| (key, format!("is {x}, expected {least} or more")));
-        match count.or(share).or(amount) {
+        let test_size = (self.test_size >= 1.0 && self.test_size.fract() != 0.0).then(|| {
+            ("test_size", format!("is {}, expected a share below 1 or a whole number", self.test_size))
+        });
+        match count.or(share).or(amount).or(test_size) {
             Some((key, why)) => Err(ErrorKind::Value { key, why }.while_("cannot run this recipe")),
             None => Ok(()),
         }

@@ -1,11 +1,12 @@
 //! One training run, from the first clip to the model folder.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::SystemTime;
 
@@ -233,7 +234,12 @@ impl<'a> Run<'a> {
         let Job { recipe, dataset, output, device, .. } = job;
         recipe.validate()?;
         let resumed = matches!(job.start, Start::Resume);
-        if !resumed && fs::read_dir(output).is_ok_and(|mut entries| entries.next().is_some()) {
+        let free = match fs::read_dir(output) {
+            Ok(mut entries) => entries.next().is_none(),
+            // Whatever else is there, a file or a folder that is closed to us, is not ours to replace.
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        if !resumed && !free {
             return Err(ErrorKind::Occupied.while_(format!("cannot start a run in `{}`", output.display())));
         }
 
@@ -313,7 +319,8 @@ impl<'a> Run<'a> {
             if step >= self.plan.steps {
                 return Ok(());
             }
-            if self.epoch(&mut log, stop)?.is_break() {
+            // Whoever asks after the last step gets the finished run: nothing is left to save time on.
+            if self.epoch(&mut log, stop)?.is_break() && self.state.global_step < self.plan.steps {
                 return checkpoint::save(
                     &self.job.output,
                     &self.now(),
@@ -510,6 +517,9 @@ impl Optimization {
         clips: usize,
         batches: impl Iterator<Item = Result<Batch, Error>>,
     ) -> Result<StepDone, Error> {
+        // burn-flex has one generator for the process: two runs that step at once would draw each other's numbers.
+        static DRAWING: Mutex<()> = Mutex::new(());
+        let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
         let network = self.network();
         // A function of the seed and the step alone, so that a resumed run draws what this one would have.
         let mut noise = Noise::new(self.seed.rotate_left(32) ^ done);

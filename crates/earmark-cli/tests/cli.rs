@@ -1,0 +1,660 @@
+//! The `earmark` command as people and scripts meet it: exit codes, files, and what it says when something is wrong.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use earmark_audio::{DecodeOptions, SampleRate, WavFormat, Waveform, decode_file, write_wav};
+use earmark_testkit::{noise, tone};
+use safetensors::SafeTensors;
+use serde_json::Value;
+
+/// The smallest HuBERT that has every part, with dropout.
+const CONFIG: &str = r#"{
+    "model_type": "hubert", "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "intermediate_size": 32, "conv_dim": [16, 16, 16, 16], "conv_kernel": [10, 8, 4, 4],
+    "conv_stride": [5, 4, 4, 4], "num_feat_extract_layers": 4, "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 4, "classifier_proj_size": 16, "apply_spec_augment": false
+}"#;
+
+/// A folder of its own for each test, where the command runs: `data/` with twelve clips of three classes, and
+/// `tiny.json` for a network from scratch. No cache, no runs, no connection.
+struct Place(tempfile::TempDir);
+
+/// What a command left behind.
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Place {
+    fn new() -> Place {
+        let place = Place(tempfile::tempdir().unwrap());
+        for clip in 0..4u32 {
+            let hz = f64::from(clip * 20);
+            place.write_clip(&format!("data/bell/{clip}.wav"), tone(1500.0 + hz, 0.2, 16_000));
+            place.write_clip(&format!("data/rain/{clip}.wav"), noise(3000, clip.into()));
+            place.write_clip(&format!("data/siren/{clip}.wav"), tone(300.0 + hz, 0.25, 16_000));
+        }
+        fs::write(place.path("tiny.json"), CONFIG).unwrap();
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write_clip(&self, name: &str, samples: Vec<f32>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let clip = Waveform::new(samples, SampleRate::HZ_16000).unwrap();
+        write_wav(path, &clip, WavFormat::Pcm16).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("`{name}`: {e}"))
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_str(&self.read(name)).unwrap_or_else(|e| panic!("`{name}`: {e}"))
+    }
+
+    /// Names in a folder, sorted.
+    fn list(&self, name: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(name)).unwrap_or_else(|e| panic!("`{name}`: {e}"));
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// `earmark ARGS`, the arguments separated by blanks.
+    fn command(&self, args: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_earmark"));
+        command.args(args.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
+        command.env("HF_HOME", self.path("cache")).env("HF_HUB_OFFLINE", "1");
+        for variable in ["EARMARK_LOG", "EARMARK_RUNS", "EARMARK_DATA", "HF_HUB_CACHE", "HF_ENDPOINT"] {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    fn run(&self, args: &str) -> Said {
+        let output = self.command(args).output().expect("the command starts");
+        let text = |bytes| String::from_utf8(bytes).expect("it says UTF-8");
+        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// The arguments of a short training from scratch into `run`.
+    fn short_run(&self) -> &'static str {
+        "train --data data --from-scratch tiny.json --output run --epochs 3 --batch-size 4 --test-size 0.25 \
+         --lr 1e-3 --logging-steps 2"
+    }
+}
+
+impl Said {
+    /// Checks the exit code, and that each of the words is somewhere on stderr.
+    #[track_caller]
+    fn says(&self, code: i32, words: &[&str]) -> &Said {
+        assert_eq!(self.code, Some(code), "exit code; stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        for word in words {
+            assert!(self.err.contains(word), "no `{word}` in stderr:\n{}", self.err);
+        }
+        self
+    }
+
+    #[track_caller]
+    fn well(&self) -> &Said {
+        self.says(0, &[])
+    }
+}
+
+/// A finished run in `run` and a file that is no sound, for all tests that only read them.
+fn trained() -> (&'static Place, &'static Said) {
+    static TRAINED: OnceLock<(Place, Said)> = OnceLock::new();
+    let (place, said) = TRAINED.get_or_init(|| {
+        let place = Place::new();
+        fs::write(place.path("broken.wav"), "RIFF, or so it says").unwrap();
+        let said = place.run(place.short_run());
+        said.well();
+        (place, said)
+    });
+    (place, said)
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+}
+
+/// The keys of an object, sorted.
+fn keys(object: &Value) -> Vec<&str> {
+    object.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+/// A checkpoint of the goldens, for `bell`, `rain` and `siren`.
+fn golden_checkpoint() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/hubert/group")
+}
+
+mod train {
+    use super::*;
+
+    #[test]
+    fn a_finished_run_leaves_everything_behind() {
+        let (place, said) = trained();
+        let mut files = place.list("run");
+        // The newest and the best; where the newest is the best, the one before it.
+        assert!(files[0].starts_with("checkpoint-"), "{files:?}");
+        files.remove(0);
+        assert_eq!(
+            files,
+            [
+                "checkpoint-9",
+                "confusion_matrix.svg",
+                "metrics.jsonl",
+                "model",
+                "recipe.toml",
+                "report.html",
+                "report.json",
+                "split.json",
+                "tensorboard",
+            ]
+        );
+        let model = ["README.md", "config.json", "model.safetensors", "preprocessor_config.json"];
+        assert_eq!(place.list("run/model"), model);
+        assert!(place.list("run/tensorboard")[0].starts_with("events.out.tfevents."));
+        assert!(place.read("run/confusion_matrix.svg").starts_with("<svg"));
+        assert!(place.read("run/report.html").contains("<svg"));
+        assert!(place.read("run/model/README.md").starts_with("---\n"));
+
+        let config = place.json("run/model/config.json");
+        assert_eq!(config["id2label"]["2"], "siren");
+        assert_eq!(config["label2id"]["siren"], 2);
+        let split = place.json("run/split.json");
+        assert_eq!(
+            (split["train"].as_array().unwrap().len(), split["test"].as_array().unwrap().len()),
+            (9, 3)
+        );
+
+        let report = place.json("run/report.json");
+        assert_eq!((&report["n"], &report["split"]), (&3.into(), &"test".into()));
+        for key in ["accuracy", "accuracy_interval", "macro_f1", "per_class", "confusion", "labels", "model"]
+        {
+            assert!(report.get(key).is_some(), "`{key}` is not in report.json");
+        }
+        assert!(said.err.contains("epoch  train loss  eval loss  accuracy"), "{}", said.err);
+        assert!(said.out.contains("earmark classify CLIP --model run/model"), "{}", said.out);
+    }
+
+    #[test]
+    fn the_diary_has_a_line_every_two_steps_and_one_an_epoch() {
+        let (place, _) = trained();
+        let lines = lines(&place.read("run/metrics.jsonl"));
+        // Nine clips in batches of four: three steps an epoch.
+        let expected: [(u64, f64); 7] =
+            [(2, 2.0 / 3.0), (3, 1.0), (4, 4.0 / 3.0), (6, 2.0), (6, 2.0), (8, 8.0 / 3.0), (9, 3.0)];
+        let seen: Vec<_> =
+            lines.iter().map(|l| (l["step"].as_u64().unwrap(), l["epoch"].as_f64().unwrap())).collect();
+        assert_eq!(seen, expected);
+        for line in &lines {
+            let is_step = line.get("loss").is_some();
+            let expected: &[&str] = match is_step {
+                true => &["epoch", "grad_norm", "loss", "lr", "step"],
+                false => &["epoch", "eval_accuracy", "eval_loss", "step"],
+            };
+            assert_eq!(keys(line), expected);
+        }
+    }
+
+    #[test]
+    fn every_flag_is_in_the_recipe() {
+        let place = Place::new();
+        let flags = [
+            ("test_size", "0.5"),
+            ("seed", "7"),
+            ("epochs", "4"),
+            ("batch_size", "3"),
+            ("eval_batch_size", "5"),
+            ("gradient_accumulation_steps", "2"),
+            ("lr", "0.002"),
+            ("warmup_ratio", "0.25"),
+            ("weight_decay", "0.125"),
+            ("max_grad_norm", "0.5"),
+            ("max_duration", "0.15"),
+            ("logging_steps", "9"),
+            ("keep_checkpoints", "0"),
+            ("attention_mask", "false"),
+        ];
+        let args: String =
+            flags.iter().map(|(key, value)| format!(" --{} {value}", key.replace('_', "-"))).collect();
+        let more = "--resampler torchaudio --downmix sqrt2 --dropout-off --skip-bad --precision fp32";
+        let said = place
+            .run(&format!("train --data data --from-scratch tiny.json --output run --dry-run {more}{args}"));
+        // Six clips in passes of three, two passes a step.
+        said.says(0, &["6 clips to train on, 6 to test on, 4 steps", "nothing trained"]);
+        assert_eq!(place.list("run"), ["recipe.toml", "split.json"]);
+        let recipe = place.read("run/recipe.toml");
+        let recipe: BTreeMap<_, _> = recipe.lines().filter_map(|line| line.split_once(" = ")).collect();
+        for (key, value) in flags {
+            assert_eq!(recipe[key], value, "{key}");
+        }
+        let words = [
+            ("resampler", "\"torchaudio\""),
+            ("downmix", "\"sqrt2\""),
+            ("dropout", "false"),
+            ("skip_bad", "true"),
+            ("precision", "\"fp32\""),
+            ("model", "\"scratch:tiny.json\""),
+            ("device", "\"cpu\""),
+        ];
+        for (key, value) in words {
+            assert_eq!(recipe[key], value, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_for_these_labels_keeps_its_head_and_any_other_needs_new_head() {
+        let place = Place::new();
+        let model = golden_checkpoint();
+        let args = |output: &str| {
+            format!("train --data data --model {} --epochs 1 --output {output}", model.display())
+        };
+        let said = place.run(&args("kept"));
+        assert!(!said.says(0, &[]).err.contains("drawn from the seed"), "{}", said.err);
+
+        fs::rename(place.path("data/bell"), place.path("data/gong")).unwrap();
+        place.run(&args("refused")).says(1, &["bell, rain, siren", "gong, rain, siren", "--new-head"]);
+        place.run(&(args("new") + " --new-head")).says(0, &["drawn from the seed", "classifier.weight"]);
+        assert_eq!(place.json("new/model/config.json")["id2label"]["0"], "gong");
+
+        fs::remove_dir_all(place.path("data/gong")).unwrap();
+        place.run(&args("two")).says(1, &["3 labels, but 2", "--new-head"]);
+    }
+
+    #[test]
+    fn a_clip_that_does_not_decode_is_named_and_left_out_only_on_request() {
+        let place = Place::new();
+        fs::write(place.path("data/rain/thunder.wav"), "no sound at all").unwrap();
+        fs::write(place.path("data/bell/silence.flac"), "").unwrap();
+        let names = ["rain/thunder.wav", "bell/silence.flac"];
+        let said = place.run(place.short_run());
+        said.says(1, &names).says(1, &["2 clips cannot be used", "--skip-bad"]);
+        assert_eq!(said.err.matches("thunder.wav").count(), 1, "{}", said.err);
+        assert!(!place.path("run").exists(), "a run that cannot start leaves no folder");
+
+        let said = place.run(&format!("{} --skip-bad", place.short_run()));
+        said.says(0, &names).says(0, &["left out 2 in all", "9 to train on, 3 to test on"]);
+        assert!(!place.read("run/split.json").contains("thunder"));
+    }
+
+    #[test]
+    fn two_runs_in_one_second_get_a_folder_each() {
+        let place = Place::new();
+        let args = "train --data data --from-scratch tiny.json --dry-run";
+        for _ in 0..3 {
+            place.run(args).well();
+        }
+        assert_eq!(place.list("runs/tiny-data").len(), 3);
+    }
+
+    #[test]
+    fn a_folder_that_holds_something_is_left_alone() {
+        let (place, _) = trained();
+        let before = place.list("run");
+        place.run(place.short_run()).says(1, &["`run`", "not empty", "--output", "--resume"]);
+        assert_eq!(place.list("run"), before);
+    }
+
+    #[test]
+    fn a_file_is_not_replaced_by_a_run() {
+        let place = Place::new();
+        fs::write(place.path("run"), "years of work").unwrap();
+        place.run(place.short_run()).says(1, &["`run`"]);
+        assert_eq!(place.read("run"), "years of work");
+    }
+}
+
+mod resume {
+    use super::*;
+
+    /// Long enough that a signal arrives before the end.
+    const LONG: &str = "train --data data --from-scratch tiny.json --epochs 60 --batch-size 4 --test-size 0.25 \
+                        --lr 1e-3 --logging-steps 2 --output";
+
+    /// The run that nobody disturbs, as its diary tells it.
+    fn undisturbed() -> &'static str {
+        static DIARY: OnceLock<String> = OnceLock::new();
+        DIARY.get_or_init(|| {
+            let place = Place::new();
+            place.run(&format!("{LONG} whole")).well();
+            place.read("whole/metrics.jsonl")
+        })
+    }
+
+    /// Waits for a file of a run that goes on.
+    fn wait_for(place: &Place, ready: impl Fn() -> bool) {
+        let began = Instant::now();
+        while !ready() {
+            assert!(began.elapsed() < Duration::from_secs(60), "{:?}", place.list("."));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn ctrl_c_saves_and_resume_takes_the_very_steps_that_were_left() {
+        let place = Place::new();
+        let mut command = place.command(&format!("{LONG} run"));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_for(&place, || fs::read_to_string(place.path("run/metrics.jsonl")).is_ok_and(|x| x.len() > 500));
+        let kill = Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status();
+        assert!(kill.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(130), "{err}");
+        assert!(err.contains("earmark train --resume run"), "{err}");
+        assert!(!place.path("run/model").exists(), "the run was over before it was interrupted");
+        assert!(place.list("run").iter().any(|name| name.starts_with("checkpoint-")));
+
+        place.run("eval run").says(1, &["no model yet", "earmark train --resume run"]);
+        place.run("train --resume run --epochs 61").says(1, &["`epochs` 60", "61"]);
+        place.run("train --resume run").says(0, &["resumed  after step"]);
+        assert_eq!(place.read("run/metrics.jsonl"), undisturbed());
+    }
+
+    #[test]
+    fn a_killed_run_goes_on_from_its_last_checkpoint() {
+        let place = Place::new();
+        let mut command = place.command(&format!("{LONG} run"));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_for(&place, || place.path("run/checkpoint-6/trainer_state.json").exists());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!place.path("run/model").exists(), "the run was over before it was killed");
+
+        place.run("train --resume run").says(0, &["resumed  after step"]);
+        assert_eq!(place.read("run/metrics.jsonl"), undisturbed());
+    }
+
+    #[test]
+    fn the_newest_run_is_the_one_that_goes_on_when_none_is_named() {
+        let place = Place::new();
+        place.run("train --resume").says(1, &["no run in `runs`", "earmark train --sample"]);
+        place.run("train --data data --from-scratch tiny.json --dry-run").well();
+        // It has no checkpoint, but it was found.
+        place.run("train --resume").says(1, &["runs/tiny-data/", "no checkpoint"]);
+        place.run("train --resume elsewhere").says(1, &["`elsewhere`", "recipe.toml"]);
+    }
+}
+
+mod eval {
+    use super::*;
+
+    #[test]
+    fn a_run_is_scored_as_its_training_scored_it() {
+        let (place, trained) = trained();
+        let said = place.run("eval run -o scores");
+        let said = said.well();
+        let table = |text: &str| text.split(" on 3 ").next().unwrap().to_owned();
+        assert_eq!(table(&said.out), table(&trained.out));
+        let (training, eval) = (place.json("run/report.json"), place.json("scores/report.json"));
+        for key in
+            ["n", "accuracy", "accuracy_interval", "macro_f1", "per_class", "confusion", "labels", "loss"]
+        {
+            assert_eq!(training[key], eval[key], "{key}");
+        }
+        assert!(place.path("scores/confusion_matrix.svg").exists());
+    }
+
+    #[test]
+    fn a_model_alone_is_scored_on_the_same_part_and_on_the_others() {
+        let (place, _) = trained();
+        let eval = |part: &str, output: &str| {
+            place.run(&format!("eval --model run/model --data data {part} -o {output}")).well();
+            place.json(&format!("{output}/report.json"))
+        };
+        let test = eval("--test-size 0.25", "of-test");
+        assert_eq!(test["confusion"], place.json("run/report.json")["confusion"]);
+        assert_eq!(test["model"], "run/model");
+        assert_eq!(eval("--test-size 0.25 --split train", "of-train")["n"], 9);
+        assert_eq!(eval("--split all", "of-all")["n"], 12);
+    }
+
+    #[test]
+    fn a_class_that_the_model_does_not_know_is_named() {
+        let (model, _) = trained();
+        let place = Place::new();
+        fs::rename(place.path("data/bell"), place.path("data/gong")).unwrap();
+        let model = model.path("run/model");
+        let said = place.run(&format!("eval --model {} --data data --split all", model.display()));
+        said.says(1, &["`gong`", "gong/0.wav", "bell, rain, siren"]);
+    }
+}
+
+mod classify {
+    use super::*;
+
+    const FILES: &str = "classify data/rain/0.wav broken.wav data/bell/1.wav missing.wav --model run/model";
+
+    #[test]
+    fn each_file_has_its_row_in_order_and_a_failed_one_says_why() {
+        let (place, _) = trained();
+        let said = place.run(&format!("{FILES} --format jsonl"));
+        said.says(3, &["broken.wav", "missing.wav"]);
+        let rows = lines(&said.out);
+        let paths: Vec<_> = rows.iter().map(|row| row["path"].as_str().unwrap()).collect();
+        assert_eq!(paths, ["data/rain/0.wav", "broken.wav", "data/bell/1.wav", "missing.wav"]);
+        for row in [&rows[0], &rows[2]] {
+            assert_eq!(keys(row), ["duration", "path", "predictions"]);
+            assert_eq!(row["predictions"].as_array().unwrap().len(), 3);
+        }
+        assert_eq!(rows[0]["duration"], 0.1875);
+        for row in [&rows[1], &rows[3]] {
+            assert_eq!(keys(row), ["error", "path"]);
+            assert!(row["error"].as_str().unwrap().contains(row["path"].as_str().unwrap()), "{row}");
+        }
+        let array = place.run(&format!("{FILES} --format json"));
+        assert_eq!(array.says(3, &[]).out.parse::<Value>().unwrap(), Value::Array(rows));
+    }
+
+    #[test]
+    fn scores_fall_from_high_to_low_and_sum_to_one() {
+        let (place, _) = trained();
+        let predictions = |args: &str| -> Vec<(String, f64)> {
+            let said =
+                place.run(&format!("classify data/siren/2.wav --model run/model --format jsonl {args}"));
+            let row = lines(&said.well().out).remove(0);
+            let predictions = row["predictions"].as_array().unwrap();
+            let pair = |p: &Value| (p["label"].as_str().unwrap().to_owned(), p["score"].as_f64().unwrap());
+            predictions.iter().map(pair).collect()
+        };
+        let all = predictions("--top-k all");
+        assert!(all.is_sorted_by(|a, b| a.1 >= b.1), "{all:?}");
+        assert!((all.iter().map(|p| p.1).sum::<f64>() - 1.0).abs() < 1e-6, "{all:?}");
+        assert_eq!(predictions("--top-k 1"), all[..1]);
+
+        let logits = predictions("--scores none");
+        let exp: Vec<_> = logits.iter().map(|p| p.1.exp()).collect();
+        for ((label, score), (wanted, exp_of)) in all.iter().zip(logits.iter().zip(&exp)) {
+            assert_eq!(label, &wanted.0);
+            assert!(
+                (score - exp_of / exp.iter().sum::<f64>()).abs() < 1e-6,
+                "softmax of {logits:?} is {all:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_no_model_is_named() {
+        let (place, _) = trained();
+        place.run("classify data/rain/0.wav --model data").says(1, &["data/config.json"]);
+        place.run("classify data/rain/0.wav --model a/b/c").says(1, &["no folder `a/b/c`", "no Hub id"]);
+    }
+}
+
+mod hearing {
+    use super::*;
+
+    #[test]
+    fn decode_writes_what_is_heard_and_features_what_a_model_is_given() {
+        let (place, _) = trained();
+        place.run("decode data/rain/1.wav -o heard.wav").well();
+        let heard = |name: &str| decode_file(place.path(name), &DecodeOptions::default()).unwrap().waveform;
+        assert_eq!(heard("heard.wav"), heard("data/rain/1.wav"));
+        place.run("decode data/rain/1.wav -o slow.wav --rate 8000").well();
+        assert_eq!((heard("slow.wav").rate().hz(), heard("slow.wav").samples().len()), (8000, 1500));
+
+        place.run("features data/rain/1.wav --model run/model -o rain.safetensors").well();
+        let bytes = fs::read(place.path("rain.safetensors")).unwrap();
+        let features = SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(features.tensor("input_values").unwrap().shape(), [1, 3000]);
+        assert_eq!(features.tensor("attention_mask").unwrap().shape(), [1, 3000]);
+    }
+}
+
+mod refusals {
+    use super::*;
+
+    #[test]
+    fn help_says_what_can_be_done() {
+        let place = Place::new();
+        let help = |args: &str| place.run(args).well().out.clone();
+        for command in ["classify", "train", "eval", "decode", "features"] {
+            assert!(help("--help").contains(command), "{command}");
+            assert!(help(&format!("{command} --help")).contains("Examples:"), "{command}");
+        }
+        let train = help("train --help");
+        for flag in ["--sample", "--data", "--from-scratch", "--resume", "--dry-run", "--output", "--device"]
+        {
+            assert!(train.contains(flag), "{flag}");
+        }
+        assert!(train.contains("Ctrl-C saves"));
+        assert!(help("classify --help").contains("Exit code 3"));
+        assert!(help("--version").starts_with("earmark "));
+    }
+
+    #[test]
+    fn wrong_usage_is_exit_code_2() {
+        let place = Place::new();
+        for (args, word) in [
+            ("", "Usage"),
+            ("listen", "listen"),
+            ("train --epochs many", "--epochs"),
+            ("train --model a/b --from-scratch sample", "--from-scratch"),
+            ("train --data data --sample", "--sample"),
+            ("train --precision fp64", "fp32"),
+            ("train --threads 0", "--threads"),
+            ("classify clip.wav", "--model"),
+            ("classify --model a/b", "PATH"),
+            ("classify clip.wav --model a/b --top-k 0", "all"),
+            ("eval run --model a/b", "--model"),
+            ("eval --data data", "--model"),
+        ] {
+            place.run(args).says(2, &[word]);
+        }
+    }
+
+    #[test]
+    fn numbers_that_no_run_can_have_are_named() {
+        let place = Place::new();
+        for (flag, key) in [
+            ("--epochs 0", "`epochs`"),
+            ("--batch-size 0", "`batch_size`"),
+            ("--lr -1", "`lr` is -1"),
+            ("--lr nan", "`lr`"),
+            ("--warmup-ratio 1.5", "`warmup_ratio` is 1.5"),
+            ("--max-duration 0", "`max_duration`"),
+            ("--test-size 1.5", "`test_size` is 1.5"),
+            // Their product would wrap around to 0.
+            ("--batch-size 4611686018427387904 --gradient-accumulation-steps 4", "`batch_size`"),
+            ("--epochs 9223372036854775808", "`epochs`"),
+            ("--test-size 12", "12 clips leaves 0"),
+        ] {
+            place.run(&format!("{} {flag}", "train --data data --from-scratch tiny.json")).says(1, &[key]);
+        }
+        assert!(!place.path("runs").exists());
+    }
+
+    #[test]
+    fn data_that_is_no_dataset_says_what_is_missing() {
+        let place = Place::new();
+        let train = |data: &str| place.run(&format!("train --data {data} --from-scratch tiny.json"));
+        train("nowhere").says(1, &["`nowhere`", "no such folder"]);
+        train("data/rain").says(1, &["`data/rain`", "no class folders"]);
+        fs::create_dir(place.path("data/wind")).unwrap();
+        train("data").says(1, &["`data`", "`wind`", "no sound files"]);
+        for class in ["wind", "rain", "bell"] {
+            fs::remove_dir_all(place.path("data").join(class)).unwrap();
+        }
+        train("data").says(1, &["`siren`", "at least two"]);
+    }
+
+    #[test]
+    fn a_network_that_cannot_be_built_is_named() {
+        let place = Place::new();
+        let train = |config: &str| place.run(&format!("train --data data --from-scratch {config}"));
+        train("huge").says(1, &["`huge`", "config.json", "distilhubert"]);
+        let edited = |from: &str, to: &str| {
+            let text = CONFIG.replace(from, to);
+            assert_ne!(text, CONFIG);
+            fs::write(place.path("edited.json"), text).unwrap();
+            train("edited.json")
+        };
+        edited("\"hubert\"", "\"wav2vec2\"").says(1, &["edited.json", "`wav2vec2`", "hubert"]);
+        edited("{", "[").says(1, &["edited.json", "line 1"]);
+        edited("\"hidden_size\": 16", "\"hidden_size\": 18").says(1, &["edited.json", "hidden_size"]);
+        edited("\"conv_kernel\": [10, 8, 4, 4]", "\"conv_kernel\": [10, 8, 4]")
+            .says(1, &["edited.json", "conv_kernel"]);
+    }
+
+    #[test]
+    fn a_checkpoint_with_a_missing_or_misshapen_key_is_refused_by_its_name() {
+        const KEY: &str = "hubert.encoder.layers.0.attention.q_proj.weight";
+        let place = Place::new();
+        let from = golden_checkpoint();
+        fs::create_dir(place.path("model")).unwrap();
+        for file in ["config.json", "preprocessor_config.json"] {
+            fs::copy(from.join(file), place.path("model").join(file)).unwrap();
+        }
+        let bytes = fs::read(from.join("model.safetensors")).unwrap();
+        let whole = SafeTensors::deserialize(&bytes).unwrap();
+        let without = || whole.iter().filter(|(key, _)| *key != KEY);
+        assert_eq!(without().count() + 1, whole.len());
+        let train = || place.run("train --data data --model model --epochs 1 --output run");
+        let weights = place.path("model/model.safetensors");
+
+        safetensors::serialize_to_file(without(), None, &weights).unwrap();
+        train().says(1, &["model/model.safetensors", KEY]);
+        let other = whole.tensor("classifier.bias").unwrap();
+        safetensors::serialize_to_file(without().chain([(KEY, other)]), None, &weights).unwrap();
+        train().says(1, &["model/model.safetensors", KEY, "[3]"]);
+        fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();
+        train().says(1, &["model/model.safetensors"]);
+        fs::remove_file(&weights).unwrap();
+        train().says(1, &["`model`", "model.safetensors"]);
+        assert!(!place.path("run").exists());
+    }
+
+    #[test]
+    fn a_device_that_is_not_there_is_not_replaced_by_another() {
+        let place = Place::new();
+        let train = |device: &str| place.run(&format!("{} --device {device}", place.short_run()));
+        train("toaster").says(1, &["`toaster`", "cpu"]);
+        train("cuda:0").says(1, &["`cuda`", "not built in"]);
+    }
+
+    #[test]
+    fn offline_a_model_that_is_not_in_the_cache_says_what_to_do() {
+        let place = Place::new();
+        for offline in ["", "--offline"] {
+            let said = place.run(&format!("classify data/rain/0.wav --model no/such {offline}"));
+            said.says(1, &["no/such", "offline", "cache", "--model DIR"]);
+        }
+        place.run("train").says(1, &["GTZAN", "earmark train --sample"]);
+    }
+}

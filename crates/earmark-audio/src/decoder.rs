@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::downmix::Downmix;
 use crate::error::{Error, ErrorKind, Origin};
 use crate::source::{Input, Source};
-use crate::waveform::SampleRate;
+use crate::waveform::{SampleRate, not_finite};
 
 /// The largest stream held in memory because it cannot seek.
 const MAX_STREAM_BYTES: u64 = 1 << 30;
@@ -224,7 +224,7 @@ impl fmt::Debug for Decoder {
 
 /// Checks samples of which the first is number `start` of the clip.
 fn finite(samples: &[f32], start: u64) -> Result<(), ErrorKind> {
-    match samples.iter().position(|x| !x.is_finite()) {
+    match not_finite(samples) {
         Some(at) => Err(ErrorKind::NotFinite { index: start as usize + at }),
         None => Ok(()),
     }

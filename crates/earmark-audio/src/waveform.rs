@@ -59,7 +59,7 @@ impl Waveform {
         if samples.is_empty() {
             return Err(ErrorKind::Empty);
         }
-        match samples.iter().position(|x| !x.is_finite()) {
+        match not_finite(&samples) {
             Some(index) => Err(ErrorKind::NotFinite { index }),
             None => Ok(Waveform { samples, rate }),
         }
@@ -90,4 +90,11 @@ impl Waveform {
         self.samples.truncate(samples.max(1));
         self
     }
+}
+
+/// Where the first sample lies that is not a finite number.
+pub(crate) fn not_finite(samples: &[f32]) -> Option<usize> {
+    // Nearly every sound has none. Looking for the place at once would keep this from running in vectors.
+    let finite = samples.iter().fold(true, |finite, x| finite & x.is_finite());
+    if finite { None } else { samples.iter().position(|x| !x.is_finite()) }
 }

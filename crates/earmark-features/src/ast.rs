@@ -7,13 +7,15 @@
 use std::collections::BTreeMap;
 
 use earmark_audio::{SampleRate, Waveform};
+use realfft::num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Task};
 use crate::features::Features;
+use crate::log::ln_f32;
 use crate::mel::MelBank;
 use crate::preprocessor::{self, PaddingSide, in_range};
-use crate::spectrum::{Scratch, Spectrum, fill_frames, hann};
+use crate::spectrum::{LANES, Recipe, Spectrum, hann};
 
 const TASK: Task = Task::Extract("ASTFeatureExtractor");
 
@@ -129,41 +131,51 @@ impl AstExtractor {
         };
         // Padding is 0 *after* the logarithm and is normalised with the rest, so it is neither silence nor the mean.
         let mut data = vec![(0.0 - mean) / scale; max_length * num_mel_bins];
-        let sound = &mut data[..frames * num_mel_bins];
-        fill_frames(
-            sound,
-            num_mel_bins,
-            || self.spectrum.scratch(),
-            |scratch, frame, row| {
-                let samples = &samples[frame * self.hop..][..self.window.len()];
-                self.power(samples, scratch);
-                for (x, energy) in row.iter_mut().zip(self.bank.energies(&scratch.power)) {
-                    *x = (energy.max(f32::EPSILON).ln() - mean) / scale;
-                }
-            },
-        );
+        let recipe = LogMel { extractor: self, samples, mean, scale };
+        self.spectrum.levels(&self.bank, &recipe, &mut data[..frames * num_mel_bins]);
         Ok(Features::new(data, vec![max_length, num_mel_bins]))
     }
+}
 
-    /// One frame: no offset, pre-emphasised, windowed, transformed.
-    fn power(&self, samples: &[f32], scratch: &mut Scratch<f32>) {
+/// The reference's steps from sample to normalised logarithm.
+struct LogMel<'a> {
+    extractor: &'a AstExtractor,
+    samples: &'a [f32],
+    mean: f32,
+    scale: f32,
+}
+
+impl Recipe<f32> for LogMel<'_> {
+    /// No offset, pre-emphasised, windowed.
+    #[inline(always)]
+    fn window(&self, index: usize, frame: &mut [f32]) -> bool {
+        let AstExtractor { window, hop, .. } = self.extractor;
+        let samples = &self.samples[index * hop..][..window.len()];
         let mean = sum(samples) / samples.len() as f32;
+        let (sound, padding) = frame.split_at_mut(window.len());
         // The sample before the first is the first (`mode="replicate"`), not the last of the frame before.
-        let mut before = samples[0] - mean;
-        for ((to, &x), &w) in scratch.frame.iter_mut().zip(samples).zip(&self.window) {
-            let x = x - mean;
-            *to = (x - 0.97 * before) * w;
-            before = x;
+        sound[0] = ((samples[0] - mean) - 0.97 * (samples[0] - mean)) * window[0];
+        for ((to, pair), &w) in sound[1..].iter_mut().zip(samples.array_windows()).zip(&window[1..]) {
+            let &[before, x] = pair;
+            *to = ((x - mean) - 0.97 * (before - mean)) * w;
         }
-        scratch.frame[samples.len()..].fill(0.0);
-        self.spectrum.transform(scratch);
-        for (power, bin) in scratch.power.iter_mut().zip(&scratch.bins) {
-            *power = bin.norm_sqr();
-        }
+        padding.fill(0.0);
+        true
+    }
+
+    #[inline(always)]
+    fn power(bin: Complex<f32>) -> f32 {
+        bin.norm_sqr()
+    }
+
+    #[inline(always)]
+    fn level(&self, energies: [f32; LANES]) -> [f32; LANES] {
+        energies.map(|energy| (ln_f32(energy.max(f32::EPSILON)) - self.mean) / self.scale)
     }
 }
 
 /// A sum in eight lanes, which is both faster and closer to the true one than sample by sample.
+#[inline(always)]
 fn sum(x: &[f32]) -> f32 {
     let (chunks, rest) = x.as_chunks::<8>();
     let mut lanes = [0.0; 8];

@@ -8,14 +8,16 @@ use std::collections::BTreeMap;
 
 use earmark_audio::{SampleRate, Waveform};
 use rayon::prelude::*;
+use realfft::num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
 use crate::crop_rng::CropRng;
 use crate::error::{Error, ErrorKind, Task};
 use crate::features::Features;
+use crate::log::log10_f64;
 use crate::mel::{MelBank, MelScale};
 use crate::preprocessor::{self, PaddingSide, in_range};
-use crate::spectrum::{Spectrum, centred_frame, fill_frames, hann};
+use crate::spectrum::{LANES, Recipe, Spectrum, centred_frame, hann};
 
 const TASK: Task = Task::Extract("ClapFeatureExtractor");
 
@@ -300,24 +302,35 @@ impl ClapExtractor {
     fn decibels(&self, samples: &[f32]) -> Vec<f32> {
         let frames = samples.len() / self.config.hop_length + 1;
         let mut out = vec![0.0; frames * self.config.feature_size];
-        fill_frames(
-            &mut out,
-            self.config.feature_size,
-            || self.spectrum.scratch(),
-            |scratch, frame, row| {
-                centred_frame(samples, frame * self.config.hop_length, &self.window, &mut scratch.frame);
-                self.spectrum.transform(scratch);
-                for (power, bin) in scratch.power.iter_mut().zip(&scratch.bins) {
-                    // The reference keeps its spectrum in `complex64`.
-                    let (re, im) = (f64::from(bin.re as f32), f64::from(bin.im as f32));
-                    *power = re * re + im * im;
-                }
-                for (x, energy) in row.iter_mut().zip(self.bank.energies(&scratch.power)) {
-                    *x = (10.0 * energy.max(1e-10).log10()) as f32;
-                }
-            },
-        );
+        self.spectrum.levels(&self.bank, &Decibels { extractor: self, samples }, &mut out);
         out
+    }
+}
+
+/// The reference's steps from sample to decibel.
+struct Decibels<'a> {
+    extractor: &'a ClapExtractor,
+    samples: &'a [f32],
+}
+
+impl Recipe<f64> for Decibels<'_> {
+    #[inline(always)]
+    fn window(&self, index: usize, frame: &mut [f64]) -> bool {
+        let ClapExtractor { config, window, .. } = self.extractor;
+        centred_frame(self.samples, index * config.hop_length, window, frame);
+        true
+    }
+
+    #[inline(always)]
+    fn power(bin: Complex<f64>) -> f64 {
+        // The reference keeps its spectrum in `complex64`.
+        let (re, im) = (f64::from(bin.re as f32), f64::from(bin.im as f32));
+        re * re + im * im
+    }
+
+    #[inline(always)]
+    fn level(&self, energies: [f64; LANES]) -> [f32; LANES] {
+        energies.map(|energy| (10.0 * log10_f64(energy.max(1e-10))) as f32)
     }
 }
 

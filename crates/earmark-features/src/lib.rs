@@ -28,6 +28,7 @@ mod whisper;
 
 mod crop_rng;
 mod error;
+mod log;
 mod mel;
 mod normalize;
 mod spectrum;

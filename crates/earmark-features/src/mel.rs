@@ -68,13 +68,22 @@ impl<T: FftNum> MelBank<T> {
         MelBank { bands: bands.collect(), weights }
     }
 
-    /// The energy in each band of a power spectrum.
-    pub(crate) fn energies<'a>(&'a self, power: &'a [T]) -> impl Iterator<Item = T> + 'a {
-        self.bands.iter().map(|band| {
-            let weights = &self.weights[band.weights.clone()];
-            let power = &power[band.bin..][..weights.len()];
-            weights.iter().zip(power).fold(T::zero(), |sum, (&w, &p)| sum + w * p)
-        })
+    /// How many filters there are.
+    pub(crate) fn bands(&self) -> usize {
+        self.bands.len()
+    }
+
+    /// The energy in one band of several power spectra, given bin by bin.
+    #[inline(always)]
+    pub(crate) fn energies<const N: usize>(&self, band: usize, power: &[[T; N]]) -> [T; N] {
+        let Band { bin, ref weights } = self.bands[band];
+        let mut sums = [T::zero(); N];
+        for (&weight, power) in self.weights[weights.clone()].iter().zip(&power[bin..]) {
+            for (sum, &power) in sums.iter_mut().zip(power) {
+                *sum = *sum + weight * power;
+            }
+        }
+        sums
     }
 }
 

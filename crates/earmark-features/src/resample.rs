@@ -6,7 +6,7 @@ mod sinc;
 use earmark_audio::{SampleRate, Waveform};
 
 use crate::error::{Error, ErrorKind, Task};
-use blocks::Blocks;
+use blocks::{Blocks, Plan};
 use sinc::Sinc;
 
 /// Which resampler: the better one, or the one that gives the reference's numbers.
@@ -55,7 +55,8 @@ pub struct StreamResampler {
 #[derive(Debug)]
 enum Method {
     Same,
-    Blocks(Box<Blocks>),
+    Blocks(Box<Blocks<f32>>),
+    PreciseBlocks(Box<Blocks<f64>>),
     Sinc(Sinc),
 }
 
@@ -82,8 +83,9 @@ impl StreamResampler {
         let method = match resampler {
             _ if from == to => Method::Same,
             Resampler::Torchaudio => Method::Sinc(Sinc::torchaudio(ratio)),
-            Resampler::Hq => match Blocks::new(ratio) {
-                Some(blocks) => Method::Blocks(Box::new(blocks)),
+            Resampler::Hq => match Plan::new(ratio) {
+                Some(plan) if plan.precise => Method::PreciseBlocks(Box::new(Blocks::new(plan))),
+                Some(plan) => Method::Blocks(Box::new(Blocks::new(plan))),
                 None => Method::Sinc(Sinc::long(ratio)),
             },
         };
@@ -106,6 +108,7 @@ impl StreamResampler {
         match &mut self.method {
             Method::Same => out.extend_from_slice(samples),
             Method::Blocks(blocks) => blocks.push(samples, out),
+            Method::PreciseBlocks(blocks) => blocks.push(samples, out),
             Method::Sinc(sinc) => sinc.push(samples, out),
         }
         Ok(())
@@ -117,6 +120,7 @@ impl StreamResampler {
         match &mut self.method {
             Method::Same => {}
             Method::Blocks(blocks) => blocks.finish(length, out),
+            Method::PreciseBlocks(blocks) => blocks.finish(length, out),
             Method::Sinc(sinc) => sinc.finish(length, out),
         }
     }

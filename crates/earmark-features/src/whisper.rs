@@ -5,14 +5,16 @@
 use std::collections::BTreeMap;
 
 use earmark_audio::{SampleRate, Waveform};
+use realfft::num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Task};
 use crate::features::Features;
+use crate::log::log10_f32;
 use crate::mel::{MelBank, MelScale};
 use crate::normalize::zero_mean_unit_variance;
 use crate::preprocessor::{self, PaddingSide, in_range};
-use crate::spectrum::{Spectrum, centred_frame, fill_frames, hann};
+use crate::spectrum::{LANES, Recipe, Spectrum, centred_frame, hann};
 
 const TASK: Task = Task::Extract("WhisperFeatureExtractor");
 
@@ -170,34 +172,46 @@ impl WhisperExtractor {
     fn log_mel(&self, samples: &[f32]) -> Vec<f32> {
         let (frames, mels) = (self.frames(), self.config.feature_size);
         let mut by_frame = vec![0.0; frames * mels];
-        fill_frames(
-            &mut by_frame,
-            mels,
-            || self.spectrum.scratch(),
-            |scratch, frame, row| {
-                centred_frame(samples, frame * self.config.hop_length, &self.window, &mut scratch.frame);
-                if scratch.frame.iter().all(|&x| x == 0.0) {
-                    // Most of a short clip's window is padding, whose spectrum needs no transform.
-                    scratch.power.fill(0.0);
-                } else {
-                    self.spectrum.transform(scratch);
-                    for (power, bin) in scratch.power.iter_mut().zip(&scratch.bins) {
-                        *power = bin.norm_sqr();
-                    }
-                }
-                for (x, energy) in row.iter_mut().zip(self.bank.energies(&scratch.power)) {
-                    *x = energy.max(1e-10).log10();
-                }
-            },
-        );
+        self.spectrum.levels(&self.bank, &LogMel { extractor: self, samples }, &mut by_frame);
         // Eighty decibels below the loudest value of this clip is the floor.
-        let floor = by_frame.iter().copied().fold(f32::NEG_INFINITY, f32::max) - 8.0;
+        let loudest =
+            by_frame.iter().fold(f32::NEG_INFINITY, |loudest, &x| if x > loudest { x } else { loudest });
+        let floor = loudest - 8.0;
         let mut by_mel = vec![0.0; frames * mels];
-        for (frame, row) in by_frame.chunks_exact(mels).enumerate() {
-            for (mel, &x) in row.iter().enumerate() {
-                by_mel[mel * frames + frame] = (x.max(floor) + 4.0) / 4.0;
+        // Frame by frame every store would go to another page.
+        for (first, rows) in (0..).step_by(LANES).zip(by_frame.chunks(LANES * mels)) {
+            for (mel, out) in by_mel.chunks_exact_mut(frames).enumerate() {
+                for (to, &x) in out[first..].iter_mut().zip(rows[mel..].iter().step_by(mels)) {
+                    *to = (x.max(floor) + 4.0) / 4.0;
+                }
             }
         }
         by_mel
+    }
+}
+
+/// The reference's steps before the floor.
+struct LogMel<'a> {
+    extractor: &'a WhisperExtractor,
+    samples: &'a [f32],
+}
+
+impl Recipe<f32> for LogMel<'_> {
+    #[inline(always)]
+    fn window(&self, index: usize, frame: &mut [f32]) -> bool {
+        let WhisperExtractor { config, window, .. } = self.extractor;
+        centred_frame(self.samples, index * config.hop_length, window, frame);
+        // Most of a short clip's window is padding.
+        frame.iter().any(|&x| x != 0.0)
+    }
+
+    #[inline(always)]
+    fn power(bin: Complex<f32>) -> f32 {
+        bin.norm_sqr()
+    }
+
+    #[inline(always)]
+    fn level(&self, energies: [f32; LANES]) -> [f32; LANES] {
+        energies.map(|energy| log10_f32(energy.max(1e-10)))
     }
 }

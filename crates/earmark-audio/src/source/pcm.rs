@@ -101,16 +101,15 @@ impl PcmReader {
             self.truncated |= read < want;
         }
         planes.resize_with(spec.channels, Vec::new);
-        planes.iter_mut().for_each(Vec::clear);
         match packing {
             Packing::Plain(encoding, endian) => {
                 // Half a frame at the end is nobody's sample.
-                let bytes = &self.buffer[..read - read % (encoding.bytes() * spec.channels)];
-                for (channel, plane) in planes.iter_mut().enumerate() {
-                    Picked { bytes, channel, channels: spec.channels }.append(encoding, endian, plane);
-                }
+                let frames = read / (encoding.bytes() * spec.channels);
+                planes.iter_mut().for_each(|plane| plane.resize(frames, 0.0));
+                unpack(&self.buffer[..read], encoding, endian, planes);
             }
             Packing::Ima { block } => {
+                planes.iter_mut().for_each(Vec::clear);
                 self.buffer[..read].chunks(block.into()).for_each(|block| ima::decode(block, planes));
             }
         }
@@ -118,39 +117,48 @@ impl PcmReader {
     }
 }
 
-/// One channel of interleaved samples.
-struct Picked<'a> {
-    bytes: &'a [u8],
-    channel: usize,
-    channels: usize,
+/// Fills `planes` with interleaved samples.
+fn unpack(bytes: &[u8], encoding: Encoding, endian: Endian, planes: &mut [Vec<f32>]) {
+    use Encoding::{ALaw, F32, F64, MuLaw, S8, S16, S24, S32, U8};
+    use Endian::{Big, Little};
+    match (encoding, endian) {
+        (U8, _) => deal(bytes, planes, |[b]| (f32::from(b) - 128.0) / 128.0),
+        (S8, _) => deal(bytes, planes, |[b]| f32::from(b.cast_signed()) / 128.0),
+        (MuLaw, _) => deal(bytes, planes, |[b]| mu_law(b)),
+        (ALaw, _) => deal(bytes, planes, |[b]| a_law(b)),
+        (S16, Little) => deal(bytes, planes, |b| f32::from(i16::from_le_bytes(b)) / 32768.0),
+        (S16, Big) => deal(bytes, planes, |b| f32::from(i16::from_be_bytes(b)) / 32768.0),
+        // Into the top three bytes of four, where the sign is.
+        (S24, Little) => deal(bytes, planes, |[a, b, c]| scale_32(i32::from_le_bytes([0, a, b, c]))),
+        (S24, Big) => deal(bytes, planes, |[a, b, c]| scale_32(i32::from_be_bytes([a, b, c, 0]))),
+        (S32, Little) => deal(bytes, planes, |b| scale_32(i32::from_le_bytes(b))),
+        (S32, Big) => deal(bytes, planes, |b| scale_32(i32::from_be_bytes(b))),
+        (F32, Little) => deal(bytes, planes, f32::from_le_bytes),
+        (F32, Big) => deal(bytes, planes, f32::from_be_bytes),
+        (F64, Little) => deal(bytes, planes, |b| f64::from_le_bytes(b) as f32),
+        (F64, Big) => deal(bytes, planes, |b| f64::from_be_bytes(b) as f32),
+    }
 }
 
-impl Picked<'_> {
-    fn append(&self, encoding: Encoding, endian: Endian, to: &mut Vec<f32>) {
-        use Encoding::{ALaw, F32, F64, MuLaw, S8, S16, S24, S32, U8};
-        use Endian::{Big, Little};
-        match (encoding, endian) {
-            (U8, _) => self.each(to, |[b]| (f32::from(b) - 128.0) / 128.0),
-            (S8, _) => self.each(to, |[b]| f32::from(b.cast_signed()) / 128.0),
-            (MuLaw, _) => self.each(to, |[b]| mu_law(b)),
-            (ALaw, _) => self.each(to, |[b]| a_law(b)),
-            (S16, Little) => self.each(to, |b| f32::from(i16::from_le_bytes(b)) / 32768.0),
-            (S16, Big) => self.each(to, |b| f32::from(i16::from_be_bytes(b)) / 32768.0),
-            // Into the top three bytes of four, where the sign is.
-            (S24, Little) => self.each(to, |[a, b, c]| scale_32(i32::from_le_bytes([0, a, b, c]))),
-            (S24, Big) => self.each(to, |[a, b, c]| scale_32(i32::from_be_bytes([a, b, c, 0]))),
-            (S32, Little) => self.each(to, |b| scale_32(i32::from_le_bytes(b))),
-            (S32, Big) => self.each(to, |b| scale_32(i32::from_be_bytes(b))),
-            (F32, Little) => self.each(to, f32::from_le_bytes),
-            (F32, Big) => self.each(to, f32::from_be_bytes),
-            (F64, Little) => self.each(to, |b| f64::from_le_bytes(b) as f32),
-            (F64, Big) => self.each(to, |b| f64::from_be_bytes(b) as f32),
+/// Deals samples of `N` bytes out to the channels.
+fn deal<const N: usize>(bytes: &[u8], planes: &mut [Vec<f32>], read: impl Fn([u8; N]) -> f32) {
+    let (samples, _) = bytes.as_chunks::<N>();
+    match planes {
+        // A known number of channels makes vectors.
+        [mono] => mono.iter_mut().zip(samples).for_each(|(to, &sample)| *to = read(sample)),
+        [left, right] => {
+            let (frames, _) = samples.as_chunks::<2>();
+            for ((left, right), &[l, r]) in left.iter_mut().zip(right).zip(frames) {
+                (*left, *right) = (read(l), read(r));
+            }
         }
-    }
-
-    fn each<const N: usize>(&self, to: &mut Vec<f32>, read: impl Fn([u8; N]) -> f32) {
-        let (samples, _) = self.bytes.as_chunks::<N>();
-        to.extend(samples.iter().skip(self.channel).step_by(self.channels).map(|sample| read(*sample)));
+        planes => {
+            let channels = planes.len();
+            for (channel, plane) in planes.iter_mut().enumerate() {
+                let samples = samples[channel.min(samples.len())..].iter().step_by(channels);
+                plane.iter_mut().zip(samples).for_each(|(to, &sample)| *to = read(sample));
+            }
+        }
     }
 }
 

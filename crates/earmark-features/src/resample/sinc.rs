@@ -6,13 +6,16 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::Ratio;
 
-/// Blocks worked on at once, a few vectors wide.
+/// Stretches worked on at once, a few vectors wide.
 const LANES: usize = 32;
+
+/// Output samples a stretch should have at least: it begins with a filter's length of input that gives none.
+const MIN_STRETCH: usize = 128;
 
 /// Input taken in at once: more would be copied to memory and back.
 const MAX_PIECE: usize = 1 << 16;
 
-/// Longer blocks, of rates with hardly a common divisor, would not fit in the cache side by side.
+/// Longer stretches, of rates with hardly a common divisor, would not fit in the cache side by side.
 const MAX_COLUMNS: usize = 2048;
 
 /// The polyphase filter and the samples it still needs.
@@ -76,9 +79,11 @@ impl Sinc {
     }
 
     pub(super) fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) {
-        for piece in samples.chunks(MAX_PIECE) {
+        let mut pieces = samples.chunks(MAX_PIECE).peekable();
+        while let Some(piece) = pieces.next() {
             self.window.extend_from_slice(piece);
-            Arch::new().dispatch(Emit { sinc: self, out });
+            let limit = usize::MAX;
+            Arch::new().dispatch(Emit { sinc: self, out, limit, more: pieces.peek().is_some() });
             let behind = (self.position() - self.window_start).min(self.window.len());
             self.window.drain(..behind);
             self.window_start += behind;
@@ -87,10 +92,9 @@ impl Sinc {
 
     pub(super) fn finish(&mut self, length: usize, out: &mut Vec<f32>) {
         while self.emitted < length {
-            if !self.emit(out) {
-                let silence = self.window.len() + self.taps + self.ratio.from;
-                self.window.resize(silence, 0.0);
-            }
+            let silence = self.window.len() + self.taps + self.ratio.from;
+            self.window.resize(silence, 0.0);
+            Arch::new().dispatch(Emit { sinc: self, out, limit: length, more: false });
         }
     }
 
@@ -126,26 +130,30 @@ impl Sinc {
         true
     }
 
-    /// Appends the output of [`LANES`] whole blocks at once, or nothing when they are not there yet.
+    /// Appends the output of [`LANES`] stretches of whole blocks at once, or nothing when they are not there yet.
     ///
-    /// Neighbouring blocks meet the same filters one block apart, so column by column they make vectors; every sum is
-    /// still that of [`emit`](Self::emit).
+    /// Neighbouring stretches meet the same filters, so column by column they make vectors; every sum is still that of
+    /// [`emit`](Self::emit).
     #[inline(always)]
-    fn emit_blocks(&mut self, scratch: &mut [Vec<[f32; LANES]>; 2], out: &mut Vec<f32>) -> bool {
+    fn emit_stretches(&mut self, scratch: &mut [Vec<[f32; LANES]>; 2], out: &mut Vec<f32>) -> bool {
         let [columns, results] = scratch;
         let Ratio { from, to } = self.ratio;
-        let reach = self.first_tap(to - 1) + self.taps;
+        let blocks = self.stretch();
+        let stretch = blocks * from;
+        let reach = (blocks - 1) * from + self.first_tap(to - 1) + self.taps;
         let start = self.position() - self.window_start;
-        let Some(input) = self.window.get(start..).filter(|it| it.len() >= (LANES - 1) * from + reach) else {
+        let needed = (LANES - 1) * stretch + reach;
+        let Some(input) = self.window.get(start..start + needed) else {
             return false;
         };
+        let rows: [&[f32]; LANES] = std::array::from_fn(|lane| &input[lane * stretch..][..reach]);
         columns.clear();
-        columns.extend((0..reach).map(|at| std::array::from_fn(|lane| input[lane * from + at])));
+        columns.extend((0..reach).map(|at| std::array::from_fn(|lane| rows[lane][at])));
         results.clear();
-        for phase in 0..to {
+        for (block, phase) in (0..blocks).flat_map(|block| (0..to).map(move |phase| (block, phase))) {
             self.design_filter(phase);
             let filter = &self.filters[phase * self.taps..][..self.taps];
-            let columns = &columns[self.first_tap(phase)..][..self.taps];
+            let columns = &columns[block * from + self.first_tap(phase)..][..self.taps];
             let mut sums = [0.0f32; LANES];
             for (column, tap) in columns.iter().zip(filter) {
                 for (sum, x) in sums.iter_mut().zip(column) {
@@ -157,9 +165,14 @@ impl Sinc {
         for lane in 0..LANES {
             out.extend(results.iter().map(|sums| sums[lane]));
         }
-        self.emitted += LANES * to;
-        self.block += LANES;
+        self.emitted += LANES * blocks * to;
+        self.block += LANES * blocks;
         true
+    }
+
+    /// Blocks in a stretch.
+    fn stretch(&self) -> usize {
+        MIN_STRETCH.div_ceil(self.ratio.to)
     }
 
     /// Computes the filter of `phase`, unless it is there; phases are first asked for in order.
@@ -172,11 +185,14 @@ impl Sinc {
     }
 }
 
-/// Emits all there is. As an operation of `pulp`, so that [`f32::mul_add`] is an instruction where the machine has one:
-/// it is a slow function call otherwise.
+/// Emits what is there, up to `limit` samples in all. As an operation of `pulp`, so that [`f32::mul_add`] is an
+/// instruction where the machine has one: it is a slow function call otherwise.
 struct Emit<'a> {
     sinc: &'a mut Sinc,
     out: &'a mut Vec<f32>,
+    limit: usize,
+    /// Whether more input is at hand, so that what does not fill the stretches may wait for it.
+    more: bool,
 }
 
 impl WithSimd for Emit<'_> {
@@ -184,12 +200,16 @@ impl WithSimd for Emit<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Emit { sinc, out } = self;
+        let Emit { sinc, out, limit, more } = self;
+        let stretches = sinc.stretch() * sinc.ratio.from <= MAX_COLUMNS;
         let mut scratch = [Vec::new(), Vec::new()];
-        loop {
-            let whole_blocks = sinc.phase == 0 && sinc.ratio.from <= MAX_COLUMNS;
-            let emitted = whole_blocks && sinc.emit_blocks(&mut scratch, out);
-            if !emitted && !sinc.emit(out) {
+        while sinc.emitted < limit {
+            let left = limit - sinc.emitted;
+            let whole = stretches && sinc.phase == 0 && left >= LANES * sinc.stretch() * sinc.ratio.to;
+            if whole && sinc.emit_stretches(&mut scratch, out) {
+                continue;
+            }
+            if whole && more || !sinc.emit(out) {
                 break;
             }
         }

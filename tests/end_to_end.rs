@@ -6,14 +6,14 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use earmark_audio::{DecodeOptions, decode_file};
 use earmark_data::AudioDataset;
-use earmark_models::HubertConfig;
+use earmark_models::{Input, NetworkConfig, SpeechConfig};
 use earmark_train::{Clips, Ear, Learner, Recipe, SplitFile, Start, evaluate};
 
 use crate::{finish, golden, job};
 
 /// Small, and quick to learn with.
-fn network() -> HubertConfig {
-    HubertConfig {
+fn network() -> NetworkConfig {
+    NetworkConfig::Hubert(SpeechConfig {
         hidden_size: 32,
         num_hidden_layers: 1,
         num_attention_heads: 4,
@@ -25,8 +25,8 @@ fn network() -> HubertConfig {
         num_conv_pos_embedding_groups: 4,
         classifier_proj_size: 32,
         apply_spec_augment: false,
-        ..HubertConfig::default()
-    }
+        ..SpeechConfig::default()
+    })
 }
 
 fn recipe() -> Recipe {
@@ -43,9 +43,10 @@ fn recipe() -> Recipe {
 fn hear(learner: &Learner, file: &Path) -> Vec<f32> {
     let heard = decode_file(file, &DecodeOptions::default()).unwrap();
     // The clips are at the model's rate already.
-    let samples = learner.extractor.extract(&heard.waveform).unwrap().data;
+    let samples = learner.preprocessor.extract(&heard.waveform).unwrap().data;
     let shape = [1, samples.len()];
-    let input = Tensor::from_data(TensorData::new(samples, shape), &Device::flex());
+    let values = Tensor::from_data(TensorData::new(samples, shape), &Device::flex());
+    let input = Input::Waveforms { values, lengths: None };
     learner.network.forward(input, None).into_data().try_into_vec().unwrap()
 }
 

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
-use earmark_models::HubertConfig;
+use earmark_models::{NetworkConfig, SpeechConfig};
 use earmark_testkit::{Golden, assert_close, noise, tone};
 use earmark_train::{ErrorKind, Event, Outcome, Recipe, SplitFile, Start, StepDone, train};
 
@@ -14,7 +14,7 @@ use crate::{finish, golden, job, metrics, refusal, stop_after};
 
 /// Dropout of every kind, layerdrop and SpecAugment: whatever a step draws at random.
 fn noisy() -> Start {
-    Start::Scratch(Box::new(HubertConfig {
+    Start::Scratch(Box::new(NetworkConfig::Hubert(SpeechConfig {
         hidden_size: 16,
         num_hidden_layers: 3,
         num_attention_heads: 4,
@@ -35,8 +35,8 @@ fn noisy() -> Start {
         mask_time_length: 3,
         mask_feature_prob: 0.3,
         mask_feature_length: 3,
-        ..HubertConfig::default()
-    }))
+        ..SpeechConfig::default()
+    })))
 }
 
 /// 18 clips to train on in batches of 4: five steps an epoch, the last with 2 clips. Two steps a line, so that a mean

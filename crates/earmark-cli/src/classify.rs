@@ -5,8 +5,9 @@ use anyhow::{Context as _, Result};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::{Args as ClapArgs, ValueEnum};
 use earmark_audio::{DecodeOptions, decode_file};
-use earmark_features::resample;
+use earmark_features::{Preprocessor, resample};
 use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
+use earmark_models::Input;
 use earmark_train::Learner;
 use serde::Serialize;
 
@@ -130,19 +131,24 @@ fn hear(path: &Path, learner: &Learner, hearing: &HearingArgs, device: &Device) 
         eprintln!("warning: `{}`: {warning}", path.display());
     }
     let duration = decoded.waveform.duration().as_secs_f64();
-    let waveform = resample(decoded.waveform, learner.extractor.sampling_rate, hearing.resampler().into())?;
-    let samples = learner.extractor.extract(&waveform)?.data;
-    let least = learner.config.hubert().min_samples();
-    if samples.len() < least {
+    let rate = learner.preprocessor.sampling_rate();
+    let waveform = resample(decoded.waveform, rate, hearing.resampler().into())?;
+    let (samples, least) = (waveform.samples().len(), learner.config.network().min_samples());
+    if samples < least {
         anyhow::bail!(
-            "`{}` is too short: {} samples at {}, and the model needs {least}",
-            path.display(),
-            samples.len(),
-            learner.extractor.sampling_rate
+            "`{}` is too short: {samples} samples at {rate}, and the model needs {least}",
+            path.display()
         );
     }
-    let shape = [1, samples.len()];
-    let input = Tensor::from_data(TensorData::new(samples, shape), device);
+    let features = learner.preprocessor.extract(&waveform)?;
+    let data = TensorData::new(features.data, [&[1], features.shape.as_slice()].concat());
+    let input = match &learner.preprocessor {
+        // Alone a clip has no padding, and nothing to be told of it.
+        Preprocessor::Wav2Vec2(_) => {
+            Input::Waveforms { values: Tensor::from_data(data, device), lengths: None }
+        }
+        _ => Input::Spectrograms(Tensor::from_data(data, device)),
+    };
     let logits = learner.network.forward(input, None).into_data().convert::<f32>();
     let logits = logits.try_into_vec().ok().context("the device gave no numbers")?;
     Ok((duration, logits))

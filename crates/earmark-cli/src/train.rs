@@ -9,7 +9,7 @@ use clap::{ArgAction, Args as ClapArgs, ValueEnum};
 use earmark_data::sample::SampleOptions;
 use earmark_data::{AudioDataset, gtzan, sample};
 use earmark_hub::Repo;
-use earmark_models::{HubertConfig, ModelConfig};
+use earmark_models::{ModelConfig, NetworkConfig};
 use earmark_train::{CardDataset, Event, Finished, Job, Outcome, Plan, Recipe, Start, preset};
 use indicatif::ProgressBar;
 
@@ -71,7 +71,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     hearing: HearingArgs,
 
-    /// The run's folder [default: runs/<recipe>/<time>].
+    /// The run's folder [default: runs/RECIPE/TIME].
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     output: Option<PathBuf>,
 
@@ -342,7 +342,7 @@ fn open_gtzan(hub: &HubArgs, quiet: bool) -> Result<(AudioDataset, CardDataset)>
 }
 
 /// A preset by name, or the network a `config.json` describes.
-fn scratch(what: &str) -> Result<HubertConfig> {
+fn scratch(what: &str) -> Result<NetworkConfig> {
     if let Some(config) = preset(what) {
         return Ok(config);
     }
@@ -353,7 +353,7 @@ fn scratch(what: &str) -> Result<HubertConfig> {
     }
     let text = fs::read(what).with_context(|| format!("cannot read `{what}`"))?;
     let config = ModelConfig::from_json(&text).with_context(|| format!("cannot use `{what}`"))?;
-    Ok(config.hubert().clone())
+    Ok(config.network().clone())
 }
 
 fn warn_skipped(dataset: &AudioDataset) {

@@ -138,7 +138,7 @@ fn keys(object: &Value) -> Vec<&str> {
 
 /// A checkpoint of the goldens, for `bell`, `rain` and `siren`.
 fn golden_checkpoint() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/hubert/group")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/speech/group")
 }
 
 mod train {
@@ -605,7 +605,7 @@ mod refusals {
             fs::write(place.path("edited.json"), text).unwrap();
             train("edited.json")
         };
-        edited("\"hubert\"", "\"wav2vec2\"").says(1, &["edited.json", "`wav2vec2`", "hubert"]);
+        edited("\"hubert\"", "\"wavlm\"").says(1, &["edited.json", "`wavlm`", "hubert", "wav2vec2"]);
         edited("{", "[").says(1, &["edited.json", "line 1"]);
         edited("\"hidden_size\": 16", "\"hidden_size\": 18").says(1, &["edited.json", "hidden_size"]);
         edited("\"conv_kernel\": [10, 8, 4, 4]", "\"conv_kernel\": [10, 8, 4]")

@@ -4,19 +4,17 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::classifier::NetworkConfig;
 use crate::error::{Error, ErrorKind};
-use crate::hubert::HubertConfig;
 
 /// A model's `config.json`: the network it describes, the labels it knows, and every other key as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
-    hubert: HubertConfig,
+    network: NetworkConfig,
     labels: Vec<String>,
     /// The file as read; [`to_json`](Self::to_json) gives back what we do not model.
     json: Map<String, Value>,
 }
-
-const SUPPORTED: &str = "hubert (which DistilHuBERT is, too)";
 
 impl ModelConfig {
     /// Reads `config.json` in `dir`.
@@ -35,28 +33,24 @@ impl ModelConfig {
     /// As [`read`](Self::read).
     pub fn from_json(text: &[u8]) -> Result<ModelConfig, ErrorKind> {
         let json: Map<String, Value> = serde_json::from_slice(text)?;
-        let model_type = json.get("model_type").and_then(Value::as_str).unwrap_or_default();
-        if model_type != "hubert" {
-            return Err(ErrorKind::UnsupportedModel { found: model_type.to_owned(), supported: SUPPORTED });
-        }
-        let hubert: HubertConfig = serde_json::from_value(Value::Object(json.clone()))?;
-        hubert.validate()?;
+        let network = NetworkConfig::from_json(Value::Object(json.clone()))?;
+        network.validate()?;
         let labels = read_labels(&json)?;
-        Ok(ModelConfig { hubert, labels, json })
+        Ok(ModelConfig { network, labels, json })
     }
 
     /// A new model: this network, without labels yet.
     ///
     /// # Errors
     /// [`ErrorKind::BadConfig`] when the numbers describe no network.
-    pub fn new(hubert: HubertConfig) -> Result<ModelConfig, ErrorKind> {
-        hubert.validate()?;
-        Ok(ModelConfig { hubert, labels: Vec::new(), json: Map::new() })
+    pub fn new(network: NetworkConfig) -> Result<ModelConfig, ErrorKind> {
+        network.validate()?;
+        Ok(ModelConfig { network, labels: Vec::new(), json: Map::new() })
     }
 
     /// The network.
-    pub fn hubert(&self) -> &HubertConfig {
-        &self.hubert
+    pub fn network(&self) -> &NetworkConfig {
+        &self.network
     }
 
     /// Label names in class order; empty when the file names none.
@@ -79,19 +73,18 @@ impl ModelConfig {
     /// The same network with every random regulariser off.
     #[must_use]
     pub fn without_dropout(mut self) -> ModelConfig {
-        self.hubert = self.hubert.without_dropout();
+        self.network = self.network.without_dropout();
         self
     }
 
     /// The text of `config.json` as `transformers` reads it: every key that was read, our values over it, and the labels.
     pub fn to_json(&self) -> String {
         let mut json = self.json.clone();
-        let hubert = serde_json::to_value(&self.hubert).expect("a config is plain numbers, lists and names");
-        if let Value::Object(hubert) = hubert {
-            json.extend(hubert);
+        if let Value::Object(network) = self.network.to_json() {
+            json.extend(network);
         }
-        json.insert("model_type".into(), "hubert".into());
-        json.insert("architectures".into(), json!(["HubertForSequenceClassification"]));
+        json.insert("model_type".into(), self.network.model_type().into());
+        json.insert("architectures".into(), json!([self.network.class()]));
         json.insert("dtype".into(), "float32".into());
         // 4.x wrote the same fact under this name; both at once would contradict each other after a half-precision load.
         json.remove("torch_dtype");

@@ -4,7 +4,9 @@
 //! step on a CPU (docs/performance.md). In channels-last layout the taps of one stride are one row, so a convolution is a
 //! sum of ⌈kernel / stride⌉ plain products.
 
-use burn::tensor::{Tensor, module};
+use std::f64::consts::PI;
+
+use burn::tensor::{Device, Tensor, TensorData, module};
 
 /// Convolves `[B, T, I]` with `weight` `[O, I, K]` at `stride`, without padding: `[B, T', O]`, T' = (T - K) / stride + 1.
 ///
@@ -45,8 +47,12 @@ pub(crate) fn conv1d_normed_over_time(
     let count = frames.dims()[1];
     // Centred first: then the mean is exactly 0 and the variance loses no digits to it.
     let frames = frames.clone() - frames.mean_dim(1);
+    // Neighbouring samples say nearly the same, and the variance of a kernel that hears their difference would drown in the
+    // rounding of their sum. In a cosine basis the taps are nearly independent, and kernel and frames turn alike.
+    let basis = cosines(kernel, &frames.device());
+    let frames = frames.matmul(basis.clone());
+    let weight = weight.reshape([1, out_channels, kernel]).matmul(basis);
     let covariance = frames.clone().swap_dims(1, 2).matmul(frames.clone()) / count as f64; // [B, K, K]
-    let weight = weight.reshape([1, out_channels, kernel]);
     let variance = (weight.clone().matmul(covariance) * weight.clone()).sum_dim(2); // [B, O, 1]
     let scale = gamma.reshape([1, out_channels, 1]) / (variance + epsilon).sqrt();
     let weight = (weight * scale).swap_dims(1, 2); // [B, K, O]
@@ -54,6 +60,16 @@ pub(crate) fn conv1d_normed_over_time(
     let ones = Tensor::ones([batch, count, 1], &frames.device());
     let shift = beta.reshape([1, 1, out_channels]).expand([batch, 1, out_channels]);
     Tensor::cat(vec![frames, ones], 2).matmul(Tensor::cat(vec![weight, shift], 1))
+}
+
+/// The orthonormal cosine transform (DCT-II) of `size` taps, `[1, size, size]`.
+fn cosines(size: usize, device: &Device) -> Tensor<3> {
+    let value = |tap: usize, wave: usize| {
+        let scale = if wave == 0 { 1.0 } else { 2.0 } / size as f64;
+        scale.sqrt() * (PI * (tap as f64 + 0.5) * wave as f64 / size as f64).cos()
+    };
+    let values: Vec<f32> = (0..size * size).map(|i| value(i / size, i % size) as f32).collect();
+    Tensor::from_data(TensorData::new(values, [1, size, size]), device)
 }
 
 /// The taps in groups of one stride; the first group takes what is left over, so that no group reaches past the end.
@@ -75,7 +91,6 @@ fn rows(x: &Tensor<3>, taps: &std::ops::Range<usize>, kernel: usize, stride: usi
 mod tests {
     use burn::nn::GroupNormConfig;
     use burn::tensor::ops::ConvOptions;
-    use burn::tensor::{Device, TensorData};
     use earmark_testkit::{assert_close, noise};
 
     use super::*;

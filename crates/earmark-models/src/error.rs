@@ -32,12 +32,12 @@ pub enum ErrorKind {
         why: String,
     },
     /// An architecture that is not implemented.
-    #[error("`model_type` is `{found}`, but only {supported} can be run")]
+    #[error("`model_type` is `{found}`, but only {} can be run", supported.join(", "))]
     UnsupportedModel {
         /// What the file says; empty when it says nothing.
         found: String,
-        /// What can be run, as a list for people.
-        supported: &'static str,
+        /// What can be run.
+        supported: &'static [&'static str],
     },
     /// None of the weight files that a checkpoint may have.
     #[error("it has no weights: expected one of {}", expected.join(", "))]
@@ -53,10 +53,13 @@ pub enum ErrorKind {
     Keys(KeyMismatch),
     /// A base checkpoint where one with a classification head is needed.
     #[error(
-        "it is a base checkpoint without a classification head (`classifier.weight` is missing): fine-tune it first, \
-         or name a checkpoint that was"
+        "it is a base checkpoint without a classification head (`{key}` is missing): fine-tune it first, or name a \
+         checkpoint that was"
     )]
-    NoHead,
+    NoHead {
+        /// The head's weight that the file lacks.
+        key: &'static str,
+    },
     /// The head was made for another number of labels.
     #[error(
         "its classification head has {found} labels, but {wanted} are wanted: pass --new-head to replace it by a \

@@ -1,16 +1,28 @@
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_distr::{Distribution as _, Normal};
 
+use crate::weights::Architecture;
+
+/// How new convolutions are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Convolutions {
+    /// Normal with `initializer_range`, as linear weights.
+    InitializerRange,
+    /// Kaiming normal: a deviation of √(2 / inputs).
+    Kaiming,
+}
+
 /// Draws new values for the parameters that `draws` says yes to, by their checkpoint names; the others stay.
 ///
-/// The distributions are those of `HubertPreTrainedModel._init_weights` (transformers 5.23.0): linear weights normal with
-/// `initializer_range`, convolutions Kaiming normal, the positional convolution as Wav2Vec2's, norms one and zero, biases
-/// zero, `layer_weights` equal, `masked_spec_embed` uniform. The numbers are not PyTorch's: each parameter has its own
-/// ChaCha stream from `seed` and its name, so a new head is the same on every device, whatever else is drawn.
-pub fn init_weights<M: Module>(
+/// The distributions are those of the models' `_init_weights` (transformers 5.23.0): linear and embedding weights normal
+/// with `initializer_range`, convolutions as [`Architecture::CONVOLUTIONS`] says, HuBERT's positional convolution as
+/// Wav2Vec2's, Whisper's positions sinusoids, norms one and zero, biases and AST's tokens and positions zero,
+/// `layer_weights` equal, `masked_spec_embed` uniform. The numbers are not PyTorch's: each parameter has its own ChaCha
+/// stream from `seed` and its name, so a new head is the same on every device, whatever else is drawn.
+pub fn init_weights<M: Architecture>(
     network: M,
     initializer_range: f64,
     seed: u64,
@@ -18,6 +30,7 @@ pub fn init_weights<M: Module>(
 ) -> M {
     network.map(&mut Init {
         draws,
+        convolutions: M::CONVOLUTIONS,
         initializer_range,
         seed,
         path: Vec::new(),
@@ -28,6 +41,7 @@ pub fn init_weights<M: Module>(
 
 struct Init<F> {
     draws: F,
+    convolutions: Convolutions,
     initializer_range: f64,
     seed: u64,
     path: Vec<String>,
@@ -42,10 +56,15 @@ impl<F: Fn(&str) -> bool> Init<F> {
         let parameter = name.rsplit('.').next().unwrap_or(name);
         let owner = self.owners.last().map_or("", String::as_str);
         match (owner, parameter) {
-            ("Struct:Linear", "weight") => self.normal(name, count, self.initializer_range),
-            ("Struct:Conv1d", "weight") => {
+            ("Struct:Embedding", "weight") if name.ends_with("embed_positions.weight") => {
+                sinusoids(shape[0], shape[1])
+            }
+            ("Struct:Conv1d" | "Struct:Conv2d", "weight") if self.convolutions == Convolutions::Kaiming => {
                 let fan_in: usize = shape[1..].iter().product();
                 self.normal(name, count, (2.0 / fan_in as f64).sqrt())
+            }
+            ("Struct:Linear" | "Struct:Embedding" | "Struct:Conv1d" | "Struct:Conv2d", "weight") => {
+                self.normal(name, count, self.initializer_range)
             }
             (_, "weight_v") => {
                 let (channels, taps) = (shape[0], shape[2]);
@@ -115,4 +134,17 @@ impl<F: Fn(&str) -> bool> ModuleMapper for Init<F> {
         let id = param.id;
         param.transform_for_load(tensor, id)
     }
+}
+
+/// Whisper's positions, `[positions, width]`: sines in the first half of the channels and cosines in the second, of
+/// wavelengths from 2π to 20 000π.
+fn sinusoids(positions: usize, width: usize) -> Vec<f32> {
+    let half = width / 2;
+    let step = 10_000.0_f64.ln() / (half.max(2) - 1) as f64;
+    let angle = |position: usize, i: usize| position as f64 * (-step * i as f64).exp();
+    let row = |position: usize| {
+        let sines = (0..half).map(move |i| angle(position, i).sin() as f32);
+        sines.chain((0..half).map(move |i| angle(position, i).cos() as f32))
+    };
+    (0..positions).flat_map(row).collect()
 }

@@ -2,14 +2,14 @@
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use earmark_models::{HubertConfig, HubertForSequenceClassification, init_weights};
+//! use earmark_models::{SpeechConfig, HubertForSequenceClassification, init_weights};
 //!
-//! let config = HubertConfig { hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, ..HubertConfig::default() };
+//! let config = SpeechConfig { hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, ..SpeechConfig::default() };
 //! config.validate()?;
 //! let device = Device::flex();
 //! let network = HubertForSequenceClassification::zeros(&config, 3, &device);
 //! let network = init_weights(network, config.initializer_range, 42, |_| true);
-//! let logits = network.forward(Tensor::zeros([1, 16_000], &device), None);
+//! let logits = network.forward(Tensor::zeros([1, 16_000], &device), None, None);
 //! assert_eq!(logits.dims(), [1, 3]);
 //! # Ok::<(), earmark_models::ErrorKind>(())
 //! ```
@@ -19,21 +19,27 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+mod classifier; // Read first: the networks as one.
 mod config;
 mod conv;
 mod error;
 mod hubert;
 mod init;
 mod noise;
+mod speech;
+mod unispeech;
+mod wav2vec2;
 mod weights;
 
-pub use hubert::{
-    FeatExtractNorm, FeatureEncoder, FrameMask, HubertConfig, HubertForSequenceClassification, HubertModel,
-};
+pub use classifier::{Classifier, Classify, Input, MODEL_TYPES, NetworkConfig, NetworkNumbers};
+pub use hubert::HubertForSequenceClassification;
+pub use speech::{FeatExtractNorm, FeatureEncoder, FrameMask, SpeechConfig, SpeechEncoder};
+pub use unispeech::{UniSpeechForSequenceClassification, UniSpeechSatForSequenceClassification};
+pub use wav2vec2::Wav2Vec2ForSequenceClassification;
 
 pub use activation::Activation;
 pub use config::ModelConfig;
 pub use error::{Error, ErrorKind, KeyMismatch};
-pub use init::init_weights;
+pub use init::{Convolutions, init_weights};
 pub use noise::Noise;
-pub use weights::{Checkpoint, Head, WEIGHT_FILES, load, parameters, save};
+pub use weights::{Architecture, Checkpoint, Head, Keys, WEIGHT_FILES, load, parameters, save};

@@ -1,6 +1,7 @@
 //! Checkpoints: from weight files to a network and back, with every key accounted for.
 //!
-//! The network's field names are the reference's, so a checkpoint's keys need only the few changes of [`RENAMES`].
+//! The network's field names are the reference's, so a checkpoint's keys need only the few changes of [`RENAMES`], and what
+//! else a file may hold or lack is said by its architecture's [`Keys`].
 //! burn-store transposes linear weights and renames norms (`PyTorchToBurnAdapter`), maps `.safetensors` into memory and
 //! reads pickles as data, never as code.
 
@@ -19,7 +20,7 @@ use burn::tensor::DType;
 use safetensors::{Dtype, View};
 
 use crate::error::{Error, ErrorKind, KeyMismatch};
-use crate::init::init_weights;
+use crate::init::{Convolutions, init_weights};
 
 const SAFETENSORS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
@@ -36,25 +37,51 @@ const RENAMES: &[(&str, &str)] = &[
     (".parametrizations.weight.original1", ".weight_v"),
 ];
 
-/// Keys that are read past, each with its reason. Anything else left over is an error.
-const UNUSED: &[(&str, &str)] = &[
-    ("hubert.masked_spec_embed", "only there to be trained with, and the config masks nothing"),
-    ("hubert.encoder.pos_conv_embed.batch_norm.num_batches_tracked", "a counter that no forward pass reads"),
-    ("lm_head.weight", "the transcription head of a CTC checkpoint"),
-    ("lm_head.bias", "the transcription head of a CTC checkpoint"),
-];
-
-/// What belongs to the head: everything outside the base model.
-fn is_head(key: &str) -> bool {
-    ["projector.", "classifier.", "layer_weights"].iter().any(|part| key.starts_with(part))
+/// A network that checkpoints are read into and written from.
+pub trait Architecture: Module {
+    /// How its keys relate to those of the files.
+    const KEYS: Keys;
+    /// How the reference draws new convolutions.
+    const CONVOLUTIONS: Convolutions = Convolutions::InitializerRange;
 }
 
-/// Parameters that a checkpoint may lack: only SpecAugment reads it, and the reference draws it anew as well.
-fn is_optional(key: &str) -> bool {
-    key == "hubert.masked_spec_embed"
+/// What the files of an architecture may hold, beside exactly the network's parameters. A name that ends in a dot stands for
+/// all keys that begin with it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Keys {
+    /// Stands before the base model's keys wherever the base model is a part of something: added to a bare base model's file
+    /// when this network has it, and taken off when the network goes without. The reference's `base_model_prefix`.
+    pub base: &'static str,
+    /// What belongs to the head: everything outside the base model.
+    pub head: &'static [&'static str],
+    /// The head's last weight: its first dimension counts the labels. `None` for a network without a head.
+    pub labels: Option<&'static str>,
+    /// Parameters that a checkpoint may lack, as the reference draws them anew as well.
+    pub optional: &'static [&'static str],
+    /// Keys that are read past, each with its reason. Anything else left over is an error.
+    pub unused: &'static [(&'static str, &'static str)],
 }
 
-/// The tensors of a checkpoint, by the network's names. Nothing is read until it is used.
+impl Keys {
+    fn is_head(&self, key: &str) -> bool {
+        stands_for(self.head, key)
+    }
+
+    fn is_optional(&self, key: &str) -> bool {
+        stands_for(self.optional, key)
+    }
+
+    fn is_unused(&self, key: &str) -> bool {
+        self.unused.iter().any(|(unused, _why)| stands_for(&[unused], key))
+    }
+}
+
+fn stands_for(names: &[&str], key: &str) -> bool {
+    names.iter().any(|name| if name.ends_with('.') { key.starts_with(name) } else { key == *name })
+}
+
+/// The tensors of a checkpoint, by the file's names. Nothing is read until it is used.
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
@@ -77,7 +104,6 @@ impl Checkpoint {
             PICKLE => read_store(&path, PytorchStore::from_file(&path)),
             _ => read_shards(dir, &path),
         }?;
-        let tensors = rename_keys(tensors).map_err(|kind| Error { path: path.clone(), kind })?;
         Ok(Checkpoint { path, tensors })
     }
 
@@ -86,9 +112,33 @@ impl Checkpoint {
         &self.path
     }
 
-    /// The labels of its classification head, if it has one.
-    pub fn head_labels(&self) -> Option<usize> {
-        self.tensors.get("classifier.weight").and_then(|weight| weight.shape.iter().next().copied())
+    /// The labels of its classification head, if it has one as `M` has it.
+    pub fn head_labels<M: Architecture>(&self) -> Option<usize> {
+        let weight = self.tensors.get(M::KEYS.labels?)?;
+        weight.shape.iter().next().copied()
+    }
+
+    /// The tensors by the names of a network that has the parameters `ours`.
+    fn renamed(&self, keys: &Keys, ours: &[PackTensor]) -> Result<BTreeMap<String, PackTensor>, ErrorKind> {
+        let theirs_has_base = self.tensors.keys().any(|key| key.starts_with(keys.base));
+        let ours_has_base = ours.iter().any(|tensor| tensor.name.starts_with(keys.base));
+        let mut renamed = BTreeMap::new();
+        for (key, tensor) in &self.tensors {
+            let mut name = match (theirs_has_base, ours_has_base) {
+                (false, true) if !keys.is_head(key) && !keys.is_unused(key) => format!("{}{key}", keys.base),
+                (true, false) => key.strip_prefix(keys.base).unwrap_or(key).to_owned(),
+                _ => key.clone(),
+            };
+            for (theirs, ours) in RENAMES {
+                name = name.replace(theirs, ours);
+            }
+            let mut tensor = tensor.clone();
+            tensor.name = name.clone();
+            if renamed.insert(name.clone(), tensor).is_some() {
+                return Err(ErrorKind::BrokenWeights(format!("`{name}` is there twice, under two names")));
+            }
+        }
+        Ok(renamed)
     }
 }
 
@@ -140,27 +190,6 @@ fn read_shards(dir: &Path, index: &Path) -> Result<BTreeMap<String, PackTensor>,
     }
 }
 
-/// A checkpoint of the bare encoder has no `hubert.` in front of its keys.
-fn rename_keys(tensors: BTreeMap<String, PackTensor>) -> Result<BTreeMap<String, PackTensor>, ErrorKind> {
-    let is_base = !tensors.keys().any(|key| key.starts_with("hubert."));
-    let mut renamed = BTreeMap::new();
-    for (key, mut tensor) in tensors {
-        let mut name = if is_base && !is_head(&key) && !key.starts_with("lm_head.") {
-            format!("hubert.{key}")
-        } else {
-            key
-        };
-        for (theirs, ours) in RENAMES {
-            name = name.replace(theirs, ours);
-        }
-        tensor.name = name.clone();
-        if renamed.insert(name.clone(), tensor).is_some() {
-            return Err(ErrorKind::BrokenWeights(format!("`{name}` is there twice, under two names")));
-        }
-    }
-    Ok(renamed)
-}
-
 /// What to do about the classification head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Head {
@@ -179,7 +208,7 @@ pub enum Head {
 /// # Errors
 /// [`ErrorKind::Keys`] lists every key that is missing, left over or misshapen. Numbers of 16 and 64 bits are widened
 /// or narrowed to `f32`.
-pub fn load<M: Module>(
+pub fn load<M: Architecture>(
     mut network: M,
     checkpoint: &Checkpoint,
     head: Head,
@@ -187,33 +216,36 @@ pub fn load<M: Module>(
     seed: u64,
 ) -> Result<(M, Vec<String>), Error> {
     let fail = |kind| Error { path: checkpoint.path.clone(), kind };
-    let new_head = match (head, checkpoint.head_labels()) {
-        (Head::FromCheckpoint, None) => return Err(fail(ErrorKind::NoHead)),
-        (Head::New, _) | (Head::NewIfMissing, None) => true,
-        (Head::FromCheckpoint | Head::NewIfMissing, Some(_)) => false,
+    let rules = &M::KEYS;
+    let new_head = match (rules.labels, head) {
+        (None, _) => false,
+        (Some(_), Head::New) => true,
+        (Some(key), _) if checkpoint.tensors.contains_key(key) => false,
+        (Some(_), Head::NewIfMissing) => true,
+        (Some(key), Head::FromCheckpoint) => return Err(fail(ErrorKind::NoHead { key })),
     };
-    let mut tensors = checkpoint.tensors.clone();
+    let ours = parameters(&network);
+    let mut tensors = checkpoint.renamed(rules, &ours).map_err(fail)?;
     if new_head {
-        tensors.retain(|key, _| !is_head(key));
+        tensors.retain(|key, _| !rules.is_head(key));
     }
 
     let mut keys = KeyMismatch::default();
     let mut drawn = Vec::new();
     let mut found = Vec::new();
-    for expected in parameters(&network) {
+    for expected in ours {
         let shape = expected.shape.to_vec();
         match tensors.remove(&expected.name) {
             Some(tensor) if tensor.shape.to_vec() == shape => found.push(tensor),
             Some(tensor) => keys.misshapen.push((expected.name, tensor.shape.to_vec(), shape)),
-            None if is_optional(&expected.name) || (new_head && is_head(&expected.name)) => {
+            None if rules.is_optional(&expected.name) || (new_head && rules.is_head(&expected.name)) => {
                 drawn.push(expected.name);
             }
             None => keys.missing.push((expected.name, shape)),
         }
     }
-    keys.unexpected =
-        tensors.into_keys().filter(|key| !UNUSED.iter().any(|(unused, _why)| unused == key)).collect();
-    let head = keys.misshapen.iter().find(|(key, ..)| key.starts_with("classifier."));
+    keys.unexpected = tensors.into_keys().filter(|key| !rules.is_unused(key)).collect();
+    let head = keys.misshapen.iter().find(|(key, ..)| Some(key.as_str()) == rules.labels);
     if let Some((_, found, wanted)) = head
         && let (Some(&found), Some(&wanted)) = (found.first(), wanted.first())
         && found != wanted
@@ -243,7 +275,7 @@ pub fn parameters<M: Module>(network: &M) -> Vec<PackTensor> {
 ///
 /// # Errors
 /// When the file cannot be written, or the device cannot be read.
-pub fn save<M: Module>(network: &M, path: &Path) -> Result<(), Error> {
+pub fn save<M: Architecture>(network: &M, path: &Path) -> Result<(), Error> {
     struct Lazy(PackTensor, Vec<usize>);
     impl View for Lazy {
         fn dtype(&self) -> Dtype {

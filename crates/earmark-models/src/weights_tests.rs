@@ -9,15 +9,20 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::*;
-use crate::{HubertForSequenceClassification, ModelConfig};
+use crate::{HubertForSequenceClassification, ModelConfig, NetworkConfig};
 
 fn golden(variant: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/hubert").join(variant)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/speech").join(variant)
 }
 
 fn network(dir: &Path, labels: usize) -> HubertForSequenceClassification {
     let config = ModelConfig::read(dir).unwrap();
-    HubertForSequenceClassification::zeros(config.hubert(), labels, &Device::flex())
+    match config.network() {
+        NetworkConfig::Hubert(speech) => {
+            HubertForSequenceClassification::zeros(speech, labels, &Device::flex())
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 fn try_load(

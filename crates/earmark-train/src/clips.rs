@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use earmark_audio::{DecodeOptions, SampleRate};
 use earmark_data::{AudioDataset, Clip};
-use earmark_features::{Resampler, Wav2Vec2Extractor, resample};
+use earmark_features::{Features, PadOptions, Preprocessor, Resampler, resample};
 use rayon::prelude::*;
 
 use crate::error::{BadClip, Error, ErrorKind, While as _, chain};
@@ -18,7 +18,7 @@ pub struct Clips {
     clips: Vec<Clip>,
     ear: Ear,
     /// The features of the first clips, as many as fit into [`KEPT_BYTES`]; the others are made again when asked for.
-    kept: Vec<Option<Vec<f32>>>,
+    kept: Vec<Option<Features>>,
 }
 
 /// Enough for every clip of GTZAN at 30 s and 16 kHz (1.9 GB): then nothing is decoded twice.
@@ -27,8 +27,8 @@ const KEPT_BYTES: usize = 2 << 30;
 /// How a sound file becomes what the model hears.
 #[derive(Debug, Clone)]
 pub struct Ear {
-    /// Normalises, and knows the model's rate.
-    pub extractor: Wav2Vec2Extractor,
+    /// Makes the features, and knows the model's rate.
+    pub preprocessor: Preprocessor,
     /// Gets clips to that rate.
     pub resampler: Resampler,
     /// Makes one channel of many, and bounds the length.
@@ -42,14 +42,14 @@ pub struct Ear {
 impl Ear {
     /// What `learner` hears by under `recipe`.
     pub fn new(learner: &Learner, recipe: &Recipe) -> Ear {
-        let extractor = learner.extractor.clone();
-        let rate = f64::from(extractor.sampling_rate.hz());
+        let preprocessor = learner.preprocessor.clone();
+        let rate = f64::from(preprocessor.sampling_rate().hz());
         Ear {
             resampler: recipe.resampler.into(),
             decode: DecodeOptions { downmix: recipe.downmix.into(), ..DecodeOptions::default() },
             max_samples: Some((recipe.max_duration * rate) as usize),
-            min_samples: learner.config.hubert().min_samples(),
-            extractor,
+            min_samples: learner.config.network().min_samples(),
+            preprocessor,
         }
     }
 
@@ -57,9 +57,9 @@ impl Ear {
     ///
     /// # Errors
     /// When the file is no sound, or too short for one frame.
-    pub fn hear(&self, clip: &Clip) -> Result<Vec<f32>, ErrorKind> {
+    pub fn hear(&self, clip: &Clip) -> Result<Features, ErrorKind> {
         let waveform = clip.decode(&self.decode)?.waveform;
-        let rate: SampleRate = self.extractor.sampling_rate;
+        let rate: SampleRate = self.preprocessor.sampling_rate();
         let waveform = resample(waveform, rate, self.resampler)?;
         let samples = waveform.samples().len();
         if samples < self.min_samples {
@@ -73,7 +73,7 @@ impl Ear {
             Some(most) => waveform.truncated(most.max(self.min_samples)),
             None => waveform,
         };
-        Ok(self.extractor.extract(&waveform)?.data)
+        Ok(self.preprocessor.extract(&waveform)?)
     }
 }
 
@@ -91,13 +91,13 @@ impl Clips {
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<(Clips, Vec<BadClip>), Error> {
         let (kept_bytes, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let heard: Vec<Result<Option<Vec<f32>>, ErrorKind>> = dataset
+        let heard: Vec<Result<Option<Features>, ErrorKind>> = dataset
             .clips
             .par_iter()
             .map(|clip| {
-                let heard = ear.hear(clip).map(|samples| {
-                    let bytes = size_of_val(samples.as_slice());
-                    (kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= KEPT_BYTES).then_some(samples)
+                let heard = ear.hear(clip).map(|features| {
+                    let bytes = size_of_val(features.data.as_slice());
+                    (kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= KEPT_BYTES).then_some(features)
                 });
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1);
                 heard
@@ -130,32 +130,33 @@ impl Clips {
     /// # Errors
     /// When a file that was fine before cannot be read now.
     pub(crate) fn batch(&self, rows: &[usize]) -> Result<Batch, Error> {
-        let heard: Vec<Cow<'_, [f32]>> = rows
+        let heard: Vec<Cow<'_, Features>> = rows
             .par_iter()
             .map(|&row| match &self.kept[row] {
-                Some(samples) => Ok(Cow::Borrowed(samples.as_slice())),
+                Some(features) => Ok(Cow::Borrowed(features)),
                 None => {
                     let clip = &self.clips[row];
-                    let heard = self
-                        .ear
-                        .hear(clip)
-                        .while_(|| format!("cannot use `{}` any more", clip.path.display()));
-                    heard.map(Cow::Owned)
+                    let heard = self.ear.hear(clip);
+                    heard.map(Cow::Owned).while_(|| format!("cannot use `{}` any more", clip.path.display()))
                 }
             })
             .collect::<Result<_, Error>>()?;
-        let slices: Vec<&[f32]> = heard.iter().map(AsRef::as_ref).collect();
-        let padded = self
-            .ear
-            .extractor
-            .pad(&slices, &earmark_features::PadOptions::default())
-            .while_(|| "cannot make a batch".to_owned())?;
-        Ok(Batch {
-            labels: rows.iter().map(|&row| self.clips[row].label.index()).collect(),
-            lengths: padded.attention_mask.is_some().then_some(padded.lengths),
-            samples: padded.cols,
-            input_values: padded.input_values,
-        })
+        let labels = rows.iter().map(|&row| self.clips[row].label.index()).collect();
+        let features = match &self.ear.preprocessor {
+            Preprocessor::Wav2Vec2(extractor) => {
+                let samples: Vec<&[f32]> = heard.iter().map(|features| features.data.as_slice()).collect();
+                let padded = extractor.pad(&samples, &PadOptions::default());
+                let padded = padded.while_(|| "cannot make a batch".to_owned())?;
+                let lengths = padded.attention_mask.is_some().then_some(padded.lengths);
+                BatchFeatures::Waveforms { values: padded.input_values, lengths }
+            }
+            // These extractors give every clip the same shape.
+            _ => BatchFeatures::Spectrograms {
+                shape: heard[0].shape.clone(),
+                values: heard.iter().flat_map(|features| &features.data).copied().collect(),
+            },
+        };
+        Ok(Batch { features, labels })
     }
 }
 
@@ -169,15 +170,20 @@ fn why(kind: &ErrorKind) -> String {
     }
 }
 
-/// Padded clips and their classes, not yet on a device.
+/// Clips of one length and their classes, not yet on a device.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// `[B, S]`, row after row.
-    pub(crate) input_values: Vec<f32>,
-    /// S.
-    pub(crate) samples: usize,
-    /// Real samples of each clip, when the model is to be told.
-    pub(crate) lengths: Option<Vec<usize>>,
+    /// What the network hears, clip after clip.
+    pub(crate) features: BatchFeatures,
     /// The class of each clip, B of them.
     pub(crate) labels: Vec<usize>,
+}
+
+/// What a network hears, not yet on a device.
+#[derive(Debug)]
+pub(crate) enum BatchFeatures {
+    /// `[B, S]`, and the real samples of each clip when the network is to be told.
+    Waveforms { values: Vec<f32>, lengths: Option<Vec<usize>> },
+    /// `[B, …shape]`
+    Spectrograms { values: Vec<f32>, shape: Vec<usize> },
 }

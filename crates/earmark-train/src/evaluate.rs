@@ -1,7 +1,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
-use earmark_models::HubertForSequenceClassification;
+use earmark_models::{Classifier, Input};
 
-use crate::clips::{Batch, Clips};
+use crate::clips::{Batch, BatchFeatures, Clips};
 use crate::error::{Error, ErrorKind};
 use crate::metrics::{ConfusionMatrix, EvaluationReport, cross_entropy};
 
@@ -42,7 +42,7 @@ impl Evaluation {
 /// # Errors
 /// When a clip cannot be read any more, or a logit is no number.
 pub fn evaluate(
-    network: &HubertForSequenceClassification,
+    network: &Classifier,
     device: &Device,
     clips: &Clips,
     rows: &[usize],
@@ -52,11 +52,11 @@ pub fn evaluate(
     let (mut logits, mut labels): (Vec<Vec<f32>>, Vec<usize>) = (Vec::new(), Vec::new());
     for rows in rows.chunks(batch_size) {
         let batch = clips.batch(rows)?;
-        let answer = network.forward(batch.waveforms(device), batch.lengths.as_deref());
+        labels.extend_from_slice(&batch.labels);
+        let answer = network.forward(batch.input(device), None);
         let classes = answer.dims()[1];
         let values = read(answer).map_err(|kind| kind.while_("cannot evaluate the model"))?;
         logits.extend(values.chunks_exact(classes).map(<[f32]>::to_vec));
-        labels.extend(batch.labels);
         progress(labels.len());
     }
     if let Some(&value) = logits.iter().flatten().find(|x| !x.is_finite()) {
@@ -68,10 +68,22 @@ pub fn evaluate(
 }
 
 impl Batch {
-    /// The samples on a device, `[B, S]`.
-    pub(crate) fn waveforms(&self, device: &Device) -> Tensor<2> {
-        let shape = [self.labels.len(), self.samples];
-        Tensor::from_data(TensorData::new(self.input_values.clone(), shape), device)
+    /// What the network hears, on a device.
+    pub(crate) fn input(self, device: &Device) -> Input {
+        let clips = self.labels.len();
+        match self.features {
+            BatchFeatures::Waveforms { values, lengths } => {
+                let shape = [clips, values.len() / clips];
+                Input::Waveforms {
+                    values: Tensor::from_data(TensorData::new(values, shape), device),
+                    lengths,
+                }
+            }
+            BatchFeatures::Spectrograms { values, shape } => {
+                let shape = [&[clips], shape.as_slice()].concat();
+                Input::Spectrograms(Tensor::from_data(TensorData::new(values, shape), device))
+            }
+        }
     }
 }
 

@@ -1,11 +1,9 @@
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use burn::tensor::Device;
 use earmark_features::{Preprocessor, Wav2Vec2Extractor};
-use earmark_models::{
-    Checkpoint, Head, HubertConfig, HubertForSequenceClassification, ModelConfig, init_weights,
-};
+use earmark_models::{Checkpoint, Classifier, Head, ModelConfig, NetworkConfig};
 
 use crate::error::{Error, ErrorKind, While as _};
 
@@ -17,9 +15,9 @@ pub struct Learner {
     /// `config.json`.
     pub config: ModelConfig,
     /// `preprocessor_config.json`.
-    pub extractor: Wav2Vec2Extractor,
+    pub preprocessor: Preprocessor,
     /// The weights.
-    pub network: HubertForSequenceClassification,
+    pub network: Classifier,
 }
 
 /// How a checkpoint becomes the start of a run.
@@ -45,9 +43,9 @@ impl Learner {
     pub fn open(dir: &Path, device: &Device) -> Result<Learner, Error> {
         let doing = || format!("cannot open the model in `{}`", dir.display());
         let config = ModelConfig::read(dir).while_(doing)?;
-        let extractor = read_extractor(dir)?.unwrap_or_default();
+        let preprocessor = read_preprocessor(dir, &config)?;
         let checkpoint = Checkpoint::open(dir).while_(doing)?;
-        let labels = checkpoint.head_labels().unwrap_or_default().min(MAX_LABELS);
+        let labels = config.network().head_labels(&checkpoint).unwrap_or_default().min(MAX_LABELS);
         let config = match config.labels().len() {
             found if found == labels || labels == 0 => config,
             // As the reference, which then names the classes by their numbers.
@@ -56,11 +54,10 @@ impl Learner {
                 return Err(earmark_models::ErrorKind::OtherHead { found: labels, wanted }).while_(doing);
             }
         };
-        let network = HubertForSequenceClassification::zeros(config.hubert(), labels.max(1), device);
-        let range = config.hubert().initializer_range;
+        let head = Head::FromCheckpoint;
         let (network, _) =
-            earmark_models::load(network, &checkpoint, Head::FromCheckpoint, range, 0).while_(doing)?;
-        Ok(Learner { config, extractor, network })
+            Classifier::load(config.network(), labels.max(1), &checkpoint, head, 0, device).while_(doing)?;
+        Ok(Learner { config, preprocessor, network })
     }
 
     /// Opens a checkpoint to train it, and says which of its parameters are new.
@@ -75,7 +72,7 @@ impl Learner {
         let doing = || format!("cannot fine-tune the model in `{}`", dir.display());
         let config = ModelConfig::read(dir).while_(doing)?;
         let checkpoint = Checkpoint::open(dir).while_(doing)?;
-        if checkpoint.head_labels() == Some(fresh.labels.len())
+        if config.network().head_labels(&checkpoint) == Some(fresh.labels.len())
             && !fresh.new_head
             && !config.labels().is_empty()
             && config.labels() != fresh.labels
@@ -83,25 +80,43 @@ impl Learner {
             let (model, data) = (config.labels().to_vec(), fresh.labels.to_vec());
             return Err(ErrorKind::OtherLabels { model, data }).while_(doing);
         }
-        let (config, extractor) = fresh.prepare(config, read_extractor(dir)?);
-        let network = HubertForSequenceClassification::zeros(config.hubert(), fresh.labels.len(), device);
+        let preprocessor = read_preprocessor(dir, &config)?;
+        let (config, preprocessor) = fresh.prepare(config, preprocessor);
         let head = if fresh.new_head { Head::New } else { Head::NewIfMissing };
-        let range = config.hubert().initializer_range;
         let (network, new) =
-            earmark_models::load(network, &checkpoint, head, range, fresh.seed).while_(doing)?;
-        Ok((Learner { config, extractor, network }, new))
+            Classifier::load(config.network(), fresh.labels.len(), &checkpoint, head, fresh.seed, device)
+                .while_(doing)?;
+        Ok((Learner { config, preprocessor, network }, new))
     }
 
     /// A network that knows nothing yet.
     ///
     /// # Errors
     /// When the configuration describes no network.
-    pub fn from_scratch(hubert: HubertConfig, fresh: &Fresh<'_>, device: &Device) -> Result<Learner, Error> {
-        let config = ModelConfig::new(hubert).while_(|| "cannot build the network".to_owned())?;
-        let (config, extractor) = fresh.prepare(config, None);
-        let network = HubertForSequenceClassification::zeros(config.hubert(), fresh.labels.len(), device);
-        let network = init_weights(network, config.hubert().initializer_range, fresh.seed, |_| true);
-        Ok(Learner { config, extractor, network })
+    pub fn from_scratch(
+        network: NetworkConfig,
+        fresh: &Fresh<'_>,
+        device: &Device,
+    ) -> Result<Learner, Error> {
+        let config = ModelConfig::new(network).while_(|| "cannot build the network".to_owned())?;
+        // Only the networks over samples have an extractor that is the same for all of them.
+        if !matches!(
+            config.network(),
+            NetworkConfig::Hubert(_)
+                | NetworkConfig::Wav2Vec2(_)
+                | NetworkConfig::UniSpeech(_)
+                | NetworkConfig::UniSpeechSat(_)
+        ) {
+            let why = format!(
+                "is `{}`: a new network can be hubert, wav2vec2, unispeech or unispeech-sat",
+                config.network().model_type()
+            );
+            return Err(ErrorKind::Value { key: "model_type", why }.while_("cannot build the network"));
+        }
+        let (config, preprocessor) =
+            fresh.prepare(config, Preprocessor::Wav2Vec2(Wav2Vec2Extractor::default()));
+        let network = Classifier::draw(config.network(), fresh.labels.len(), fresh.seed, device);
+        Ok(Learner { config, preprocessor, network })
     }
 
     /// Writes `config.json`, `model.safetensors` and `preprocessor_config.json` into `dir`, as `transformers` reads them.
@@ -111,9 +126,8 @@ impl Learner {
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
         let doing = || format!("cannot write the model to `{}`", dir.display());
         fs::write(dir.join("config.json"), self.config.to_json()).while_(doing)?;
-        let preprocessor = Preprocessor::Wav2Vec2(self.extractor.clone());
-        fs::write(dir.join(PREPROCESSOR), preprocessor.to_json()).while_(doing)?;
-        earmark_models::save(&self.network, &dir.join("model.safetensors")).while_(doing)
+        fs::write(dir.join(PREPROCESSOR), self.preprocessor.to_json()).while_(doing)?;
+        self.network.save(&dir.join("model.safetensors")).while_(doing)
     }
 }
 
@@ -121,36 +135,50 @@ impl Learner {
 const MAX_LABELS: usize = 1 << 16;
 
 impl Fresh<'_> {
-    fn prepare(
-        &self,
-        config: ModelConfig,
-        extractor: Option<Wav2Vec2Extractor>,
-    ) -> (ModelConfig, Wav2Vec2Extractor) {
+    fn prepare(&self, config: ModelConfig, preprocessor: Preprocessor) -> (ModelConfig, Preprocessor) {
         let config = config.with_labels(self.labels.to_vec());
         let config = if self.dropout { config } else { config.without_dropout() };
-        let extractor = Wav2Vec2Extractor {
-            do_normalize: true,
-            return_attention_mask: self.attention_mask,
-            ..extractor.unwrap_or_default()
+        let preprocessor = match preprocessor {
+            Preprocessor::Wav2Vec2(extractor) => Preprocessor::Wav2Vec2(Wav2Vec2Extractor {
+                do_normalize: true,
+                return_attention_mask: self.attention_mask,
+                ..extractor
+            }),
+            // Their extractors make every clip one length; there is no padding to tell of.
+            other => other,
         };
-        (config, extractor)
+        (config, preprocessor)
     }
 }
 
-/// A checkpoint without `preprocessor_config.json` gets the reference's defaults.
-fn read_extractor(dir: &Path) -> Result<Option<Wav2Vec2Extractor>, Error> {
+/// A checkpoint without `preprocessor_config.json` gets the reference's defaults, if its network hears samples.
+fn read_preprocessor(dir: &Path, config: &ModelConfig) -> Result<Preprocessor, Error> {
     let path = dir.join(PREPROCESSOR);
-    if !path.exists() {
-        return Ok(None);
-    }
     let doing = || format!("cannot use `{}`", path.display());
-    let text = fs::read(&path).while_(doing)?;
-    // Old files do not name their extractor; the reference then goes by the model.
-    match Preprocessor::from_json_for(text, "hubert").while_(doing)? {
-        Preprocessor::Wav2Vec2(extractor) => Ok(Some(extractor)),
-        _ => {
-            let why = "is not Wav2Vec2FeatureExtractor, the only one that HuBERT can hear by".to_owned();
-            Err(ErrorKind::Value { key: "feature_extractor_type", why }).while_(doing)
+    let model_type = config.network().model_type();
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let default = format!(r#"{{"feature_extractor_type": "{}"}}"#, "Wav2Vec2FeatureExtractor");
+            default.into_bytes()
         }
+        Err(error) => return Err(error).while_(doing),
+    };
+    // Old files do not name their extractor; the reference then goes by the model.
+    let preprocessor = Preprocessor::from_json_for(text, model_type).while_(doing)?;
+    let fits = matches!(
+        (&preprocessor, config.network()),
+        (
+            Preprocessor::Wav2Vec2(_),
+            NetworkConfig::Hubert(_)
+                | NetworkConfig::Wav2Vec2(_)
+                | NetworkConfig::UniSpeech(_)
+                | NetworkConfig::UniSpeechSat(_)
+        )
+    );
+    if !fits {
+        let why = format!("is not the extractor that a network of the type {model_type} hears by");
+        return Err(ErrorKind::Value { key: "feature_extractor_type", why }).while_(doing);
     }
+    Ok(preprocessor)
 }

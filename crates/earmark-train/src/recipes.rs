@@ -1,6 +1,6 @@
 //! The runs that have a name.
 
-use earmark_models::HubertConfig;
+use earmark_models::{NetworkConfig, SpeechConfig};
 
 use crate::recipe::Recipe;
 
@@ -22,8 +22,8 @@ pub fn sample() -> Recipe {
 /// A network for [`sample`] and for first tries on a CPU: 5 convolutions with a hop of 20 ms, 3 layers of 96.
 ///
 /// The first convolution hops 10 samples and not HuBERT's 5: the early layers are most of the time.
-fn sample_network() -> HubertConfig {
-    HubertConfig {
+fn sample_network() -> SpeechConfig {
+    SpeechConfig {
         hidden_size: 96,
         num_hidden_layers: 3,
         num_attention_heads: 4,
@@ -41,7 +41,7 @@ fn sample_network() -> HubertConfig {
         layerdrop: 0.0,
         apply_spec_augment: false,
         mask_time_prob: 0.0,
-        ..HubertConfig::default()
+        ..SpeechConfig::default()
     }
 }
 
@@ -53,18 +53,19 @@ pub const PRESETS: &[(&str, &str)] = &[
 ];
 
 /// The network of a preset; `None` when there is none of that name.
-pub fn preset(name: &str) -> Option<HubertConfig> {
-    match name {
-        "sample" => Some(sample_network()),
+pub fn preset(name: &str) -> Option<NetworkConfig> {
+    let config = match name {
+        "sample" => sample_network(),
         // config.json of ntu-spml/distilhubert.
-        "distilhubert" => Some(HubertConfig {
+        "distilhubert" => SpeechConfig {
             num_hidden_layers: 2,
             feat_proj_layer_norm: false,
             layerdrop: 0.0,
             apply_spec_augment: false,
-            ..HubertConfig::default()
-        }),
-        "hubert-base" => Some(HubertConfig::default()),
-        _ => None,
-    }
+            ..SpeechConfig::default()
+        },
+        "hubert-base" => SpeechConfig::default(),
+        _ => return None,
+    };
+    Some(NetworkConfig::Hubert(config))
 }

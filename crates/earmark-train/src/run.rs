@@ -15,7 +15,7 @@ use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use earmark_data::{AudioDataset, Clip, Split, TestSize, torch_randperm, train_test_split};
-use earmark_models::{HubertConfig, HubertForSequenceClassification, Noise};
+use earmark_models::{Classifier, NetworkConfig, Noise};
 use serde::{Deserialize, Serialize};
 
 use crate::card::{CardDataset, ModelCard};
@@ -58,7 +58,7 @@ pub enum Start {
     /// A checkpoint in Hugging Face layout.
     Model(PathBuf),
     /// A new network.
-    Scratch(Box<HubertConfig>),
+    Scratch(Box<NetworkConfig>),
     /// The newest checkpoint in the run's own folder.
     Resume,
 }
@@ -258,7 +258,7 @@ impl<'a> Run<'a> {
                 watch(&Event::NewParameters(&new));
                 learner
             }
-            Start::Scratch(config) => Learner::from_scratch(HubertConfig::clone(config), &fresh, device)?,
+            Start::Scratch(config) => Learner::from_scratch(NetworkConfig::clone(config), &fresh, device)?,
             Start::Resume => {
                 let (dir, found) = checkpoint::newest(output)?;
                 state = found;
@@ -473,7 +473,7 @@ impl<'a> Run<'a> {
 /// The network in training and what moves it.
 struct Optimization {
     /// `None` only while a step replaces it.
-    network: Option<HubertForSequenceClassification>,
+    network: Option<Classifier>,
     optimizer: ModuleOptimizer,
     schedule: Schedule,
     /// With autodiff.
@@ -488,7 +488,7 @@ impl Optimization {
         recipe: &Recipe,
         steps: u64,
         device: &Device,
-        network: HubertForSequenceClassification,
+        network: Classifier,
         optimizer: ModuleOptimizer,
     ) -> Self {
         let device = device.clone().autodiff();
@@ -503,7 +503,7 @@ impl Optimization {
         }
     }
 
-    fn network(&self) -> &HubertForSequenceClassification {
+    fn network(&self) -> &Classifier {
         self.network.as_ref().expect("a step puts the network back")
     }
 
@@ -527,10 +527,9 @@ impl Optimization {
         let (mut mean_loss, mut gradients) = (0.0, GradientsAccumulator::new());
         for batch in batches {
             let batch = batch?;
-            let logits =
-                network.forward_train(batch.waveforms(&self.device), batch.lengths.as_deref(), &mut noise);
-            let share = batch.labels.len() as f64 / clips as f64;
-            let loss = self.loss.forward(logits, batch.targets(&self.device)).mul_scalar(share);
+            let (share, targets) = (batch.labels.len() as f64 / clips as f64, batch.targets(&self.device));
+            let logits = network.forward(batch.input(&self.device), Some(&mut noise));
+            let loss = self.loss.forward(logits, targets).mul_scalar(share);
             mean_loss += f64::from(loss.clone().into_scalar::<f32>());
             gradients.accumulate(network, GradientsParams::from_grads(loss.backward(), network));
         }

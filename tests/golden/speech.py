@@ -1,6 +1,6 @@
-"""HuBERT goldens: four tiny random models and what transformers makes of two clips, stage by stage.
+"""Speech encoder goldens: tiny random models and what transformers makes of two clips, stage by stage.
 
-Usage: hubert.py [OUT]    (OUT is the folder this script lies in unless given)
+Usage: speech.py [OUT]    (OUT is the folder this script lies in unless given)
 
 README.md lists the files and keys. Every number follows from the seeds below.
 """
@@ -15,7 +15,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 from torch import nn
-from transformers import HubertConfig, HubertForSequenceClassification, Wav2Vec2FeatureExtractor
+from transformers import AutoModelForAudioClassification, CONFIG_MAPPING, Wav2Vec2FeatureExtractor
 
 RATE = 16_000
 LABELS = ["bell", "rain", "siren"]
@@ -47,6 +47,7 @@ class Variant:
     config: dict
     weights: str = "model.safetensors"
     dtype: torch.dtype = torch.float32
+    family: str = "hubert"  # the model_type
     old_names: bool = False  # `weight_g` and `weight_v`, as torch before 2.0 and most files on the Hub have it
     idle: set[str] = field(default_factory=set)  # parameters that cannot move the logits, beside the key biases
 
@@ -94,6 +95,38 @@ VARIANTS = {
             classifier_proj_size=12, **FOUR_CONVOLUTIONS,
         ),
         dtype=torch.float16,
+    ),
+    # XLS-R's architecture.
+    "wav2vec2": Variant(
+        seed=5,
+        clips=(1000, 700),
+        family="wav2vec2",
+        config=dict(
+            hidden_size=16, num_attention_heads=4, intermediate_size=20, conv_dim=(8, 6, 8, 10),
+            feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True,
+            num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4, classifier_proj_size=10, **FOUR_CONVOLUTIONS,
+        ),
+        old_names=True,
+    ),
+    "unispeech": Variant(
+        seed=6,
+        clips=(640, 1000),
+        family="unispeech",
+        config=dict(
+            hidden_size=16, num_attention_heads=2, intermediate_size=20, conv_dim=(8,) * 4,
+            num_conv_pos_embeddings=7, num_conv_pos_embedding_groups=2, classifier_proj_size=10, **FOUR_CONVOLUTIONS,
+        ),
+    ),
+    "unispeech-sat": Variant(
+        seed=7,
+        clips=(900, 1000),
+        family="unispeech-sat",
+        config=dict(
+            hidden_size=16, num_attention_heads=2, intermediate_size=20, conv_dim=(8,) * 4,
+            use_weighted_layer_sum=True, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4,
+            classifier_proj_size=10, **FOUR_CONVOLUTIONS,
+        ),
+        idle={"unispeech_sat.masked_spec_embed"},  # there even when nothing is ever masked
     ),
 }
 
@@ -159,19 +192,21 @@ def extractor() -> Wav2Vec2FeatureExtractor:
 @torch.no_grad()
 def forward(model: nn.Module, inputs: torch.Tensor, mask: torch.Tensor | None) -> dict[str, torch.Tensor]:
     """One evaluation pass and what each stage of it gave."""
-    stages = {}
+    stages, base = {}, model.base_model
 
     def keep(name: str, module: nn.Module, of: str = "output"):
         def hook(_module, args, output):
             # A copy: the reference zeroes padded frames in place, later, in these very tensors.
-            stages[name] = (output if of == "output" else args[0]).clone()
+            kept = output if of == "output" else args[0]
+            # Wav2Vec2's projection gives its input back as well.
+            stages[name] = (kept[0] if isinstance(kept, tuple) else kept).clone()
 
         return module.register_forward_hook(hook)
 
     hooks = [
-        keep("feature_encoder", model.hubert.feature_extractor),
-        keep("feature_projection", model.hubert.feature_projection),
-        keep("pos_conv_embed", model.hubert.encoder.pos_conv_embed),
+        keep("feature_encoder", base.feature_extractor),
+        keep("feature_projection", base.feature_projection),
+        keep("pos_conv_embed", base.encoder.pos_conv_embed),
         keep("pooled", model.classifier, of="input"),
     ]
     out = model(inputs, attention_mask=mask, output_hidden_states=True)
@@ -179,16 +214,18 @@ def forward(model: nn.Module, inputs: torch.Tensor, mask: torch.Tensor | None) -
         hook.remove()
     stages |= {f"hidden_states.{i}": state for i, state in enumerate(out.hidden_states)}
     if model.config.do_stable_layer_norm:
-        stages["last_hidden_state"] = model.hubert(inputs, attention_mask=mask).last_hidden_state
+        stages["last_hidden_state"] = base(inputs, attention_mask=mask).last_hidden_state
     return stages | {"logits": out.logits}
 
 
 def gradients(folder: Path, inputs: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
     """The loss in training mode and its gradient by every parameter."""
-    model = HubertForSequenceClassification.from_pretrained(folder, dtype=torch.float32, **NO_CHANCE).train()
+    model = AutoModelForAudioClassification.from_pretrained(folder, dtype=torch.float32, **NO_CHANCE).train()
     loss = model(inputs, attention_mask=mask, labels=TARGETS).loss
     loss.backward()
-    return {"loss": loss.detach()} | {f"grad.{name}": p.grad for name, p in model.named_parameters()}
+    return {"loss": loss.detach()} | {
+        f"grad.{name}": p.grad for name, p in model.named_parameters() if p.grad is not None
+    }
 
 
 @torch.no_grad()
@@ -214,13 +251,13 @@ def make(name: str, variant: Variant, out: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     labels = dict(id2label=dict(enumerate(LABELS)), label2id={label: i for i, label in enumerate(LABELS)})
-    config = HubertConfig(num_hidden_layers=2, **(NO_CHANCE | variant.config), **labels)
-    model = HubertForSequenceClassification(config)
+    config = CONFIG_MAPPING[variant.family](num_hidden_layers=2, **(NO_CHANCE | variant.config), **labels)
+    model = AutoModelForAudioClassification.from_config(config)
     randomise(model, variant.seed)
     save_checkpoint(model, variant, folder)
 
     # Read back, as f32: what is expected is what the file says, rounding to f16 and renaming included.
-    model, report = HubertForSequenceClassification.from_pretrained(
+    model, report = AutoModelForAudioClassification.from_pretrained(
         folder, dtype=torch.float32, output_loading_info=True
     )
     assert not any(report.values()), report
@@ -251,7 +288,7 @@ def main() -> None:
     torch.set_num_threads(1)  # the order of a sum is part of its last digit
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    out = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent) / "hubert"
+    out = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent) / "speech"
     shutil.rmtree(out, ignore_errors=True)
     for name, variant in VARIANTS.items():
         make(name, variant, out)

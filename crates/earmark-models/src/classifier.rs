@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::ast::AstForAudioClassification;
 use crate::error::{Error, ErrorKind};
 use crate::hubert::HubertForSequenceClassification;
 use crate::init::init_weights;
@@ -15,6 +16,7 @@ use crate::noise::Noise;
 use crate::unispeech::{UniSpeechForSequenceClassification, UniSpeechSatForSequenceClassification};
 use crate::wav2vec2::Wav2Vec2ForSequenceClassification;
 use crate::weights::{Architecture, Checkpoint, Head, load, save};
+use crate::whisper::WhisperForAudioClassification;
 
 /// The numbers of a `config.json` that a network is built from.
 pub trait NetworkNumbers: Serialize + DeserializeOwned {
@@ -30,6 +32,8 @@ pub trait NetworkNumbers: Serialize + DeserializeOwned {
     fn initializer_range(&self) -> f64;
     /// The shortest clip the network can hear, in samples at its own rate; 1 when its extractor makes every clip one length.
     fn min_samples(&self) -> usize;
+    /// The spectrogram the network hears, without the batch; `None` for a network that hears samples.
+    fn spectrogram(&self) -> Option<[usize; 2]>;
 }
 
 /// A network that turns what an extractor makes into logits.
@@ -121,6 +125,11 @@ macro_rules! networks {
                 match self { $(NetworkConfig::$name(config) => NetworkNumbers::min_samples(config),)+ }
             }
 
+            /// The spectrogram it hears, without the batch; `None` for a network that hears samples.
+            pub fn spectrogram(&self) -> Option<[usize; 2]> {
+                match self { $(NetworkConfig::$name(config) => NetworkNumbers::spectrogram(config),)+ }
+            }
+
             /// The same with every random regulariser off.
             #[must_use]
             pub fn without_dropout(self) -> NetworkConfig {
@@ -202,4 +211,8 @@ networks! {
     UniSpeech(UniSpeechForSequenceClassification),
     /// UniSpeech-SAT.
     UniSpeechSat(UniSpeechSatForSequenceClassification),
+    /// The Audio Spectrogram Transformer.
+    Ast(AstForAudioClassification),
+    /// Whisper's encoder.
+    Whisper(WhisperForAudioClassification),
 }

@@ -19,6 +19,8 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+mod ast;
+mod checks;
 mod classifier; // Read first: the networks as one.
 mod config;
 mod conv;
@@ -27,15 +29,21 @@ mod hubert;
 mod init;
 mod noise;
 mod speech;
+#[cfg(test)]
+mod test_support;
+mod transformer;
 mod unispeech;
 mod wav2vec2;
 mod weights;
+mod whisper;
 
+pub use ast::{AstConfig, AstForAudioClassification, AstModel};
 pub use classifier::{Classifier, Classify, Input, MODEL_TYPES, NetworkConfig, NetworkNumbers};
 pub use hubert::HubertForSequenceClassification;
 pub use speech::{FeatExtractNorm, FeatureEncoder, FrameMask, SpeechConfig, SpeechEncoder};
 pub use unispeech::{UniSpeechForSequenceClassification, UniSpeechSatForSequenceClassification};
 pub use wav2vec2::Wav2Vec2ForSequenceClassification;
+pub use whisper::{WhisperConfig, WhisperEncoder, WhisperForAudioClassification};
 
 pub use activation::Activation;
 pub use config::ModelConfig;

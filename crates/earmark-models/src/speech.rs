@@ -20,8 +20,7 @@
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{
-    BatchNorm, BatchNormConfig, Dropout, DropoutConfig, GroupNorm, GroupNormConfig, LayerNorm,
-    LayerNormConfig, Linear, LinearConfig,
+    BatchNorm, BatchNormConfig, Dropout, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig, Linear,
 };
 use burn::tensor::activation::softmax;
 use burn::tensor::ops::ConvOptions;
@@ -29,10 +28,12 @@ use burn::tensor::{Device, Tensor, TensorData, module};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
+use crate::checks;
 use crate::classifier::NetworkNumbers;
 use crate::conv::{conv1d, conv1d_normed_over_time};
 use crate::error::ErrorKind;
 use crate::noise::{Noise, Spans};
+use crate::transformer::{dropout, layer_norm, linear, weighted_sum};
 
 /// A `config.json` of this kind of encoder. Field names are that file's, and a missing field takes the reference's default,
 /// which all families share.
@@ -160,6 +161,10 @@ impl NetworkNumbers for SpeechConfig {
     fn min_samples(&self) -> usize {
         SpeechConfig::min_samples(self)
     }
+
+    fn spectrogram(&self) -> Option<[usize; 2]> {
+        None
+    }
 }
 
 /// What normalises inside the convolutional encoder.
@@ -195,8 +200,7 @@ impl SpeechConfig {
                 format!("lists {} values, but conv_dim lists {layers}", self.conv_kernel.len()),
             );
         }
-        // The bounds are far above any published model; they keep a hostile file from asking for the machine's memory.
-        let sizes = [
+        checks::sizes(&[
             ("hidden_size", self.hidden_size, 1 << 14),
             ("num_hidden_layers", self.num_hidden_layers, 1 << 9),
             ("num_attention_heads", self.num_attention_heads, 1 << 10),
@@ -204,45 +208,25 @@ impl SpeechConfig {
             ("num_conv_pos_embeddings", self.num_conv_pos_embeddings, 1 << 12),
             ("num_conv_pos_embedding_groups", self.num_conv_pos_embedding_groups, 1 << 12),
             ("classifier_proj_size", self.classifier_proj_size, 1 << 16),
-        ];
+        ])?;
         let lists = [
             ("conv_dim", &self.conv_dim),
             ("conv_stride", &self.conv_stride),
             ("conv_kernel", &self.conv_kernel),
         ];
-        let lists = lists.into_iter().flat_map(|(key, list)| list.iter().map(move |&n| (key, n, 1 << 14)));
-        for (key, value, most) in sizes.into_iter().chain(lists) {
-            if value == 0 || value > most {
-                return bad(key, format!("is {value}, expected 1 to {most}"));
-            }
+        for (key, list) in lists {
+            checks::sizes(&list.iter().map(|&size| (key, size, 1 << 14)).collect::<Vec<_>>())?;
         }
-        if let Some((kernel, stride)) =
-            self.conv_kernel.iter().zip(&self.conv_stride).find(|(kernel, stride)| stride > kernel)
-        {
-            return bad(
-                "conv_stride",
-                format!("has {stride} over a kernel of {kernel}, which would skip samples"),
-            );
+        let mut convolutions = self.conv_kernel.iter().zip(&self.conv_stride);
+        if let Some((kernel, stride)) = convolutions.find(|(kernel, stride)| stride > kernel) {
+            let why = format!("has {stride} over a kernel of {kernel}, which would skip samples");
+            return bad("conv_stride", why);
         }
-        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
-            return bad(
-                "num_attention_heads",
-                format!(
-                    "is {}, which does not divide hidden_size {}",
-                    self.num_attention_heads, self.hidden_size
-                ),
-            );
-        }
-        if !self.hidden_size.is_multiple_of(self.num_conv_pos_embedding_groups) {
-            return bad(
-                "num_conv_pos_embedding_groups",
-                format!(
-                    "is {}, which does not divide hidden_size {}",
-                    self.num_conv_pos_embedding_groups, self.hidden_size
-                ),
-            );
-        }
-        let chances = [
+        let width = self.hidden_size;
+        checks::heads("num_attention_heads", self.num_attention_heads, "hidden_size", width)?;
+        let groups = self.num_conv_pos_embedding_groups;
+        checks::heads("num_conv_pos_embedding_groups", groups, "hidden_size", width)?;
+        checks::chances(&[
             ("hidden_dropout", self.hidden_dropout),
             ("activation_dropout", self.activation_dropout),
             ("attention_dropout", self.attention_dropout),
@@ -250,19 +234,9 @@ impl SpeechConfig {
             ("layerdrop", self.layerdrop),
             ("mask_time_prob", self.mask_time_prob),
             ("mask_feature_prob", self.mask_feature_prob),
-        ];
-        for (key, value) in chances {
-            if !(0.0..1.0).contains(&value) {
-                return bad(key, format!("is {value}, expected 0 or more and less than 1"));
-            }
-        }
-        if !(self.layer_norm_eps.is_finite() && self.layer_norm_eps > 0.0) {
-            return bad("layer_norm_eps", format!("is {}, expected more than 0", self.layer_norm_eps));
-        }
-        if !(self.initializer_range.is_finite() && self.initializer_range >= 0.0) {
-            return bad("initializer_range", format!("is {}, expected 0 or more", self.initializer_range));
-        }
-        Ok(())
+        ])?;
+        checks::epsilon("layer_norm_eps", self.layer_norm_eps)?;
+        checks::deviation("initializer_range", self.initializer_range)
     }
 
     /// Frames the convolutions make of so many samples; 0 when the clip is shorter than [`min_samples`](Self::min_samples).
@@ -391,25 +365,16 @@ pub(crate) fn head(
 ) -> (Linear, Linear, Option<Param<Tensor<1>>>) {
     let states = config.num_hidden_layers + 1;
     let layer_weights = config.use_weighted_layer_sum.then(|| Initializer::Zeros.init([states], device));
-    let projector = linear(config.hidden_size, config.classifier_proj_size, device);
-    (projector, linear(config.classifier_proj_size, labels, device), layer_weights)
+    let projector = linear(config.hidden_size, config.classifier_proj_size, true, device);
+    (projector, linear(config.classifier_proj_size, labels, true, device), layer_weights)
 }
 
-/// The state to classify: the last, or all of them mixed by the softmax of `weights`, one weight a state.
+/// The state to classify: the last, or all of them mixed.
 pub(crate) fn mix(states: Vec<Tensor<3>>, weights: Option<&Param<Tensor<1>>>) -> Tensor<3> {
-    let mixed = match weights {
-        None => states.into_iter().next_back(),
-        Some(weights) => {
-            let weights = softmax(weights.val(), 0);
-            let weight = |i| weights.clone().narrow(0, i, 1).reshape([1, 1, 1]);
-            states
-                .into_iter()
-                .enumerate()
-                .map(|(i, state)| state * weight(i))
-                .reduce(|sum, state| sum + state)
-        }
-    };
-    mixed.expect("an encoder gives at least its input")
+    match weights {
+        Some(weights) => weighted_sum(states, weights.val()),
+        None => states.into_iter().next_back().expect("an encoder gives at least its input"),
+    }
 }
 
 /// The encoder without a head: samples to frames.
@@ -599,8 +564,10 @@ impl FeatureProjection {
     fn zeros(config: &SpeechConfig, device: &Device) -> Self {
         let channels = *config.conv_dim.last().expect("validated: at least one convolution");
         FeatureProjection {
-            layer_norm: config.feat_proj_layer_norm.then(|| layer_norm(channels, config, device)),
-            projection: linear(channels, config.hidden_size, device),
+            layer_norm: config
+                .feat_proj_layer_norm
+                .then(|| layer_norm(channels, config.layer_norm_eps, device)),
+            projection: linear(channels, config.hidden_size, true, device),
             dropout: dropout(config.feat_proj_dropout),
         }
     }
@@ -710,7 +677,7 @@ impl Encoder {
     fn zeros(config: &SpeechConfig, device: &Device) -> Self {
         Encoder {
             pos_conv_embed: PosConvEmbed::zeros(config, device),
-            layer_norm: layer_norm(config.hidden_size, config, device),
+            layer_norm: layer_norm(config.hidden_size, config.layer_norm_eps, device),
             dropout: dropout(config.hidden_dropout),
             layers: (0..config.num_hidden_layers).map(|_| EncoderLayer::zeros(config, device)).collect(),
             stable: config.do_stable_layer_norm,
@@ -768,9 +735,9 @@ impl EncoderLayer {
     fn zeros(config: &SpeechConfig, device: &Device) -> Self {
         EncoderLayer {
             attention: Attention::zeros(config, device),
-            layer_norm: layer_norm(config.hidden_size, config, device),
+            layer_norm: layer_norm(config.hidden_size, config.layer_norm_eps, device),
             feed_forward: FeedForward::zeros(config, device),
-            final_layer_norm: layer_norm(config.hidden_size, config, device),
+            final_layer_norm: layer_norm(config.hidden_size, config.layer_norm_eps, device),
             dropout: dropout(config.hidden_dropout),
             stable: config.do_stable_layer_norm,
         }
@@ -801,7 +768,7 @@ struct Attention {
 
 impl Attention {
     fn zeros(config: &SpeechConfig, device: &Device) -> Self {
-        let square = || linear(config.hidden_size, config.hidden_size, device);
+        let square = || linear(config.hidden_size, config.hidden_size, true, device);
         Attention {
             k_proj: square(),
             v_proj: square(),
@@ -844,8 +811,8 @@ struct FeedForward {
 impl FeedForward {
     fn zeros(config: &SpeechConfig, device: &Device) -> Self {
         FeedForward {
-            intermediate_dense: linear(config.hidden_size, config.intermediate_size, device),
-            output_dense: linear(config.intermediate_size, config.hidden_size, device),
+            intermediate_dense: linear(config.hidden_size, config.intermediate_size, true, device),
+            output_dense: linear(config.intermediate_size, config.hidden_size, true, device),
             intermediate_dropout: dropout(config.activation_dropout),
             output_dropout: dropout(config.hidden_dropout),
             activation: config.hidden_act,
@@ -909,18 +876,6 @@ pub(crate) fn masked_mean(frames: Tensor<3>, mask: Option<&FrameMask>) -> Tensor
             sum / mask.counts(&device)
         }
     }
-}
-
-fn linear(inputs: usize, outputs: usize, device: &Device) -> Linear {
-    LinearConfig::new(inputs, outputs).with_initializer(Initializer::Zeros).init(device)
-}
-
-fn layer_norm(width: usize, config: &SpeechConfig, device: &Device) -> LayerNorm {
-    LayerNormConfig::new(width).with_epsilon(config.layer_norm_eps).init(device)
-}
-
-fn dropout(chance: f64) -> Dropout {
-    DropoutConfig::new(chance).init()
 }
 
 #[cfg(test)]

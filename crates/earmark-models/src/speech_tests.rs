@@ -36,6 +36,7 @@ fn speech(config: &ModelConfig) -> &SpeechConfig {
         | NetworkConfig::Wav2Vec2(speech)
         | NetworkConfig::UniSpeech(speech)
         | NetworkConfig::UniSpeechSat(speech) => speech,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -45,6 +46,7 @@ fn base(network: &Classifier) -> &SpeechEncoder {
         Classifier::Wav2Vec2(network) => network.base(),
         Classifier::UniSpeech(network) => network.base(),
         Classifier::UniSpeechSat(network) => network.base(),
+        other => panic!("{other:?}"),
     }
 }
 

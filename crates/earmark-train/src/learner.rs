@@ -2,6 +2,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use burn::tensor::Device;
+use earmark_audio::Waveform;
 use earmark_features::{Preprocessor, Wav2Vec2Extractor};
 use earmark_models::{Checkpoint, Classifier, Head, ModelConfig, NetworkConfig};
 
@@ -174,11 +175,25 @@ fn read_preprocessor(dir: &Path, config: &ModelConfig) -> Result<Preprocessor, E
                 | NetworkConfig::Wav2Vec2(_)
                 | NetworkConfig::UniSpeech(_)
                 | NetworkConfig::UniSpeechSat(_)
-        )
+        ) | (Preprocessor::Ast(_), NetworkConfig::Ast(_))
+            | (Preprocessor::Whisper(_), NetworkConfig::Whisper(_))
     );
     if !fits {
         let why = format!("is not the extractor that a network of the type {model_type} hears by");
         return Err(ErrorKind::Value { key: "feature_extractor_type", why }).while_(doing);
+    }
+    if let Some(wanted) = config.network().spectrogram() {
+        // A second of silence says what shape this extractor makes of any clip.
+        let rate = preprocessor.sampling_rate();
+        let silence =
+            Waveform::new(vec![0.0; rate.hz() as usize], rate).expect("a second holds finite samples");
+        let made = preprocessor.extract(&silence).while_(doing)?.shape;
+        if made != wanted {
+            let why = format!(
+                "makes spectrograms of {made:?}, and config.json describes a network that hears {wanted:?}"
+            );
+            return Err(ErrorKind::Value { key: "feature_extractor_type", why }).while_(doing);
+        }
     }
     Ok(preprocessor)
 }

@@ -33,8 +33,8 @@ mod tests {
         let schedule = Schedule::new(5e-5, 0.1, 1130);
         assert_eq!(schedule.rate(0), 0.0);
         assert_eq!(schedule.rate(113), 5e-5);
-        assert_eq!(schedule.rate(112), 5e-5 * 112.0 / 113.0);
-        assert_eq!(schedule.rate(1129), 5e-5 / 1017.0);
+        assert_eq!(schedule.rate(112), 5e-5 * (112.0 / 113.0));
+        assert_eq!(schedule.rate(1129), 5e-5 * (1.0 / 1017.0));
         assert_eq!(schedule.rate(1130), 0.0);
     }
 

@@ -1,0 +1,217 @@
+//! What the tests of several models need: goldens as tensors, gradients by name, and the larger reference material.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use earmark_audio::{DecodeOptions, Waveform, decode_file};
+use earmark_features::{Features, Preprocessor, Resampler, WhisperOptions, resample};
+use earmark_testkit::{Golden, assert_close, reference};
+use serde_json::Value;
+
+/// The goldens of a model, `tests/golden/<model>`.
+pub(crate) fn golden_dir(model: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(model)
+}
+
+pub(crate) fn json(path: impl AsRef<Path>) -> Value {
+    let path = path.as_ref();
+    let text = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_slice(&text).unwrap()
+}
+
+pub(crate) fn tensor<const D: usize>(golden: &Golden, key: &str, device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(golden.f32s(key), golden.shape(key)), device)
+}
+
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec().unwrap()
+}
+
+/// Compares with the golden `key`, shape included.
+#[track_caller]
+pub(crate) fn check<const D: usize>(
+    what: &str,
+    golden: &Golden,
+    key: &str,
+    got: Tensor<D>,
+    tolerance: f32,
+) -> f32 {
+    assert_eq!(got.dims().to_vec(), golden.shape(key), "{what}: {key}");
+    let worst = assert_close(&format!("{what}: {key}"), &values(got), &golden.f32s(key), tolerance);
+    println!("{what}: {key} {worst:e}");
+    worst
+}
+
+/// Cross-entropy in training mode: its value, and its gradient by every parameter, named and laid out as the reference's.
+pub(crate) fn gradients<M: Module>(
+    network: M,
+    device: &Device,
+    targets: Vec<i64>,
+    forward: impl FnOnce(&M, &Device) -> Tensor<2>,
+) -> (f32, BTreeMap<String, Vec<f32>>) {
+    struct Collect {
+        gradients: GradientsParams,
+        path: Vec<String>,
+        owners: Vec<String>,
+        found: BTreeMap<String, Vec<f32>>,
+    }
+    impl ModuleVisitor for Collect {
+        fn enter_module(&mut self, name: &str, owner: &str) {
+            self.path.push(name.to_owned());
+            self.owners.push(owner.to_owned());
+        }
+        fn exit_module(&mut self, _name: &str, _owner: &str) {
+            self.path.pop();
+            self.owners.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let name = self.path.join(".");
+            let Some(gradient) = self.gradients.get::<D>(param.id) else {
+                panic!("{name} has no gradient");
+            };
+            let transposed = self.owners.last().is_some_and(|owner| owner == "Struct:Linear") && D == 2;
+            let gradient = if transposed { gradient.swap_dims(0, 1) } else { gradient };
+            let name = match name.rsplit_once('.') {
+                Some((stem, "gamma")) => format!("{stem}.weight"),
+                Some((stem, "beta")) => format!("{stem}.bias"),
+                _ => name,
+            };
+            self.found.insert(name, values(gradient));
+        }
+    }
+
+    let device = device.clone().autodiff();
+    let network = network.train();
+    let logits = forward(&network, &device);
+    let count = targets.len();
+    let targets: Tensor<1, Int> = Tensor::from_data(TensorData::new(targets, [count]), &device);
+    let loss = CrossEntropyLossConfig::new().init(&device).forward(logits, targets);
+    let value = values(loss.clone())[0];
+    let gradients = GradientsParams::from_grads(loss.backward(), &network);
+    let mut collect = Collect { gradients, path: Vec::new(), owners: Vec::new(), found: BTreeMap::new() };
+    network.visit(&mut collect);
+    (value, collect.found)
+}
+
+/// A model of the larger reference material, and what is known of it.
+pub(crate) struct ReferenceModel {
+    cases: PathBuf,
+    name: String,
+    preprocessor: Preprocessor,
+}
+
+/// One of its cases: what was asked, of which clips, and where the answers lie.
+pub(crate) struct ReferenceCase {
+    pub(crate) kind: String,
+    pub(crate) folder: PathBuf,
+    clips: Vec<String>,
+}
+
+impl ReferenceModel {
+    /// `None`, said aloud, where the material is not at hand.
+    pub(crate) fn open(test: &str, name: &str) -> Option<ReferenceModel> {
+        let cases = reference(test, "cases")?;
+        let preprocessor = cases.join("models").join(name).join("preprocessor_config.json");
+        let preprocessor = Preprocessor::from_json(std::fs::read(preprocessor).unwrap()).unwrap();
+        Some(ReferenceModel { cases, name: name.to_owned(), preprocessor })
+    }
+
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.cases.join("models").join(&self.name)
+    }
+
+    pub(crate) fn cases(&self) -> Vec<ReferenceCase> {
+        let manifest = json(self.cases.join("manifest.json"));
+        let cases = manifest["cases"].as_array().unwrap().iter().filter(|case| case["model"] == self.name);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        cases
+            .map(|case| ReferenceCase {
+                kind: text(&case["kind"]),
+                folder: self.cases.join(text(&case["dir"])),
+                clips: match &case["audio"] {
+                    Value::Array(ids) => ids.iter().map(text).collect(),
+                    id => vec![text(id)],
+                },
+            })
+            .collect()
+    }
+
+    /// The features of a case's clips, from their sound files on: `[B, rows, columns]`.
+    pub(crate) fn spectrograms(
+        &self,
+        case: &ReferenceCase,
+        device: &Device,
+        options: WhisperOptions,
+    ) -> Tensor<3> {
+        let extract = |clip: Waveform| -> Features {
+            match &self.preprocessor {
+                Preprocessor::Whisper(it) => it.extract_with(&clip, options).unwrap(),
+                it => it.extract(&clip).unwrap(),
+            }
+        };
+        let features: Vec<Features> = case.clips.iter().map(|id| extract(self.sound(id))).collect();
+        let [rows, columns] = features[0].shape[..] else { panic!("not a spectrogram") };
+        let shape = [features.len(), rows, columns];
+        let data = features.into_iter().flat_map(|it| it.data).collect();
+        Tensor::from_data(TensorData::new::<f32, _>(data, shape), device)
+    }
+
+    fn sound(&self, id: &str) -> Waveform {
+        let audio = json(self.cases.join("audio/audio.json"));
+        let path = self.cases.join(audio[id]["file"].as_str().unwrap());
+        let clip = decode_file(path, &DecodeOptions::default()).unwrap().waveform;
+        resample(clip, self.preprocessor.sampling_rate(), Resampler::Torchaudio).unwrap()
+    }
+}
+
+/// The reference's tolerance on logits, and the same label first in every row.
+#[track_caller]
+pub(crate) fn check_logits(what: &str, case: &ReferenceCase, key: &str, got: Tensor<2>) -> f32 {
+    let golden = Golden::open(case.folder.join("tensors.safetensors"));
+    let [_, labels] = got.dims();
+    let (got, want) = (values(got), golden.f32s(key));
+    for (got, want) in got.chunks(labels).zip(want.chunks(labels)) {
+        assert_eq!(top(got), top(want), "{what}: {key}");
+    }
+    assert_close(&format!("{what}: {key}"), &got, &want, 3e-4)
+}
+
+fn top(scores: &[f32]) -> usize {
+    (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap()
+}
+
+/// Every gradient of a `_grad` case within 1e-3 of its parameter's norm; gives the worst.
+#[track_caller]
+pub(crate) fn check_gradients(
+    what: &str,
+    case: &ReferenceCase,
+    loss: f32,
+    gradients: &BTreeMap<String, Vec<f32>>,
+) -> f32 {
+    let expected = json(case.folder.join("expected.json"));
+    let golden = Golden::open(case.folder.join("tensors.safetensors"));
+    assert_close(what, &[loss], &[expected["loss"].as_f64().unwrap() as f32], 3e-4);
+    assert!(gradients.keys().eq(golden.keys().iter()), "{what}: other parameters");
+    let mut worst: f64 = 0.0;
+    for (name, got) in gradients {
+        let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+        let want = golden.f64s(name);
+        let size = norm(&mut want.iter().copied());
+        let off = norm(&mut got.iter().zip(&want).map(|(&got, want)| f64::from(got) - want));
+        // Softmax cancels a bias of the keys: its gradient is rounding noise on both sides.
+        let relative = if name.ends_with("key.bias") { off } else { off / size };
+        assert!(relative < 1e-3, "{what}: {name} is off by {relative:e}");
+        worst = worst.max(relative);
+    }
+    worst as f32
+}
+
+/// The labels of a `_grad` case.
+pub(crate) fn targets(case: &ReferenceCase) -> Vec<i64> {
+    let expected = json(case.folder.join("expected.json"));
+    expected["labels"].as_array().unwrap().iter().map(|label| label.as_i64().unwrap()).collect()
+}

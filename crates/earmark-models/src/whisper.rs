@@ -1,0 +1,373 @@
+//! Whisper's encoder with a classification head: what a speech recogniser hears, asked which language it is.
+//!
+//! | here               | paper (arXiv:2212.04356)      | transformers 5.23.0 `modeling_whisper.py` |
+//! |--------------------|-------------------------------|-------------------------------------------|
+//! | [`WhisperEncoder`] | 2 × Conv1D, positions, blocks | `WhisperEncoder`                          |
+//! | `EncoderLayer`     | encoder block                 | `WhisperEncoderLayer`                     |
+//! | `Attention`        | self attention                | `WhisperAttention`                        |
+//!
+//! Shapes: B clips, M mel bands, F frames, T = F / 2 positions, D width, P projection, L labels. One frame per 10 ms: the
+//! usual 30 s give F = 3000 and T = 1500.
+//!
+//! There is no mask: the padding of a short clip is heard as silence, and the mean over time counts it.
+
+use burn::module::{Initializer, Module, Param};
+use burn::nn::conv::{Conv1d, Conv1dConfig};
+use burn::nn::{Dropout, Embedding, EmbeddingConfig, LayerNorm, Linear};
+use burn::tensor::activation::gelu;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::activation::Activation;
+use crate::checks;
+use crate::classifier::{Classify, Input, NetworkNumbers};
+use crate::conv::conv1d;
+use crate::error::ErrorKind;
+use crate::noise::Noise;
+use crate::transformer::{attend, dropout, layer_norm, linear, weighted_sum};
+use crate::weights::{Architecture, Keys};
+
+/// The encoder's part of a Whisper `config.json`. Field names are that file's, and a missing field takes the reference's
+/// default.
+///
+/// The decoder's fields mean nothing here, nor do `scale_embedding` and SpecAugment's: the reference's classifier reads
+/// neither.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WhisperConfig {
+    /// Mel bands, M.
+    pub num_mel_bins: usize,
+    /// Width of the transformer, D.
+    pub d_model: usize,
+    /// Transformer layers.
+    pub encoder_layers: usize,
+    /// Attention heads; they share `d_model` equally.
+    pub encoder_attention_heads: usize,
+    /// Width of the feed-forward layers.
+    pub encoder_ffn_dim: usize,
+    /// Activation of the feed-forward layers. The convolutions' is always GELU.
+    pub activation_function: Activation,
+    /// Dropout after every block's output, and after the positions are added.
+    pub dropout: f64,
+    /// Dropout of the attention probabilities.
+    pub attention_dropout: f64,
+    /// Dropout after the feed-forward activation.
+    pub activation_dropout: f64,
+    /// Chance to skip a whole layer while training.
+    pub encoder_layerdrop: f64,
+    /// Standard deviation of new weights.
+    pub init_std: f64,
+    /// Positions, T: half as many as the spectrogram has frames.
+    pub max_source_positions: usize,
+    /// Classify a learned mixture of all layers instead of the last one.
+    pub use_weighted_layer_sum: bool,
+    /// Width of the projector before the classifier, P.
+    pub classifier_proj_size: usize,
+}
+
+impl Default for WhisperConfig {
+    fn default() -> Self {
+        WhisperConfig {
+            num_mel_bins: 80,
+            d_model: 384,
+            encoder_layers: 4,
+            encoder_attention_heads: 6,
+            encoder_ffn_dim: 1536,
+            activation_function: Activation::Gelu,
+            dropout: 0.0,
+            attention_dropout: 0.0,
+            activation_dropout: 0.0,
+            encoder_layerdrop: 0.0,
+            init_std: 0.02,
+            max_source_positions: 1500,
+            use_weighted_layer_sum: false,
+            classifier_proj_size: 256,
+        }
+    }
+}
+
+impl WhisperConfig {
+    /// Checks that the numbers describe a network.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadConfig`] naming the key.
+    pub fn validate(&self) -> Result<(), ErrorKind> {
+        checks::sizes(&[
+            ("num_mel_bins", self.num_mel_bins, 1 << 12),
+            ("d_model", self.d_model, 1 << 14),
+            ("encoder_layers", self.encoder_layers, 1 << 9),
+            ("encoder_attention_heads", self.encoder_attention_heads, 1 << 10),
+            ("encoder_ffn_dim", self.encoder_ffn_dim, 1 << 16),
+            ("max_source_positions", self.max_source_positions, 1 << 16),
+            ("classifier_proj_size", self.classifier_proj_size, 1 << 16),
+        ])?;
+        // Half of the channels of a new position are sines, half cosines.
+        if !self.d_model.is_multiple_of(2) {
+            let why = format!("is {}, expected an even number", self.d_model);
+            return Err(ErrorKind::BadConfig { key: "d_model", why });
+        }
+        checks::heads("encoder_attention_heads", self.encoder_attention_heads, "d_model", self.d_model)?;
+        checks::chances(&[
+            ("dropout", self.dropout),
+            ("attention_dropout", self.attention_dropout),
+            ("activation_dropout", self.activation_dropout),
+            ("encoder_layerdrop", self.encoder_layerdrop),
+        ])?;
+        checks::deviation("init_std", self.init_std)
+    }
+
+    /// Frames that a spectrogram must have, F.
+    pub fn frames(&self) -> usize {
+        2 * self.max_source_positions
+    }
+
+    /// Every random regulariser off.
+    #[must_use]
+    pub fn without_dropout(mut self) -> Self {
+        self.dropout = 0.0;
+        self.attention_dropout = 0.0;
+        self.activation_dropout = 0.0;
+        self.encoder_layerdrop = 0.0;
+        self
+    }
+}
+
+/// Whisper's encoder with a projector and a classifier on top.
+#[derive(Module, Debug)]
+pub struct WhisperForAudioClassification {
+    encoder: WhisperEncoder,
+    projector: Linear,
+    classifier: Linear,
+    layer_weights: Option<Param<Tensor<1>>>,
+}
+
+impl NetworkNumbers for WhisperConfig {
+    fn validate(&self) -> Result<(), ErrorKind> {
+        WhisperConfig::validate(self)
+    }
+
+    fn without_dropout(self) -> Self {
+        WhisperConfig::without_dropout(self)
+    }
+
+    fn initializer_range(&self) -> f64 {
+        self.init_std
+    }
+
+    fn min_samples(&self) -> usize {
+        1
+    }
+
+    fn spectrogram(&self) -> Option<[usize; 2]> {
+        Some([self.num_mel_bins, self.frames()])
+    }
+}
+
+impl Classify for WhisperForAudioClassification {
+    type Config = WhisperConfig;
+    const MODEL_TYPE: &'static str = "whisper";
+    const CLASS: &'static str = "WhisperForAudioClassification";
+
+    fn zeros(config: &WhisperConfig, labels: usize, device: &Device) -> Self {
+        WhisperForAudioClassification::zeros(config, labels, device)
+    }
+
+    fn classify(&self, input: Input, noise: Option<&mut Noise>) -> Tensor<2> {
+        match input {
+            Input::Spectrograms(spectrograms) => self.forward(spectrograms, noise),
+            Input::Waveforms { .. } => panic!("this network hears spectrograms"),
+        }
+    }
+}
+
+impl Architecture for WhisperForAudioClassification {
+    const KEYS: Keys = Keys {
+        base: "model.", // in the files of speech recognisers, which classifiers are fine-tuned from
+        head: &["projector.", "classifier.", "layer_weights"],
+        labels: Some("classifier.weight"),
+        optional: &[],
+        unused: &[
+            ("decoder.", "writes text, which a classifier does not"),
+            ("proj_out.", "the vocabulary of the decoder"),
+        ],
+    };
+}
+
+impl WhisperForAudioClassification {
+    /// The network with every weight zero, to be filled by [`load`](crate::load) or [`init_weights`](crate::init_weights).
+    ///
+    /// The config must have passed [`WhisperConfig::validate`].
+    pub fn zeros(config: &WhisperConfig, labels: usize, device: &Device) -> Self {
+        let states = config.encoder_layers + 1;
+        WhisperForAudioClassification {
+            encoder: WhisperEncoder::zeros(config, device),
+            projector: linear(config.d_model, config.classifier_proj_size, true, device),
+            classifier: linear(config.classifier_proj_size, labels, true, device),
+            layer_weights: config.use_weighted_layer_sum.then(|| Initializer::Zeros.init([states], device)),
+        }
+    }
+
+    /// Scores each clip against every label.
+    /// - `spectrograms`: `[B, M, F]`, log-mel as the preprocessor makes it, of exactly [`WhisperConfig::frames`] frames
+    /// - `noise`: the random regularisers of training (layerdrop, and with weights on an autodiff device dropout); `None`
+    ///   for inference
+    /// - returns logits `[B, L]`, not probabilities
+    ///
+    /// # Panics
+    /// When M or F is not the config's.
+    pub fn forward(&self, spectrograms: Tensor<3>, noise: Option<&mut Noise>) -> Tensor<2> {
+        let states = self.encoder.hidden_states(spectrograms, noise);
+        let hidden = match &self.layer_weights {
+            Some(weights) => weighted_sum(states, weights.val()),
+            None => states.into_iter().next_back().expect("an encoder gives at least its input"),
+        };
+        let projected = self.projector.forward(hidden); // [B, T, P]
+        let pooled = projected.mean_dim(1).squeeze_dim(1); // [B, P]
+        self.classifier.forward(pooled) // [B, L]
+    }
+
+    /// The encoder below the head.
+    pub fn base(&self) -> &WhisperEncoder {
+        &self.encoder
+    }
+}
+
+/// The encoder without a head: a spectrogram to positions.
+#[derive(Module, Debug)]
+pub struct WhisperEncoder {
+    conv1: Conv1d,
+    conv2: Conv1d,
+    /// Sinusoids at first, but weights of the file like all others, and trained with them.
+    embed_positions: Embedding,
+    layers: Vec<EncoderLayer>,
+    layer_norm: LayerNorm,
+    dropout: Dropout,
+    layerdrop: f64,
+}
+
+impl WhisperEncoder {
+    fn zeros(config: &WhisperConfig, device: &Device) -> Self {
+        let width = config.d_model;
+        let conv = |channels| Conv1dConfig::new(channels, width, 3).with_initializer(Initializer::Zeros);
+        WhisperEncoder {
+            conv1: conv(config.num_mel_bins).init(device),
+            conv2: conv(width).with_stride(2).init(device),
+            embed_positions: EmbeddingConfig::new(config.max_source_positions, width)
+                .with_initializer(Initializer::Zeros)
+                .init(device),
+            layers: (0..config.encoder_layers).map(|_| EncoderLayer::zeros(config, device)).collect(),
+            layer_norm: layer_norm(width, LAYER_NORM_EPS, device),
+            dropout: dropout(config.dropout),
+            layerdrop: config.encoder_layerdrop,
+        }
+    }
+
+    /// Every hidden state, `[B, T, D]` each: the first layer's input, then each layer's output, the last one layer normed.
+    ///
+    /// # Panics
+    /// When M or F is not the config's.
+    pub fn hidden_states(&self, spectrograms: Tensor<3>, mut noise: Option<&mut Noise>) -> Vec<Tensor<3>> {
+        let positions = self.embed_positions.weight.val(); // [T, D]
+        let [_, bands, frames] = spectrograms.dims();
+        let wanted = [self.conv1.weight.dims()[1], 2 * positions.dims()[0]];
+        assert_eq!([bands, frames], wanted, "Whisper reads spectrograms of its config's size only");
+        let hidden = spectrograms.swap_dims(1, 2); // [B, F, M]
+        let hidden = gelu(convolve(&self.conv1, hidden)); // [B, F, D]
+        let hidden = gelu(convolve(&self.conv2, hidden)); // [B, T, D]
+        let mut hidden = self.dropout.forward(hidden + positions.unsqueeze_dim(0));
+        let mut states = Vec::with_capacity(self.layers.len() + 1);
+        for layer in &self.layers {
+            states.push(hidden.clone());
+            let skipped = noise.as_deref_mut().is_some_and(|noise| noise.chance(self.layerdrop));
+            if !skipped {
+                hidden = layer.forward(hidden);
+            }
+        }
+        states.push(self.layer_norm.forward(hidden));
+        states
+    }
+}
+
+/// Convolves `[B, T, I]` padded by one silent step on both sides.
+fn convolve(conv: &Conv1d, x: Tensor<3>) -> Tensor<3> {
+    let [batch, _, channels] = x.dims();
+    let silence = Tensor::zeros([batch, 1, channels], &x.device());
+    let padded = Tensor::cat(vec![silence.clone(), x, silence], 1);
+    conv1d(&padded, conv.weight.val(), conv.bias.as_ref().map(Param::val), conv.stride)
+}
+
+/// PyTorch's default; no key of the config says otherwise.
+const LAYER_NORM_EPS: f64 = 1e-5;
+
+/// One transformer block, normed before each half.
+#[derive(Module, Debug)]
+struct EncoderLayer {
+    self_attn: Attention,
+    self_attn_layer_norm: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+    final_layer_norm: LayerNorm,
+    dropout: Dropout,
+    activation_dropout: Dropout,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl EncoderLayer {
+    fn zeros(config: &WhisperConfig, device: &Device) -> Self {
+        let (width, wide) = (config.d_model, config.encoder_ffn_dim);
+        EncoderLayer {
+            self_attn: Attention::zeros(config, device),
+            self_attn_layer_norm: layer_norm(width, LAYER_NORM_EPS, device),
+            fc1: linear(width, wide, true, device),
+            fc2: linear(wide, width, true, device),
+            final_layer_norm: layer_norm(width, LAYER_NORM_EPS, device),
+            dropout: dropout(config.dropout),
+            activation_dropout: dropout(config.activation_dropout),
+            activation: config.activation_function,
+        }
+    }
+
+    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+        let attended = self.self_attn.forward(self.self_attn_layer_norm.forward(hidden.clone()));
+        let hidden = hidden + self.dropout.forward(attended);
+        let wide = self.fc1.forward(self.final_layer_norm.forward(hidden.clone()));
+        let wide = self.activation_dropout.forward(self.activation.forward(wide));
+        hidden + self.dropout.forward(self.fc2.forward(wide))
+    }
+}
+
+/// Multi-head self-attention. The keys have no bias: softmax would cancel it.
+#[derive(Module, Debug)]
+struct Attention {
+    k_proj: Linear,
+    v_proj: Linear,
+    q_proj: Linear,
+    out_proj: Linear,
+    dropout: Dropout,
+    heads: usize,
+}
+
+impl Attention {
+    fn zeros(config: &WhisperConfig, device: &Device) -> Self {
+        let square = |bias| linear(config.d_model, config.d_model, bias, device);
+        Attention {
+            k_proj: square(false),
+            v_proj: square(true),
+            q_proj: square(true),
+            out_proj: square(true),
+            dropout: dropout(config.attention_dropout),
+            heads: config.encoder_attention_heads,
+        }
+    }
+
+    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+        let (query, key) = (self.q_proj.forward(hidden.clone()), self.k_proj.forward(hidden.clone()));
+        let value = self.v_proj.forward(hidden);
+        self.out_proj.forward(attend(query, key, value, self.heads, &self.dropout))
+    }
+}
+
+#[cfg(test)]
+#[path = "whisper_tests.rs"]
+mod tests;

@@ -165,7 +165,7 @@ impl NetworkNumbers for AstConfig {
 impl Classify for AstForAudioClassification {
     type Config = AstConfig;
     const MODEL_TYPE: &'static str = "audio-spectrogram-transformer";
-    const CLASS: &'static str = "AstForAudioClassification";
+    const CLASS: &'static str = "ASTForAudioClassification";
 
     fn zeros(config: &AstConfig, labels: usize, device: &Device) -> Self {
         AstForAudioClassification::zeros(config, labels, device)
@@ -185,6 +185,8 @@ impl Architecture for AstForAudioClassification {
         base: "audio_spectrogram_transformer.",
         head: &["classifier."],
         labels: Some("classifier.dense.weight"),
+        renames: &[],
+        scalars: &[],
         optional: &[],
         unused: &[],
     };

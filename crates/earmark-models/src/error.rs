@@ -39,6 +39,12 @@ pub enum ErrorKind {
         /// What can be run.
         supported: &'static [&'static str],
     },
+    /// `tokenizer.json` is broken, or asks for something that cannot be done.
+    #[error("the tokenizer cannot be used")]
+    BrokenTokenizer(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Sounds or texts that the network cannot take.
+    #[error("{0}")]
+    BadInput(String),
     /// None of the weight files that a checkpoint may have.
     #[error("it has no weights: expected one of {}", expected.join(", "))]
     NoWeights {

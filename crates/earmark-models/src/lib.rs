@@ -21,6 +21,7 @@
 mod activation;
 mod ast;
 mod checks;
+mod clap;
 mod classifier; // Read first: the networks as one.
 mod config;
 mod conv;
@@ -38,6 +39,7 @@ mod weights;
 mod whisper;
 
 pub use ast::{AstConfig, AstForAudioClassification, AstModel};
+pub use clap::{ClapAudioConfig, ClapConfig, ClapModel, ClapTextConfig, ClapTokenizer, Sides, TokenBatch};
 pub use classifier::{Classifier, Classify, Input, MODEL_TYPES, NetworkConfig, NetworkNumbers};
 pub use hubert::HubertForSequenceClassification;
 pub use speech::{FeatExtractNorm, FeatureEncoder, FrameMask, SpeechConfig, SpeechEncoder};

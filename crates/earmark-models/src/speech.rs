@@ -286,6 +286,8 @@ macro_rules! speech_classifier {
                 base: concat!(stringify!($base), "."),
                 head: &["projector.", "classifier.", "layer_weights"],
                 labels: Some("classifier.weight"),
+                renames: &[],
+                scalars: &[],
                 // Only SpecAugment reads it.
                 optional: &[concat!(stringify!($base), ".masked_spec_embed")],
                 unused: $unused,

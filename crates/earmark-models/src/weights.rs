@@ -46,7 +46,7 @@ pub trait Architecture: Module {
 }
 
 /// What the files of an architecture may hold, beside exactly the network's parameters. A name that ends in a dot stands for
-/// all keys that begin with it.
+/// all keys that begin with it, one that begins with a dot for all keys that end in it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Keys {
@@ -57,6 +57,10 @@ pub struct Keys {
     pub head: &'static [&'static str],
     /// The head's last weight: its first dimension counts the labels. `None` for a network without a head.
     pub labels: Option<&'static str>,
+    /// Parts of a checkpoint's keys, and what our fields are called. Each must name one field only, as it is undone to save.
+    pub renames: &'static [(&'static str, &'static str)],
+    /// Parameters that are a single number: of no dimension in a file, and of one here.
+    pub scalars: &'static [&'static str],
     /// Parameters that a checkpoint may lack, as the reference draws them anew as well.
     pub optional: &'static [&'static str],
     /// Keys that are read past, each with its reason. Anything else left over is an error.
@@ -64,6 +68,10 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// A network without a head, whose keys are a file's as they are.
+    pub(crate) const WHOLE: Keys =
+        Keys { base: "", head: &[], labels: None, renames: &[], scalars: &[], optional: &[], unused: &[] };
+
     fn is_head(&self, key: &str) -> bool {
         stands_for(self.head, key)
     }
@@ -78,7 +86,11 @@ impl Keys {
 }
 
 fn stands_for(names: &[&str], key: &str) -> bool {
-    names.iter().any(|name| if name.ends_with('.') { key.starts_with(name) } else { key == *name })
+    names.iter().any(|name| match name {
+        _ if name.ends_with('.') => key.starts_with(name),
+        _ if name.starts_with('.') => key.ends_with(name),
+        _ => key == *name,
+    })
 }
 
 /// The tensors of a checkpoint, by the file's names. Nothing is read until it is used.
@@ -129,11 +141,14 @@ impl Checkpoint {
                 (true, false) => key.strip_prefix(keys.base).unwrap_or(key).to_owned(),
                 _ => key.clone(),
             };
-            for (theirs, ours) in RENAMES {
+            for (theirs, ours) in RENAMES.iter().chain(keys.renames) {
                 name = name.replace(theirs, ours);
             }
             let mut tensor = tensor.clone();
             tensor.name = name.clone();
+            if keys.scalars.contains(&name.as_str()) && tensor.shape.is_empty() {
+                tensor.shape = [1].into();
+            }
             if renamed.insert(name.clone(), tensor).is_some() {
                 return Err(ErrorKind::BrokenWeights(format!("`{name}` is there twice, under two names")));
             }
@@ -301,7 +316,11 @@ pub fn save<M: Architecture>(network: &M, path: &Path) -> Result<(), Error> {
                 name = format!("{stem}{theirs}");
             }
         }
-        let shape = tensor.shape.to_vec();
+        for (theirs, ours) in M::KEYS.renames {
+            name = name.replace(ours, theirs);
+        }
+        let is_scalar = M::KEYS.scalars.contains(&name.as_str());
+        let shape = if is_scalar { Vec::new() } else { tensor.shape.to_vec() };
         tensors.push((name, Lazy(tensor, shape)));
     }
     let metadata = [("format".to_owned(), "pt".to_owned())].into();

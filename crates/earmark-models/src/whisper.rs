@@ -185,6 +185,8 @@ impl Architecture for WhisperForAudioClassification {
         base: "model.", // in the files of speech recognisers, which classifiers are fine-tuned from
         head: &["projector.", "classifier.", "layer_weights"],
         labels: Some("classifier.weight"),
+        renames: &[],
+        scalars: &[],
         optional: &[],
         unused: &[
             ("decoder.", "writes text, which a classifier does not"),

@@ -1,6 +1,7 @@
 //! The `earmark` command: hear a sound, name it.
 //!
 //! One file per command, thin over the crates. Results go to stdout, everything else to stderr.
+#![allow(rustdoc::broken_intra_doc_links, reason = "the comments on arguments are help texts")]
 
 mod classify;
 mod decode;

@@ -14,7 +14,7 @@
 //! # Ok::<(), earmark_models::ErrorKind>(())
 //! ```
 //!
-//! It knows no sound files, no sample rates and no network. [`Checkpoint`] alone opens files: the weights.
+//! It knows no sound files, no sample rates and no network. [`ModelConfig`] and [`Checkpoint`] alone open files.
 //! Everything runs on the burn [`Device`](burn::tensor::Device) it is given; none is ever assumed.
 #![forbid(unsafe_code)]
 

@@ -3,4 +3,4 @@
 
 mod decode;
 
-libfuzzer_sys::fuzz_target!(|file: &[u8]| decode::decode(file));
+libfuzzer_sys::fuzz_target!(init: decode::guarded(), |file: &[u8]| decode::decode(file));

@@ -4,6 +4,7 @@ mod channels;
 mod damage;
 mod formats;
 mod hostile;
+mod readme;
 mod reference;
 mod sources;
 mod write;

@@ -7,7 +7,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use earmark_audio::{DecodeOptions, decode_file};
 use earmark_data::AudioDataset;
 use earmark_models::{Input, NetworkConfig, SpeechConfig};
-use earmark_train::{Clips, Ear, Learner, Recipe, SplitFile, Start, evaluate};
+use earmark_pipeline::Pretrained;
+use earmark_train::{Clips, Ear, Recipe, SplitFile, Start, evaluate};
 
 use crate::{finish, golden, job};
 
@@ -40,7 +41,7 @@ fn recipe() -> Recipe {
 }
 
 /// The logits of a file, without anything of the training: as `classify` gets them.
-fn hear(learner: &Learner, file: &Path) -> Vec<f32> {
+fn hear(learner: &Pretrained, file: &Path) -> Vec<f32> {
     let heard = decode_file(file, &DecodeOptions::default()).unwrap();
     // The clips are at the model's rate already.
     let samples = learner.preprocessor.extract(&heard.waveform).unwrap().data;
@@ -58,7 +59,7 @@ fn a_new_network_learns_chirps_from_hisses_and_hums_and_hands_out_what_it_learne
     assert!(finished.report.accuracy > 0.8, "{:?}", finished.report); // Chance is a third.
 
     let device = Device::flex();
-    let learner = Learner::open(&finished.model, &device).unwrap();
+    let learner = Pretrained::open(&finished.model, &device).unwrap();
     let mut dataset = AudioDataset::open_folder(&data).unwrap();
     let held_out = SplitFile::read(&run).unwrap().test;
     dataset.clips.retain(|clip| held_out.contains(&clip.name));

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use earmark_data::{AudioDataset, torch_randperm};
+use earmark_pipeline::Pretrained;
 use earmark_testkit::{Golden, assert_close, reference};
-use earmark_train::{Clips, Ear, Learner, Recipe, SplitFile, Start, StepDone, evaluate};
+use earmark_train::{Clips, Ear, Recipe, SplitFile, Start, StepDone, evaluate};
 use serde::Deserialize;
 
 use crate::{finish, golden, job, metrics};
@@ -187,7 +188,8 @@ impl Pair {
         let diary: Vec<_> = lines.iter().filter(|line| line.get("eval_loss").is_some()).collect();
         for epoch in 1..=self.want.settings.epochs {
             let device = Device::flex();
-            let learner = Learner::open(&self.checkpoint(epoch * per_epoch), &device).expect("it is whole");
+            let learner =
+                Pretrained::open(&self.checkpoint(epoch * per_epoch), &device).expect("it is whole");
             let recipe = self.want.recipe();
             let ear = Ear::new(&learner, &recipe);
             let (clips, _) = Clips::open(&dataset, ear, false, &|_| {}).expect("every clip is sound");

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args as ClapArgs, ValueEnum};
 use earmark_data::{AudioDataset, TestSize, train_test_split};
 use earmark_labels::{LabelId, LabelSet};
-use earmark_train::{Clips, Ear, EvaluationReport, Learner, Recipe, SplitFile, confusion_svg, evaluate};
+use earmark_pipeline::Pretrained;
+use earmark_train::{Clips, Ear, EvaluationReport, Recipe, SplitFile, confusion_svg, evaluate};
 
 use crate::Done;
 use crate::device::DeviceArgs;
@@ -100,7 +101,7 @@ pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
     let mut left_out = Vec::new();
     let (learner, model, recipe, dataset, part) = match (&args.model, &args.data) {
         (Some(model), Some(data)) => {
-            let learner = Learner::open(&args.hub.model(model)?, &device)?;
+            let learner = Pretrained::open(&args.hub.model(model)?, &device)?;
             let mut dataset = AudioDataset::open_folder(data)?;
             let mut recipe = Recipe::new("eval", model, &dataset.name);
             recipe.test_size = args.test_size;
@@ -129,7 +130,7 @@ pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
                     run.display()
                 );
             }
-            let learner = Learner::open(&folder, &device)?;
+            let learner = Pretrained::open(&folder, &device)?;
             let mut dataset = AudioDataset::open_folder(&recipe.data)?;
             keep_named(&mut dataset, &SplitFile::read(&run)?.test)?;
             dataset.name.clone_from(&recipe.dataset);
@@ -190,7 +191,7 @@ fn keep_named(dataset: &mut AudioDataset, names: &[String]) -> Result<()> {
 }
 
 /// Numbers the classes as the model does: by name, for two tools may count them in different orders.
-fn name_by_model(mut dataset: AudioDataset, learner: &Learner) -> Result<AudioDataset> {
+fn name_by_model(mut dataset: AudioDataset, learner: &Pretrained) -> Result<AudioDataset> {
     let model = LabelSet::from_names(learner.config.labels().iter().cloned())?;
     for clip in &mut dataset.clips {
         let name = dataset.labels.name(clip.label).unwrap_or_default();

@@ -1,4 +1,6 @@
 use clap::{Args, ValueEnum};
+use earmark_audio::DecodeOptions;
+use earmark_pipeline::Hearing;
 use earmark_train::{DownmixName, ResamplerName};
 
 /// How files become what a model hears.
@@ -38,6 +40,12 @@ enum Compat {
 }
 
 impl HearingArgs {
+    /// Both, and the usual cap on duration.
+    pub(crate) fn hearing(&self) -> Hearing {
+        let decode = DecodeOptions { downmix: self.downmix().into(), ..DecodeOptions::default() };
+        Hearing { decode, resampler: self.resampler().into() }
+    }
+
     /// What the flags say, or the default.
     pub(crate) fn resampler(&self) -> ResamplerName {
         match (self.resampler, self.compat) {

@@ -10,10 +10,15 @@ mod error;
 mod eval;
 mod features;
 mod hearing;
+mod inputs;
+mod job;
+mod journal;
 mod model;
 mod progress;
+mod rows;
 mod table;
 mod train;
+mod zero_shot;
 
 use std::num::NonZero;
 use std::process::ExitCode;
@@ -43,7 +48,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Classify(classify::Args),
+    Classify(Box<classify::Args>),
+    ZeroShot(Box<zero_shot::Args>),
     Train(Box<train::Args>),
     Eval(eval::Args),
     Decode(decode::Args),
@@ -78,7 +84,8 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let done = match cli.command {
-        Command::Classify(args) => classify::run(&args),
+        Command::Classify(args) => classify::run(&args, cli.quiet),
+        Command::ZeroShot(args) => zero_shot::run(&args, cli.quiet),
         Command::Train(args) => train::run(&args, cli.quiet),
         Command::Eval(args) => eval::run(&args, cli.quiet),
         Command::Decode(args) => decode::run(&args),

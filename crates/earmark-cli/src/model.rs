@@ -33,6 +33,17 @@ impl HubArgs {
         Ok(self.open()?.fetch_model(&repo)?)
     }
 
+    /// As [`model`](Self::model), with the tokenizer of a model that reads text.
+    pub(crate) fn text_model(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.model(name)?;
+        if !folder.join("tokenizer.json").exists() && !PathBuf::from(name).is_dir() {
+            let id = name.split('@').next().unwrap_or(name);
+            let commit = folder.file_name().unwrap_or_default().to_string_lossy();
+            self.open()?.fetch(&Repo::model(&format!("{id}@{commit}"))?, "tokenizer.json")?;
+        }
+        Ok(folder)
+    }
+
     /// The file that says what a model is given to hear.
     pub(crate) fn preprocessor(&self, name: &str) -> Result<PathBuf> {
         const FILE: &str = "preprocessor_config.json";

@@ -73,7 +73,8 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, ErrorKind> {
     Ok(found)
 }
 
-fn is_sound(path: &Path) -> bool {
+/// Whether a file is called as sound files are; what is in it is found out when it is decoded.
+pub fn is_sound(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }

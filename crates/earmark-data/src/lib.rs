@@ -31,5 +31,6 @@ mod split;
 
 pub use dataset::{About, AudioDataset, Clip};
 pub use error::{Error, ErrorKind, Task};
+pub use folder::is_sound;
 pub use rng::{permutation, torch_randperm};
 pub use split::{Split, TestSize, train_test_split};

@@ -178,6 +178,13 @@ impl Classify for AstForAudioClassification {
             Input::Waveforms { .. } => panic!("this network hears spectrograms"),
         }
     }
+
+    fn embed(&self, input: Input) -> Tensor<2> {
+        match input {
+            Input::Spectrograms(spectrograms) => self.audio_spectrogram_transformer.pooled(spectrograms),
+            Input::Waveforms { .. } => panic!("this network hears spectrograms"),
+        }
+    }
 }
 
 impl Architecture for AstForAudioClassification {
@@ -213,8 +220,7 @@ impl AstForAudioClassification {
     /// # Panics
     /// When T or F is not the config's.
     pub fn forward(&self, spectrograms: Tensor<3>) -> Tensor<2> {
-        let hidden = self.audio_spectrogram_transformer.forward(spectrograms); // [B, 2 + N, D]
-        let pooled = hidden.narrow(1, 0, 2).mean_dim(1).squeeze_dim(1); // [B, D]
+        let pooled = self.audio_spectrogram_transformer.pooled(spectrograms); // [B, D]
         self.classifier.forward(pooled) // [B, L]
     }
 
@@ -258,6 +264,11 @@ impl AstModel {
         );
         let embedded = self.embeddings.forward(spectrograms);
         self.layernorm.forward(self.encoder.forward(embedded))
+    }
+
+    /// The mean of the two tokens that stand for the whole clip, `[B, D]`.
+    fn pooled(&self, spectrograms: Tensor<3>) -> Tensor<2> {
+        self.forward(spectrograms).narrow(1, 0, 2).mean_dim(1).squeeze_dim(1)
     }
 }
 

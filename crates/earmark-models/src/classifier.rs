@@ -34,6 +34,10 @@ pub trait NetworkNumbers: Serialize + DeserializeOwned {
     fn min_samples(&self) -> usize;
     /// The spectrogram the network hears, without the batch; `None` for a network that hears samples.
     fn spectrogram(&self) -> Option<[usize; 2]>;
+    /// Whether zeros behind a clip leave its answer as it is, once the network is told how long the clip is.
+    fn padding_is_harmless(&self) -> bool {
+        false
+    }
 }
 
 /// A network that turns what an extractor makes into logits.
@@ -48,6 +52,8 @@ pub trait Classify: Architecture {
     fn zeros(config: &Self::Config, labels: usize, device: &Device) -> Self;
     /// Logits `[B, L]`; `noise` switches the random regularisers of training on.
     fn classify(&self, input: Input, noise: Option<&mut Noise>) -> Tensor<2>;
+    /// One vector for each clip, `[B, D]`: the last hidden states as the network pools them, before its head.
+    fn embed(&self, input: Input) -> Tensor<2>;
 }
 
 /// What a network hears.
@@ -130,6 +136,12 @@ macro_rules! networks {
                 match self { $(NetworkConfig::$name(config) => NetworkNumbers::spectrogram(config),)+ }
             }
 
+            /// Whether zeros behind a clip leave its answer as it is, once the network is told how long the clip is. A norm
+            /// over time, as in base models, hears them.
+            pub fn padding_is_harmless(&self) -> bool {
+                match self { $(NetworkConfig::$name(config) => NetworkNumbers::padding_is_harmless(config),)+ }
+            }
+
             /// The same with every random regulariser off.
             #[must_use]
             pub fn without_dropout(self) -> NetworkConfig {
@@ -197,6 +209,14 @@ macro_rules! networks {
             /// When the input is not of the kind that the network's own extractor makes.
             pub fn forward(&self, input: Input, noise: Option<&mut Noise>) -> Tensor<2> {
                 match self { $(Classifier::$name(network) => network.classify(input, noise),)+ }
+            }
+
+            /// One vector for each clip, `[B, D]`: the last hidden states as the network pools them, before its head.
+            ///
+            /// # Panics
+            /// As [`forward`](Self::forward).
+            pub fn embed(&self, input: Input) -> Tensor<2> {
+                match self { $(Classifier::$name(network) => network.embed(input),)+ }
             }
         }
     };

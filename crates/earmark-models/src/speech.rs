@@ -165,6 +165,11 @@ impl NetworkNumbers for SpeechConfig {
     fn spectrogram(&self) -> Option<[usize; 2]> {
         None
     }
+
+    fn padding_is_harmless(&self) -> bool {
+        // A group norm takes its mean over the padding too, and a batch norm makes something of its zeros.
+        self.feat_extract_norm == FeatExtractNorm::Layer && !self.conv_pos_batch_norm
+    }
 }
 
 /// What normalises inside the convolutional encoder.
@@ -311,6 +316,17 @@ macro_rules! speech_classifier {
             ) -> burn::tensor::Tensor<2> {
                 match input {
                     $crate::Input::Waveforms { values, lengths } => self.forward(values, lengths.as_deref(), noise),
+                    $crate::Input::Spectrograms(_) => panic!("a speech encoder hears waveforms"),
+                }
+            }
+
+            fn embed(&self, input: $crate::Input) -> burn::tensor::Tensor<2> {
+                match input {
+                    $crate::Input::Waveforms { values, lengths } => {
+                        let (states, mask) = self.$base.hidden_states(values, lengths.as_deref(), None);
+                        let last = $crate::speech::mix(states, None); // [B, T, D]
+                        $crate::speech::masked_mean(last, mask.as_ref())
+                    }
                     $crate::Input::Spectrograms(_) => panic!("a speech encoder hears waveforms"),
                 }
             }

@@ -178,6 +178,17 @@ impl Classify for WhisperForAudioClassification {
             Input::Waveforms { .. } => panic!("this network hears spectrograms"),
         }
     }
+
+    fn embed(&self, input: Input) -> Tensor<2> {
+        match input {
+            Input::Spectrograms(spectrograms) => {
+                let states = self.encoder.hidden_states(spectrograms, None);
+                let last = states.into_iter().next_back().expect("an encoder gives at least its input");
+                last.mean_dim(1).squeeze_dim(1)
+            }
+            Input::Waveforms { .. } => panic!("this network hears spectrograms"),
+        }
+    }
 }
 
 impl Architecture for WhisperForAudioClassification {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, While as _};
 use crate::landing::land_folder;
-use crate::learner::Learner;
 use crate::metrics::{EpochRecord, StepRecord};
+use earmark_pipeline::Pretrained;
 
 const STATE: &str = "trainer_state.json";
 const OPTIMIZER: &str = "optimizer.bpk";
@@ -48,7 +48,7 @@ pub(crate) fn folder(run: &Path, step: u64) -> PathBuf {
 /// Writes a checkpoint: the model as `transformers` reads it, the optimizer, and the state; whole or not at all.
 pub(crate) fn save(
     run: &Path,
-    learner: &Learner,
+    learner: &Pretrained,
     optimizer: &ModuleOptimizer,
     state: &State,
 ) -> Result<(), Error> {

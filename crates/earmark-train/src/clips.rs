@@ -7,8 +7,8 @@ use earmark_features::{Features, PadOptions, Preprocessor, Resampler, resample};
 use rayon::prelude::*;
 
 use crate::error::{BadClip, Error, ErrorKind, While as _, chain};
-use crate::learner::Learner;
 use crate::recipe::Recipe;
+use earmark_pipeline::Pretrained;
 
 /// Clips of a dataset as the model hears them: decoded, resampled, cut, normalised.
 ///
@@ -41,7 +41,7 @@ pub struct Ear {
 
 impl Ear {
     /// What `learner` hears by under `recipe`.
-    pub fn new(learner: &Learner, recipe: &Recipe) -> Ear {
+    pub fn new(learner: &Pretrained, recipe: &Recipe) -> Ear {
         let preprocessor = learner.preprocessor.clone();
         let rate = f64::from(preprocessor.sampling_rate().hz());
         Ear {

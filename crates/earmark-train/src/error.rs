@@ -28,6 +28,9 @@ pub enum ErrorKind {
     /// The labels are at fault.
     #[error(transparent)]
     Labels(#[from] earmark_labels::Error),
+    /// The model could not be opened or written.
+    #[error(transparent)]
+    Pipeline(earmark_pipeline::ErrorKind),
     /// The model files are at fault.
     #[error(transparent)]
     Model(#[from] earmark_models::Error),
@@ -98,6 +101,12 @@ impl ErrorKind {
     /// Says what was tried.
     pub(crate) fn while_(self, doing: impl Into<String>) -> Error {
         Error { doing: doing.into(), kind: Box::new(self) }
+    }
+}
+
+impl From<earmark_pipeline::Error> for Error {
+    fn from(error: earmark_pipeline::Error) -> Error {
+        ErrorKind::Pipeline(*error.kind).while_(error.doing)
     }
 }
 

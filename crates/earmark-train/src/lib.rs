@@ -1,6 +1,6 @@
 //! Fine-tuning: recipes, loop, metrics, checkpoints, export, evaluation.
 //!
-//! [`train`] runs a [`Job`]: it hears every clip once ([`Clips`]), splits them, teaches a [`Learner`] by the choices of a
+//! [`train`] runs a [`Job`]: it hears every clip once ([`Clips`]), splits them, teaches a [`Pretrained`](earmark_pipeline::Pretrained) by the choices of a
 //! [`Recipe`], and leaves a folder with the recipe, the split, the diary, the checkpoints and the best model, which
 //! `transformers` opens. The arithmetic is that of the Hugging Face Trainer (transformers 5.23.0 `trainer.py`): order of
 //! the clips, learning rate, clipping, which checkpoint is best. `tests/golden/train` holds a reference run, and the tests
@@ -15,8 +15,8 @@ mod clips;
 mod error;
 mod evaluate;
 mod figure;
+mod fresh;
 mod landing;
-mod learner;
 mod metrics;
 mod optimizer;
 mod recipe;
@@ -34,7 +34,7 @@ pub use clips::{Clips, Ear};
 pub use error::{BadClip, Error, ErrorKind};
 pub use evaluate::{Evaluation, evaluate};
 pub use figure::{confusion_svg, curves_svg};
-pub use learner::{Fresh, Learner};
+pub use fresh::Fresh;
 pub use metrics::{ClassReport, ConfusionMatrix, EpochRecord, EvaluationReport, StepRecord, wilson_interval};
 pub use recipe::{DownmixName, Precision, Recipe, ResamplerName};
 pub use recipes::{PRESETS, gtzan, preset, sample};

@@ -25,7 +25,9 @@ use crate::error::{BadClip, Error, ErrorKind, While as _};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::figure::{confusion_png, confusion_svg};
 use crate::landing::{land_file, land_folder};
-use crate::learner::{Fresh, Learner};
+use earmark_pipeline::Pretrained;
+
+use crate::fresh::Fresh;
 use crate::metrics::{ConfusionMatrix, EpochRecord, EvaluationReport, StepRecord};
 use crate::optimizer::{adamw, clip_global, number_parameters};
 use crate::recipe::Recipe;
@@ -224,7 +226,7 @@ struct Run<'a> {
     test: Vec<usize>,
     plan: Plan,
     /// The configuration and the ear; its weights are those the run began with.
-    learner: Learner,
+    learner: Pretrained,
     optimization: Optimization,
     state: State,
 }
@@ -254,16 +256,16 @@ impl<'a> Run<'a> {
         let (mut state, mut optimizer) = (State::default(), adamw(recipe));
         let learner = match &job.start {
             Start::Model(dir) => {
-                let (learner, new) = Learner::start_from(dir, &fresh, device)?;
+                let (learner, new) = fresh.start_from(dir, device)?;
                 watch(&Event::NewParameters(&new));
                 learner
             }
-            Start::Scratch(config) => Learner::from_scratch(NetworkConfig::clone(config), &fresh, device)?,
+            Start::Scratch(config) => fresh.from_scratch(NetworkConfig::clone(config), device)?,
             Start::Resume => {
                 let (dir, found) = checkpoint::newest(output)?;
                 state = found;
                 optimizer = checkpoint::restore(optimizer, &dir)?;
-                Learner::open(&dir, device)?
+                Pretrained::open(&dir, device)?
             }
         };
 
@@ -392,11 +394,11 @@ impl<'a> Run<'a> {
     }
 
     /// The learner with the weights of this moment.
-    fn now(&self) -> Learner {
-        Learner { network: self.optimization.network().valid(), ..self.learner.clone() }
+    fn now(&self) -> Pretrained {
+        Pretrained { network: self.optimization.network().valid(), ..self.learner.clone() }
     }
 
-    fn judge(&self, learner: &Learner) -> Result<Evaluation, Error> {
+    fn judge(&self, learner: &Pretrained) -> Result<Evaluation, Error> {
         let Run { job, watch, clips, test, .. } = self;
         let total = test.len();
         let mut progress = |done| watch(&Event::Evaluating { done, total });
@@ -408,7 +410,7 @@ impl<'a> Run<'a> {
         let Run { job: Job { recipe, output, device, .. }, plan, state, .. } = self;
         let best = state.best.expect("every epoch is evaluated before the run is finished");
         // Opened from its files: the scores are those of what is handed out.
-        let learner = Learner::open(&checkpoint::folder(output, best.step), device)?;
+        let learner = Pretrained::open(&checkpoint::folder(output, best.step), device)?;
         let evaluation = self.judge(&learner)?;
         let report = evaluation.report(&recipe.dataset, "test", &recipe.model, &plan.labels);
 

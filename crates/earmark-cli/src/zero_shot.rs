@@ -1,0 +1,119 @@
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args as ClapArgs;
+use earmark_audio::{SampleRate, Waveform};
+use earmark_features::Features;
+use earmark_labels::{LabelSet, Scores, TopK};
+use earmark_pipeline::{Candidates, Error, HYPOTHESIS_TEMPLATE, ZeroShotClassifier};
+
+use crate::Done;
+use crate::device::DeviceArgs;
+use crate::hearing::HearingArgs;
+use crate::job::{self, Asking, JobArgs, Model};
+use crate::model::HubArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  earmark zero-shot clip.wav --labels \"dog,vacuum cleaner\" --model laion/clap-htsat-unfused
+  earmark zero-shot clip.wav --label \"rain, heavy\" --label wind --template \"{}\" --model ./clap
+  earmark zero-shot recordings --labels-file labels.txt -o heard.csv --model ./clap";
+
+/// Name what is heard by labels of your own, with a CLAP model.
+///
+/// The scores of a file sum to one over the labels given: name what else there may be, or the best of wrong labels wins.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    job: JobArgs,
+
+    /// Labels, with commas between them.
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Labels")]
+    labels: Vec<String>,
+
+    /// A label, commas and all; as often as needed.
+    #[arg(long, value_name = "LABEL", help_heading = "Labels")]
+    label: Vec<String>,
+
+    /// A file with a label on each line.
+    #[arg(long, value_name = "FILE", help_heading = "Labels")]
+    labels_file: Option<PathBuf>,
+
+    /// The sentence that the model reads, with {} where the label goes.
+    #[arg(long, value_name = "TEXT", default_value = HYPOTHESIS_TEMPLATE, help_heading = "Labels")]
+    template: String,
+
+    /// The CLAP model: a Hub id, with @REVISION if need be, or a folder in Hugging Face layout.
+    #[arg(long, value_name = "ID|DIR")]
+    model: String,
+
+    #[command(flatten)]
+    hearing: HearingArgs,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
+struct Asked {
+    classifier: ZeroShotClassifier,
+    candidates: Candidates,
+}
+
+impl Model for Asked {
+    fn sampling_rate(&self) -> SampleRate {
+        self.classifier.sampling_rate()
+    }
+
+    fn least(&self) -> usize {
+        1 // Its extractor fills any clip up.
+    }
+
+    fn labels(&self) -> &LabelSet {
+        self.candidates.labels()
+    }
+
+    fn features(&self, clip: &Waveform) -> Result<Features, Error> {
+        self.classifier.features(clip)
+    }
+
+    fn scores(&self, clips: &[Features]) -> Result<Vec<Vec<f32>>, Error> {
+        let score = |clip| Ok(Scores::Softmax.apply(&self.classifier.logits(clip, &self.candidates)?));
+        clips.iter().map(score).collect()
+    }
+}
+
+pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
+    let labels = args.all_labels()?;
+    let (device, _) = args.device.open()?;
+    let classifier = ZeroShotClassifier::open(args.hub.text_model(&args.model)?, &device)?;
+    let candidates = classifier.candidates(&labels, &args.template)?;
+    let asking = Asking {
+        hearing: args.hearing.hearing(),
+        settings: format!("{} {labels:?} {:?} {:?}", args.model, args.template, args.hearing),
+        usual_top_k: TopK::All,
+    };
+    job::run(&args.job, &asking, &Asked { classifier, candidates }, quiet)
+}
+
+impl Args {
+    fn all_labels(&self) -> Result<Vec<String>> {
+        let from_file = match &self.labels_file {
+            Some(path) => {
+                fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?
+            }
+            None => String::new(),
+        };
+        let all = self.labels.iter().chain(&self.label).map(String::as_str).chain(from_file.lines());
+        let labels: Vec<String> =
+            all.map(|label| label.trim().to_owned()).filter(|label| !label.is_empty()).collect();
+        if labels.is_empty() {
+            bail!("there are no labels: pass --labels \"dog,rain\", --label LABEL or --labels-file FILE");
+        }
+        Ok(labels)
+    }
+}

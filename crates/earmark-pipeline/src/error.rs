@@ -1,0 +1,87 @@
+use earmark_audio::SampleRate;
+
+/// A model that could not be opened, or a sound that it could not be asked about: what was tried, and why it failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}")]
+#[non_exhaustive]
+pub struct Error {
+    /// What was tried, such as `cannot open the model in `models/ast``.
+    pub doing: String,
+    /// Why it failed.
+    #[source]
+    pub kind: Box<ErrorKind>,
+}
+
+/// Why a model could not be opened or asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The sound is at fault.
+    #[error(transparent)]
+    Audio(#[from] earmark_audio::Error),
+    /// The extractor refused a clip or a preprocessor configuration.
+    #[error(transparent)]
+    Features(#[from] earmark_features::Error),
+    /// The labels are at fault.
+    #[error(transparent)]
+    Labels(#[from] earmark_labels::Error),
+    /// The model files are at fault.
+    #[error(transparent)]
+    Model(#[from] earmark_models::Error),
+    /// The network cannot be built, or cannot take what it was given.
+    #[error(transparent)]
+    Network(#[from] earmark_models::ErrorKind),
+    /// `config.json` is not what it should be.
+    #[error("it is not the JSON it should be")]
+    Json(#[from] serde_json::Error),
+    /// An extractor that the model does not hear by.
+    #[error("`feature_extractor_type` {0}")]
+    OtherExtractor(String),
+    /// The model would not make a single frame of it.
+    #[error("it is {samples} samples at {rate}, and the model needs {least}")]
+    TooShort {
+        /// Samples of the clip at the model's rate.
+        samples: usize,
+        /// The model's rate.
+        rate: SampleRate,
+        /// Samples it needs.
+        least: usize,
+    },
+    /// A model of another kind than the one asked for.
+    #[error("`model_type` is `{found}`: {advice}")]
+    OtherKind {
+        /// What `config.json` says.
+        found: String,
+        /// What can be done with such a model.
+        advice: &'static str,
+    },
+    /// A template without a place for the label.
+    #[error("the template `{0}` has no {{}} where the label goes")]
+    Template(String),
+    /// Windows that cannot be cut.
+    #[error("{0}")]
+    Windows(String),
+    /// What the device computed cannot be read.
+    #[error("the device gave no numbers: {0}")]
+    Device(String),
+}
+
+impl ErrorKind {
+    pub(crate) fn while_(self, doing: impl Into<String>) -> Error {
+        Error { doing: doing.into(), kind: Box::new(self) }
+    }
+}
+
+/// Wraps whatever a library returned with what was tried.
+pub(crate) trait While<T> {
+    fn while_(self, doing: impl FnOnce() -> String) -> Result<T, Error>;
+}
+
+impl<T, E: Into<ErrorKind>> While<T> for Result<T, E> {
+    fn while_(self, doing: impl FnOnce() -> String) -> Result<T, Error> {
+        self.map_err(|error| error.into().while_(doing()))
+    }
+}

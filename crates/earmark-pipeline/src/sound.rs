@@ -1,0 +1,107 @@
+use std::path::{Path, PathBuf};
+
+use earmark_audio::{
+    DecodeOptions, Decoded, Downmix, SampleRate, Warning, Waveform, decode_bytes, decode_file,
+};
+use earmark_features::{Resampler, resample};
+
+use crate::error::{Error, While as _};
+
+/// Something to hear. Samples without a rate are none: make a [`Waveform`] of them.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Sound {
+    /// A file in any format that `earmark-audio` reads.
+    File(PathBuf),
+    /// The bytes of such a file.
+    Bytes(Vec<u8>),
+    /// Mono samples at a known rate.
+    Waveform(Waveform),
+}
+
+impl From<&str> for Sound {
+    fn from(path: &str) -> Sound {
+        Sound::File(path.into())
+    }
+}
+
+impl From<&Path> for Sound {
+    fn from(path: &Path) -> Sound {
+        Sound::File(path.into())
+    }
+}
+
+impl From<PathBuf> for Sound {
+    fn from(path: PathBuf) -> Sound {
+        Sound::File(path)
+    }
+}
+
+impl From<Vec<u8>> for Sound {
+    fn from(bytes: Vec<u8>) -> Sound {
+        Sound::Bytes(bytes)
+    }
+}
+
+impl From<Waveform> for Sound {
+    fn from(clip: Waveform) -> Sound {
+        Sound::Waveform(clip)
+    }
+}
+
+/// How a sound becomes what a model hears: one channel, at its rate.
+#[derive(Debug, Clone, Default)]
+pub struct Hearing {
+    /// How channels become one, and the longest clip.
+    pub decode: DecodeOptions,
+    /// How clips get to the model's rate.
+    pub resampler: Resampler,
+}
+
+/// A clip at a model's rate.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Heard {
+    /// The clip.
+    pub waveform: Waveform,
+    /// How long it plays, in seconds.
+    pub duration: f64,
+    /// What was wrong with its file.
+    pub warnings: Vec<Warning>,
+}
+
+impl Hearing {
+    /// As the reference's pipeline hears a file: `0.7071 * (L + R)`, and torchaudio's resampler in place of ffmpeg's.
+    pub fn as_transformers() -> Hearing {
+        let decode = DecodeOptions { downmix: Downmix::Sqrt2, ..DecodeOptions::default() };
+        Hearing { decode, resampler: Resampler::Torchaudio }
+    }
+
+    /// Decodes `sound` and gets it to `rate`.
+    ///
+    /// # Errors
+    /// When it is no sound, or is at a rate that none is recorded at.
+    pub fn hear(&self, sound: impl Into<Sound>, rate: SampleRate) -> Result<Heard, Error> {
+        let sound = sound.into();
+        let name = name(&sound);
+        let doing = || format!("cannot hear {name}");
+        let decoded = |decoded: Decoded| (decoded.waveform, decoded.warnings);
+        let (waveform, warnings) = match sound {
+            Sound::File(path) => decode_file(path, &self.decode).map(decoded).while_(doing)?,
+            Sound::Bytes(bytes) => decode_bytes(bytes, &self.decode).map(decoded).while_(doing)?,
+            Sound::Waveform(waveform) => (waveform, Vec::new()),
+        };
+        let duration = waveform.duration().as_secs_f64();
+        let waveform = resample(waveform, rate, self.resampler).while_(doing)?;
+        Ok(Heard { waveform, duration, warnings })
+    }
+}
+
+/// What an error calls it.
+fn name(sound: &Sound) -> String {
+    match sound {
+        Sound::File(path) => format!("`{}`", path.display()),
+        Sound::Bytes(_) => "the bytes given".to_owned(),
+        Sound::Waveform(_) => "the clip given".to_owned(),
+    }
+}

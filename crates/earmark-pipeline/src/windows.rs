@@ -1,0 +1,169 @@
+//! Long recordings, heard window by window in bounded memory.
+
+use std::time::Duration;
+
+use earmark_audio::{Decoder, SampleRate, Warning, Waveform};
+use earmark_features::StreamResampler;
+
+use crate::error::{Error, ErrorKind, While as _};
+use crate::sound::Hearing;
+
+/// How a recording is cut: windows of one length, each a hop after the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Windows {
+    /// How long a window is.
+    pub length: Duration,
+    /// How far the next one begins after this one; the length for windows side by side.
+    pub hop: Duration,
+}
+
+/// Where a window lies, in seconds from the beginning.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window {
+    /// Its first sample.
+    pub start: f64,
+    /// Behind its last one.
+    pub end: f64,
+}
+
+/// A window and what is heard in it, at the model's rate.
+#[derive(Debug, Clone)]
+pub struct WindowSpan {
+    /// Where it lies.
+    pub window: Window,
+    /// What is heard.
+    pub waveform: Waveform,
+}
+
+impl Windows {
+    /// Cuts what `decoder` gives, resampled to `rate` as one stream: a window holds the very samples that the whole recording
+    /// has there. The last window may be shorter; it is there when it holds sound that no window before it holds, and then at
+    /// least `least` samples, or is the only one.
+    ///
+    /// # Errors
+    /// A length or hop of no sample, or windows of more than an hour.
+    pub fn cut(
+        self,
+        decoder: Decoder,
+        hearing: &Hearing,
+        rate: SampleRate,
+        least: usize,
+    ) -> Result<WindowIter, Error> {
+        let origin = decoder.origin().to_string();
+        let doing = || format!("cannot cut windows from {origin}");
+        let samples = |length: Duration| (length.as_secs_f64() * f64::from(rate.hz())).round() as usize;
+        let (length, hop) = (samples(self.length), samples(self.hop));
+        if length == 0 || hop == 0 || self.length > Duration::from_secs(3600) {
+            let why = format!(
+                "windows of {:?} every {:?}: expected more than nothing, up to an hour",
+                self.length, self.hop
+            );
+            return Err(ErrorKind::Windows(why).while_(doing()));
+        }
+        let resampler = match decoder.rate() == rate {
+            true => None,
+            false => Some(StreamResampler::new(decoder.rate(), rate, hearing.resampler).while_(doing)?),
+        };
+        let least = least.min(length);
+        Ok(WindowIter {
+            decoder,
+            resampler,
+            rate,
+            length,
+            hop,
+            least,
+            held: Vec::new(),
+            first: 0,
+            next: 0,
+            heard: 0,
+            ended: false,
+        })
+    }
+}
+
+/// The windows of a recording, in order; made by [`Windows::cut`].
+#[derive(Debug)]
+pub struct WindowIter {
+    decoder: Decoder,
+    resampler: Option<StreamResampler>,
+    rate: SampleRate,
+    length: usize,
+    hop: usize,
+    least: usize,
+    /// Samples from `first` on, as many as the next windows need.
+    held: Vec<f32>,
+    first: usize,
+    /// Where the next window begins.
+    next: usize,
+    /// Behind the last sample of any window so far.
+    heard: usize,
+    ended: bool,
+}
+
+impl WindowIter {
+    /// What has been wrong with the file so far; complete once the last window was handed out.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.decoder.warnings()
+    }
+
+    /// How much was decoded so far, in seconds; all of it once the last window was handed out.
+    pub fn duration(&self) -> f64 {
+        (self.first + self.held.len()) as f64 / f64::from(self.rate.hz())
+    }
+
+    /// Decodes until the next window is whole, or the recording ends.
+    fn fill(&mut self) -> Result<(), Error> {
+        while !self.ended && self.first + self.held.len() < self.next + self.length {
+            let block = self.decoder.next_block().while_(|| "cannot hear the recording".to_owned())?;
+            match (block, &mut self.resampler) {
+                (Some(block), Some(resampler)) => {
+                    resampler
+                        .push(block, &mut self.held)
+                        .while_(|| "cannot hear the recording".to_owned())?;
+                }
+                (Some(block), None) => self.held.extend_from_slice(block),
+                (None, resampler) => {
+                    self.ended = true;
+                    if let Some(resampler) = resampler.take() {
+                        resampler.finish(&mut self.held);
+                    }
+                }
+            }
+            // What lies before the next window is over.
+            let over = self.next.saturating_sub(self.first).min(self.held.len());
+            self.held.drain(..over);
+            self.first += over;
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Result<Option<WindowSpan>, Error> {
+        self.fill()?;
+        let end = (self.first + self.held.len()).min(self.next + self.length);
+        let samples = end.saturating_sub(self.next);
+        let whole = samples == self.length;
+        // A rest that is new; whatever is too short to be asked about is told only when there is nothing else.
+        let rest = end > self.heard && samples > 0 && (samples >= self.least || self.heard == 0);
+        if !whole && !rest {
+            return Ok(None);
+        }
+        let skip = self.next - self.first;
+        let samples = self.held[skip..skip + samples].to_vec();
+        let seconds = |sample: usize| sample as f64 / f64::from(self.rate.hz());
+        let window = Window { start: seconds(self.next), end: seconds(end) };
+        let waveform = Waveform::new(samples, self.rate)
+            .map_err(|kind| ErrorKind::Windows(kind.to_string()).while_("cannot hear the recording"))?;
+        self.heard = end;
+        // After a rest nothing follows.
+        self.next = if whole { self.next + self.hop } else { usize::MAX - self.length };
+        Ok(Some(WindowSpan { window, waveform }))
+    }
+}
+
+impl Iterator for WindowIter {
+    type Item = Result<WindowSpan, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().transpose()
+    }
+}

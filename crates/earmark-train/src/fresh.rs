@@ -1,0 +1,91 @@
+use std::path::Path;
+
+use burn::tensor::Device;
+use earmark_features::{Preprocessor, Wav2Vec2Extractor};
+use earmark_models::{Checkpoint, Classifier, Head, ModelConfig, NetworkConfig};
+use earmark_pipeline::{Pretrained, read_preprocessor};
+
+use crate::error::{Error, ErrorKind, While as _};
+
+/// How a checkpoint becomes the start of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Fresh<'a> {
+    /// The classes to learn, in class order.
+    pub labels: &'a [String],
+    /// Draw a new head even if the checkpoint has one for these labels.
+    pub new_head: bool,
+    /// Seeds what is drawn.
+    pub seed: u64,
+    /// Leave dropout, layerdrop and SpecAugment as the checkpoint has them.
+    pub dropout: bool,
+    /// Tell the model which samples are padding.
+    pub attention_mask: bool,
+}
+
+impl Fresh<'_> {
+    /// Opens a checkpoint to train it, and says which of its parameters are new.
+    ///
+    /// # Errors
+    /// As [`Pretrained::open`], and when the checkpoint was fine-tuned for other labels and `new_head` is not set.
+    pub fn start_from(&self, dir: &Path, device: &Device) -> Result<(Pretrained, Vec<String>), Error> {
+        let doing = || format!("cannot fine-tune the model in `{}`", dir.display());
+        let config = ModelConfig::read(dir).while_(doing)?;
+        let checkpoint = Checkpoint::open(dir).while_(doing)?;
+        if config.network().head_labels(&checkpoint) == Some(self.labels.len())
+            && !self.new_head
+            && !config.labels().is_empty()
+            && config.labels() != self.labels
+        {
+            let (model, data) = (config.labels().to_vec(), self.labels.to_vec());
+            return Err(ErrorKind::OtherLabels { model, data }).while_(doing);
+        }
+        let preprocessor = read_preprocessor(dir, &config)?;
+        let (config, preprocessor) = self.prepare(config, preprocessor);
+        let head = if self.new_head { Head::New } else { Head::NewIfMissing };
+        let (network, new) =
+            Classifier::load(config.network(), self.labels.len(), &checkpoint, head, self.seed, device)
+                .while_(doing)?;
+        Ok((Pretrained { config, preprocessor, network }, new))
+    }
+
+    /// A network that knows nothing yet.
+    ///
+    /// # Errors
+    /// When the configuration describes no network.
+    pub fn from_scratch(&self, network: NetworkConfig, device: &Device) -> Result<Pretrained, Error> {
+        let config = ModelConfig::new(network).while_(|| "cannot build the network".to_owned())?;
+        // Only the networks over samples have an extractor that is the same for all of them.
+        if !matches!(
+            config.network(),
+            NetworkConfig::Hubert(_)
+                | NetworkConfig::Wav2Vec2(_)
+                | NetworkConfig::UniSpeech(_)
+                | NetworkConfig::UniSpeechSat(_)
+        ) {
+            let why = format!(
+                "is `{}`: a new network can be hubert, wav2vec2, unispeech or unispeech-sat",
+                config.network().model_type()
+            );
+            return Err(ErrorKind::Value { key: "model_type", why }.while_("cannot build the network"));
+        }
+        let (config, preprocessor) =
+            self.prepare(config, Preprocessor::Wav2Vec2(Wav2Vec2Extractor::default()));
+        let network = Classifier::draw(config.network(), self.labels.len(), self.seed, device);
+        Ok(Pretrained { config, preprocessor, network })
+    }
+
+    fn prepare(&self, config: ModelConfig, preprocessor: Preprocessor) -> (ModelConfig, Preprocessor) {
+        let config = config.with_labels(self.labels.to_vec());
+        let config = if self.dropout { config } else { config.without_dropout() };
+        let preprocessor = match preprocessor {
+            Preprocessor::Wav2Vec2(extractor) => Preprocessor::Wav2Vec2(Wav2Vec2Extractor {
+                do_normalize: true,
+                return_attention_mask: self.attention_mask,
+                ..extractor
+            }),
+            // Their extractors make every clip one length; there is no padding to tell of.
+            other => other,
+        };
+        (config, preprocessor)
+    }
+}

@@ -199,7 +199,7 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking, model: &impl Model, quiet: bo
         let (sender, receiver) = sync_channel(1);
         let listener = Listener { hearing: &asking.hearing, model, stop: &stop, quiet };
         scope.spawn(move || match windows {
-            None => listener.files(inputs, &sender),
+            None => listener.files(&inputs, &sender),
             Some(windows) => {
                 inputs.into_iter().try_for_each(|input| listener.windows(input, windows, &sender))
             }
@@ -215,7 +215,7 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking, model: &impl Model, quiet: bo
                 Message::End(input, ended) => {
                     let rows = gathered.finish(&input.name(), ended.as_ref().ok().copied());
                     let rows = ended.map(|_| rows);
-                    keep(&mut sink, &mut done, input, rows, &bar)?;
+                    keep(&mut sink, &mut done, &input, rows, &bar)?;
                 }
                 Message::Files(files) => {
                     let clips: Vec<Features> = files
@@ -230,7 +230,7 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking, model: &impl Model, quiet: bo
                             let predictions = gathered.predictions(&scores);
                             vec![Row::Heard { path, duration, start: None, end: None, predictions }]
                         });
-                        keep(&mut sink, &mut done, input, rows, &bar)?;
+                        keep(&mut sink, &mut done, &input, rows, &bar)?;
                     }
                 }
             }
@@ -259,7 +259,7 @@ enum Sink {
 fn keep(
     sink: &mut Sink,
     done: &mut Done,
-    input: Input,
+    input: &Input,
     rows: Result<Vec<Row>>,
     bar: &indicatif::ProgressBar,
 ) -> Result<()> {
@@ -298,8 +298,8 @@ struct Gone;
 type Sent = Result<(), Gone>;
 
 impl<M: Model> Listener<'_, M> {
-    fn files(&self, inputs: Vec<Input>, sender: &SyncSender<Message>) -> Sent {
-        let mut rest = inputs.as_slice();
+    fn files(&self, inputs: &[Input], sender: &SyncSender<Message>) -> Sent {
+        let mut rest = inputs;
         while !rest.is_empty() && !self.stop.load(Ordering::Relaxed) {
             let (chunk, behind) = rest.split_at(TOGETHER.min(rest.len()));
             rest = behind;

@@ -3,9 +3,11 @@
 //! One file per command, thin over the crates. Results go to stdout, everything else to stderr.
 #![allow(rustdoc::broken_intra_doc_links, reason = "the comments on arguments are help texts")]
 
+mod bench;
 mod classify;
 mod decode;
 mod device;
+mod embed;
 mod error;
 mod eval;
 mod features;
@@ -53,7 +55,9 @@ enum Command {
     Train(Box<train::Args>),
     Eval(eval::Args),
     Decode(decode::Args),
+    Embed(embed::Args),
     Features(features::Args),
+    Bench(bench::Args),
 }
 
 /// How a command ended that did not fail.
@@ -89,7 +93,9 @@ fn main() -> ExitCode {
         Command::Train(args) => train::run(&args, cli.quiet),
         Command::Eval(args) => eval::run(&args, cli.quiet),
         Command::Decode(args) => decode::run(&args),
+        Command::Embed(args) => embed::run(&args),
         Command::Features(args) => features::run(&args),
+        Command::Bench(args) => bench::run(&args, cli.threads),
     };
     match done {
         Ok(Done::Well) => ExitCode::SUCCESS,

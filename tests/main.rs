@@ -4,6 +4,7 @@
 
 mod end_to_end;
 mod parity;
+mod pipeline;
 mod resume;
 
 use std::path::{Path, PathBuf};

@@ -16,9 +16,28 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("earmark-hub", &[]),
     ("earmark-features", &["earmark-audio"]),
     ("earmark-data", &["earmark-audio", "earmark-labels"]),
+    ("earmark-pipeline", &["earmark-audio", "earmark-features", "earmark-labels", "earmark-models"]),
+    (
+        "earmark",
+        &[
+            "earmark-audio",
+            "earmark-features",
+            "earmark-hub",
+            "earmark-labels",
+            "earmark-models",
+            "earmark-pipeline",
+        ],
+    ),
     (
         "earmark-train",
-        &["earmark-audio", "earmark-data", "earmark-features", "earmark-labels", "earmark-models"],
+        &[
+            "earmark-audio",
+            "earmark-data",
+            "earmark-features",
+            "earmark-labels",
+            "earmark-models",
+            "earmark-pipeline",
+        ],
     ),
     (
         "earmark-cli",
@@ -29,6 +48,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "earmark-hub",
             "earmark-labels",
             "earmark-models",
+            "earmark-pipeline",
             "earmark-train",
         ],
     ),

@@ -497,6 +497,285 @@ mod classify {
     }
 }
 
+mod jobs {
+    use super::*;
+
+    /// Forty clips, every tenth of them no sound.
+    fn forty() -> Place {
+        let place = Place::new();
+        for clip in 0..40 {
+            match clip % 10 {
+                9 => fs::create_dir_all(place.path("many/deep"))
+                    .and_then(|()| fs::write(place.path(&format!("many/deep/{clip:02}.wav")), "RIFF?"))
+                    .unwrap(),
+                _ => place.write_clip(&format!("many/{clip:02}.wav"), noise(3000 + clip * 40, clip as u64)),
+            }
+        }
+        place
+    }
+
+    fn classify(place: &Place, rest: &str) -> String {
+        format!("classify many --model {} {rest}", golden_checkpoint().display()).replace("  ", " ")
+            + if place.path("many").exists() { "" } else { " (no clips)" }
+    }
+
+    #[test]
+    fn a_folder_is_searched_and_each_file_has_one_row_in_order() {
+        let place = forty();
+        let said = place.run(&classify(&place, "--format jsonl --top-k 1"));
+        said.says(3, &["39.wav"]);
+        let paths: Vec<String> =
+            lines(&said.out).iter().map(|row| row["path"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(paths.len(), 40);
+        assert!(paths.is_sorted(), "{paths:?}");
+        assert_eq!(paths.iter().filter(|path| path.starts_with("many/deep/")).count(), 4);
+
+        // Three jobs share the work, and a pattern and the file itself are one file.
+        let shards: Vec<String> = (1..=3)
+            .flat_map(|i| lines(&place.run(&classify(&place, &format!("--format jsonl --shard {i}/3"))).out))
+            .map(|row| row["path"].as_str().unwrap().to_owned())
+            .collect();
+        let mut sorted = shards.clone();
+        sorted.sort();
+        assert_eq!(sorted, paths);
+        let model = golden_checkpoint();
+        let said = place
+            .run(&format!("classify many/0*.wav many/00.wav --model {} --format jsonl", model.display()));
+        assert_eq!(lines(&said.well().out).len(), 9);
+    }
+
+    /// Killed at any moment and started again until it is done: every file has exactly one row.
+    #[test]
+    fn a_killed_job_goes_on_and_nothing_is_lost_or_done_twice() {
+        let place = forty();
+        let command = classify(&place, "--top-k 1 -o rows.jsonl");
+        let mut kills = 0;
+        while kills < 5 && !place.path("rows.jsonl").exists() {
+            let mut child = place.command(&command).stderr(Stdio::null()).spawn().unwrap();
+            let begun = Instant::now();
+            let journal = place.path("rows.jsonl.part");
+            let before = fs::metadata(&journal).map_or(0, |it| it.len());
+            // Until a new line is there, or it ends by itself.
+            while fs::metadata(&journal).map_or(0, |it| it.len()) <= before + 150
+                && child.try_wait().unwrap().is_none()
+                && begun.elapsed() < Duration::from_secs(60)
+            {}
+            child.kill().unwrap();
+            child.wait().unwrap();
+            kills += 1;
+        }
+        if !place.path("rows.jsonl").exists() {
+            place.run(&command).says(3, &["going on:"]);
+        }
+        let rows = lines(&place.read("rows.jsonl"));
+        let paths: Vec<&str> = rows.iter().map(|row| row["path"].as_str().unwrap()).collect();
+        assert_eq!(paths.len(), 40);
+        assert!(paths.is_sorted_by(|a, b| a < b), "each once, in order: {paths:?}");
+        assert_eq!(rows.iter().filter(|row| row.get("error").is_some()).count(), 4);
+        assert!(!place.path("rows.jsonl.part").exists());
+        place.run(&command).says(1, &["rows.jsonl", "--force"]);
+        place.run(&format!("{command} --force")).says(3, &[]);
+    }
+
+    #[test]
+    fn a_job_with_other_settings_does_not_go_on_with_these_rows() {
+        let place = forty();
+        fs::write(place.path("rows.csv.part"), "{\"settings\":\"another model\"}\n").unwrap();
+        place.run(&classify(&place, "-o rows.csv")).says(1, &["rows.csv.part", "another model"]);
+    }
+
+    #[test]
+    fn standard_input_is_heard() {
+        let place = forty();
+        let file = fs::File::open(place.path("many/00.wav")).unwrap();
+        let model = golden_checkpoint();
+        let mut command = place.command(&format!("classify - --model {} --format jsonl", model.display()));
+        let output = command.stdin(file).output().unwrap();
+        let piped = lines(&String::from_utf8(output.stdout).unwrap()).remove(0);
+        let named = place.run(&format!("classify many/00.wav --model {} --format jsonl", model.display()));
+        assert_eq!(piped["path"], "-");
+        assert_eq!(piped["predictions"], lines(&named.well().out)[0]["predictions"]);
+    }
+}
+
+mod windows {
+    use super::*;
+
+    fn place() -> Place {
+        let place = Place::new();
+        place.write_clip("long.wav", [tone(300.0, 1.0, 16_000), noise(16_000, 3), noise(8000, 4)].concat());
+        place
+    }
+
+    fn classify(rest: &str) -> String {
+        format!("classify long.wav --model {} {rest}", golden_checkpoint().display())
+    }
+
+    #[test]
+    fn a_window_is_answered_as_the_clip_it_holds() {
+        let place = place();
+        let rows = lines(&place.run(&classify("--window 500ms --hop 250ms --format jsonl")).well().out);
+        let spans: Vec<_> =
+            rows.iter().map(|row| (row["start"].as_f64().unwrap(), row["end"].as_f64().unwrap())).collect();
+        assert_eq!(
+            spans,
+            (0..9).map(|i| (f64::from(i) * 0.25, f64::from(i) * 0.25 + 0.5)).collect::<Vec<_>>()
+        );
+        assert!(rows.iter().all(|row| row["duration"] == 2.5));
+
+        let whole = decode_file(place.path("long.wav"), &DecodeOptions::default()).unwrap().waveform;
+        let third = Waveform::new(whole.samples()[8000..16_000].to_vec(), whole.rate()).unwrap();
+        write_wav(place.path("third.wav"), &third, WavFormat::Float32).unwrap();
+        let model = golden_checkpoint();
+        let alone = place.run(&format!("classify third.wav --model {} --format jsonl", model.display()));
+        let (alone, window) = (&lines(&alone.well().out)[0], &rows[2]);
+        for (alone, window) in
+            alone["predictions"].as_array().unwrap().iter().zip(window["predictions"].as_array().unwrap())
+        {
+            assert_eq!(alone["label"], window["label"]);
+            let off = alone["score"].as_f64().unwrap() - window["score"].as_f64().unwrap();
+            assert!(off.abs() < 1e-6, "{off}");
+        }
+    }
+
+    #[test]
+    fn windows_are_joined_or_made_one_answer() {
+        let place = place();
+        let each = lines(&place.run(&classify("--window 500ms --format jsonl --top-k all")).well().out);
+        let merged = lines(&place.run(&classify("--window 500ms --merge --format jsonl")).well().out);
+        // Joined by hand.
+        let mut want: Vec<(String, f64, f64)> = Vec::new();
+        for row in &each {
+            let label = row["predictions"][0]["label"].as_str().unwrap().to_owned();
+            let (start, end) = (row["start"].as_f64().unwrap(), row["end"].as_f64().unwrap());
+            match want.last_mut() {
+                Some((last, _, behind)) if *last == label => *behind = end,
+                _ => want.push((label, start, end)),
+            }
+        }
+        let got: Vec<(String, f64, f64)> = merged
+            .iter()
+            .map(|row| {
+                let label = row["predictions"][0]["label"].as_str().unwrap().to_owned();
+                (label, row["start"].as_f64().unwrap(), row["end"].as_f64().unwrap())
+            })
+            .collect();
+        assert_eq!(got, want);
+
+        for (how, fold) in [("mean", None), ("max", Some(()))] {
+            let said =
+                place.run(&classify(&format!("--window 500ms --aggregate {how} --format jsonl --top-k all")));
+            let row = lines(&said.well().out).remove(0);
+            assert!(row.get("start").is_none());
+            for prediction in row["predictions"].as_array().unwrap() {
+                let scores: Vec<f64> = each
+                    .iter()
+                    .flat_map(|row| row["predictions"].as_array().unwrap())
+                    .filter(|p| p["label"] == prediction["label"])
+                    .map(|p| p["score"].as_f64().unwrap())
+                    .collect();
+                let want = match fold {
+                    None => scores.iter().sum::<f64>() / scores.len() as f64,
+                    Some(()) => scores.iter().copied().fold(0.0, f64::max),
+                };
+                assert!((prediction["score"].as_f64().unwrap() - want).abs() < 1e-6, "{how}: {prediction}");
+            }
+        }
+    }
+
+    #[test]
+    fn formats_with_times_need_windows() {
+        let place = place();
+        place.run(&classify("--format raven")).says(1, &["--window"]);
+        let track = place.run(&classify("--format audacity --window 1s"));
+        assert_eq!(track.well().out.lines().count(), 3, "{}", track.out);
+        place.run(&classify("data --format audacity --window 1s")).says(1, &["one recording"]);
+        place.run(&classify("--window 0s")).says(2, &["--window"]);
+        place.run(&classify("--window soon")).says(2, &["5s"]);
+        place.run(&classify("--merge")).says(2, &["--window"]);
+    }
+}
+
+mod embeddings {
+    use super::*;
+
+    #[test]
+    fn each_file_has_its_row_in_a_numpy_file() {
+        let place = Place::new();
+        let model = golden_checkpoint();
+        let said = place.run(&format!("embed data -o rows.npy --model {}", model.display()));
+        assert_eq!(said.well().out.lines().count(), 12);
+        let bytes = fs::read(place.path("rows.npy")).unwrap();
+        assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
+        let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+        assert!((10 + header).is_multiple_of(64));
+        let text = std::str::from_utf8(&bytes[10..10 + header]).unwrap();
+        let config: Value = serde_json::from_slice(&fs::read(model.join("config.json")).unwrap()).unwrap();
+        let width = config["hidden_size"].as_u64().unwrap() as usize;
+        assert!(text.contains(&format!("'shape': (12, {width})")), "{text}");
+        assert_eq!(bytes.len(), 10 + header + 12 * width * 4);
+        place
+            .run(&format!("embed data -o rows.txt --model {}", model.display()))
+            .says(1, &["rows.txt", ".npy"]);
+    }
+
+    #[test]
+    fn bench_prints_one_object() {
+        let place = Place::new();
+        let model = golden_checkpoint();
+        let said =
+            place.run(&format!("bench --model {} --seconds 0.5 --batch 2 --repeat 3", model.display()));
+        let timings: Value = serde_json::from_str(&said.well().out).unwrap();
+        let wanted = [
+            "batch",
+            "device",
+            "features_s",
+            "forward_s",
+            "load_s",
+            "model",
+            "peak_rss_mb",
+            "seconds",
+            "threads",
+        ];
+        assert_eq!(keys(&timings), wanted);
+        assert_eq!(timings["forward_s"].as_array().unwrap().len(), 3);
+        assert_eq!((&timings["batch"], &timings["seconds"]), (&2.into(), &0.5.into()));
+    }
+}
+
+mod zero_shot {
+    use super::*;
+
+    #[test]
+    fn labels_may_come_in_three_ways() {
+        let place = Place::new();
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/clap/unfused");
+        let clap = place.path("clap");
+        fs::create_dir(&clap).unwrap();
+        for file in ["config.json", "pytorch_model.bin", "tokenizer.json"] {
+            fs::copy(golden.join(file), clap.join(file)).unwrap();
+        }
+        let extractor = r#"{"feature_extractor_type": "ClapFeatureExtractor", "feature_size": 8, "hop_length": 1600,
+            "max_length_s": 1, "truncation": "rand_trunc", "frequency_min": 50}"#;
+        fs::write(clap.join("preprocessor_config.json"), extractor).unwrap();
+        fs::write(place.path("labels.txt"), "rain\nbell\n\n").unwrap();
+        let ask = |rest: &str| {
+            place.run(&format!("zero-shot data/bell/0.wav --model {} --format jsonl {rest}", clap.display()))
+        };
+        let first = lines(&ask("--labels rain,bell").well().out);
+        assert_eq!(first[0]["predictions"].as_array().unwrap().len(), 2);
+        assert_eq!(lines(&ask("--label rain --label bell").well().out), first);
+        assert_eq!(lines(&ask("--labels-file labels.txt").well().out), first);
+        ask("").says(1, &["--labels"]);
+        ask("--labels rain,rain").says(1, &["rain"]);
+        ask("--labels rain --template sound").says(1, &["{}", "sound"]);
+        let other = format!("zero-shot data/bell/0.wav --labels a --model {}", golden_checkpoint().display());
+        place.run(&other).says(1, &["hubert", "clap"]);
+        let other = format!("classify data/bell/0.wav --model {}", clap.display());
+        place.run(&other).says(1, &["clap", "zero-shot"]);
+    }
+}
+
 mod hearing {
     use super::*;
 

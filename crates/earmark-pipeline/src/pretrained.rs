@@ -28,7 +28,14 @@ impl Pretrained {
     /// When a file is missing or broken, it is another architecture, or it has no classification head.
     pub fn open(dir: &Path, device: &Device) -> Result<Pretrained, Error> {
         let doing = || format!("cannot open the model in `{}`", dir.display());
-        let config = ModelConfig::read(dir).while_(doing)?;
+        let config = ModelConfig::read(dir).map_err(|error| match error.kind {
+            earmark_models::ErrorKind::UnsupportedModel { found, .. } if found == "clap" => {
+                let advice = "it has no labels of its own, so give it some: zero-shot classification";
+                ErrorKind::OtherKind { found, advice }
+            }
+            _ => error.into(),
+        });
+        let config = config.while_(doing)?;
         let preprocessor = read_preprocessor(dir, &config)?;
         let checkpoint = Checkpoint::open(dir).while_(doing)?;
         let labels = config.network().head_labels(&checkpoint).unwrap_or_default().min(MAX_LABELS);

@@ -1,0 +1,20 @@
+//! Names what is heard in a file.
+//!
+//! ```sh
+//! cargo run --release -p earmark --example classify -- clip.ogg MIT/ast-finetuned-speech-commands-v2
+//! ```
+
+use anyhow::{Context as _, Result};
+use earmark::prelude::*;
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let sound = arguments.next().context("name a sound file")?;
+    let model = arguments.next().context("name a model: a Hub id, or a folder in Hugging Face layout")?;
+
+    let classifier = AudioClassifier::from_pretrained(&model)?;
+    for Prediction { label, score } in classifier.classify(sound.as_str())? {
+        println!("{score:.4} {label}");
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use earmark_hub::{Hub, Repo};
+use earmark_pipeline::{AudioClassifier, ZeroShotClassifier};
+
+/// A model that could not be fetched or opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It could not be fetched.
+    #[error(transparent)]
+    Hub(#[from] earmark_hub::Error),
+    /// It could not be opened.
+    #[error(transparent)]
+    Pipeline(#[from] earmark_pipeline::Error),
+}
+
+/// Opens a model by its name on the Hub, or by its folder.
+pub trait FromPretrained: Sized {
+    /// Opens a folder in Hugging Face layout, or fetches `owner/name`, with `@revision` if need be, as the environment says
+    /// (`HF_TOKEN`, `HF_HOME`, `HF_HUB_OFFLINE` and the others of [`earmark_hub::HubBuilder::from_env`]); computes on the
+    /// CPU.
+    ///
+    /// # Errors
+    /// When it cannot be fetched, or is no model of this kind.
+    fn from_pretrained(name: &str) -> Result<Self, Error> {
+        // A folder needs no Hub, and no home folder to keep a cache in.
+        match Path::new(name).is_dir() {
+            true => Self::open_folder(Path::new(name), &Device::flex()),
+            false => Self::from_hub(&Hub::from_env()?, name, &Device::flex()),
+        }
+    }
+
+    /// As [`from_pretrained`](Self::from_pretrained), from a Hub of your own making and on a device of your choice.
+    ///
+    /// # Errors
+    /// As [`from_pretrained`](Self::from_pretrained).
+    fn from_hub(hub: &Hub, name: &str, device: &Device) -> Result<Self, Error> {
+        Self::open_folder(&Self::fetch(hub, &Repo::model(name)?)?, device)
+    }
+
+    #[doc(hidden)]
+    fn fetch(hub: &Hub, repo: &Repo) -> Result<PathBuf, earmark_hub::Error>;
+
+    #[doc(hidden)]
+    fn open_folder(folder: &Path, device: &Device) -> Result<Self, Error>;
+}
+
+impl FromPretrained for AudioClassifier {
+    fn fetch(hub: &Hub, repo: &Repo) -> Result<PathBuf, earmark_hub::Error> {
+        hub.fetch_model(repo)
+    }
+
+    fn open_folder(folder: &Path, device: &Device) -> Result<Self, Error> {
+        Ok(AudioClassifier::open(folder, device)?)
+    }
+}
+
+impl FromPretrained for ZeroShotClassifier {
+    fn fetch(hub: &Hub, repo: &Repo) -> Result<PathBuf, earmark_hub::Error> {
+        hub.fetch(repo, "tokenizer.json")?;
+        hub.fetch_model(repo)
+    }
+
+    fn open_folder(folder: &Path, device: &Device) -> Result<Self, Error> {
+        Ok(ZeroShotClassifier::open(folder, device)?)
+    }
+}

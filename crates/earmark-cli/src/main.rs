@@ -13,6 +13,7 @@ mod eval;
 mod features;
 mod hearing;
 mod inputs;
+mod inspect;
 mod job;
 mod journal;
 mod model;
@@ -56,6 +57,7 @@ enum Command {
     Eval(eval::Args),
     Decode(decode::Args),
     Embed(embed::Args),
+    Inspect(inspect::Args),
     Features(features::Args),
     Bench(bench::Args),
 }
@@ -94,6 +96,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => eval::run(&args, cli.quiet),
         Command::Decode(args) => decode::run(&args),
         Command::Embed(args) => embed::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Bench(args) => bench::run(&args, cli.threads),
     };

@@ -742,6 +742,31 @@ mod embeddings {
     }
 }
 
+mod inspect {
+    use super::*;
+
+    #[test]
+    fn a_model_is_told_of_without_being_built() {
+        let place = Place::new();
+        let model = golden_checkpoint();
+        let said = place.run(&format!("inspect {} --keys", model.display()));
+        let text = &said.well().out;
+        for word in
+            ["hubert", "HubertForSequenceClassification", "16000 Hz", "parameters", "projector.weight ["]
+        {
+            assert!(text.contains(word), "no `{word}` in:\n{text}");
+        }
+        // A model of a kind that cannot be run is told of as well.
+        let other = place.path("other");
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("config.json"), r#"{"model_type": "bark", "id2label": {"0": "a"}}"#).unwrap();
+        fs::copy(model.join("model.safetensors"), other.join("model.safetensors")).unwrap();
+        let said = place.run("inspect other");
+        assert!(said.well().out.contains("bark (cannot be run here)"), "{}", said.out);
+        place.run("inspect data").says(1, &["config.json"]);
+    }
+}
+
 mod zero_shot {
     use super::*;
 

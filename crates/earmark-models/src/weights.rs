@@ -124,6 +124,13 @@ impl Checkpoint {
         &self.path
     }
 
+    /// Every tensor by the file's own name: its shape and the type of its numbers.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, Vec<usize>, DType)> {
+        self.tensors
+            .iter()
+            .map(|(key, tensor)| (key.as_str(), tensor.shape.iter().copied().collect(), tensor.dtype))
+    }
+
     /// The labels of its classification head, if it has one as `M` has it.
     pub fn head_labels<M: Architecture>(&self) -> Option<usize> {
         let weight = self.tensors.get(M::KEYS.labels?)?;

@@ -1,0 +1,121 @@
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use clap::Args as ClapArgs;
+use earmark_features::Preprocessor;
+use earmark_models::{Checkpoint, MODEL_TYPES, ModelConfig};
+use serde_json::Value;
+
+use crate::Done;
+use crate::model::HubArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  earmark inspect MIT/ast-finetuned-speech-commands-v2
+  earmark inspect ./model --keys";
+
+/// Say what a model is: architecture, labels, sample rate, parameters.
+///
+/// It reads the files and builds nothing, so it also tells of models that cannot be run here.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A Hub id, with @REVISION if need be, or a folder in Hugging Face layout.
+    #[arg(value_name = "ID|DIR")]
+    model: String,
+
+    /// Name every label.
+    #[arg(long)]
+    labels: bool,
+
+    /// Name every tensor, with its shape and type.
+    #[arg(long)]
+    keys: bool,
+
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Done> {
+    let folder = args.hub.model(&args.model)?;
+    let path = folder.join("config.json");
+    let text = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let json: Value =
+        serde_json::from_slice(&text).with_context(|| format!("`{}` is not JSON", path.display()))?;
+    let kind = json.get("model_type").and_then(Value::as_str).unwrap_or("not named");
+    let runs = MODEL_TYPES.contains(&kind) || kind == "clap";
+
+    line("folder", &folder.display().to_string());
+    line("model type", &format!("{kind}{}", if runs { "" } else { " (cannot be run here)" }));
+    if let Some(class) = json.pointer("/architectures/0").and_then(Value::as_str) {
+        line("architecture", class);
+    }
+    line("hears", &hears(&folder.join("preprocessor_config.json"), kind));
+    // A model that cannot be run may describe its labels in ways of its own.
+    let labels = match ModelConfig::from_json(&text) {
+        Ok(config) => config.labels().to_vec(),
+        Err(error) => {
+            if MODEL_TYPES.contains(&kind) {
+                return Err(error).with_context(|| format!("cannot use `{}`", path.display()));
+            }
+            Vec::new()
+        }
+    };
+    line("labels", &shown(&labels, if args.labels { usize::MAX } else { 8 }));
+    if let Some(problem) = json.get("problem_type").and_then(Value::as_str) {
+        line("problem type", problem);
+    }
+
+    let checkpoint = Checkpoint::open(&folder)?;
+    let mut by_type: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut tensors, mut numbers) = (0, 0);
+    for (_, shape, dtype) in checkpoint.tensors() {
+        let count: usize = shape.iter().product();
+        *by_type.entry(format!("{dtype:?}")).or_default() += count;
+        tensors += 1;
+        numbers += count;
+    }
+    let types: Vec<String> = by_type.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    line("weights", &checkpoint.path().display().to_string());
+    line("parameters", &format!("{numbers} in {tensors} tensors ({})", types.join(", ")));
+    if args.keys {
+        for (key, shape, dtype) in checkpoint.tensors() {
+            println!("  {key} {shape:?} {dtype:?}");
+        }
+    }
+    Ok(Done::Well)
+}
+
+fn line(name: &str, text: &str) {
+    println!("{name:<13} {text}");
+}
+
+/// The rate, and what the extractor makes.
+fn hears(path: &std::path::Path, model_type: &str) -> String {
+    let Ok(text) = fs::read(path) else {
+        return "preprocessor_config.json is missing: speech models are then given 16000 Hz".to_owned();
+    };
+    match Preprocessor::from_json_for(text, model_type) {
+        Ok(preprocessor) => {
+            let extractor = match &preprocessor {
+                Preprocessor::Wav2Vec2(_) => "the waveform itself",
+                Preprocessor::Ast(_) => "a Kaldi filter bank",
+                Preprocessor::Whisper(_) | Preprocessor::Clap(_) => "a log-mel spectrogram",
+                _ => "features",
+            };
+            format!("{extractor}, {}", preprocessor.sampling_rate())
+        }
+        Err(error) => format!("preprocessor_config.json cannot be used: {error}"),
+    }
+}
+
+/// How many there are, and the first of them.
+fn shown(labels: &[String], most: usize) -> String {
+    if labels.is_empty() {
+        return "none".to_owned();
+    }
+    let first = labels.iter().take(most).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if labels.len() > most { ", … (--labels names all)" } else { "" };
+    format!("{}: {first}{more}", labels.len())
+}

@@ -135,16 +135,20 @@ impl Decoder {
         options: &DecodeOptions,
     ) -> Result<Decoder, Error> {
         match input.and_then(Source::open) {
-            Ok(source) => Ok(Decoder {
-                planes: vec![Vec::new(); source.channels()],
-                mono: Vec::new(),
-                origin,
-                source,
-                downmix: options.downmix,
-                frames: 0,
-                max_duration: options.max_duration,
-            }),
+            Ok(source) => Ok(Decoder::over(origin, source, options)),
             Err(kind) => Err(origin.blame(kind)),
+        }
+    }
+
+    pub(crate) fn over(origin: Origin, source: Source, options: &DecodeOptions) -> Decoder {
+        Decoder {
+            planes: vec![Vec::new(); source.channels()],
+            mono: Vec::new(),
+            origin,
+            source,
+            downmix: options.downmix,
+            frames: 0,
+            max_duration: options.max_duration,
         }
     }
 

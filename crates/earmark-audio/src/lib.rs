@@ -22,6 +22,7 @@ mod waveform; // Read first: the type everything else speaks.
 mod decode; // Then the one-call functions,
 mod decoder; // the stream they are written over,
 mod downmix;
+mod live;
 mod source; // and what it reads from: one file per way to get samples out of bytes.
 
 mod error;
@@ -35,6 +36,7 @@ pub use decode::{
 };
 pub use decoder::{DecodeOptions, Decoder, Warning};
 pub use downmix::Downmix;
+pub use live::{LiveFormat, RawSamples};
 
 pub use error::{Error, ErrorKind, Origin};
 pub use wav::{WavFormat, write_wav, write_wav_channels};

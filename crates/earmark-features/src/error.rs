@@ -46,9 +46,18 @@ impl Task {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Not JSON, or a key of the wrong type.
+    /// Not JSON.
     #[error("it is not a valid `preprocessor_config.json`")]
     Json(#[source] serde_json::Error),
+    /// A key has a value of another kind.
+    #[error("`{key}` cannot be read")]
+    Key {
+        /// The key in `preprocessor_config.json`.
+        key: String,
+        /// What was found, and what was expected.
+        #[source]
+        source: serde_json::Error,
+    },
     /// No extractor of that name is built in.
     #[error("`feature_extractor_type` is `{found}`; supported are {}", crate::preprocessor::SUPPORTED.join(", "))]
     UnknownExtractor {

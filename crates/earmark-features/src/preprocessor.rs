@@ -183,7 +183,13 @@ impl Preprocessor {
 }
 
 fn config<C: DeserializeOwned>(keys: serde_json::Map<String, Value>) -> Result<C, Error> {
-    serde_json::from_value(Value::Object(keys)).map_err(|e| Task::Configure.failed(ErrorKind::Json(e)))
+    serde_path_to_error::deserialize(Value::Object(keys)).map_err(|error| {
+        let key = error.path().to_string();
+        Task::Configure.failed(match key.as_str() {
+            "." => ErrorKind::Json(error.into_inner()),
+            _ => ErrorKind::Key { key, source: error.into_inner() },
+        })
+    })
 }
 
 /// A clip at another rate sounds wrong to a model, and nothing else would notice.

@@ -33,6 +33,8 @@ pub enum Subject {
     File(Repo, String),
     /// Fetching whichever files a repository has.
     Repo(Repo),
+    /// Fetching what is behind a web address, shown without what may be a password or a signature.
+    Address(String),
 }
 
 impl fmt::Display for Subject {
@@ -42,6 +44,7 @@ impl fmt::Display for Subject {
             Subject::Name(name) => write!(f, "cannot use the name `{name}`"),
             Subject::File(repo, file) => write!(f, "cannot fetch `{file}` of {repo}"),
             Subject::Repo(repo) => write!(f, "cannot fetch {repo}"),
+            Subject::Address(url) => write!(f, "cannot fetch `{url}`"),
         }
     }
 }
@@ -81,6 +84,24 @@ pub enum ErrorKind {
     Offline {
         /// The cache that was searched.
         cache_dir: PathBuf,
+    },
+    /// Offline, and it lies on the web.
+    #[error("offline: download it while online (without --offline and HF_HUB_OFFLINE), and name the file")]
+    OfflineAddress,
+    /// No answer from a web address.
+    #[error("no answer from {host}: check the address and the network")]
+    AddressUnreachable {
+        /// Whom the request went to.
+        host: String,
+        /// What the HTTP client said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A web address that does not give its file.
+    #[error("the server answered {status}: {}", address_advice(*status))]
+    AddressStatus {
+        /// The HTTP status.
+        status: u16,
     },
     /// No answer.
     #[error(
@@ -232,6 +253,16 @@ fn token_advice(token_sent: bool) -> &'static str {
     match token_sent {
         true => "the token that was sent may not read it, try another HF_TOKEN",
         false => "set HF_TOKEN",
+    }
+}
+
+fn address_advice(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "it wants a login, so download it by other means and name the file",
+        404 | 410 => "there is nothing at this address",
+        429 => "too many requests, wait a little",
+        500.. => "the server is in trouble, try again later",
+        _ => "check the address",
     }
 }
 

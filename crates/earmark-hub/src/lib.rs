@@ -26,7 +26,9 @@ mod fetch;
 mod hub;
 mod repo; // Read first: what a repository, a revision and a file are called.
 mod transport;
+mod web;
 
 pub use error::{Error, ErrorKind, Missing, Subject};
 pub use hub::{Hub, HubBuilder, Progress};
 pub use repo::{Repo, RepoId, RepoKind, Revision};
+pub use web::Body;

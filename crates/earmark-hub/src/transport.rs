@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::io::{Read, Seek, Write};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::blocking::{Client, RequestBuilder, Response};
@@ -109,6 +110,9 @@ pub(crate) struct Transport {
     staying: Client,
     /// For GET: drops the token on the way to another host.
     following: Client,
+    /// For addresses that are not the Hub's; made when the first is asked for.
+    stranger: OnceLock<Client>,
+    timeout: Duration,
     token_sent: bool,
     retries: u32,
     retry_delay: Duration,
@@ -127,34 +131,51 @@ impl Transport {
         retry_delay: Duration,
         timeout: Duration,
     ) -> Result<Transport, ErrorKind> {
-        let mut headers = HeaderMap::new();
-        // Lengths are compared, so nothing may be compressed on the way.
-        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut headers = plain_headers();
         if let Some(Token(token)) = token {
             let bearer = format!("Bearer {token}");
             let mut value = HeaderValue::try_from(bearer).map_err(|_| ErrorKind::Token)?;
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
         }
-        let client = |redirects| {
-            Client::builder()
-                .user_agent(concat!("earmark/", env!("CARGO_PKG_VERSION")))
-                .default_headers(headers.clone())
-                .connect_timeout(timeout.min(Duration::from_secs(10)))
-                .timeout(timeout) // Per read, not for the whole body.
-                .redirect(redirects)
-                .build()
-                .map_err(|e| ErrorKind::Client(e.into()))
-        };
         off_runtime(|| {
             Ok(Transport {
-                staying: client(redirect::Policy::none())?,
-                following: client(redirect::Policy::limited(10))?,
+                staying: client(headers.clone(), redirect::Policy::none(), timeout)?,
+                following: client(headers, redirect::Policy::limited(10), timeout)?,
+                stranger: OnceLock::new(),
+                timeout,
                 token_sent: token.is_some(),
                 retries,
                 retry_delay,
             })
         })
+    }
+
+    /// Asks for an address that need not be the Hub's, without the token.
+    pub(crate) fn get_anywhere(&self, url: &Url) -> Result<Response, ErrorKind> {
+        let stranger = match self.stranger.get() {
+            Some(client) => client,
+            None => {
+                let client = client(plain_headers(), redirect::Policy::limited(10), self.timeout)?;
+                self.stranger.get_or_init(|| client)
+            }
+        };
+        let mut tries = Tries::new(self, self.retries);
+        loop {
+            let failure = match stranger.get(url.clone()).send() {
+                Ok(response) if response.status().is_success() => return Ok(response),
+                Ok(response) => {
+                    let status = response.status().as_u16();
+                    Failure { kind: ErrorKind::AddressStatus { status }, again: Again::of_status(&response) }
+                }
+                Err(error) => {
+                    let host = url.host_str().unwrap_or_default().to_owned();
+                    let source = error.without_url().into();
+                    Failure { kind: ErrorKind::AddressUnreachable { host, source }, again: Again::Later }
+                }
+            };
+            tries.pause_or_give_up(failure)?;
+        }
     }
 
     /// Asks what the file is, once, or until there is an answer if `patient`.
@@ -283,18 +304,28 @@ impl Transport {
                 token_sent: self.token_sent,
             }),
             _ => {
-                let after = text(response.headers(), "retry-after").and_then(|s| s.parse().ok());
-                let again = match (status, after) {
-                    (408 | 429 | 500 | 502 | 503 | 504, Some(seconds)) => {
-                        Again::After(Duration::from_secs(seconds))
-                    }
-                    (408 | 429 | 500 | 502 | 503 | 504, None) => Again::Later,
-                    _ => Again::Never,
-                };
-                Failure { kind: ErrorKind::Status { status, url: target.url.to_string() }, again }
+                let kind = ErrorKind::Status { status, url: target.url.to_string() };
+                Failure { kind, again: Again::of_status(response) }
             }
         }
     }
+}
+
+/// Headers that go to everybody.
+fn plain_headers() -> HeaderMap {
+    // Lengths are compared, so nothing may be compressed on the way.
+    HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))])
+}
+
+fn client(headers: HeaderMap, redirects: redirect::Policy, timeout: Duration) -> Result<Client, ErrorKind> {
+    Client::builder()
+        .user_agent(concat!("earmark/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        .connect_timeout(timeout.min(Duration::from_secs(10)))
+        .timeout(timeout) // Per read, not for the whole body.
+        .redirect(redirects)
+        .build()
+        .map_err(|e| ErrorKind::Client(e.into()))
 }
 
 /// Runs on a thread of its own: in a debug build, a blocking client panics on an async runtime's thread, and
@@ -329,6 +360,17 @@ enum Again {
     After(Duration),
     /// The bytes were wrong: perhaps a bad day, but hardly twice.
     Mismatch,
+}
+
+impl Again {
+    fn of_status(response: &Response) -> Again {
+        let after = text(response.headers(), "retry-after").and_then(|s| s.parse().ok());
+        match (response.status().as_u16(), after) {
+            (408 | 429 | 500 | 502 | 503 | 504, Some(seconds)) => Again::After(Duration::from_secs(seconds)),
+            (408 | 429 | 500 | 502 | 503 | 504, None) => Again::Later,
+            _ => Again::Never,
+        }
+    }
 }
 
 /// How many attempts are left.

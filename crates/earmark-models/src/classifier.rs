@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::ast::AstForAudioClassification;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, configuration};
 use crate::hubert::HubertForSequenceClassification;
 use crate::init::init_weights;
 use crate::noise::Noise;
@@ -96,7 +96,7 @@ macro_rules! networks {
                 let found = json.get("model_type").and_then(Value::as_str).unwrap_or_default().to_owned();
                 match found.as_str() {
                     $(<$network as Classify>::MODEL_TYPE => {
-                        Ok(NetworkConfig::$name(serde_json::from_value(json)?))
+                        Ok(NetworkConfig::$name(configuration(json)?))
                     })+
                     _ => Err(ErrorKind::UnsupportedModel { found, supported: MODEL_TYPES }),
                 }

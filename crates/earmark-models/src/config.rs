@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use serde_json::{Map, Value, json};
 
@@ -23,7 +23,11 @@ impl ModelConfig {
     /// When it is missing, not JSON, another architecture, or describes no network.
     pub fn read(dir: &Path) -> Result<ModelConfig, Error> {
         let path = dir.join("config.json");
-        let read = fs::read(&path).map_err(ErrorKind::from).and_then(|text| ModelConfig::from_json(&text));
+        let text = fs::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => ErrorKind::NoConfig,
+            _ => error.into(),
+        });
+        let read = text.and_then(|text| ModelConfig::from_json(&text));
         read.map_err(|kind| Error { path, kind })
     }
 

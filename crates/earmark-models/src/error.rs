@@ -20,9 +20,21 @@ pub enum ErrorKind {
     /// The file could not be read or written.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// There is no `config.json`.
+    #[error("there is no such file, and a model's folder has one beside its weights")]
+    NoConfig,
     /// `config.json` is not the JSON it should be.
     #[error("it is not a model configuration")]
     Json(#[from] serde_json::Error),
+    /// A key of `config.json` has a value of another kind.
+    #[error("`{key}` cannot be read")]
+    BadKey {
+        /// The key, with those that it lies under.
+        key: String,
+        /// What was found, and what was expected.
+        #[source]
+        source: serde_json::Error,
+    },
     /// A value that no network can be built from.
     #[error("`{key}` {why}")]
     BadConfig {
@@ -32,7 +44,7 @@ pub enum ErrorKind {
         why: String,
     },
     /// An architecture that is not implemented.
-    #[error("`model_type` is `{found}`, but only {} can be run", supported.join(", "))]
+    #[error("`model_type` is `{found}`, but only {} can be run, and clap for zero-shot", supported.join(", "))]
     UnsupportedModel {
         /// What the file says; empty when it says nothing.
         found: String,
@@ -117,4 +129,15 @@ impl fmt::Display for KeyMismatch {
         }
         Ok(())
     }
+}
+
+/// A configuration out of JSON; an error names its key.
+pub(crate) fn configuration<T: serde::de::DeserializeOwned>(json: serde_json::Value) -> Result<T, ErrorKind> {
+    serde_path_to_error::deserialize(json).map_err(|error| {
+        let key = error.path().to_string();
+        match key.as_str() {
+            "." => ErrorKind::Json(error.into_inner()),
+            _ => ErrorKind::BadKey { key, source: error.into_inner() },
+        }
+    })
 }

@@ -228,8 +228,8 @@ pub enum Head {
 /// Returns the network and the names of the parameters that were drawn and not read.
 ///
 /// # Errors
-/// [`ErrorKind::Keys`] lists every key that is missing, left over or misshapen. Numbers of 16 and 64 bits are widened
-/// or narrowed to `f32`.
+/// [`ErrorKind::Keys`] lists every key that is missing, left over or misshapen. Numbers become of the type that `network` has,
+/// its device's: `f32` unless that was configured otherwise.
 pub fn load<M: Architecture>(
     mut network: M,
     checkpoint: &Checkpoint,
@@ -252,6 +252,7 @@ pub fn load<M: Architecture>(
         tensors.retain(|key, _| !rules.is_head(key));
     }
 
+    let dtype = ours.first().map_or(DType::F32, |parameter| parameter.dtype);
     let mut keys = KeyMismatch::default();
     let mut drawn = Vec::new();
     let mut found = Vec::new();
@@ -278,7 +279,7 @@ pub fn load<M: Architecture>(
         return Err(fail(ErrorKind::Keys(keys)));
     }
 
-    let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
+    let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(dtype));
     let result = network.apply(found, None, Some(Box::new(adapter)), true);
     if let Some(error) = result.errors.first() {
         return Err(fail(ErrorKind::BrokenWeights(error.to_string())));
@@ -316,7 +317,8 @@ pub fn save<M: Architecture>(network: &M, path: &Path) -> Result<(), Error> {
     }
     let fail = |kind| Error { path: path.to_path_buf(), kind };
     let mut tensors = Vec::new();
-    for tensor in parameters(network) {
+    let adapter = BurnToPyTorchAdapter.chain(FloatCastAdapter::to(DType::F32));
+    for tensor in network.collect(None, Some(Box::new(adapter)), true) {
         let mut name = tensor.name.clone();
         for (theirs, ours) in RENAMES {
             if let Some(stem) = name.strip_suffix(ours) {

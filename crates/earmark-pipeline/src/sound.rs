@@ -15,6 +15,8 @@ pub enum Sound {
     File(PathBuf),
     /// The bytes of such a file.
     Bytes(Vec<u8>),
+    /// The bytes of a file from elsewhere, and what errors call it.
+    Named(String, Vec<u8>),
     /// Mono samples at a known rate.
     Waveform(Waveform),
 }
@@ -88,7 +90,9 @@ impl Hearing {
         let decoded = |decoded: Decoded| (decoded.waveform, decoded.warnings);
         let (waveform, warnings) = match sound {
             Sound::File(path) => decode_file(path, &self.decode).map(decoded).while_(doing)?,
-            Sound::Bytes(bytes) => decode_bytes(bytes, &self.decode).map(decoded).while_(doing)?,
+            Sound::Bytes(bytes) | Sound::Named(_, bytes) => {
+                decode_bytes(bytes, &self.decode).map(decoded).while_(doing)?
+            }
             Sound::Waveform(waveform) => (waveform, Vec::new()),
         };
         let duration = waveform.duration().as_secs_f64();
@@ -102,6 +106,7 @@ fn name(sound: &Sound) -> String {
     match sound {
         Sound::File(path) => format!("`{}`", path.display()),
         Sound::Bytes(_) => "the bytes given".to_owned(),
+        Sound::Named(name, _) => format!("`{name}`"),
         Sound::Waveform(_) => "the clip given".to_owned(),
     }
 }

@@ -50,8 +50,8 @@ impl ZeroShotClassifier {
             let advice = "zero-shot classification and text need a `clap` model";
             return Err(ErrorKind::OtherKind { found, advice }.while_(doing()));
         }
-        let config: ClapConfig = serde_json::from_value(json).while_(doing)?;
-        config.validate().while_(doing)?;
+        let config = ClapConfig::from_json(json)
+            .while_(|| format!("cannot use `{}`", dir.join("config.json").display()))?;
         let preprocessor = Preprocessor::from_json_for(text("preprocessor_config.json")?, "clap")
             .while_(|| format!("cannot use `{}`", dir.join("preprocessor_config.json").display()))?;
         if !matches!(preprocessor, Preprocessor::Clap(_)) {

@@ -1,4 +1,4 @@
-//! What the tests of this workspace share: goldens, tolerances and synthesised tones.
+//! What the tests of this workspace share: goldens, tolerances, synthesised tones and an HTTP server on loopback.
 //!
 //! A golden is a small `.safetensors` file made by a script that lies beside it; [`Golden`] reads it, and
 //! [`assert_close`] compares against it and reports the worst place. Larger reference material is not part of the
@@ -6,6 +6,7 @@
 //! on stderr what was skipped.
 
 mod golden;
+pub mod http;
 mod reference;
 mod tolerance;
 mod tone;

@@ -24,6 +24,11 @@ impl Input {
         Ok(Input { reader: Arc::new(Mutex::new(reader)), len, seekable: true })
     }
 
+    /// The bytes of a pipe, whose end is not known: `reader` need only seek forward, and back to its first bytes.
+    pub(crate) fn new_forward(reader: impl Read + Seek + Send + 'static) -> Input {
+        Input { reader: Arc::new(Mutex::new(reader)), len: u64::MAX, seekable: false }
+    }
+
     pub(super) fn len(&self) -> u64 {
         self.len
     }

@@ -17,9 +17,10 @@ pub(crate) use input::Input;
 
 use crate::decoder::Warning;
 use crate::error::ErrorKind;
+use crate::live::RawSamples;
 use crate::waveform::SampleRate;
 use packets::PacketReader;
-use pcm::{Layout, PcmReader};
+use pcm::{Encoding, Endian, Layout, Packing, PcmReader};
 
 /// What every way to get samples knows once its header was read.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,6 +76,41 @@ impl Source {
             Header::Samples(layout) => Ok(Source::Pcm(PcmReader::new(input, layout)?)),
             Header::Packets { endless } => Ok(Source::Packets(Box::new(PacketReader::open(input, endless)?))),
         }
+    }
+
+    /// A WAV whose end is not there yet.
+    pub(crate) fn live_wav(mut input: Input) -> Result<Source, ErrorKind> {
+        let mut start = [0; 12];
+        match (input.peek(&mut start)?, &start) {
+            (0, _) => return Err(ErrorKind::Empty),
+            (12, [b'R', b'I', b'F', b'F', .., b'W', b'A', b'V', b'E']) => {}
+            _ => return Err(ErrorKind::unsupported("it does not begin as a WAV does")),
+        }
+        let Header::Samples(mut layout) = riff::open(&mut input)? else {
+            return Err(ErrorKind::unsupported("a WAV of compressed samples cannot be heard as it comes"));
+        };
+        // A size that stands for none: pipes do not seek back.
+        layout.bytes = layout.bytes.filter(|&bytes| bytes < 0x7fff_0000);
+        Ok(Source::Pcm(PcmReader::live(input, layout)?))
+    }
+
+    /// Samples without a header.
+    pub(crate) fn live_raw(
+        input: Input,
+        samples: RawSamples,
+        rate: SampleRate,
+        channels: usize,
+    ) -> Result<Source, ErrorKind> {
+        let encoding = match samples {
+            RawSamples::U8 => Encoding::U8,
+            RawSamples::S16 => Encoding::S16,
+            RawSamples::S24 => Encoding::S24,
+            RawSamples::S32 => Encoding::S32,
+            RawSamples::F32 => Encoding::F32,
+        };
+        let packing = Packing::Plain(encoding, Endian::Little);
+        let layout = Layout { spec: Spec::new(rate.hz(), channels)?, packing, start: 0, bytes: None };
+        Ok(Source::Pcm(PcmReader::live(input, layout)?))
     }
 
     pub(crate) fn rate(&self) -> SampleRate {

@@ -60,6 +60,16 @@ pub(super) struct Layout {
     pub(super) bytes: Option<u64>,
 }
 
+impl Layout {
+    /// Bytes that are not read in part: a frame, or a block of many.
+    fn unit(&self) -> usize {
+        match self.packing {
+            Packing::Plain(encoding, _) => encoding.bytes() * self.spec.channels,
+            Packing::Ima { block } => block.into(),
+        }
+    }
+}
+
 /// Reads the samples a [`Layout`] points at.
 pub(crate) struct PcmReader {
     input: Input,
@@ -71,16 +81,21 @@ pub(crate) struct PcmReader {
 }
 
 impl PcmReader {
-    pub(super) fn new(mut input: Input, layout: Layout) -> Result<PcmReader, ErrorKind> {
-        /// About as many bytes as are read at once.
-        const BLOCK: usize = 1 << 16;
-        // Bytes that are not read in part: a frame, or a block of many.
-        let unit = match layout.packing {
-            Packing::Plain(encoding, _) => encoding.bytes() * layout.spec.channels,
-            Packing::Ima { block } => block.into(),
-        };
+    pub(super) fn new(input: Input, layout: Layout) -> Result<PcmReader, ErrorKind> {
+        PcmReader::in_blocks(input, layout, 1 << 16)
+    }
+
+    /// Hands samples out a twentieth of a second at a time.
+    pub(super) fn live(input: Input, layout: Layout) -> Result<PcmReader, ErrorKind> {
+        let frames = (layout.spec.rate.hz() / 20).clamp(1, 1 << 16) as usize;
+        PcmReader::in_blocks(input, layout, (frames * layout.unit()).min(1 << 16))
+    }
+
+    /// `block` is about how many bytes are read at once.
+    fn in_blocks(mut input: Input, layout: Layout, block: usize) -> Result<PcmReader, ErrorKind> {
+        let unit = layout.unit();
         input.seek(SeekFrom::Start(layout.start)).map_err(ErrorKind::Read)?;
-        let buffer = vec![0; BLOCK.div_ceil(unit) * unit];
+        let buffer = vec![0; block.div_ceil(unit) * unit];
         Ok(PcmReader { input, layout, left: layout.bytes, truncated: false, buffer })
     }
 

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used)] // A helper that cannot go on fails the test, as it should.
 
-mod server;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use earmark_hub::{Error, ErrorKind, Hub, HubBuilder, Missing, Progress, Repo};
-use server::{Request, Response, Server};
+use earmark_testkit::http::{Request, Response, Server};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -784,5 +782,63 @@ mod progress {
         let hub = cache.builder(&server).progress(Arc::clone(&heard) as Arc<dyn Progress>).build().unwrap();
         hub.fetch(&repo(), "config.json").unwrap_err();
         assert_eq!(*heard.0.lock().unwrap(), ["config.json Some(2)", "end"]);
+    }
+}
+
+mod the_web {
+    use std::io::Read as _;
+
+    use super::*;
+
+    fn read(hub: &Hub, url: &str) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        hub.open_url(url).map_err(|error| std::io::Error::other(message(&error)))?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    #[test]
+    fn what_is_behind_an_address_comes_without_the_token_and_is_not_cached() {
+        let server = Server::start(|request| match request.path.as_str() {
+            "/a.wav?key=secret" => Response::new(200, "sound"),
+            "/moved" => Response::new(302, "").header("Location", "/a.wav?key=secret"),
+            _ => Response::new(404, "<html>"),
+        });
+        let cache = Cache::new();
+        let hub = cache.builder(&server).token("hf_secret").build().unwrap();
+        for path in ["a.wav?key=secret", "moved"] {
+            assert_eq!(read(&hub, &format!("{}/{path}", server.url())).unwrap(), b"sound");
+        }
+        assert!(server.requests().iter().all(|request| !request.headers.contains_key("authorization")));
+        assert_eq!(fs::read_dir(cache.0.path()).unwrap().count(), 0);
+
+        let said = read(&hub, &format!("{}/no.wav?key=secret", server.url())).unwrap_err().to_string();
+        assert!(said.contains("404") && said.contains("/no.wav?…") && !said.contains("secret"), "{said}");
+    }
+
+    #[test]
+    fn trouble_that_passes_is_waited_out_and_a_cut_body_is_no_whole_one() {
+        let asked = AtomicUsize::new(0);
+        let server = Server::start(move |request| match request.path.as_str() {
+            "/busy" if asked.fetch_add(1, Ordering::SeqCst) < 2 => Response::new(503, "busy"),
+            "/cut" => Response::new(200, vec![0; 5000]).cut_at(1234),
+            _ => Response::new(200, "sound"),
+        });
+        let hub = Cache::new().hub(&server);
+        assert_eq!(read(&hub, &format!("{}/busy", server.url())).unwrap(), b"sound");
+        let cut = read(&hub, &format!("{}/cut", server.url())).unwrap_err();
+        assert_eq!(cut.kind(), std::io::ErrorKind::UnexpectedEof);
+        assert!(cut.to_string().contains("1234 of 5000"), "{cut}");
+    }
+
+    #[test]
+    fn offline_no_socket_is_opened_and_what_is_no_address_is_refused() {
+        let server = Server::start(|_| Response::new(200, "sound"));
+        let said = read(&Cache::new().offline(&server), &server.url()).unwrap_err().to_string();
+        assert!(said.contains("offline"), "{said}");
+        for bad in ["file:///etc/passwd", "https://", "a.wav"] {
+            let said = read(&Cache::new().hub(&server), bad).unwrap_err().to_string();
+            assert!(said.contains("web address"), "{said}");
+        }
+        assert_eq!(server.connections(), 0);
     }
 }

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
 use crate::checks::sizes;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, configuration};
 use crate::transformer::linear;
 use crate::weights::{Architecture, Keys};
 
@@ -61,6 +61,16 @@ impl Default for ClapConfig {
 }
 
 impl ClapConfig {
+    /// Reads the numbers from a whole `config.json`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadKey`] or [`ErrorKind::BadConfig`] naming the key.
+    pub fn from_json(json: serde_json::Value) -> Result<ClapConfig, ErrorKind> {
+        let config: ClapConfig = configuration(json)?;
+        config.validate()?;
+        Ok(config)
+    }
+
     /// Checks that the numbers describe a network.
     ///
     /// # Errors

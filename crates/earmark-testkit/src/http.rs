@@ -1,4 +1,5 @@
-//! A Hub on the loopback interface: real TCP, one thread per connection, answers from a closure.
+//! An HTTP server on the loopback interface: real TCP, one thread per connection, answers from a closure.
+#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,50 +8,65 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-/// What a client sent, without a body: the Hub client sends none.
+/// What a client sent.
 #[derive(Debug, Clone)]
-pub(crate) struct Request {
-    pub(crate) method: String,
-    pub(crate) path: String,
+pub struct Request {
+    /// `GET`, and so on.
+    pub method: String,
+    /// With the query.
+    pub path: String,
     /// Names in lower case.
-    pub(crate) headers: BTreeMap<String, String>,
+    pub headers: BTreeMap<String, String>,
+    /// As many bytes as `Content-Length` promised, or all chunks.
+    pub body: Vec<u8>,
 }
 
 impl Request {
-    pub(crate) fn is(&self, method: &str, path: &str) -> bool {
+    /// Whether it is this request.
+    pub fn is(&self, method: &str, path: &str) -> bool {
         self.method == method && self.path == path
     }
 }
 
 /// What to send back.
 #[derive(Debug, Clone)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: Vec<u8>,
+pub struct Response {
+    /// 200, and so on.
+    pub status: u16,
+    /// In this order.
+    pub headers: Vec<(&'static str, String)>,
+    /// What is behind them.
+    pub body: Vec<u8>,
     /// Send this many bytes of the body and hang up.
-    pub(crate) cut_at: Option<usize>,
+    pub cut_at: Option<usize>,
     /// Say nothing until the server stops.
-    pub(crate) silent: bool,
+    pub silent: bool,
 }
 
 impl Response {
-    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Response {
+    /// An answer without headers of its own.
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Response {
         Response { status, headers: Vec::new(), body: body.into(), cut_at: None, silent: false }
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Response {
+    /// With this header, in place of another of that name.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Response {
         self.headers.retain(|(n, _)| *n != name);
         self.headers.push((name, value.into()));
         self
     }
 
-    pub(crate) fn without(mut self, name: &str) -> Response {
+    /// Without this header.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Response {
         self.headers.retain(|(n, _)| *n != name);
         self
     }
 
-    pub(crate) fn cut_at(mut self, bytes: usize) -> Response {
+    /// Hung up on after so many bytes of the body.
+    #[must_use]
+    pub fn cut_at(mut self, bytes: usize) -> Response {
         self.cut_at = Some(bytes);
         self
     }
@@ -58,7 +74,8 @@ impl Response {
 
 type Handler = dyn Fn(&Request) -> Response + Send + Sync;
 
-pub(crate) struct Server {
+/// A server that answers until it is dropped.
+pub struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
     accepting: Option<JoinHandle<()>>,
@@ -72,7 +89,8 @@ struct Shared {
 }
 
 impl Server {
-    pub(crate) fn start(handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Server {
+    /// Answers every request by `handler`.
+    pub fn start(handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -97,25 +115,28 @@ impl Server {
         Server { address, shared, accepting: Some(accepting) }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// `http://127.0.0.1:…`.
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub(crate) fn connections(&self) -> usize {
+    /// How often somebody connected.
+    pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn requests(&self) -> Vec<Request> {
+    /// What was asked so far.
+    pub fn requests(&self) -> Vec<Request> {
         self.shared.requests.lock().unwrap().clone()
     }
 
     /// Requests of this method, all paths.
-    pub(crate) fn count(&self, method: &str) -> usize {
+    pub fn count(&self, method: &str) -> usize {
         self.requests().iter().filter(|request| request.method == method).count()
     }
 
     /// Refuses connections from now on.
-    pub(crate) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
         if let Some(accepting) = self.accepting.take() {
             drop(TcpStream::connect(self.address)); // Wakes `accept`.
@@ -162,13 +183,45 @@ impl Shared {
 }
 
 fn read_request(stream: &TcpStream) -> Option<Request> {
-    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let first = lines.next()?;
+    let mut reader = BufReader::new(stream);
+    let first = read_line(&mut reader)?;
     let mut words = first.split(' ').map(str::to_owned);
     let (method, path) = (words.next()?, words.next()?);
-    let headers = lines
-        .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.split_once(": ").map(|(n, v)| (n.to_ascii_lowercase(), v.to_owned())))
-        .collect();
-    Some(Request { method, path, headers })
+    let mut headers = BTreeMap::new();
+    loop {
+        let line = read_line(&mut reader)?;
+        if line.is_empty() {
+            break;
+        }
+        let (name, value) = line.split_once(':')?;
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    if headers.get("expect").is_some_and(|it| it.eq_ignore_ascii_case("100-continue")) {
+        let mut stream = stream;
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
+    }
+    let mut body = Vec::new();
+    if headers.get("transfer-encoding").is_some_and(|it| it.eq_ignore_ascii_case("chunked")) {
+        loop {
+            let size = usize::from_str_radix(read_line(&mut reader)?.split(';').next()?.trim(), 16).ok()?;
+            let begin = body.len();
+            body.resize(begin + size, 0);
+            reader.read_exact(&mut body[begin..]).ok()?;
+            read_line(&mut reader)?;
+            if size == 0 {
+                break;
+            }
+        }
+    } else {
+        let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+        body.resize(length, 0);
+        reader.read_exact(&mut body).ok()?;
+    }
+    Some(Request { method, path, headers, body })
+}
+
+fn read_line(reader: &mut impl BufRead) -> Option<String> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok().filter(|&read| read > 0)?;
+    Some(line.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -12,7 +12,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde::Serialize;
 
 use crate::Done;
-use crate::device::DeviceArgs;
+use crate::device::ComputeArgs;
 use crate::embed::Hears;
 use crate::model::HubArgs;
 
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     repeat: NonZero<usize>,
 
     #[command(flatten)]
-    device: DeviceArgs,
+    compute: ComputeArgs,
 
     #[command(flatten)]
     hub: HubArgs,
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args, threads: Option<NonZero<usize>>) -> Result<Done> 
     if !(args.seconds > 0.0 && args.seconds <= 3600.0) {
         bail!("--seconds is {}: expected more than 0, and an hour at most", args.seconds);
     }
-    let (device, name): (Device, _) = args.device.open()?;
+    let (device, name): (Device, _) = args.compute.open()?;
     let folder = args.hub.text_model(&args.model)?;
     let begin = Instant::now();
     let model = Hears::open(&folder, &device)?;

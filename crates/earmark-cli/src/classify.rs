@@ -1,22 +1,26 @@
+use std::path::PathBuf;
+
 use anyhow::Result;
+use burn::tensor::Device;
 use clap::{Args as ClapArgs, ValueEnum};
 use earmark_audio::{SampleRate, Waveform};
 use earmark_features::Features;
 use earmark_labels::{LabelSet, Scores, TopK};
 use earmark_pipeline::{AudioClassifier, Error};
 
-use crate::Done;
-use crate::device::DeviceArgs;
+use crate::device::ComputeArgs;
 use crate::hearing::HearingArgs;
 use crate::job::{self, Asking, JobArgs, Model};
 use crate::model::HubArgs;
+use crate::{Done, say};
 
 const EXAMPLES: &str = "\
 Examples:
   earmark classify siren.ogg --model runs/sample/20261123-101500/model
   earmark classify recordings -o labels.csv --model sanchit-gandhi/distilhubert-finetuned-gtzan
   earmark classify night.flac --window 5s --merge --threshold 0.5 --format audacity --model MIT/ast-finetuned-audioset-10-10-0.4593
-  curl -L https://example.org/clip.mp3 | earmark classify - --format jsonl --model ./model";
+  earmark classify https://example.org/clip.mp3 --format jsonl --model ./model
+  sox in.aif -t wav - | earmark classify - --model ./model";
 
 /// Name what is heard in sound files.
 ///
@@ -39,21 +43,22 @@ pub(crate) struct Args {
     hearing: HearingArgs,
 
     #[command(flatten)]
-    device: DeviceArgs,
+    compute: ComputeArgs,
 
     #[command(flatten)]
     hub: HubArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ScoresArg {
+pub(crate) enum ScoresArg {
     Auto,
     Softmax,
     Sigmoid,
     None,
 }
 
-struct Asked {
+/// A classifier, and what its numbers are to be.
+pub(crate) struct Asked {
     classifier: AudioClassifier,
     scores: Scores,
 }
@@ -81,19 +86,31 @@ impl Model for Asked {
     }
 }
 
-pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
-    let (device, _) = args.device.open()?;
-    let classifier = AudioClassifier::open(args.hub.model(&args.model)?, &device)?;
-    let scores = match args.scores {
-        ScoresArg::Auto => Scores::for_problem_type(classifier.model().config.problem_type()),
-        ScoresArg::Softmax => Scores::Softmax,
-        ScoresArg::Sigmoid => Scores::Sigmoid,
-        ScoresArg::None => Scores::None,
-    };
+impl Asked {
+    pub(crate) fn open(folder: PathBuf, scores: ScoresArg, device: &Device) -> Result<Asked> {
+        let classifier = AudioClassifier::open(folder, device)?;
+        let mut names = classifier.labels().names().iter().enumerate();
+        if names.all(|(id, name)| *name == format!("LABEL_{id}")) {
+            say::warning("the model does not name its labels: LABEL_0 stands for its first class, and so on");
+        }
+        let scores = match scores {
+            ScoresArg::Auto => Scores::for_problem_type(classifier.model().config.problem_type()),
+            ScoresArg::Softmax => Scores::Softmax,
+            ScoresArg::Sigmoid => Scores::Sigmoid,
+            ScoresArg::None => Scores::None,
+        };
+        Ok(Asked { classifier, scores })
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<Done> {
+    let (device, _) = args.compute.open()?;
+    let model = Asked::open(args.hub.model(&args.model)?, args.scores, &device)?;
     let asking = Asking {
         hearing: args.hearing.hearing(),
-        settings: format!("{} {scores} {:?}", args.model, args.hearing),
+        hub: &args.hub,
+        settings: format!("{} {} {:?}", args.model, model.scores, args.hearing) + args.compute.changes(),
         usual_top_k: TopK::N(5),
     };
-    job::run(&args.job, &asking, &Asked { classifier, scores }, quiet)
+    job::run(&args.job, &asking, &model)
 }

@@ -7,8 +7,8 @@ use earmark_audio::{
 };
 use earmark_features::resample;
 
-use crate::Done;
 use crate::hearing::HearingArgs;
+use crate::{Done, say};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         }
     };
     for warning in &warnings {
-        eprintln!("warning: `{}`: {warning}", args.path.display());
+        say::warning(format_args!("`{}`: {warning}", args.path.display()));
     }
     let mut resampled = Vec::with_capacity(planes.len());
     for plane in planes {
@@ -75,6 +75,11 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     rate = args.rate.unwrap_or(rate);
     let planes: Vec<&[f32]> = resampled.iter().map(Vec::as_slice).collect();
     write_wav_channels(&args.output, &planes, rate, WavFormat::Float32)?;
-    eprintln!("{}: {} channel(s), {rate}, {} samples", args.output.display(), planes.len(), planes[0].len());
+    say::note(format_args!(
+        "{}: {} channel(s), {rate}, {} samples",
+        args.output.display(),
+        planes.len(),
+        planes[0].len()
+    ));
     Ok(Done::Well)
 }

@@ -1,5 +1,5 @@
-use std::fs;
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -7,23 +7,26 @@ use burn::tensor::Device;
 use clap::Args as ClapArgs;
 use earmark_audio::{SampleRate, Waveform};
 use earmark_features::Features;
-use earmark_pipeline::{AudioClassifier, Sound, ZeroShotClassifier};
+use earmark_pipeline::{AudioClassifier, Hearing, ZeroShotClassifier};
+use rayon::prelude::*;
 
-use crate::Done;
-use crate::device::DeviceArgs;
+use crate::device::ComputeArgs;
 use crate::hearing::HearingArgs;
-use crate::inputs::{Input, InputArgs};
+use crate::inputs::{Input, InputArgs, Opener};
 use crate::model::HubArgs;
+use crate::{Done, error, job, progress, say, tables};
 
 const EXAMPLES: &str = "\
 Examples:
-  earmark embed recordings -o embeddings.npy --model laion/clap-htsat-unfused
-  python -c \"import numpy; print(numpy.load('embeddings.npy').shape)\"";
+  earmark embed recordings -o vectors.npy --model laion/clap-htsat-unfused
+  earmark embed recordings -o vectors.parquet --model facebook/hubert-base-ls960
+  python -c \"import numpy; print(numpy.load('vectors.npy').shape)\"";
 
 /// Write one vector for each sound file: what the model makes of it before it names it.
 ///
 /// CLAP gives the place in the space it shares with texts; other models the mean of their last hidden states over time (AST
-/// that of its two tokens for the whole clip). The rows of the file are float32, in the order printed.
+/// that of its two tokens for the whole clip). Vectors are float32, in the order of the paths printed. A file that cannot be
+/// heard has no vector and is named on stderr; exit code 3 says that there were some.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -34,15 +37,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID|DIR")]
     model: String,
 
-    /// The NumPy file to write: [files, numbers].
-    #[arg(short, long, value_name = "FILE.npy")]
+    /// The file to write: NumPy's [files, numbers], or a Parquet table of path and embedding.
+    #[arg(short, long, value_name = "FILE.npy|FILE.parquet")]
     output: PathBuf,
 
     #[command(flatten)]
     hearing: HearingArgs,
 
     #[command(flatten)]
-    device: DeviceArgs,
+    compute: ComputeArgs,
 
     #[command(flatten)]
     hub: HubArgs,
@@ -101,33 +104,54 @@ pub(crate) fn model_type(folder: &Path) -> Option<String> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
-    if args.output.extension().is_none_or(|extension| extension != "npy") {
-        bail!("`{}`: embeddings are written as NumPy files: name it FILE.npy", args.output.display());
-    }
-    let (device, _) = args.device.open()?;
+    let write = match args.output.extension().and_then(|extension| extension.to_str()) {
+        Some("npy") => write_npy,
+        Some("parquet") => tables::write_embeddings,
+        _ => bail!("`{}`: name it FILE.npy or FILE.parquet, as that says what it is", args.output.display()),
+    };
+    let (device, _) = args.compute.open()?;
+    let inputs = args.inputs.find()?;
+    let opener = Opener::new(&inputs, &args.hub)?;
     let model = Hears::open(&args.hub.text_model(&args.model)?, &device)?;
     let hearing = args.hearing.hearing();
-    let mut rows: Vec<Vec<f32>> = Vec::new();
-    for input in args.inputs.find()? {
-        let Input::File(path) = input else { bail!("embed reads files, not standard input") };
-        let heard = hearing.hear(Sound::File(path.clone()), model.sampling_rate())?;
-        for warning in &heard.warnings {
-            eprintln!("warning: `{}`: {warning}", path.display());
+    let bar = progress::bar(inputs.len() as u64, "{bar:30} {pos}/{len} files {per_sec} {eta} left");
+    let (mut paths, mut rows): (Vec<String>, Vec<Vec<f32>>) = (Vec::new(), Vec::new());
+    for chunk in inputs.chunks(job::TOGETHER) {
+        let heard: Vec<Result<Features>> =
+            chunk.par_iter().map(|input| features(input, &opener, &hearing, &model)).collect();
+        for (input, heard) in chunk.iter().zip(heard) {
+            match heard {
+                Ok(features) => {
+                    rows.push(model.embed(&features)?);
+                    paths.push(input.name());
+                }
+                Err(problem) => say::error(error::line(&problem)),
+            }
+            bar.inc(1);
         }
-        let features =
-            model.features(&heard.waveform).with_context(|| format!("cannot use `{}`", path.display()))?;
-        rows.push(model.embed(&features)?);
-        println!("{}", path.display());
     }
-    let write = || -> std::io::Result<()> {
-        let mut landing = tempfile::NamedTempFile::new_in(parent(&args.output))?;
-        landing.write_all(&npy(&rows))?;
+    bar.finish_and_clear();
+    if rows.is_empty() {
+        bail!("none of the files could be heard, so `{}` is not written", args.output.display());
+    }
+    let land = || -> Result<()> {
+        let landing = tempfile::NamedTempFile::new_in(parent(&args.output))?;
+        write(landing.reopen()?, &paths, &rows)?;
         landing.persist(&args.output)?;
         Ok(())
     };
-    write().with_context(|| format!("cannot write `{}`", args.output.display()))?;
-    eprintln!("{}: {} × {}", args.output.display(), rows.len(), rows.first().map_or(0, Vec::len));
-    Ok(Done::Well)
+    land().with_context(|| format!("cannot write `{}`", args.output.display()))?;
+    // Only now: whoever reads the paths finds their vectors.
+    let mut out = std::io::stdout().lock();
+    paths.iter().try_for_each(|path| writeln!(out, "{path}"))?;
+    say::note(format_args!("{}: {} × {}", args.output.display(), rows.len(), rows[0].len()));
+    Ok(if rows.len() == inputs.len() { Done::Well } else { Done::InPart })
+}
+
+fn features(input: &Input, opener: &Opener, hearing: &Hearing, model: &Hears) -> Result<Features> {
+    let heard = hearing.hear(opener.sound(input)?, model.sampling_rate())?;
+    job::warn(input, &heard.warnings);
+    model.features(&heard.waveform).with_context(|| job::unusable(input))
 }
 
 fn parent(path: &Path) -> &Path {
@@ -138,7 +162,7 @@ fn parent(path: &Path) -> &Path {
 }
 
 /// NumPy's format 1.0 (`numpy.lib.format`): a magic number, the header's length, the header, the numbers.
-fn npy(rows: &[Vec<f32>]) -> Vec<u8> {
+fn write_npy(out: File, _paths: &[String], rows: &[Vec<f32>]) -> Result<()> {
     let columns = rows.first().map_or(0, Vec::len);
     let mut header =
         format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {columns}), }}", rows.len());
@@ -147,9 +171,10 @@ fn npy(rows: &[Vec<f32>]) -> Vec<u8> {
         header.push(' ');
     }
     header.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.bytes());
-    bytes.extend(rows.iter().flatten().flat_map(|x| x.to_le_bytes()));
-    bytes
+    let mut out = BufWriter::new(out);
+    out.write_all(b"\x93NUMPY\x01\x00")?;
+    out.write_all(&(header.len() as u16).to_le_bytes())?;
+    out.write_all(header.as_bytes())?;
+    rows.iter().flatten().try_for_each(|x| out.write_all(&x.to_le_bytes()))?;
+    Ok(out.flush()?)
 }

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args as ClapArgs, ValueEnum};
 use earmark_data::{AudioDataset, TestSize, train_test_split};
-use earmark_labels::{LabelId, LabelSet};
+use earmark_labels::{LabelId, LabelSet, Scores};
 use earmark_pipeline::Pretrained;
 use earmark_train::{Clips, Ear, EvaluationReport, Recipe, SplitFile, confusion_svg, evaluate};
 
 use crate::Done;
-use crate::device::DeviceArgs;
+use crate::device::ComputeArgs;
 use crate::hearing::HearingArgs;
 use crate::model::HubArgs;
 use crate::progress::bar;
-use crate::{table, train};
+use crate::tables::{Predicted, write_predictions};
+use crate::{say, table, train};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,12 +69,12 @@ pub(crate) struct Args {
     #[command(flatten)]
     hearing: HearingArgs,
 
-    /// Write report.json and confusion_matrix.svg into this folder.
+    /// Write report.json, predictions.parquet and confusion_matrix.svg into this folder.
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 
     #[command(flatten)]
-    device: DeviceArgs,
+    compute: ComputeArgs,
 
     #[command(flatten)]
     hub: HubArgs,
@@ -96,8 +97,8 @@ impl Part {
     }
 }
 
-pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
-    let (device, _) = args.device.open()?;
+pub(crate) fn run(args: &Args) -> Result<Done> {
+    let (device, _) = args.compute.open()?;
     let mut left_out = Vec::new();
     let (learner, model, recipe, dataset, part) = match (&args.model, &args.data) {
         (Some(model), Some(data)) => {
@@ -138,7 +139,7 @@ pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
         }
     };
     let dataset = name_by_model(dataset, &learner)?;
-    let bar = bar(dataset.clips.len() as u64, "{msg} {bar:30} {pos}/{len} clips {eta} left", quiet);
+    let bar = bar(dataset.clips.len() as u64, "{msg} {bar:30} {pos}/{len} clips {eta} left");
     bar.set_message("listening");
     let ear = Ear::new(&learner, &recipe);
     let (clips, bad) = Clips::open(&dataset, ear, recipe.skip_bad, &|done| bar.set_position(done as u64))?;
@@ -152,7 +153,7 @@ pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
     bar.finish_and_clear();
 
     for clip in &left_out {
-        eprintln!("left out {}: {}", clip.path.display(), clip.why);
+        say::warning(format_args!("left out {}: {}", clip.path.display(), clip.why));
     }
     let report = evaluation.report(&dataset.name, part.name(), &model, learner.config.labels());
     println!("{}", table::confusion(&report));
@@ -160,6 +161,23 @@ pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
     println!("{} on {} clips", table::score(&report), report.n);
     if let Some(folder) = &args.output {
         write(folder, &report)?;
+        let scores = Scores::for_problem_type(learner.config.problem_type());
+        let labels = learner.config.labels();
+        let said = evaluation.labels.iter().zip(evaluation.predicted()).zip(&evaluation.logits);
+        let predicted: Vec<Predicted> = clips
+            .clips()
+            .iter()
+            .zip(said)
+            .map(|(clip, ((&label, predicted), logits))| Predicted {
+                path: clip.name.clone(),
+                label: labels[label].clone(),
+                predicted: labels[predicted].clone(),
+                scores: scores.apply(logits),
+            })
+            .collect();
+        let file = folder.join("predictions.parquet");
+        write_predictions(&file, &predicted)?;
+        say::note(format_args!("wrote {}", file.display()));
     }
     Ok(if left_out.is_empty() { Done::Well } else { Done::InPart })
 }
@@ -216,7 +234,7 @@ fn write(folder: &Path, report: &EvaluationReport) -> Result<()> {
     {
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
-        eprintln!("wrote {}", path.display());
+        say::note(format_args!("wrote {}", path.display()));
     }
     Ok(())
 }

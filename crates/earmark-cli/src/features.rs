@@ -8,9 +8,9 @@ use earmark_features::{Preprocessor, resample};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use crate::Done;
 use crate::hearing::HearingArgs;
 use crate::model::HubArgs;
+use crate::{Done, say};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let options = DecodeOptions { downmix: args.hearing.downmix().into(), ..DecodeOptions::default() };
     let decoded = decode_file(&args.path, &options)?;
     for warning in &decoded.warnings {
-        eprintln!("warning: `{}`: {warning}", args.path.display());
+        say::warning(format_args!("`{}`: {warning}", args.path.display()));
     }
     let waveform = resample(decoded.waveform, preprocessor.sampling_rate(), args.hearing.resampler().into())?;
     let mut features = preprocessor.extract(&waveform)?;
@@ -76,6 +76,11 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     }
     let bytes = safetensors::serialize(tensors, None)?;
     fs::write(&args.output, bytes).with_context(|| format!("cannot write `{}`", args.output.display()))?;
-    eprintln!("{}: {} {:?}", args.output.display(), preprocessor.input_name(), batched(&features.shape));
+    say::note(format_args!(
+        "{}: {} {:?}",
+        args.output.display(),
+        preprocessor.input_name(),
+        batched(&features.shape)
+    ));
     Ok(Done::Well)
 }

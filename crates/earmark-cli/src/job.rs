@@ -1,6 +1,6 @@
 //! Asking a model about any number of sounds: decode and model side by side, whole files or windows, one row or more a file.
 
-use std::io::{self, Read as _};
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,16 +9,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
-use earmark_audio::{Decoder, SampleRate, Warning, Waveform};
+use earmark_audio::{SampleRate, Warning, Waveform};
 use earmark_features::Features;
 use earmark_labels::{LabelSet, Prediction, TopK, top_k};
-use earmark_pipeline::{Error, Hearing, Sound, Window, Windows};
+use earmark_pipeline::{Error, Hearing, Window, Windows};
 use rayon::prelude::*;
 
-use crate::inputs::{Input, InputArgs};
+use crate::inputs::{Input, InputArgs, Opener};
 use crate::journal::Journal;
+use crate::model::HubArgs;
 use crate::rows::{Format, Row, Writer};
-use crate::{Done, error, progress};
+use crate::{Done, error, progress, say};
 
 /// Which results are wanted, and where.
 #[derive(Debug, Args)]
@@ -70,7 +71,7 @@ enum Aggregate {
     Max,
 }
 
-fn parse_top_k(text: &str) -> Result<TopK, String> {
+pub(crate) fn parse_top_k(text: &str) -> Result<TopK, String> {
     match text {
         "all" => Ok(TopK::All),
         _ => match text.parse() {
@@ -80,7 +81,7 @@ fn parse_top_k(text: &str) -> Result<TopK, String> {
     }
 }
 
-fn parse_length(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_length(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
         "s" | "" => 1.0,
@@ -109,7 +110,7 @@ pub(crate) trait Model: Sync {
 }
 
 /// Files that are decoded at once, and windows that are asked about at once.
-const TOGETHER: usize = 16;
+pub(crate) const TOGETHER: usize = 16;
 
 /// Something heard, ready for the model.
 struct Heard {
@@ -128,8 +129,10 @@ enum Message {
 }
 
 /// What a command asks for beside its [`JobArgs`].
-pub(crate) struct Asking {
+pub(crate) struct Asking<'a> {
     pub(crate) hearing: Hearing,
+    /// Through which addresses are opened.
+    pub(crate) hub: &'a HubArgs,
     /// Whatever changes the results.
     pub(crate) settings: String,
     /// Labels of each row unless the user says how many.
@@ -137,7 +140,7 @@ pub(crate) struct Asking {
 }
 
 /// Asks `model` about everything that `args` name.
-pub(crate) fn run(args: &JobArgs, asking: &Asking, model: &impl Model, quiet: bool) -> Result<Done> {
+pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Result<Done> {
     let format = args.format();
     let top_k = match (args.top_k, format.needs_windows()) {
         (Some(k), _) => k,
@@ -152,7 +155,11 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking, model: &impl Model, quiet: bo
     if format.needs_windows() && args.aggregate.is_some() {
         bail!("this format tells when each label is heard, and --aggregate gives one answer a file");
     }
+    if format == Format::Parquet && args.output.is_none() && io::stdout().is_terminal() {
+        bail!("Parquet is not for the screen: pass --output FILE.parquet");
+    }
     let inputs = args.inputs.find()?;
+    let opener = Opener::new(&inputs, asking.hub)?;
     if format == Format::Audacity && inputs.len() > 1 {
         bail!(
             "a label track belongs to one recording, and {} are named: take raven, rttm, csv or jsonl",
@@ -168,17 +175,21 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking, model: &impl Model, quiet: bo
             let (journal, done) = Journal::open(output, &settings, args.force)?;
             Sink::Journal(journal, done)
         }
-        None => Sink::Screen(Writer::new(io::stdout().lock(), format)),
+        None => Sink::Screen(Writer::new(io::stdout(), format)?),
     };
     let inputs: Vec<Input> = match &sink {
         Sink::Journal(_, done) => inputs.into_iter().filter(|input| !done.contains(&input.name())).collect(),
         Sink::Screen(_) => inputs,
     };
     if inputs.len() < order.len() {
-        eprintln!("going on: {} of {} files are done already", order.len() - inputs.len(), order.len());
+        let done = order.len() - inputs.len();
+        say::note(format_args!("going on: {done} of {} files are done already", order.len()));
     }
-    let hidden = quiet || args.output.is_none() || order.len() == 1;
-    let bar = progress::bar(order.len() as u64, "{bar:30} {pos}/{len} files {per_sec} {eta} left", hidden);
+    let template = "{bar:30} {pos}/{len} files {per_sec} {eta} left";
+    let bar = match args.output.is_some() && order.len() > 1 {
+        true => progress::bar(order.len() as u64, template),
+        false => indicatif::ProgressBar::hidden(),
+    };
     bar.set_position((order.len() - inputs.len()) as u64);
 
     let stop = Arc::new(AtomicBool::new(false));
@@ -188,7 +199,7 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking, model: &impl Model, quiet: bo
             if stop.swap(true, Ordering::Relaxed) {
                 std::process::exit(130); // Asked twice: the person means now.
             }
-            eprintln!("\nstopping; give the same command again to go on");
+            say::note("stopping; give the same command again to go on");
         })
         .context("cannot listen for Ctrl-C")?;
     }
@@ -197,7 +208,7 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking, model: &impl Model, quiet: bo
     let mut gathered = Gathered::new(args, top_k, model.labels());
     std::thread::scope(|scope| -> Result<()> {
         let (sender, receiver) = sync_channel(1);
-        let listener = Listener { hearing: &asking.hearing, model, stop: &stop, quiet };
+        let listener = Listener { hearing: &asking.hearing, opener: &opener, model, stop: &stop };
         scope.spawn(move || match windows {
             None => listener.files(&inputs, &sender),
             Some(windows) => {
@@ -243,16 +254,14 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking, model: &impl Model, quiet: bo
     }
     match sink {
         Sink::Journal(journal, _) => journal.finish(format, &order)?,
-        Sink::Screen(writer) => {
-            drop(writer.finish()?);
-        }
+        Sink::Screen(writer) => writer.finish()?,
     }
     Ok(done)
 }
 
 enum Sink {
     Journal(Journal, std::collections::HashSet<String>),
-    Screen(Writer<io::StdoutLock<'static>>),
+    Screen(Writer<io::Stdout>),
 }
 
 /// Keeps what is said of an input; what went wrong is a row, and a line on stderr.
@@ -267,7 +276,7 @@ fn keep(
     let rows = rows.unwrap_or_else(|problem| {
         *done = Done::InPart;
         let error = error::line(&problem);
-        progress::say(bar, &format!("error: {error}"));
+        say::error(&error);
         vec![Row::Failed { path: name.clone(), error }]
     });
     bar.inc(1);
@@ -287,9 +296,9 @@ impl JobArgs {
 /// Decodes on threads of its own, so that the model never waits.
 struct Listener<'a, M> {
     hearing: &'a Hearing,
+    opener: &'a Opener,
     model: &'a M,
     stop: &'a AtomicBool,
-    quiet: bool,
 }
 
 /// The asking thread is gone: it met an error, and says so.
@@ -310,16 +319,8 @@ impl<M: Model> Listener<'_, M> {
     }
 
     fn file(&self, input: &Input) -> Result<Heard> {
-        let sound = match input {
-            Input::File(path) => Sound::File(path.clone()),
-            Input::Stdin => {
-                let mut bytes = Vec::new();
-                io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
-                Sound::Bytes(bytes)
-            }
-        };
-        let heard = self.hearing.hear(sound, self.model.sampling_rate())?;
-        self.warn(input, &heard.warnings);
+        let heard = self.hearing.hear(self.opener.sound(input)?, self.model.sampling_rate())?;
+        warn(input, &heard.warnings);
         let features = self.model.features(&heard.waveform).with_context(|| unusable(input))?;
         Ok(Heard { duration: heard.duration, features })
     }
@@ -342,12 +343,8 @@ impl<M: Model> Listener<'_, M> {
         windows: Windows,
         sender: &SyncSender<Message>,
     ) -> Result<f64, StreamEnd> {
-        let decoder = match input {
-            Input::File(path) => Decoder::open(path, &self.hearing.decode),
-            Input::Stdin => Decoder::from_stream(io::stdin().lock(), &self.hearing.decode),
-        };
         let failed = |error: anyhow::Error| StreamEnd::Failed(error);
-        let decoder = decoder.map_err(|error| failed(error.into()))?;
+        let decoder = self.opener.decoder(input, &self.hearing.decode).map_err(failed)?;
         let (rate, least) = (self.model.sampling_rate(), self.model.least());
         let mut cut =
             windows.cut(decoder, self.hearing, rate, least).map_err(|error| failed(error.into()))?;
@@ -363,16 +360,14 @@ impl<M: Model> Listener<'_, M> {
             let heard = heard.with_context(|| unusable(input)).map_err(failed)?;
             sender.send(Message::Windows(heard)).map_err(|_| StreamEnd::Gone)?;
         }
-        self.warn(input, &cut.warnings());
+        warn(input, &cut.warnings());
         Ok(cut.duration())
     }
+}
 
-    fn warn(&self, input: &Input, warnings: &[Warning]) {
-        if !self.quiet {
-            for warning in warnings {
-                eprintln!("warning: `{}`: {warning}", input.name());
-            }
-        }
+pub(crate) fn warn(input: &Input, warnings: &[Warning]) {
+    for warning in warnings {
+        say::warning(format_args!("`{}`: {warning}", input.name()));
     }
 }
 
@@ -381,7 +376,7 @@ enum StreamEnd {
     Gone,
 }
 
-fn unusable(input: &Input) -> String {
+pub(crate) fn unusable(input: &Input) -> String {
     format!("cannot use `{}`", input.name())
 }
 

@@ -101,7 +101,8 @@ impl Journal {
     pub(crate) fn finish(mut self, format: Format, order: &[String]) -> Result<()> {
         let landing = beside(&self.output, ".tmp");
         let doing = || format!("cannot write `{}`", self.output.display());
-        let mut writer = Writer::new(BufWriter::new(File::create(&landing).with_context(doing)?), format);
+        let mut file = BufWriter::new(File::create(&landing).with_context(doing)?);
+        let mut writer = Writer::new(&mut file, format).with_context(doing)?;
         // Lines are as they were done; a resumed job with more inputs than before did the new ones last.
         let mut places = std::collections::HashMap::new();
         self.file.rewind().with_context(doing)?;
@@ -122,11 +123,11 @@ impl Journal {
             lines.read_line(&mut line).with_context(doing)?;
             let entry: Entry = serde_json::from_str(&line).with_context(doing)?;
             for row in &entry.rows {
-                writer.write(row)?;
+                writer.write(row).with_context(doing)?;
             }
         }
-        let file = writer.finish()?.into_inner().map_err(|e| e.into_error()).with_context(doing)?;
-        file.sync_all().with_context(doing)?;
+        writer.finish().with_context(doing)?;
+        file.into_inner().map_err(|e| e.into_error()).with_context(doing)?.sync_all().with_context(doing)?;
         fs::rename(&landing, &self.output).with_context(doing)?;
         fs::remove_file(&self.path).with_context(doing)
     }

@@ -16,22 +16,32 @@ mod inputs;
 mod inspect;
 mod job;
 mod journal;
+mod listen;
 mod model;
 mod progress;
 mod rows;
+mod say;
+mod shell;
 mod table;
+mod tables;
 mod train;
 mod zero_shot;
 
 use std::num::NonZero;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+const MORE: &str = "\
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but some inputs failed (each is named); 130 interrupted, and what \
+was done is saved. Results go to stdout, everything else to stderr.
+
+Variables: HF_TOKEN, HF_HOME, HF_HUB_OFFLINE and the others of Python's huggingface_hub; EARMARK_DATA and EARMARK_RUNS, \
+the folders of datasets and runs; EARMARK_LOG, such as debug or earmark_hub=trace; NO_COLOR.";
 
 /// Hear a sound, name it: classify audio with pretrained transformers, fine-tune them, evaluate them.
 #[derive(Debug, Parser)]
-#[command(name = "earmark", version, arg_required_else_help = true, max_term_width = 110)]
+#[command(name = "earmark", version, arg_required_else_help = true, max_term_width = 110, after_help = MORE)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -47,12 +57,17 @@ struct Cli {
     /// Say nothing but results and errors.
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Everywhere")]
     quiet: bool,
+
+    /// How lines on stderr are written: text for people, or json with timestamp, level and message.
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", help_heading = "Everywhere")]
+    log_format: say::LogFormat,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Classify(Box<classify::Args>),
     ZeroShot(Box<zero_shot::Args>),
+    Listen(Box<listen::Args>),
     Train(Box<train::Args>),
     Eval(eval::Args),
     Decode(decode::Args),
@@ -60,6 +75,8 @@ enum Command {
     Inspect(inspect::Args),
     Features(features::Args),
     Bench(bench::Args),
+    Completions(shell::Completions),
+    Man(shell::Man),
 }
 
 /// How a command ended that did not fail.
@@ -74,31 +91,26 @@ enum Done {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let level = match (cli.quiet, cli.verbose) {
-        (true, _) => "error",
-        (_, 0) => "warn",
-        (_, 1) => "info",
-        _ => "debug",
-    };
-    let filter = EnvFilter::try_from_env("EARMARK_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
-
+    say::start(cli.log_format, cli.quiet, cli.verbose);
     if let Some(threads) = cli.threads
         && let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()
     {
-        eprintln!("error: cannot use {threads} threads: {error}");
+        say::error(format_args!("cannot use {threads} threads: {error}"));
         return ExitCode::from(2);
     }
     let done = match cli.command {
-        Command::Classify(args) => classify::run(&args, cli.quiet),
-        Command::ZeroShot(args) => zero_shot::run(&args, cli.quiet),
-        Command::Train(args) => train::run(&args, cli.quiet),
-        Command::Eval(args) => eval::run(&args, cli.quiet),
+        Command::Classify(args) => classify::run(&args),
+        Command::ZeroShot(args) => zero_shot::run(&args),
+        Command::Listen(args) => listen::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Eval(args) => eval::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Bench(args) => bench::run(&args, cli.threads),
+        Command::Completions(args) => shell::completions(&args, &mut Cli::command()),
+        Command::Man(args) => shell::man(&args, Cli::command()),
     };
     match done {
         Ok(Done::Well) => ExitCode::SUCCESS,
@@ -107,7 +119,7 @@ fn main() -> ExitCode {
         // `earmark … | head` is no failure.
         Err(error) if error::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", error::chain(&error));
+            say::error(error::chain(&error));
             ExitCode::FAILURE
         }
     }

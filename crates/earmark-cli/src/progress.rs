@@ -1,21 +1,35 @@
-use std::sync::Mutex;
+//! Progress bars on stderr, one set for the whole process.
+
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use earmark_hub::Progress;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A bar on stderr; nothing at all when stderr is no terminal or `quiet`.
-pub(crate) fn bar(length: u64, template: &str, quiet: bool) -> ProgressBar {
-    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let style = ProgressStyle::with_template(template).expect("the templates are fixed and valid");
-    let bar = ProgressBar::with_draw_target(Some(length), target).with_style(style.progress_chars("━╸─"));
-    bar.enable_steady_tick(Duration::from_millis(200));
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// No bar is drawn from now on.
+pub(crate) fn hide() {
+    BARS.set_draw_target(ProgressDrawTarget::hidden());
+}
+
+/// Does something with the bars out of the way.
+pub(crate) fn suspend<T>(act: impl FnOnce() -> T) -> T {
+    BARS.suspend(act)
+}
+
+/// A bar on stderr; nothing at all when stderr is no terminal, or everything is hidden.
+pub(crate) fn bar(length: u64, template: &str) -> ProgressBar {
+    let bar = BARS.add(ProgressBar::new(length)).with_style(style(template));
+    if !BARS.is_hidden() {
+        bar.enable_steady_tick(Duration::from_millis(200));
+    }
     bar
 }
 
-/// A line above the bar, on stderr; also when the bar itself is not drawn.
-pub(crate) fn say(bar: &ProgressBar, line: &str) {
-    bar.suspend(|| eprintln!("{line}"));
+pub(crate) fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).expect("the templates are fixed and valid");
+    style.progress_chars("━╸─")
 }
 
 /// A bar for each file that comes from the Hub.
@@ -32,7 +46,7 @@ impl Downloads {
 impl Progress for Downloads {
     fn started(&self, file: &str, total: Option<u64>) {
         let template = "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left";
-        let bar = bar(total.unwrap_or(0), template, false).with_prefix(file.to_owned());
+        let bar = bar(total.unwrap_or(0), template).with_prefix(file.to_owned());
         self.with(|slot| *slot = Some(bar));
     }
 

@@ -9,6 +9,7 @@ use earmark_labels::Prediction;
 use serde::{Deserialize, Serialize};
 
 use crate::table;
+use crate::tables::LabelTable;
 
 /// What is said about one file, or one window of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub(crate) enum Format {
     Jsonl,
     /// One line a label: path, duration, start, end, rank, label, score, error.
     Csv,
+    /// The columns of csv in one compressed file; needs --output, or a pipe.
+    Parquet,
     /// A label track of Audacity; needs --window and one recording.
     Audacity,
     /// A selection table of Raven; needs --window.
@@ -60,6 +63,7 @@ impl Format {
             "json" => Some(Format::Json),
             "jsonl" | "ndjson" => Some(Format::Jsonl),
             "csv" => Some(Format::Csv),
+            "parquet" => Some(Format::Parquet),
             "rttm" => Some(Format::Rttm),
             _ => None,
         }
@@ -67,18 +71,44 @@ impl Format {
 }
 
 /// Rows as they are written.
-pub(crate) struct Writer<W: Write> {
+pub(crate) enum Writer<W: Write> {
+    Lines(LineWriter<W>),
+    Table(Box<LabelTable<W>>),
+}
+
+impl<W: Write> Writer<W> {
+    pub(crate) fn new(out: W, format: Format) -> Result<Writer<W>> {
+        Ok(match format {
+            Format::Parquet => Writer::Table(Box::new(LabelTable::new(out)?)),
+            _ => Writer::Lines(LineWriter { out, format, rows: 0 }),
+        })
+    }
+
+    pub(crate) fn write(&mut self, row: &Row) -> Result<()> {
+        match self {
+            Writer::Lines(lines) => lines.write(row),
+            Writer::Table(table) => table.write(row),
+        }
+    }
+
+    /// What stands behind the last row.
+    pub(crate) fn finish(self) -> Result<()> {
+        match self {
+            Writer::Lines(lines) => lines.finish(),
+            Writer::Table(table) => table.finish(),
+        }
+    }
+}
+
+/// The formats that are text.
+pub(crate) struct LineWriter<W: Write> {
     out: W,
     format: Format,
     rows: usize,
 }
 
-impl<W: Write> Writer<W> {
-    pub(crate) fn new(out: W, format: Format) -> Writer<W> {
-        Writer { out, format, rows: 0 }
-    }
-
-    pub(crate) fn write(&mut self, row: &Row) -> Result<()> {
+impl<W: Write> LineWriter<W> {
+    fn write(&mut self, row: &Row) -> Result<()> {
         let first = self.rows == 0;
         self.rows += 1;
         match self.format {
@@ -88,11 +118,12 @@ impl<W: Write> Writer<W> {
             }
             Format::Csv => {
                 if first {
-                    self.out.write_all(b"path,duration,start,end,rank,label,score,error\n")?;
+                    self.out.write_all(CSV_HEADER)?;
                 }
                 csv_lines(&mut self.out, row)?;
             }
             Format::Table => table_block(&mut self.out, row)?,
+            Format::Parquet => unreachable!("Writer::new makes a table of it"),
             Format::Audacity => {
                 for (start, end, prediction) in marks(row)? {
                     writeln!(self.out, "{start:.6}\t{end:.6}\t{}", one_line(&prediction.label))?;
@@ -125,15 +156,18 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// What stands behind the last row.
-    pub(crate) fn finish(mut self) -> Result<W> {
+    fn finish(mut self) -> Result<()> {
+        if self.format == Format::Csv && self.rows == 0 {
+            self.out.write_all(CSV_HEADER)?;
+        }
         if self.format == Format::Json {
             self.out.write_all(if self.rows == 0 { b"[]\n" } else { b"]\n" })?;
         }
-        self.out.flush()?;
-        Ok(self.out)
+        Ok(self.out.flush()?)
     }
 }
+
+const CSV_HEADER: &[u8] = b"path,duration,start,end,rank,label,score,error\n";
 
 fn path(row: &Row) -> &str {
     let (Row::Heard { path, .. } | Row::Failed { path, .. }) = row;
@@ -183,7 +217,7 @@ fn table_block(out: &mut impl Write, row: &Row) -> io::Result<()> {
 }
 
 /// `1:02:03.5`
-fn clock(seconds: f64) -> String {
+pub(crate) fn clock(seconds: f64) -> String {
     let tenths = (seconds * 10.0).round() as u64;
     let (hours, minutes, rest) = (tenths / 36_000, tenths / 600 % 60, tenths % 600);
     match hours {
@@ -222,9 +256,11 @@ mod tests {
     }
 
     fn written(format: Format, rows: &[Row]) -> String {
-        let mut writer = Writer::new(Vec::new(), format);
+        let mut out = Vec::new();
+        let mut writer = Writer::new(&mut out, format).unwrap();
         rows.iter().for_each(|row| writer.write(row).unwrap());
-        String::from_utf8(writer.finish().unwrap()).unwrap()
+        writer.finish().unwrap();
+        String::from_utf8(out).unwrap()
     }
 
     #[test]
@@ -260,7 +296,7 @@ mod tests {
             raven.ends_with("1\tSpectrogram 1\t1\t1.000\t3.000\ta b.wav\tdog, \"barking\"\t0.7500\n"),
             "{raven}"
         );
-        let mut writer = Writer::new(Vec::new(), Format::Raven);
+        let mut writer = Writer::new(Vec::new(), Format::Raven).unwrap();
         assert!(writer.write(&heard(None)).is_err(), "a whole file has no start");
     }
 

@@ -13,12 +13,11 @@ use earmark_models::{ModelConfig, NetworkConfig};
 use earmark_train::{CardDataset, Event, Finished, Job, Outcome, Plan, Recipe, Start, preset};
 use indicatif::ProgressBar;
 
-use crate::Done;
 use crate::device::DeviceArgs;
 use crate::hearing::HearingArgs;
 use crate::model::HubArgs;
-use crate::progress::{bar, say};
-use crate::table;
+use crate::progress::{bar, style};
+use crate::{Done, say, table};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -177,29 +176,28 @@ impl Numbers {
     }
 }
 
-pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
+pub(crate) fn run(args: &Args) -> Result<Done> {
     let (device, device_name) = args.device.open()?;
     let job = match &args.resume {
         Some(run) => resumed(run.as_deref(), &args.numbers, device)?,
-        None => fresh(args, device, device_name, quiet)?,
+        None => fresh(args, device, device_name)?,
     };
-    if !quiet {
-        eprintln!("device   {device_name}");
-        eprintln!("recipe   {} on {} -> {}", job.recipe.model, job.recipe.dataset, job.output.display());
-    }
+    let Recipe { model, dataset, .. } = &job.recipe;
+    say::note(format_args!("device   {device_name}"));
+    say::note(format_args!("recipe   {model} on {dataset} -> {}", job.output.display()));
 
-    let screen = Screen::new(quiet);
+    let screen = Screen::new();
     let watch = |event: &Event<'_>| screen.show(event);
     if args.dry_run {
         let plan = earmark_train::plan(&job, &watch)?;
         screen.close();
-        eprintln!(
+        say::note(format_args!(
             "{} clips to train on, {} to test on, {} steps: written to {}, and nothing trained",
             plan.train,
             plan.test,
             plan.steps,
             job.output.display()
-        );
+        ));
         return Ok(Done::Well);
     }
     let stop = Arc::new(AtomicBool::new(false));
@@ -209,7 +207,7 @@ pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
             if stop.swap(true, Ordering::Relaxed) {
                 std::process::exit(130); // Asked twice: the person means now.
             }
-            eprintln!("\nstopping after this step; once more to stop without saving");
+            say::note("stopping after this step; once more to stop without saving");
         })
         .context("cannot listen for Ctrl-C")?;
     }
@@ -221,15 +219,17 @@ pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
             Ok(Done::Well)
         }
         Outcome::Stopped { step, steps } => {
-            eprintln!("stopped after step {step} of {steps}, saved; go on with");
-            eprintln!("  earmark train --resume {}", job.output.display());
+            let run = job.output.display();
+            say::note(format_args!(
+                "stopped after step {step} of {steps}, saved; go on with\n  earmark train --resume {run}"
+            ));
             Ok(Done::Interrupted)
         }
     }
 }
 
 /// A run from its first step.
-fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str, quiet: bool) -> Result<Job> {
+fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str) -> Result<Job> {
     let named = match (args.sample, args.dataset, &args.data) {
         (true, ..) | (_, Some(DatasetName::Sample), _) => Some(DatasetName::Sample),
         (_, Some(DatasetName::Gtzan), _) | (_, None, None) => Some(DatasetName::Gtzan),
@@ -251,7 +251,7 @@ fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str, quiet: bo
     let (dataset, card) = match (named, &args.data) {
         (None, Some(folder)) => open_folder(folder)?,
         (Some(DatasetName::Sample), _) => open_sample()?,
-        _ => open_gtzan(&args.hub, quiet)?,
+        _ => open_gtzan(&args.hub)?,
     };
     recipe.dataset = dataset.name.clone();
     recipe.data =
@@ -319,7 +319,7 @@ fn open_sample() -> Result<(AudioDataset, CardDataset)> {
     Ok((dataset, card))
 }
 
-fn open_gtzan(hub: &HubArgs, quiet: bool) -> Result<(AudioDataset, CardDataset)> {
+fn open_gtzan(hub: &HubArgs) -> Result<(AudioDataset, CardDataset)> {
     let card = CardDataset {
         name: "GTZAN".to_owned(),
         id: gtzan::REPO.to_owned(),
@@ -335,7 +335,7 @@ fn open_gtzan(hub: &HubArgs, quiet: bool) -> Result<(AudioDataset, CardDataset)>
         "GTZAN is neither in the data folder nor to be had from the Hub; `earmark train --sample` needs neither",
     )?;
     let size = fs::metadata(&archive).map(|file| file.len()).unwrap_or(0);
-    let bar = bar(size, "unpacking GTZAN {bar:30} {bytes}/{total_bytes} {eta} left", quiet);
+    let bar = bar(size, "unpacking GTZAN {bar:30} {bytes}/{total_bytes} {eta} left");
     let dataset = gtzan::unpack(&archive, &folder, |bytes| bar.set_position(bytes));
     bar.finish_and_clear();
     Ok((dataset?, card))
@@ -359,11 +359,11 @@ fn scratch(what: &str) -> Result<NetworkConfig> {
 fn warn_skipped(dataset: &AudioDataset) {
     if let [first, ..] = dataset.skipped.as_slice() {
         let more = if dataset.skipped.len() > 1 { " and others" } else { "" };
-        eprintln!(
-            "note: {} files in the class folders are no clips: `{}`{more}",
+        say::warning(format_args!(
+            "{} files in the class folders are no clips: `{}`{more}",
             dataset.skipped.len(),
             first.display()
-        );
+        ));
     }
 }
 
@@ -428,7 +428,6 @@ fn print_finished(job: &Job, finished: &Finished) {
 
 /// What the person sees while it runs.
 struct Screen {
-    quiet: bool,
     bar: ProgressBar,
     started: Instant,
     seen: std::sync::Mutex<Seen>,
@@ -456,24 +455,16 @@ const TRAINING: &str = "epoch {prefix} {bar:24} step {pos}/{len} {msg} {eta} lef
 const EVALUATING: &str = "evaluating {bar:30} {pos}/{len} clips";
 
 impl Screen {
-    fn new(quiet: bool) -> Screen {
-        Screen { quiet, bar: bar(0, CHECKING, quiet), started: Instant::now(), seen: Default::default() }
+    fn new() -> Screen {
+        Screen { bar: bar(0, CHECKING), started: Instant::now(), seen: Default::default() }
     }
 
     fn close(&self) {
         self.bar.finish_and_clear();
     }
 
-    fn say(&self, line: &str) {
-        if !self.quiet {
-            say(&self.bar, line);
-        }
-    }
-
     fn style(&self, template: &str) {
-        if let Ok(style) = indicatif::ProgressStyle::with_template(template) {
-            self.bar.set_style(style.progress_chars("━╸─"));
-        }
+        self.bar.set_style(style(template));
     }
 
     fn show(&self, event: &Event<'_>) {
@@ -486,15 +477,15 @@ impl Screen {
             }
             Event::LeftOut(clips) => {
                 for clip in *clips {
-                    self.say(&format!("left out {}: {}", clip.path.display(), clip.why));
+                    say::note(format_args!("left out {}: {}", clip.path.display(), clip.why));
                 }
-                self.say(&format!("left out {} in all, as --skip-bad asks", clips.len()));
+                say::note(format_args!("left out {} in all, as --skip-bad asks", clips.len()));
             }
             Event::NewParameters(names) if !names.is_empty() => {
-                self.say(&format!("new, drawn from the seed: {}", names.join(", ")));
+                say::note(format_args!("new, drawn from the seed: {}", names.join(", ")));
             }
             Event::Started(plan) => {
-                self.say(&format!(
+                say::note(format_args!(
                     "clips    {} to train on, {} to test on, {} classes; {:.1} M parameters",
                     plan.train,
                     plan.test,
@@ -502,9 +493,9 @@ impl Screen {
                     plan.parameters as f64 / 1e6
                 ));
                 if plan.done > 0 {
-                    self.say(&format!("resumed  after step {} of {}", plan.done, plan.steps));
+                    say::note(format_args!("resumed  after step {} of {}", plan.done, plan.steps));
                 }
-                self.say(&table::epoch_header());
+                say::note(table::epoch_header());
                 self.train_bar(plan, plan.done);
                 seen.plan = Some((*plan).clone());
                 seen.phase = Phase::Training;
@@ -533,7 +524,7 @@ impl Screen {
                 }
                 self.bar.set_position(*done as u64);
             }
-            Event::Epoch(epoch) => self.say(&table::epoch_row(epoch, self.started.elapsed())),
+            Event::Epoch(epoch) => say::note(table::epoch_row(epoch, self.started.elapsed())),
             _ => {}
         }
     }

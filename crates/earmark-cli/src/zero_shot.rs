@@ -2,6 +2,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
+use burn::tensor::Device;
 use clap::Args as ClapArgs;
 use earmark_audio::{SampleRate, Waveform};
 use earmark_features::Features;
@@ -9,7 +10,7 @@ use earmark_labels::{LabelSet, Scores, TopK};
 use earmark_pipeline::{Candidates, Error, HYPOTHESIS_TEMPLATE, ZeroShotClassifier};
 
 use crate::Done;
-use crate::device::DeviceArgs;
+use crate::device::ComputeArgs;
 use crate::hearing::HearingArgs;
 use crate::job::{self, Asking, JobArgs, Model};
 use crate::model::HubArgs;
@@ -29,6 +30,26 @@ pub(crate) struct Args {
     #[command(flatten)]
     job: JobArgs,
 
+    #[command(flatten)]
+    labels: LabelArgs,
+
+    /// The CLAP model: a Hub id, with @REVISION if need be, or a folder in Hugging Face layout.
+    #[arg(long, value_name = "ID|DIR")]
+    model: String,
+
+    #[command(flatten)]
+    hearing: HearingArgs,
+
+    #[command(flatten)]
+    compute: ComputeArgs,
+
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
+/// The labels to choose from.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LabelArgs {
     /// Labels, with commas between them.
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Labels")]
     labels: Vec<String>,
@@ -44,22 +65,10 @@ pub(crate) struct Args {
     /// The sentence that the model reads, with {} where the label goes.
     #[arg(long, value_name = "TEXT", default_value = HYPOTHESIS_TEMPLATE, help_heading = "Labels")]
     template: String,
-
-    /// The CLAP model: a Hub id, with @REVISION if need be, or a folder in Hugging Face layout.
-    #[arg(long, value_name = "ID|DIR")]
-    model: String,
-
-    #[command(flatten)]
-    hearing: HearingArgs,
-
-    #[command(flatten)]
-    device: DeviceArgs,
-
-    #[command(flatten)]
-    hub: HubArgs,
 }
 
-struct Asked {
+/// A CLAP model and the labels it chooses from.
+pub(crate) struct Asked {
     classifier: ZeroShotClassifier,
     candidates: Candidates,
 }
@@ -87,21 +96,36 @@ impl Model for Asked {
     }
 }
 
-pub(crate) fn run(args: &Args, quiet: bool) -> Result<Done> {
-    let labels = args.all_labels()?;
-    let (device, _) = args.device.open()?;
-    let classifier = ZeroShotClassifier::open(args.hub.text_model(&args.model)?, &device)?;
-    let candidates = classifier.candidates(&labels, &args.template)?;
-    let asking = Asking {
-        hearing: args.hearing.hearing(),
-        settings: format!("{} {labels:?} {:?} {:?}", args.model, args.template, args.hearing),
-        usual_top_k: TopK::All,
-    };
-    job::run(&args.job, &asking, &Asked { classifier, candidates }, quiet)
+impl Asked {
+    pub(crate) fn open(folder: PathBuf, labels: &LabelArgs, device: &Device) -> Result<Asked> {
+        let names = labels.all()?;
+        let classifier = ZeroShotClassifier::open(folder, device)?;
+        let candidates = classifier.candidates(&names, &labels.template)?;
+        Ok(Asked { classifier, candidates })
+    }
 }
 
-impl Args {
-    fn all_labels(&self) -> Result<Vec<String>> {
+pub(crate) fn run(args: &Args) -> Result<Done> {
+    let labels = args.labels.all()?;
+    let (device, _) = args.compute.open()?;
+    let model = Asked::open(args.hub.text_model(&args.model)?, &args.labels, &device)?;
+    let asking = Asking {
+        hearing: args.hearing.hearing(),
+        hub: &args.hub,
+        settings: format!("{} {labels:?} {:?} {:?}", args.model, args.labels.template, args.hearing)
+            + args.compute.changes(),
+        usual_top_k: TopK::All,
+    };
+    job::run(&args.job, &asking, &model)
+}
+
+impl LabelArgs {
+    /// Whether there are any.
+    pub(crate) fn given(&self) -> bool {
+        !self.labels.is_empty() || !self.label.is_empty() || self.labels_file.is_some()
+    }
+
+    fn all(&self) -> Result<Vec<String>> {
         let from_file = match &self.labels_file {
             Some(path) => {
                 fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?

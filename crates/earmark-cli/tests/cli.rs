@@ -85,9 +85,7 @@ impl Place {
     }
 
     fn run(&self, args: &str) -> Said {
-        let output = self.command(args).output().expect("the command starts");
-        let text = |bytes| String::from_utf8(bytes).expect("it says UTF-8");
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        Said::of(&mut self.command(args))
     }
 
     /// The arguments of a short training from scratch into `run`.
@@ -98,6 +96,12 @@ impl Place {
 }
 
 impl Said {
+    fn of(command: &mut Command) -> Said {
+        let output = command.output().expect("the command starts");
+        let text = |bytes| String::from_utf8(bytes).expect("it says UTF-8");
+        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
     /// Checks the exit code, and that each of the words is somewhere on stderr.
     #[track_caller]
     fn says(&self, code: i32, words: &[&str]) -> &Said {
@@ -788,6 +792,318 @@ mod parity {
         }
         assert_eq!(compared, 138);
     }
+
+    /// The reference's `pipeline("zero-shot-audio-classification")`, through the command's JSON. Clips that are longer than
+    /// the model hears are cropped at random there, so they are not asked for.
+    #[test]
+    fn the_commands_json_has_the_reference_zero_shot_pipelines_scores() {
+        const TEST: &str = "the_commands_json_has_the_reference_zero_shot_pipelines_scores";
+        let Some(cases) = reference(TEST, "cases") else { return };
+        let read = |path: PathBuf| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
+        let (manifest, audio) = (read(cases.join("manifest.json")), read(cases.join("audio/audio.json")));
+        let (place, mut compared) = (Place::new(), 0);
+        for case in manifest["cases"].as_array().unwrap() {
+            if case["kind"] != "zero-shot-audio-classification" || case["uses_rng"] == true {
+                continue;
+            }
+            let file = cases.join(audio[case["audio"].as_str().unwrap()]["file"].as_str().unwrap());
+            let expected = read(cases.join(case["dir"].as_str().unwrap()).join("expected.json"));
+            let mut asked = vec![("{}", &expected["zero_shot.seed.custom_template"]["out"])];
+            asked.extend(
+                ["zero_shot.seed", "zero_shot.genres", "zero_shot.odd"]
+                    .map(|key| ("This is a sound of {}.", &expected[key])),
+            );
+            for (template, want) in asked {
+                let Some(want) = want.as_array() else { continue };
+                let mut command = place.command("zero-shot --resampler torchaudio --format json");
+                command
+                    .arg(&file)
+                    .arg("--model")
+                    .arg(cases.join("models").join(case["model"].as_str().unwrap()));
+                // The default is not passed on: it is what is compared.
+                if template == "{}" {
+                    command.args(["--template", template]);
+                }
+                for it in want {
+                    command.args(["--label", it["label"].as_str().unwrap()]);
+                }
+                let said = Said::of(&mut command);
+                let rows: Value = serde_json::from_str(&said.well().out).unwrap();
+                let got = rows[0]["predictions"].as_array().unwrap();
+                assert_eq!(got.len(), want.len());
+                for (got, want) in got.iter().zip(want) {
+                    let off = got["score"].as_f64().unwrap() - want["score"].as_f64().unwrap();
+                    assert!(off.abs() <= 1e-4, "{}: {got} and {want}", case["dir"]);
+                    assert_eq!(got["label"], want["label"], "{}", case["dir"]);
+                }
+                compared += 1;
+            }
+        }
+        println!("{compared} answers");
+        assert!(compared >= 60, "{compared}");
+    }
+}
+
+mod web {
+    use super::*;
+    use earmark_testkit::http::{Response, Server};
+
+    #[test]
+    fn an_address_is_heard_as_the_file_behind_it() {
+        let place = Place::new();
+        let wav = fs::read(place.path("data/bell/0.wav")).unwrap();
+        let server = Server::start(move |request| match request.path.as_str() {
+            "/bell.wav" => Response::new(200, wav.clone()),
+            "/cut.wav" => Response::new(200, wav.clone()).cut_at(100),
+            _ => Response::new(404, "<html>no</html>"),
+        });
+        let (url, model) = (server.url(), golden_checkpoint());
+        let ask = |paths: &str, flags: &str| {
+            let mut command = place
+                .command(&format!("classify {paths} --model {} --format jsonl {flags}", model.display()));
+            command.env_remove("HF_HUB_OFFLINE");
+            Said::of(&mut command)
+        };
+        let said = ask(&format!("{url}/bell.wav data/bell/0.wav {url}/gone.wav {url}/cut.wav"), "");
+        said.says(3, &["gone.wav", "404", "cut.wav", "cut after 100 of"]);
+        let rows = lines(&said.out);
+        assert_eq!(rows[0]["path"], format!("{url}/bell.wav"));
+        assert_eq!(rows[0]["predictions"], rows[1]["predictions"]);
+        assert_eq!((keys(&rows[2]), keys(&rows[3])), (vec!["error", "path"], vec!["error", "path"]));
+        let windows = ask(&format!("{url}/bell.wav"), "--window 100ms");
+        let same = ask("data/bell/0.wav", "--window 100ms");
+        assert_eq!(lines(&windows.well().out)[1]["predictions"], lines(&same.well().out)[1]["predictions"]);
+
+        let before = server.connections();
+        ask(&format!("{url}/bell.wav"), "--offline").says(3, &["offline"]);
+        assert_eq!(server.connections(), before);
+    }
+}
+
+mod tables {
+    use super::*;
+    use polars::prelude::*;
+
+    fn table(path: PathBuf) -> DataFrame {
+        ParquetReader::new(fs::File::open(path).unwrap()).finish().unwrap()
+    }
+
+    fn texts(table: &DataFrame, column: &str) -> Vec<Option<String>> {
+        table.column(column).unwrap().str().unwrap().iter().map(|text| text.map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn parquet_holds_what_the_csv_holds() {
+        let (place, _) = trained();
+        let ask = "classify data broken.wav --model run/model --threshold 0.4";
+        place.run(&format!("{ask} -o same.csv")).says(3, &["broken.wav"]);
+        place.run(&format!("{ask} -o same.parquet")).says(3, &["broken.wav"]);
+        let table = table(place.path("same.parquet"));
+        let text = place.read("same.csv");
+        let mut lines = text.lines();
+        assert_eq!(
+            table.get_column_names().iter().map(|it| it.as_str()).collect::<Vec<_>>().join(","),
+            lines.next().unwrap()
+        );
+        let csv: Vec<Vec<&str>> = lines.map(|line| line.splitn(8, ',').collect()).collect();
+        assert_eq!(table.height(), csv.len());
+        for (place, column) in ["path", "label"].into_iter().zip([0, 5]) {
+            let wanted: Vec<_> = csv.iter().map(|row| row[column].to_owned()).collect();
+            let got: Vec<_> = texts(&table, place).into_iter().map(Option::unwrap_or_default).collect();
+            assert_eq!(got, wanted, "{place}");
+        }
+        let scores: Vec<_> = table.column("score").unwrap().f32().unwrap().iter().collect();
+        assert_eq!(scores, csv.iter().map(|row| row[6].parse().ok()).collect::<Vec<Option<f32>>>());
+        assert!(texts(&table, "error").last().unwrap().as_ref().unwrap().contains("broken.wav"));
+    }
+
+    #[test]
+    fn an_evaluation_leaves_what_was_said_of_each_clip() {
+        let (place, _) = trained();
+        place.run("eval run -o scored").well();
+        let table = table(place.path("scored/predictions.parquet"));
+        let paths: Vec<_> =
+            texts(&table, "path").into_iter().map(|path| Value::String(path.unwrap())).collect();
+        assert_eq!(&Value::Array(paths), &place.json("run/split.json")["test"]);
+        let right =
+            texts(&table, "label").iter().zip(texts(&table, "predicted")).filter(|(a, b)| **a == *b).count();
+        let accuracy = place.json("scored/report.json")["accuracy"].as_f64().unwrap();
+        assert!((right as f64 / table.height() as f64 - accuracy).abs() < 1e-12);
+        let best = table.column("score").unwrap().f32().unwrap().get(0).unwrap();
+        let all = table.column("scores").unwrap().list().unwrap().get_as_series(0).unwrap();
+        assert_eq!((all.len(), all.max::<f32>().unwrap()), (3, Some(best)));
+    }
+
+    #[test]
+    fn embeddings_are_the_same_in_both_files_and_a_bad_file_has_none() {
+        let (place, _) = trained();
+        let ask = format!("embed data/bell broken.wav data/rain --model {}", golden_checkpoint().display());
+        let said = place.run(&format!("{ask} -o vectors.parquet"));
+        said.says(3, &["broken.wav", "8 ×"]);
+        place.run(&format!("{ask} -o vectors.npy")).says(3, &[]);
+        let table = table(place.path("vectors.parquet"));
+        let paths: Vec<_> = texts(&table, "path").into_iter().flatten().collect();
+        assert_eq!(paths, said.out.lines().collect::<Vec<_>>());
+        let vectors = table.column("embedding").unwrap().list().unwrap();
+        let flat: Vec<u8> = (0..table.height())
+            .flat_map(|row| {
+                vectors.get_as_series(row).unwrap().f32().unwrap().into_no_null_iter().collect::<Vec<_>>()
+            })
+            .flat_map(f32::to_le_bytes)
+            .collect();
+        assert!(fs::read(place.path("vectors.npy")).unwrap().ends_with(&flat));
+        place
+            .run(&format!("embed broken.wav --model {} -o no.npy", golden_checkpoint().display()))
+            .says(1, &["none"]);
+        assert!(!place.path("no.npy").exists());
+    }
+}
+
+mod listen {
+    use super::*;
+
+    /// What is said of the bytes of `sound` on standard input.
+    fn hear(place: &Place, sound: &[u8], flags: &str) -> Said {
+        fs::write(place.path("stdin"), sound).unwrap();
+        let mut command = place.command(&format!("listen --model {} {flags}", golden_checkpoint().display()));
+        Said::of(command.stdin(fs::File::open(place.path("stdin")).unwrap()))
+    }
+
+    #[test]
+    fn a_stream_is_named_as_the_windows_of_the_file_are() {
+        let place = Place::new();
+        place.write_clip("long.wav", [tone(300.0, 1.0, 16_000), noise(16_000, 3)].concat());
+        let wav = fs::read(place.path("long.wav")).unwrap();
+        let heard = lines(&hear(&place, &wav, "--window 500ms --top-k all --format jsonl").well().out);
+        let model = golden_checkpoint();
+        let windows = place.run(&format!(
+            "classify long.wav --model {} --window 500ms --hop 250ms --top-k all --format jsonl",
+            model.display()
+        ));
+        let windows = lines(&windows.well().out);
+        assert_eq!(heard.len(), 7);
+        for (heard, window) in heard.iter().zip(&windows) {
+            for key in ["start", "end", "predictions"] {
+                assert_eq!(heard[key], window[key]);
+            }
+        }
+        // The samples alone, and only where the label changes.
+        let raw = hear(&place, &wav[44..], "--raw s16 --window 500ms --changes");
+        let mut last = String::new();
+        let changes = heard.iter().filter(|row| {
+            let label = row["predictions"][0]["label"].as_str().unwrap();
+            std::mem::replace(&mut last, label.to_owned()) != label
+        });
+        assert_eq!(raw.well().out.lines().count(), changes.count(), "{}", raw.out);
+    }
+
+    /// A label is there while the sound goes on.
+    #[test]
+    fn nobody_waits_for_the_end() {
+        use std::io::{BufRead as _, BufReader, Write as _};
+        let place = Place::new();
+        let mut command = place.command(&format!(
+            "listen --raw f32 --rate 16000 --window 250ms --hop 250ms --model {}",
+            golden_checkpoint().display()
+        ));
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let (mut stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut lines = BufReader::new(stdout).lines();
+        let second: Vec<u8> = noise(16_000, 1).iter().flat_map(|x| x.to_le_bytes()).collect();
+        for turn in 0..3 {
+            stdin.write_all(&second).unwrap();
+            for line in 0..4 {
+                // The pipe is open all the while: a reader that waits for more would wait for ever.
+                assert!(lines.next().is_some(), "no line {line} of second {turn}");
+            }
+        }
+        drop(stdin);
+        assert!(child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn what_cannot_be_heard_says_how_it_can() {
+        let place = Place::new();
+        hear(&place, b"no sound", "").says(1, &["--raw", "WAV"]);
+        hear(&place, b"", "").says(1, &["no samples"]);
+        hear(&place, b"", "--raw s16 --rate 0").says(1, &["--rate"]);
+        hear(&place, b"", "--rate 8000").says(2, &["--raw"]);
+    }
+}
+
+mod everywhere {
+    use super::*;
+
+    #[test]
+    fn half_precision_is_near_and_is_not_the_same() {
+        let place = Place::new();
+        let model = golden_checkpoint();
+        let scores = |dtype: &str| -> BTreeMap<String, f64> {
+            let ask = format!(
+                "classify data/rain/1.wav --model {} --format jsonl --dtype {dtype}",
+                model.display()
+            );
+            let row = lines(&place.run(&ask).well().out).remove(0);
+            let pair = |p: &Value| (p["label"].as_str().unwrap().to_owned(), p["score"].as_f64().unwrap());
+            row["predictions"].as_array().unwrap().iter().map(pair).collect()
+        };
+        let whole = scores("f32");
+        // The most seen: 3e-4 and 3e-3.
+        for (dtype, most) in [("f16", 5e-3), ("bf16", 5e-2)] {
+            let half = scores(dtype);
+            let off = whole.iter().map(|(label, score)| (score - half[label]).abs()).fold(0.0, f64::max);
+            assert!(off > 0.0 && off < most, "{dtype}: {off}");
+        }
+    }
+
+    #[test]
+    fn lines_on_stderr_can_be_read_by_machines() {
+        let (place, _) = trained();
+        let said =
+            place.run("classify broken.wav data/rain/0.wav --model run/model --format csv --log-format json");
+        let said = said.says(3, &[]);
+        let errors = lines(&said.err);
+        assert_eq!(errors.len(), 1, "{}", said.err);
+        assert_eq!(errors[0]["level"], "ERROR");
+        assert!(errors[0]["message"].as_str().unwrap().contains("broken.wav"));
+        let failed = place.run("classify broken.wav --model nowhere/at/all --log-format json");
+        assert!(lines(&failed.says(1, &[]).err)[0]["message"].as_str().unwrap().contains("nowhere/at/all"));
+        assert!(
+            !place.run("classify broken.wav --model run/model").err.contains('\u{1b}'),
+            "no colours into a pipe"
+        );
+    }
+
+    #[test]
+    fn a_model_without_label_names_is_noted() {
+        let place = Place::new();
+        fs::create_dir(place.path("model")).unwrap();
+        for file in ["config.json", "preprocessor_config.json", "model.safetensors"] {
+            fs::copy(golden_checkpoint().join(file), place.path("model").join(file)).unwrap();
+        }
+        let mut config = place.json("model/config.json");
+        config.as_object_mut().unwrap().retain(|key, _| key != "id2label" && key != "label2id");
+        fs::write(place.path("model/config.json"), config.to_string()).unwrap();
+        let said = place.run("classify data/rain/0.wav --model model --format jsonl");
+        said.says(0, &["does not name its labels"]);
+        assert!(said.out.contains("LABEL_0"), "{}", said.out);
+    }
+
+    #[test]
+    fn shells_and_man_are_told_of_every_command() {
+        let place = Place::new();
+        let commands =
+            ["classify", "zero-shot", "listen", "train", "eval", "decode", "embed", "inspect", "features"];
+        for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+            let script = place.run(&format!("completions {shell}"));
+            assert!(commands.iter().all(|command| script.well().out.contains(command)), "{shell}");
+        }
+        place.run("man pages").well();
+        for command in commands {
+            assert!(place.read(&format!("pages/earmark-{command}.1")).contains(".SH"), "{command}");
+        }
+    }
 }
 
 mod inspect {
@@ -894,7 +1210,7 @@ mod refusals {
         let place = Place::new();
         for (args, word) in [
             ("", "Usage"),
-            ("listen", "listen"),
+            ("hear", "hear"),
             ("train --epochs many", "--epochs"),
             ("train --model a/b --from-scratch sample", "--from-scratch"),
             ("train --data data --sample", "--sample"),

@@ -1,0 +1,131 @@
+//! What the command says of itself and of what goes wrong, word for word. When a change is meant, `INSTA_UPDATE=always cargo
+//! test --release -p earmark-cli --test help` writes the new texts; read them as a user would before they are committed.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
+use earmark_testkit::tone;
+use insta::assert_snapshot;
+
+fn earmark(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_earmark"));
+    command.args(args).current_dir(folder).stdin(Stdio::null());
+    command.env("HF_HOME", "cache").env("HF_HUB_OFFLINE", "1");
+    for variable in
+        ["EARMARK_LOG", "EARMARK_RUNS", "EARMARK_DATA", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_TOKEN", "COLUMNS"]
+    {
+        command.env_remove(variable);
+    }
+    command
+}
+
+const COMMANDS: &[&str] = &[
+    "classify",
+    "zero-shot",
+    "listen",
+    "train",
+    "eval",
+    "decode",
+    "embed",
+    "inspect",
+    "features",
+    "bench",
+    "completions",
+    "man",
+];
+
+#[test]
+fn the_help_of_every_command() {
+    let text = |args: &[&str]| {
+        let output = earmark(Path::new("."), args).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let all = text(&["--help"]);
+    let listed: Vec<&str> = all
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert_eq!(listed, COMMANDS, "each command has its snapshot");
+    assert_snapshot!("earmark", all);
+    for command in COMMANDS {
+        assert_snapshot!(format!("earmark-{command}"), text(&[command, "--help"]));
+    }
+}
+
+/// One a line: the command, its exit code, and what it says.
+#[test]
+fn what_is_said_when_something_is_wrong() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    let clip = Waveform::new(tone(440.0, 0.5, 16_000), SampleRate::HZ_16000).unwrap();
+    write_wav(path("clip.wav"), &clip, WavFormat::Pcm16).unwrap();
+    let short = Waveform::new(vec![0.5; 100], SampleRate::HZ_16000).unwrap();
+    write_wav(path("short.wav"), &short, WavFormat::Pcm16).unwrap();
+    fs::write(path("broken.wav"), "RIFF, or so it says").unwrap();
+    fs::write(path("page.mp3"), "<!doctype html>").unwrap();
+    fs::write(path("empty.flac"), "").unwrap();
+    fs::create_dir_all(path("nothing")).unwrap();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/speech/group");
+    let model = |name: &str, config: &str| {
+        fs::create_dir(path(name)).unwrap();
+        fs::write(path(name).join("config.json"), config).unwrap();
+    };
+    model("wavlm", r#"{"model_type": "wavlm"}"#);
+    model("half", r#"{"model_type": "hubert", "hidden_size": "many"}"#);
+    model("bare", &fs::read_to_string(golden.join("config.json")).unwrap());
+    let whole = ["config.json", "preprocessor_config.json", "model.safetensors"];
+    fs::create_dir(path("model")).unwrap();
+    for file in whole {
+        fs::copy(golden.join(file), path("model").join(file)).unwrap();
+    }
+
+    let mut said = String::new();
+    for line in [
+        "classify clip.wav",
+        "classify clip.wav --model no/such",
+        "classify clip.wav --model nowhere/at/all",
+        "classify clip.wav --model nothing",
+        "classify clip.wav --model wavlm",
+        "classify clip.wav --model half",
+        "classify clip.wav --model bare",
+        "classify clip.wav --model model --device cuda",
+        "classify clip.wav --model model --device abacus",
+        "classify clip.wav --model model --top-k none",
+        "classify clip.wav --model model --shard 3/2",
+        "classify clip.wav --model model --format raven",
+        "classify clip.wav --model model --hop 1s",
+        "classify clip.wav --model model --window soon",
+        "classify nothing --model model",
+        "classify *.ogg --model model",
+        "classify gone.wav broken.wav page.mp3 empty.flac short.wav --model model",
+        "classify https://127.0.0.1:1/clip.wav --model model",
+        "classify clip.wav --model model -o clip.wav",
+        "zero-shot clip.wav --model model",
+        "zero-shot clip.wav --model model --labels dog",
+        "embed clip.wav --model model -o rows.txt",
+        "embed broken.wav --model model -o rows.npy",
+        "listen --model model",
+        "train --data nothing --from-scratch sample",
+        "train --resume",
+        "eval",
+        "inspect nothing",
+        "fine-tune",
+    ] {
+        let output = earmark(place.path(), &line.split(' ').collect::<Vec<_>>()).output().unwrap();
+        let code = output.status.code().unwrap();
+        assert_ne!(code, 0, "{line}");
+        said += &format!("$ earmark {line}\n{}({code})\n\n", String::from_utf8(output.stderr).unwrap());
+    }
+    let here = fs::canonicalize(place.path()).unwrap();
+    assert_snapshot!("messages", said.replace(here.to_str().unwrap(), "/here"));
+}

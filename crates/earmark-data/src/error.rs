@@ -146,21 +146,80 @@ pub enum ErrorKind {
         /// The largest value allowed.
         most: f64,
     },
-    /// The test part has to leave something to train on.
-    #[error(
-        "a test size of {test_size} leaves {train} clips to train on and {test} to test on; both need at least one"
-    )]
+    /// Either part needs a clip.
+    #[error("{sizes} leaves {train} clips to train on and {test} to test on; both need at least one")]
     EmptyPart {
-        /// The size asked for.
-        test_size: crate::TestSize,
+        /// The sizes asked for.
+        sizes: crate::SplitSizes,
         /// Clips to train on.
         train: usize,
         /// Clips to test on.
         test: usize,
     },
+    /// Both parts together are more than the whole.
+    #[error("{sizes} is more than the {clips} clips there are; reduce one of them")]
+    Oversized {
+        /// The sizes asked for.
+        sizes: crate::SplitSizes,
+        /// Clips there are.
+        clips: usize,
+    },
     /// A fraction that is none.
-    #[error("a test size of {0} is not a fraction between 0 and 1")]
-    NotAFraction(f64),
+    #[error("a {part} size of {share} is not a fraction between 0 and 1")]
+    NotAFraction {
+        /// `train` or `test`.
+        part: &'static str,
+        /// The size asked for.
+        share: f64,
+    },
+    /// A class that cannot be in both parts.
+    #[error(
+        "class {class} has only 1 clip, and a stratified split needs 2 of each class; add one or drop the class"
+    )]
+    LoneClip {
+        /// The class.
+        class: earmark_labels::LabelId,
+    },
+    /// A part that is too small to have every class.
+    #[error("a {part} part of {clips} clips is too small for {classes} classes; it needs one clip of each")]
+    FewerThanClasses {
+        /// `training` or `test`.
+        part: &'static str,
+        /// Clips of the part.
+        clips: usize,
+        /// Classes that occur.
+        classes: usize,
+    },
+    /// Nothing can be kept apart.
+    #[error("all clips are of one group, and a group is never split")]
+    OneGroup,
+    /// Whole groups overshoot the size that was asked for until nothing is left.
+    #[error(
+        "{sizes} takes all {groups} groups whole and leaves none to train on; lower it, or try another seed"
+    )]
+    LargeGroups {
+        /// The sizes asked for.
+        sizes: crate::SplitSizes,
+        /// Groups there are.
+        groups: usize,
+    },
+    /// A fold nobody is in.
+    #[error("no clip is in fold {fold}; the folds are {}", folds.join(", "))]
+    NoSuchFold {
+        /// The fold asked for.
+        fold: String,
+        /// The folds there are.
+        folds: Vec<String>,
+    },
+    /// A fold everybody is in.
+    #[error("every clip is in fold {fold}, which leaves none to train on")]
+    OneFold {
+        /// The fold asked for.
+        fold: String,
+    },
+    /// No clips, no folds.
+    #[error("there are no clips, and so no folds")]
+    NoFolds,
     /// The sound did not decode.
     #[error(transparent)]
     Audio(#[from] earmark_audio::Error),

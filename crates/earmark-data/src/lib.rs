@@ -33,4 +33,7 @@ pub use dataset::{About, AudioDataset, Clip};
 pub use error::{Error, ErrorKind, Task};
 pub use folder::is_sound;
 pub use rng::{permutation, torch_randperm};
-pub use split::{Split, TestSize, train_test_split};
+pub use split::{
+    PartSize, Split, SplitSizes, TestSize, fold_split, group_split, k_folds, shuffle, split_in_order,
+    stratified_split, train_test_split,
+};

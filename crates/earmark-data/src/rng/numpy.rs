@@ -1,21 +1,18 @@
 //! `numpy.random.default_rng`: PCG64 (O'Neill, 2014, XSL-RR 128/64) seeded through `SeedSequence`.
 //!
-//! Names and constants are those of numpy 2.4 (`numpy/random/bit_generator.pyx`, `src/pcg64/pcg64.h`).
+//! Names and constants are those of numpy 2.4 (`numpy/random/bit_generator.pyx`, `src/pcg64/pcg64.h`,
+//! `_generator.pyx`, `src/distributions/distributions.c`).
+
+use std::collections::HashSet;
 
 /// The shuffled order of `0..n`, bit-equal to `numpy.random.default_rng(seed).permutation(n)`.
 ///
 /// `datasets` shuffles and splits with it.
 pub fn permutation(n: usize, seed: u64) -> Vec<usize> {
-    let mut rng = Pcg64::seeded(seed);
-    let mut order: Vec<usize> = (0..n).collect();
-    for i in (1..n).rev() {
-        let j = rng.up_to(i as u64) as usize;
-        order.swap(i, j);
-    }
-    order
+    Pcg64::seeded(seed).permutation(n)
 }
 
-/// `numpy.random.PCG64`.
+/// `numpy.random.PCG64`, and what `numpy.random.Generator` draws from it.
 pub(crate) struct Pcg64 {
     state: u128,
     increment: u128,
@@ -59,6 +56,82 @@ impl Pcg64 {
     /// `Generator.random()`: uniform in `[0, 1)`, 53 bits.
     pub(crate) fn next_f64(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// `Generator.permutation(n)`: the shuffled order of `0..n`.
+    pub(crate) fn permutation(&mut self, n: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..n).collect();
+        self.shuffle(&mut order);
+        order
+    }
+
+    /// `Generator.shuffle`, and what `Generator.permutation` does to a copy of a list.
+    pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
+        for i in (1..list.len()).rev() {
+            let j = self.up_to(i as u64) as usize;
+            list.swap(i, j);
+        }
+    }
+
+    /// `Generator.choice(n, size, replace=False)`: `size` different numbers below `n`, in random order.
+    ///
+    /// It is not the start of a [`permutation`](Self::permutation): `choice` bounds its numbers by another method.
+    pub(crate) fn choice(&mut self, n: usize, size: usize) -> Vec<usize> {
+        assert!(size <= n, "a choice without replacement takes no more than there is");
+        if n > 10_000 && size > n / 50 {
+            let mut order: Vec<usize> = (0..n).collect();
+            self.shuffle_down_to((n - size).max(1), &mut order);
+            return order.split_off(n - size);
+        }
+        // Floyd's algorithm: where a number was drawn before, the largest one that could have been stands for it.
+        let mut drawn = HashSet::with_capacity(size);
+        let mut chosen = Vec::with_capacity(size);
+        for largest in n - size..n {
+            let number = self.bounded(largest as u64) as usize;
+            let number = if drawn.insert(number) { number } else { largest };
+            drawn.insert(number);
+            chosen.push(number);
+        }
+        self.shuffle_down_to(1, &mut chosen);
+        chosen
+    }
+
+    /// `_shuffle_int`: settles the places of a list from its end down to `first`.
+    fn shuffle_down_to(&mut self, first: usize, list: &mut [usize]) {
+        for i in (first..list.len()).rev() {
+            let j = self.bounded(i as u64) as usize;
+            list.swap(i, j);
+        }
+    }
+
+    /// `random_bounded_uint64` without a mask: uniform in `0..=max`, by Lemire's multiplication (arXiv:1805.10941).
+    fn bounded(&mut self, max: u64) -> u64 {
+        match u32::try_from(max) {
+            Ok(0) => 0,
+            Ok(u32::MAX) => self.next_u32().into(),
+            Ok(max) => {
+                let range = u64::from(max) + 1;
+                // Products whose low half is below this would favour some results.
+                let threshold = u64::from(u32::MAX - max) % range;
+                loop {
+                    let product = u64::from(self.next_u32()) * range;
+                    if u64::from(product as u32) >= threshold {
+                        return product >> 32;
+                    }
+                }
+            }
+            Err(_) if max == u64::MAX => self.next_u64(),
+            Err(_) => {
+                let range = u128::from(max) + 1;
+                let threshold = u128::from(u64::MAX - max) % range;
+                loop {
+                    let product = u128::from(self.next_u64()) * range;
+                    if u128::from(product as u64) >= threshold {
+                        return (product >> 64) as u64;
+                    }
+                }
+            }
+        }
     }
 
     /// `random_interval`: uniform in `0..=max`. Draws as many bits as `max` has until they say no more than `max`.
@@ -110,4 +183,29 @@ impl Hash {
 fn mix(x: u32, y: u32) -> u32 {
     let mixed = x.wrapping_mul(0xca01_f9dd).wrapping_sub(y.wrapping_mul(0x4973_f715));
     mixed ^ mixed >> 16
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use serde_json::Value;
+
+    use super::Pcg64;
+
+    /// Which numbers, in which order, and how far the generator has come. `tests/golden/make.py` makes the cases.
+    #[test]
+    fn choice_is_numpys_and_leaves_the_generator_where_numpy_does() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/splits.json");
+        let golden: Value = serde_json::from_reader(File::open(path).unwrap()).unwrap();
+        let cases = golden["choices"].as_array().unwrap();
+        assert!(cases.iter().filter(|case| case["n"].as_u64() > Some(10_000)).count() > 3);
+        for case in cases {
+            let number = |key: &str| case[key].as_u64().unwrap();
+            let mut rng = Pcg64::seeded(number("seed"));
+            let order = rng.choice(number("n") as usize, number("size") as usize);
+            let digest = order.iter().fold(0u64, |h, &x| h.wrapping_mul(31).wrapping_add(x as u64 + 1));
+            assert_eq!((digest, u64::from(rng.next_u32())), (number("digest"), number("next")), "{case}");
+        }
+    }
 }

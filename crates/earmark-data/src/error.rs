@@ -17,7 +17,9 @@ pub struct Error {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Task {
-    /// Listing the clips of a folder.
+    /// Finding a published dataset, or its files.
+    Choose(String),
+    /// Listing the clips of a folder or a file.
     Open(PathBuf),
     /// Reading the sound of a clip.
     Decode(PathBuf),
@@ -30,6 +32,8 @@ pub enum Task {
     },
     /// Writing the built-in sample.
     Write(PathBuf),
+    /// Writing a dataset out.
+    Export(PathBuf),
     /// Splitting so many clips into train and test.
     Split(usize),
 }
@@ -37,11 +41,13 @@ pub enum Task {
 impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Task::Choose(name) => write!(f, "open the dataset `{name}`"),
             Task::Open(path) => write!(f, "open the dataset in `{}`", path.display()),
             Task::Decode(path) => write!(f, "decode the clip `{}`", path.display()),
             Task::Unpack { archive, into } => {
                 write!(f, "unpack `{}` into `{}`", archive.display(), into.display())
             }
+            Task::Export(path) => write!(f, "write the dataset to `{}`", path.display()),
             Task::Write(path) => write!(f, "write the sample dataset to `{}`", path.display()),
             Task::Split(clips) => write!(f, "split {clips} clips"),
         }
@@ -106,25 +112,25 @@ pub enum ErrorKind {
         wanted_labels: usize,
     },
     /// An archive entry that leads out of the folder it is unpacked to.
-    #[error("entry `{entry}` leads outside the archive; this is not the GTZAN archive")]
+    #[error("entry `{entry}` leads outside the archive; this is not the archive it should be")]
     Escape {
         /// The entry's path.
         entry: String,
     },
     /// An archive entry that is neither a file nor a folder.
-    #[error("entry `{entry}` is a link or a device; this is not the GTZAN archive")]
+    #[error("entry `{entry}` is a link or a device; this is not the archive it should be")]
     NotAFile {
         /// The entry's path.
         entry: String,
     },
     /// The same clip twice in one archive.
-    #[error("entry `{entry}` occurs twice; this is not the GTZAN archive")]
+    #[error("entry `{entry}` occurs twice; this is not the archive it should be")]
     Repeated {
         /// The entry's path.
         entry: String,
     },
     /// A file, or everything together, is larger than the dataset could be.
-    #[error("{what} is larger than {limit} bytes; this is not the GTZAN archive")]
+    #[error("{what} is larger than {limit} bytes; this is not the archive it should be")]
     TooLarge {
         /// What is too large.
         what: String,
@@ -220,6 +226,97 @@ pub enum ErrorKind {
     /// No clips, no folds.
     #[error("there are no clips, and so no folds")]
     NoFolds,
+    /// A Parquet file that cannot be read.
+    #[error("it cannot be read as Parquet")]
+    Parquet(#[from] parquet::errors::ParquetError),
+    /// Columns that cannot be read.
+    #[error("its columns cannot be read")]
+    Arrow(#[from] arrow_schema::ArrowError),
+    /// A file that is broken in some other way.
+    #[error("it is broken: {0}")]
+    Broken(String),
+    /// A table without sounds.
+    #[error(
+        "none of its columns holds sounds; expected `audio` with bytes and path, as `datasets` writes it, and it has {}",
+        columns.join(", ")
+    )]
+    NoAudioColumn {
+        /// The columns it has.
+        columns: Vec<String>,
+    },
+    /// A table without the column that is needed.
+    #[error("it has no column `{column}`, only {}", columns.join(", "))]
+    NoColumn {
+        /// The column.
+        column: String,
+        /// Those it has.
+        columns: Vec<String>,
+    },
+    /// A table of which nothing says what is the class.
+    #[error("name the column that is the class (--label-column): it has {}", columns.join(", "))]
+    NoLabelColumn {
+        /// The columns it has.
+        columns: Vec<String>,
+    },
+    /// A clip without the field that is needed.
+    #[error("clip `{clip}` has no `{field}`")]
+    NoField {
+        /// The clip.
+        clip: String,
+        /// The field.
+        field: String,
+    },
+    /// There is no dataset, configuration or split of that name.
+    #[error("there is no {what} `{name}`; choose one of {}", known.join(", "))]
+    Unknown {
+        /// What was looked for.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
+    /// More or fewer clips than were published.
+    #[error("it holds {clips} clips where {wanted} were published; fetch it again")]
+    NotWhole {
+        /// Clips found.
+        clips: usize,
+        /// Clips there should be.
+        wanted: usize,
+    },
+    /// A table of clips that cannot be used.
+    #[error("`{}` cannot be used: {why}", path.display())]
+    BadTable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with its line.
+        why: String,
+    },
+    /// A file that lies elsewhere could not be had.
+    #[error("`{file}` could not be fetched")]
+    Fetch {
+        /// The file.
+        file: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A row whose class is none of the dataset's.
+    #[error("row {row} has `{class}` in `{column}`, which is no class of the dataset")]
+    NoClass {
+        /// The row, from 0.
+        row: usize,
+        /// The column of classes.
+        column: String,
+        /// What it holds.
+        class: String,
+    },
+    /// A row whose sound is not in the file: `datasets` may leave only a path behind.
+    #[error("row {0} holds no sound")]
+    NoSound(usize),
+    /// A row behind the last.
+    #[error("it has no row {0}")]
+    NoRow(usize),
     /// The sound did not decode.
     #[error(transparent)]
     Audio(#[from] earmark_audio::Error),

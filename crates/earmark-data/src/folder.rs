@@ -39,7 +39,7 @@ pub(crate) fn open(root: &Path) -> Result<AudioDataset, ErrorKind> {
         for entry in entries(&class.path)? {
             if is_sound(&entry.path) && entry.path.is_file() {
                 let name = format!("{}/{}", class.name, entry.name);
-                clips.push(Clip { name, path: entry.path, label: LabelId::new(index) });
+                clips.push(Clip::new(name, entry.path, LabelId::new(index)));
             } else {
                 skipped.push(entry.path);
             }
@@ -50,6 +50,20 @@ pub(crate) fn open(root: &Path) -> Result<AudioDataset, ErrorKind> {
     }
     let name = root.file_name().map_or_else(|| "folder".into(), |name| name.to_string_lossy().into_owned());
     Ok(AudioDataset { name, root: root.to_path_buf(), clips, labels, about: About::default(), skipped })
+}
+
+/// Every file below a folder, by its path there with `/`, in byte order of folders and names; hidden ones are passed over.
+pub(crate) fn files_below(root: &Path) -> Result<Vec<(String, PathBuf)>, ErrorKind> {
+    let mut found = Vec::new();
+    for entry in entries(root)? {
+        if entry.path.is_dir() {
+            let below = files_below(&entry.path)?;
+            found.extend(below.into_iter().map(|(name, path)| (format!("{}/{name}", entry.name), path)));
+        } else {
+            found.push((entry.name, entry.path));
+        }
+    }
+    Ok(found)
 }
 
 struct Entry {

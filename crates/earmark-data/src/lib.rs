@@ -21,19 +21,41 @@
 #![forbid(unsafe_code)]
 
 mod dataset; // Read first: the list every loader makes.
-mod error;
-mod folder;
-pub mod gtzan;
-mod landing;
-mod rng;
-pub mod sample;
-mod split;
+mod example; // And what a stream is made of.
 
+mod published; // Then what is published,
+
+pub mod esc50; // a file each,
+pub mod fleurs;
+pub mod gtzan;
+pub mod minds14;
+pub mod sample;
+pub mod speech_commands;
+
+mod archive; // where clips come from, and what can be done with them.
+mod burn_dataset;
+mod error;
+mod export;
+mod folder;
+mod landing;
+mod local;
+mod read_at;
+mod rng;
+mod split;
+mod stream;
+mod table;
+
+pub use burn_dataset::LabelledWaveform;
 pub use dataset::{About, AudioDataset, Clip};
 pub use error::{Error, ErrorKind, Task};
+pub use example::{Example, Fields};
 pub use folder::is_sound;
+pub use published::{Fetch, FetchError, Place, Published, RemoteFile, Selection};
+pub use read_at::{LocalFile, ReadAt, Sequential};
 pub use rng::{permutation, torch_randperm};
 pub use split::{
     PartSize, Split, SplitSizes, TestSize, fold_split, group_split, k_folds, shuffle, split_in_order,
     stratified_split, train_test_split,
 };
+pub use stream::{Position, Shuffled, Stream};
+pub use table::{Examples, Labels, Shard};

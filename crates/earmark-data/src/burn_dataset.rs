@@ -1,0 +1,41 @@
+//! burn's own idea of a dataset, so that its data loaders and other projects' training loops take ours.
+
+use burn_dataset::{Dataset, DatasetError};
+use earmark_audio::{DecodeOptions, Waveform};
+use earmark_labels::LabelId;
+
+use crate::dataset::{AudioDataset, Clip};
+
+/// A clip that was heard.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelledWaveform {
+    /// What the dataset calls it.
+    pub name: String,
+    /// What is heard, mono, at the clip's own rate.
+    pub waveform: Waveform,
+    /// Its class.
+    pub label: LabelId,
+}
+
+impl Dataset<Clip> for AudioDataset {
+    fn get(&self, index: usize) -> Result<Clip, DatasetError> {
+        Ok(self.clips[index].clone())
+    }
+
+    fn len(&self) -> usize {
+        self.clips.len()
+    }
+}
+
+/// Decodes each clip when it is asked for; a clip that is no sound is an error that names it.
+impl Dataset<LabelledWaveform> for AudioDataset {
+    fn get(&self, index: usize) -> Result<LabelledWaveform, DatasetError> {
+        let clip = &self.clips[index];
+        let decoded = clip.decode(&DecodeOptions::default()).map_err(DatasetError::new)?;
+        Ok(LabelledWaveform { name: clip.name.clone(), waveform: decoded.waveform, label: clip.label })
+    }
+
+    fn len(&self) -> usize {
+        self.clips.len()
+    }
+}

@@ -1,0 +1,207 @@
+//! A folder on this machine, whatever its layout: recognised by what is in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use earmark_labels::LabelSet;
+use serde_json::Value;
+
+use crate::dataset::{About, AudioDataset, Clip};
+use crate::error::{Error, ErrorKind, Task};
+use crate::example::{Fields, text};
+use crate::table::{Labels, Shard};
+use crate::{esc50, folder};
+
+/// What columns of classes are called, if nobody says.
+const LABEL_COLUMNS: &[&str] =
+    &["label", "labels", "class", "category", "genre", "intent_class", "language", "lang_id"];
+
+impl AudioDataset {
+    /// Opens a folder, whatever its layout:
+    ///
+    /// - `metadata.csv` or `metadata.jsonl` with a column `file_name`, as the Hub's `audiofolder` has it;
+    /// - Parquet files with a column of sounds, as `datasets` writes them, in the folder or below it;
+    /// - the repository of ESC-50's makers;
+    /// - otherwise a sub-folder per class: [`open_folder`](Self::open_folder).
+    ///
+    /// A single Parquet file will do as well. `label` names the column that is the class; else it is the one with a usual name, or
+    /// the only one that says class names.
+    ///
+    /// # Errors
+    /// When nothing of it is there, or a table has no such column, an unknown class or a clip that is missing.
+    pub fn open(path: impl AsRef<Path>, label: Option<&str>) -> Result<AudioDataset, Error> {
+        let path = path.as_ref();
+        let failed = |kind| Task::Open(path.to_path_buf()).failed(kind);
+        if path.extension().is_some_and(|extension| extension == "parquet") {
+            return open_shards(path, &[path.to_path_buf()], label);
+        }
+        for name in ["metadata.csv", "metadata.jsonl"] {
+            let table = path.join(name);
+            if table.is_file() {
+                return open_metadata(path, &table, label).map_err(failed);
+            }
+        }
+        if esc50::is_here(path) {
+            return esc50::open(path);
+        }
+        if path.is_dir() {
+            let files = folder::files_below(path).map_err(failed)?;
+            let shards: Vec<PathBuf> = files
+                .into_iter()
+                .filter(|(name, _)| name.ends_with(".parquet"))
+                .map(|(_, path)| path)
+                .collect();
+            if !shards.is_empty() {
+                return open_shards(path, &shards, label);
+            }
+        }
+        AudioDataset::open_folder(path)
+    }
+}
+
+/// All rows of some shards, whose classes are those that the first one names, or else the sorted values of the column.
+fn open_shards(root: &Path, files: &[PathBuf], label: Option<&str>) -> Result<AudioDataset, Error> {
+    let failed = |kind| Task::Open(root.to_path_buf()).failed(kind);
+    let shards = files.iter().map(|path| Shard::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let first = &shards[0];
+    let columns: Vec<String> = first.columns().into_iter().map(str::to_owned).collect();
+    let column = match label {
+        Some(label) => label.to_owned(),
+        None => choose(&columns, &first.classes().keys().cloned().collect::<Vec<_>>()).map_err(failed)?,
+    };
+    let names = match first.classes().get(&column) {
+        Some(names) => names.clone(),
+        None => {
+            let mut values = Vec::new();
+            for shard in &shards {
+                for (_, _, fields) in shard.table(None)? {
+                    let value = fields.get(&column).ok_or_else(|| {
+                        failed(ErrorKind::NoColumn { column: column.clone(), columns: columns.clone() })
+                    })?;
+                    if !value.is_null() {
+                        values.push(text(value));
+                    }
+                }
+            }
+            values.sort();
+            values.dedup();
+            values
+        }
+    };
+    let set = LabelSet::from_names(names).map_err(|error| failed(ErrorKind::Broken(error.to_string())))?;
+    let labels = Labels { column, set: set.clone(), in_part: false };
+    let mut dataset = AudioDataset {
+        name: root.file_stem().map_or_else(|| "parquet".into(), |name| name.to_string_lossy().into_owned()),
+        root: root.to_path_buf(),
+        clips: Vec::new(),
+        labels: set,
+        about: About::default(),
+        skipped: Vec::new(),
+    };
+    for shard in &shards {
+        dataset.extend_from_shard(shard, &labels, None)?;
+    }
+    if dataset.clips.is_empty() {
+        return Err(failed(ErrorKind::Broken("it has no rows".to_owned())));
+    }
+    Ok(dataset)
+}
+
+/// The column of classes, if nobody names it.
+fn choose(columns: &[String], classes: &[String]) -> Result<String, ErrorKind> {
+    let usual = |names: &[String]| {
+        LABEL_COLUMNS.iter().find(|usual| names.iter().any(|name| name == *usual)).copied()
+    };
+    if let [only] = classes {
+        return Ok(only.clone());
+    }
+    if let Some(found) = usual(classes).or_else(|| usual(columns)) {
+        return Ok(found.to_owned());
+    }
+    Err(ErrorKind::NoLabelColumn { columns: columns.to_vec() })
+}
+
+/// `metadata.csv` or `metadata.jsonl`: a row a clip.
+fn open_metadata(root: &Path, table: &Path, label: Option<&str>) -> Result<AudioDataset, ErrorKind> {
+    const FILE: &str = "file_name";
+    let bad = |why: String| ErrorKind::BadTable { path: table.to_path_buf(), why };
+    let rows = match table.extension().and_then(|it| it.to_str()) {
+        Some("csv") => csv_rows(table, &bad)?,
+        _ => jsonl_rows(table, &bad)?,
+    };
+    let Some((_, first)) = rows.first() else { return Err(bad("it has no rows".to_owned())) };
+    let columns: Vec<String> = first.keys().filter(|name| *name != FILE).cloned().collect();
+    let column = match label {
+        Some(label) => label.to_owned(),
+        // With one more column than the file's, that is the class.
+        None if columns.len() == 1 => columns[0].clone(),
+        None => choose(&columns, &[])?,
+    };
+    let mut classes = Vec::new();
+    for (line, fields) in &rows {
+        let value = fields.get(&column).filter(|value| !value.is_null());
+        classes.push(text(value.ok_or_else(|| bad(format!("line {line} has no `{column}`")))?));
+    }
+    let mut names = classes.clone();
+    names.sort();
+    names.dedup();
+    let labels = LabelSet::from_names(names).map_err(|error| bad(error.to_string()))?;
+    let mut clips = Vec::new();
+    for ((line, fields), class) in rows.into_iter().zip(classes) {
+        let name = match fields.get(FILE) {
+            Some(Value::String(name)) => name.clone(),
+            _ => return Err(bad(format!("line {line} has no `{FILE}`"))),
+        };
+        let leads_out = name.starts_with(['/', '\\'])
+            || name.split(['/', '\\']).any(|part| part == ".." || part.contains(':'));
+        if leads_out {
+            return Err(bad(format!("line {line}: `{name}` leads out of the folder")));
+        }
+        let path = root.join(&name);
+        if !path.is_file() {
+            return Err(bad(format!("line {line}: `{}` is not there", path.display())));
+        }
+        let label = labels.id(&class).ok_or_else(|| bad(format!("line {line} has no class")))?;
+        clips.push(Clip::new(name, path, label).with_fields(fields));
+    }
+    let name = root.file_name().map_or_else(|| "folder".into(), |name| name.to_string_lossy().into_owned());
+    Ok(AudioDataset {
+        name,
+        root: root.to_path_buf(),
+        clips,
+        labels,
+        about: About::default(),
+        skipped: Vec::new(),
+    })
+}
+
+type Rows = Vec<(u64, Fields)>;
+
+fn csv_rows(table: &Path, bad: &dyn Fn(String) -> ErrorKind) -> Result<Rows, ErrorKind> {
+    let bytes = fs::read(table)?;
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let headers = reader.headers().map_err(|error| bad(error.to_string()))?.clone();
+    let mut rows = Vec::new();
+    for row in reader.records() {
+        let row = row.map_err(|error| bad(error.to_string()))?;
+        let line = row.position().map_or(0, csv::Position::line);
+        let cell = |text: &str| if text.is_empty() { Value::Null } else { text.into() };
+        rows.push((
+            line,
+            headers.iter().zip(row.iter()).map(|(name, text)| (name.to_owned(), cell(text))).collect(),
+        ));
+    }
+    Ok(rows)
+}
+
+fn jsonl_rows(table: &Path, bad: &dyn Fn(String) -> ErrorKind) -> Result<Rows, ErrorKind> {
+    let text = fs::read_to_string(table)?;
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(number, line)| match serde_json::from_str(line) {
+            Ok(Value::Object(fields)) => Ok((number, fields)),
+            Ok(_) => Err(bad(format!("line {number} is no object"))),
+            Err(error) => Err(bad(format!("line {number}: {error}"))),
+        })
+        .collect()
+}

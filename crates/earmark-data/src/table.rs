@@ -1,0 +1,432 @@
+//! Parquet files with a column of sounds, as the Hub's datasets have them: `audio: struct<bytes: binary, path: string>`, class
+//! labels as numbers, and in the file's metadata under `huggingface` what each column means.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
+};
+use arrow_array::{Array, RecordBatch, StructArray};
+use arrow_schema::{DataType, Schema};
+use earmark_labels::{LabelId, LabelSet};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    RowSelection, RowSelector,
+};
+use serde_json::Value;
+
+use crate::error::{Error, ErrorKind, Task};
+use crate::example::{Example, Fields};
+use crate::read_at::{Chunks, LocalFile, ReadAt};
+
+/// One Parquet file of a dataset. Opening it reads its index and no sound.
+#[derive(Debug, Clone)]
+pub struct Shard {
+    name: String,
+    chunks: Chunks,
+    metadata: ArrowReaderMetadata,
+    /// The column with the sounds.
+    audio: String,
+    /// Class names by column, where the file says them.
+    classes: BTreeMap<String, Vec<String>>,
+}
+
+/// Two are the same when they are the same file.
+impl PartialEq for Shard {
+    fn eq(&self, other: &Shard) -> bool {
+        self.name == other.name
+    }
+}
+
+/// Rows that are decoded at once: sounds are large.
+const ROWS: usize = 8;
+/// Class labels that any dataset may have; a hostile file gets no more memory than that.
+const MOST_CLASSES: usize = 1 << 16;
+
+impl Shard {
+    /// Opens a file on this machine.
+    ///
+    /// # Errors
+    /// When it is no Parquet file, or none of its columns holds sounds.
+    pub fn open(path: &Path) -> Result<Shard, Error> {
+        let file = File::open(path).and_then(LocalFile::new);
+        let file = file.map_err(|error| Task::Open(path.to_path_buf()).failed(error.into()))?;
+        Shard::over(Arc::new(file), &path.display().to_string())
+    }
+
+    /// Opens what can be read at any place; `name` is for errors.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn over(source: Arc<dyn ReadAt>, name: &str) -> Result<Shard, Error> {
+        Shard::try_over(source, name).map_err(|kind| Task::Open(name.into()).failed(kind))
+    }
+
+    fn try_over(source: Arc<dyn ReadAt>, name: &str) -> Result<Shard, ErrorKind> {
+        let chunks = Chunks::new(source);
+        let metadata = guarded(|| {
+            Ok(ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new().with_skip_arrow_metadata(false))?)
+        })?;
+        let features = features(&metadata);
+        let schema = metadata.schema();
+        let audio = audio_column(schema, &features)?;
+        let mut classes = BTreeMap::new();
+        for (column, feature) in &features {
+            if feature.get("_type").and_then(Value::as_str) == Some("ClassLabel")
+                && let Some(names) = feature.get("names").and_then(Value::as_array)
+                && names.len() <= MOST_CLASSES
+            {
+                let names = names.iter().map(crate::example::text).collect();
+                classes.insert(column.clone(), names);
+            }
+        }
+        Ok(Shard { name: name.to_owned(), chunks, metadata, audio, classes })
+    }
+
+    /// What errors call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many clips it holds.
+    pub fn rows(&self) -> usize {
+        self.metadata.metadata().file_metadata().num_rows().max(0) as usize
+    }
+
+    /// The columns beside the sounds.
+    pub fn columns(&self) -> Vec<&str> {
+        let fields = self.metadata.schema().fields().iter();
+        fields.map(|field| field.name().as_str()).filter(|name| *name != self.audio).collect()
+    }
+
+    /// The columns that are class labels, and the names of the classes in the order of their numbers.
+    pub fn classes(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.classes
+    }
+
+    /// The clips from row `from` on, with their sounds, a few rows in memory at a time.
+    ///
+    /// # Errors
+    /// When `label` is no column of the file.
+    pub fn examples(&self, label: Option<&Labels>, from: usize) -> Result<Examples, Error> {
+        let failed = |kind| Task::Open(self.name.clone().into()).failed(kind);
+        let rows = guarded(|| {
+            let builder = self.reader(ProjectionMask::all())?;
+            let skip = RowSelection::from(vec![
+                RowSelector::skip(from.min(self.rows())),
+                RowSelector::select(self.rows().saturating_sub(from)),
+            ]);
+            Ok(builder.with_row_selection(skip).with_batch_size(ROWS).build()?)
+        });
+        Ok(Examples {
+            shard: self.clone(),
+            label: label.cloned(),
+            rows: rows.map_err(failed)?,
+            held: Vec::new().into_iter(),
+            done: from,
+            failed: false,
+        })
+    }
+
+    /// What each row says beside its sound: its name, its class, its other columns. No sound is read.
+    ///
+    /// # Errors
+    /// When the file is broken, or `label` is no column of it.
+    pub(crate) fn table(
+        &self,
+        label: Option<&Labels>,
+    ) -> Result<Vec<(String, Option<LabelId>, Fields)>, Error> {
+        let failed = |kind| Task::Open(self.name.clone().into()).failed(kind);
+        let read = || -> Result<Vec<_>, ErrorKind> {
+            // The path lies beside the bytes, in the same column.
+            let path = format!("{}.path", self.audio);
+            let columns = self.columns();
+            let leaves = columns.into_iter().chain([path.as_str()]);
+            let mask =
+                ProjectionMask::columns(self.metadata.metadata().file_metadata().schema_descr(), leaves);
+            let mut rows = Vec::new();
+            for batch in self.reader(mask)?.with_batch_size(1 << 12).build()? {
+                for row in self.read(&batch?, label, rows.len())? {
+                    rows.push((row.name, row.label, row.fields));
+                }
+            }
+            Ok(rows)
+        };
+        guarded(read).map_err(failed)
+    }
+
+    /// The sound of one row.
+    ///
+    /// # Errors
+    /// When the file is broken, or the row has no sound.
+    pub(crate) fn audio(&self, row: usize) -> Result<Vec<u8>, ErrorKind> {
+        guarded(|| {
+            let (mut group, mut before) = (0, 0);
+            for (index, metadata) in self.metadata.metadata().row_groups().iter().enumerate() {
+                let rows = metadata.num_rows().max(0) as usize;
+                if row < before + rows {
+                    group = index;
+                    break;
+                }
+                before += rows;
+            }
+            let mask = ProjectionMask::columns(
+                self.metadata.metadata().file_metadata().schema_descr(),
+                [format!("{}.bytes", self.audio).as_str(), self.audio.as_str()],
+            );
+            let one = RowSelection::from(vec![RowSelector::skip(row - before), RowSelector::select(1)]);
+            let reader =
+                self.reader(mask)?.with_row_groups(vec![group]).with_row_selection(one).with_batch_size(1);
+            let batch = reader.build()?.next().ok_or(ErrorKind::NoRow(row))??;
+            self.sounds(&batch)?.bytes(0).ok_or(ErrorKind::NoSound(row))
+        })
+    }
+
+    fn reader(&self, mask: ProjectionMask) -> Result<ParquetRecordBatchReaderBuilder<Chunks>, ErrorKind> {
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.chunks.clone(), self.metadata.clone());
+        Ok(builder.with_projection(mask))
+    }
+
+    fn sounds<'a>(&self, batch: &'a RecordBatch) -> Result<Sounds<'a>, ErrorKind> {
+        let column = batch.column_by_name(&self.audio).ok_or_else(|| ErrorKind::NoColumn {
+            column: self.audio.clone(),
+            columns: names(batch.schema().as_ref()),
+        })?;
+        Ok(match column.as_struct_opt() {
+            Some(both) => Sounds::Struct(both),
+            None => Sounds::Plain(column.as_ref()),
+        })
+    }
+
+    /// The rows of a batch of which the first is number `first` of the file.
+    fn read(
+        &self,
+        batch: &RecordBatch,
+        label: Option<&Labels>,
+        first: usize,
+    ) -> Result<Vec<Example>, ErrorKind> {
+        let sounds = self.sounds(batch).ok();
+        let schema = batch.schema();
+        let mut rows = Vec::with_capacity(batch.num_rows());
+        for row in 0..batch.num_rows() {
+            let mut fields = Fields::new();
+            for (field, column) in schema.fields().iter().zip(batch.columns()) {
+                if *field.name() != self.audio {
+                    fields.insert(field.name().clone(), scalar(column.as_ref(), row));
+                }
+            }
+            let label = match label {
+                Some(labels) => labels.of(&mut fields, &self.classes, first + row)?,
+                None => None,
+            };
+            let path = sounds.as_ref().and_then(|sounds| sounds.path(row));
+            let name = path.unwrap_or_else(|| format!("row-{:06}", first + row));
+            let audio = sounds.as_ref().and_then(|sounds| sounds.bytes(row)).unwrap_or_default();
+            rows.push(Example { name, audio, label, fields });
+        }
+        Ok(rows)
+    }
+}
+
+/// Which column says the class, and what the classes are called.
+#[derive(Debug, Clone)]
+pub struct Labels {
+    /// The column.
+    pub column: String,
+    /// The classes.
+    pub set: LabelSet,
+    /// Whether other classes may occur: those rows have no label, as a part of the dataset leaves them out.
+    pub in_part: bool,
+}
+
+impl Labels {
+    /// The class of a row, whose number becomes its name among the fields.
+    fn of(
+        &self,
+        fields: &mut Fields,
+        classes: &BTreeMap<String, Vec<String>>,
+        row: usize,
+    ) -> Result<Option<LabelId>, ErrorKind> {
+        let Some(value) = fields.get(&self.column) else {
+            let columns = fields.keys().cloned().collect();
+            return Err(ErrorKind::NoColumn { column: self.column.clone(), columns });
+        };
+        let name = match value {
+            // As `datasets` writes a class that is not known.
+            Value::Null => return Ok(None),
+            Value::Number(number) if number.as_i64() == Some(-1) => return Ok(None),
+            Value::Number(number) => {
+                let names = classes.get(&self.column).map(Vec::as_slice).unwrap_or(self.set.names());
+                let name = number.as_u64().and_then(|id| names.get(usize::try_from(id).ok()?));
+                name.cloned().ok_or_else(|| ErrorKind::NoClass {
+                    row,
+                    column: self.column.clone(),
+                    class: number.to_string(),
+                })?
+            }
+            value => crate::example::text(value),
+        };
+        let id = self.set.id(&name);
+        if id.is_none() && !self.in_part {
+            return Err(ErrorKind::NoClass { row, column: self.column.clone(), class: name });
+        }
+        fields.insert(self.column.clone(), Value::String(name));
+        Ok(id)
+    }
+}
+
+/// The clips of a [`Shard`], in order; made by [`Shard::examples`].
+pub struct Examples {
+    shard: Shard,
+    label: Option<Labels>,
+    rows: ParquetRecordBatchReader,
+    held: std::vec::IntoIter<Example>,
+    done: usize,
+    failed: bool,
+}
+
+impl Examples {
+    fn fill(&mut self) -> Result<(), ErrorKind> {
+        let Some(batch) = guarded(|| Ok(self.rows.next().transpose()?))? else { return Ok(()) };
+        let rows = guarded(|| self.shard.read(&batch, self.label.as_ref(), self.done))?;
+        if let Some(at) = rows.iter().position(|row| row.audio.is_empty()) {
+            return Err(ErrorKind::NoSound(self.done + at));
+        }
+        self.done += rows.len();
+        self.held = rows.into_iter();
+        Ok(())
+    }
+}
+
+impl Iterator for Examples {
+    type Item = Result<Example, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.held.len() == 0
+            && !self.failed
+            && let Err(kind) = self.fill()
+        {
+            self.failed = true;
+            return Some(Err(Task::Open(self.shard.name.clone().into()).failed(kind)));
+        }
+        self.held.next().map(Ok)
+    }
+}
+
+impl std::fmt::Debug for Examples {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Examples")
+            .field("shard", &self.shard.name)
+            .field("done", &self.done)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The column of sounds, as `datasets` writes it or as plain bytes.
+enum Sounds<'a> {
+    Struct(&'a StructArray),
+    Plain(&'a dyn Array),
+}
+
+impl Sounds<'_> {
+    fn bytes(&self, row: usize) -> Option<Vec<u8>> {
+        let column: &dyn Array = match self {
+            Sounds::Struct(both) => both.column_by_name("bytes")?.as_ref(),
+            Sounds::Plain(column) => *column,
+        };
+        if row >= column.len() || column.is_null(row) {
+            return None;
+        }
+        let bytes = match column.data_type() {
+            DataType::Binary => column.as_binary::<i32>().value(row),
+            DataType::LargeBinary => column.as_binary::<i64>().value(row),
+            DataType::BinaryView => column.as_binary_view().value(row),
+            _ => return None,
+        };
+        Some(bytes.to_vec())
+    }
+
+    fn path(&self, row: usize) -> Option<String> {
+        let Sounds::Struct(both) = self else { return None };
+        match scalar(both.column_by_name("path")?.as_ref(), row) {
+            Value::String(path) if !path.is_empty() => Some(path),
+            _ => None,
+        }
+    }
+}
+
+/// One value of a column; what is neither number, text nor truth is told as text.
+fn scalar(column: &dyn Array, row: usize) -> Value {
+    if row >= column.len() || column.is_null(row) {
+        return Value::Null;
+    }
+    match column.data_type() {
+        DataType::Boolean => column.as_boolean().value(row).into(),
+        DataType::Int8 => column.as_primitive::<Int8Type>().value(row).into(),
+        DataType::Int16 => column.as_primitive::<Int16Type>().value(row).into(),
+        DataType::Int32 => column.as_primitive::<Int32Type>().value(row).into(),
+        DataType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
+        DataType::UInt8 => column.as_primitive::<UInt8Type>().value(row).into(),
+        DataType::UInt16 => column.as_primitive::<UInt16Type>().value(row).into(),
+        DataType::UInt32 => column.as_primitive::<UInt32Type>().value(row).into(),
+        DataType::UInt64 => column.as_primitive::<UInt64Type>().value(row).into(),
+        DataType::Float32 => column.as_primitive::<Float32Type>().value(row).into(),
+        DataType::Float64 => column.as_primitive::<Float64Type>().value(row).into(),
+        DataType::Utf8 => column.as_string::<i32>().value(row).into(),
+        DataType::LargeUtf8 => column.as_string::<i64>().value(row).into(),
+        DataType::Utf8View => column.as_string_view().value(row).into(),
+        DataType::Dictionary(..) => {
+            let dictionary = column.as_any_dictionary();
+            scalar(dictionary.values().as_ref(), dictionary.normalized_keys()[row])
+        }
+        other => Value::String(format!("<{other}>")),
+    }
+}
+
+/// `info.features` of the metadata that `datasets` writes.
+fn features(metadata: &ArrowReaderMetadata) -> serde_json::Map<String, Value> {
+    let in_file = metadata.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+    let in_file =
+        in_file.filter(|pair| pair.key == "huggingface").filter_map(|pair| pair.value.as_deref()).next();
+    let text = in_file.or_else(|| metadata.schema().metadata().get("huggingface").map(String::as_str));
+    let json: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
+    json.and_then(|json| json.pointer("/info/features")?.as_object().cloned()).unwrap_or_default()
+}
+
+/// The column that is said to hold sounds, or else the only one that looks like it.
+fn audio_column(schema: &Schema, features: &serde_json::Map<String, Value>) -> Result<String, ErrorKind> {
+    let told = features.iter().find(|(column, feature)| {
+        feature.get("_type").and_then(Value::as_str) == Some("Audio")
+            && schema.field_with_name(column).is_ok()
+    });
+    let looks = || {
+        schema.fields().iter().find(|field| match field.data_type() {
+            DataType::Struct(parts) => parts.iter().any(|part| part.name() == "bytes"),
+            kind => field.name() == "audio" && is_binary(kind),
+        })
+    };
+    let found = told.map(|(column, _)| column.clone()).or_else(|| looks().map(|field| field.name().clone()));
+    found.ok_or_else(|| ErrorKind::NoAudioColumn { columns: names(schema) })
+}
+
+fn is_binary(kind: &DataType) -> bool {
+    matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
+}
+
+fn names(schema: &Schema) -> Vec<String> {
+    schema.fields().iter().map(|field| field.name().clone()).collect()
+}
+
+/// A file may be hostile, and the reader's own checks may have holes: what panics there is an error here.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ErrorKind>) -> Result<T, ErrorKind> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(ErrorKind::Broken("its reader gave up on it".to_owned())))
+}

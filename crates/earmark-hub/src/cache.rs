@@ -47,7 +47,7 @@ impl Commit {
 /// What the Hub calls a file's bytes; becomes a file name, so it is made of letters, digits, `-`, `_` and
 /// inner `.`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Etag(String);
+pub(crate) struct Etag(pub(crate) String);
 
 impl Etag {
     /// From the header: `"…"`, perhaps after `W/`.
@@ -113,6 +113,11 @@ impl RepoCache {
     /// Whether that commit is known to have no such file.
     pub(crate) fn is_known_missing(&self, commit: &Commit, file: FileName<'_>) -> bool {
         self.no_exist(commit, file).is_file()
+    }
+
+    /// Where the list of that commit's files is kept. Python knows no such list, and leaves the folder alone.
+    pub(crate) fn listing(&self, commit: &Commit) -> PathBuf {
+        self.root.join(".earmark").join(format!("{}.files.json", commit.0))
     }
 
     /// Remembers that the commit has no such file. A cache that cannot be written only forgets it.
@@ -222,7 +227,12 @@ impl Drop for Incomplete {
     }
 }
 
-fn make_parent(path: &Path) -> io::Result<()> {
+/// Bytes in lower-case hexadecimal, as the Hub writes hashes.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn make_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 

@@ -97,6 +97,9 @@ pub enum ErrorKind {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A server that only gives whole files.
+    #[error("its server does not give parts of files: fetch it whole")]
+    NoRanges,
     /// A web address that does not give its file.
     #[error("the server answered {status}: {}", address_advice(*status))]
     AddressStatus {
@@ -186,6 +189,19 @@ pub enum ErrorKind {
         received: String,
         /// SHA-256 of the file, hexadecimal.
         expected: String,
+    },
+    /// The file is not the one that was opened.
+    #[error("it changed on the Hub while it was read: start over")]
+    Changed,
+    /// A read beyond the end.
+    #[error("it has {len} bytes, so there are no {wanted} at byte {offset}")]
+    PastTheEnd {
+        /// Where the read began.
+        offset: u64,
+        /// How much it wanted.
+        wanted: usize,
+        /// The file's length.
+        len: u64,
     },
     /// `model.safetensors.index.json` does not list shards.
     #[error("it does not list the shards: {why}")]

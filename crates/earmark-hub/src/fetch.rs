@@ -132,7 +132,7 @@ impl Hub {
     }
 
     /// Brings the file that the Hub described into the cache, unless it is there.
-    fn store(
+    pub(crate) fn store(
         &self,
         transport: &Transport,
         target: &Target<'_>,
@@ -151,7 +151,7 @@ impl Hub {
         let _lock = cache.lock(&remote.etag);
         if !fits(&cache.blob(&remote.etag)) {
             let mut incomplete = cache.incomplete(&remote.etag)?;
-            transport.download(target, remote, &mut incomplete, self.progress.as_deref())?;
+            transport.download(target, file, remote, &mut incomplete, self.progress.as_deref())?;
             incomplete.publish()?;
         }
         cache.link(&remote.commit, file, &remote.etag)

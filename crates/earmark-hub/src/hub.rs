@@ -20,7 +20,7 @@ pub struct Hub {
     pub(crate) endpoint: Url,
     pub(crate) cache_dir: PathBuf,
     /// `None` when offline: what does not exist cannot open a socket.
-    pub(crate) transport: Option<Transport>,
+    pub(crate) transport: Option<Arc<Transport>>,
     pub(crate) progress: Option<Arc<dyn Progress>>,
 }
 
@@ -202,7 +202,7 @@ impl HubBuilder {
             None
         } else {
             let transport = Transport::new(self.token.as_ref(), self.retries, self.retry_delay, self.timeout);
-            Some(transport.map_err(settings)?)
+            Some(Arc::new(transport.map_err(settings)?))
         };
         Ok(Hub { endpoint, cache_dir: self.cache_dir, transport, progress: self.progress })
     }

@@ -24,11 +24,15 @@ mod cache;
 mod error;
 mod fetch;
 mod hub;
+mod list;
+mod open;
 mod repo; // Read first: what a repository, a revision and a file are called.
 mod transport;
 mod web;
 
 pub use error::{Error, ErrorKind, Missing, Subject};
 pub use hub::{Hub, HubBuilder, Progress};
+pub use list::RemoteFile;
+pub use open::{HubFile, HubRead};
 pub use repo::{Repo, RepoId, RepoKind, Revision};
-pub use web::Body;
+pub use web::{Body, WebFile};

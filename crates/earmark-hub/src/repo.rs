@@ -70,6 +70,14 @@ impl RepoKind {
         }
     }
 
+    /// What precedes the id in an address of the API.
+    pub(crate) fn api_name(self) -> &'static str {
+        match self {
+            RepoKind::Model => "models",
+            RepoKind::Dataset => "datasets",
+        }
+    }
+
     /// What precedes the id in a cache folder's name.
     pub(crate) fn cache_prefix(self) -> &'static str {
         match self {

@@ -7,19 +7,23 @@
 //! alone.
 
 use std::fmt;
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{StatusCode, Url, redirect};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::cache::{Commit, Etag, Incomplete, io_error};
+use crate::cache::{Commit, Etag, Incomplete, hex, io_error};
 use crate::error::{ErrorKind, Missing};
 use crate::hub::Progress;
 use crate::repo::{FileName, Repo};
+
+/// Largest JSON answer that is read: a page of a listing has some hundred KB.
+const MAX_JSON: u64 = 64 << 20;
 
 /// Longest wait a server's `Retry-After` may impose.
 const MAX_WAIT: Duration = Duration::from_secs(30);
@@ -45,29 +49,39 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A file to ask for, and where.
+/// Something of a repository to ask for, and where.
 pub(crate) struct Target<'a> {
-    url: Url,
-    endpoint: &'a Url,
-    repo: &'a Repo,
-    file: FileName<'a>,
+    pub(crate) url: Url,
+    pub(crate) endpoint: &'a Url,
+    pub(crate) repo: &'a Repo,
 }
 
 impl<'a> Target<'a> {
-    pub(crate) fn new(endpoint: &'a Url, repo: &'a Repo, file: FileName<'a>) -> Target<'a> {
+    /// A file.
+    pub(crate) fn new(endpoint: &'a Url, repo: &'a Repo, file: FileName<'_>) -> Target<'a> {
         let mut url = repo_url(endpoint, repo);
         if let Ok(mut path) = url.path_segments_mut() {
             // One segment, its slashes encoded: that is how the Hub tells a revision from a file.
             path.push("resolve").push(repo.revision.as_str()).extend(file.as_str().split('/'));
         }
-        Target { url, endpoint, repo, file }
+        Target { url, endpoint, repo }
     }
 
-    fn malformed(&self, what: &'static str) -> Failure {
+    /// What the API says of the revision: `/api/models/owner/name/WHAT/REVISION`.
+    pub(crate) fn api(endpoint: &'a Url, repo: &'a Repo, what: &str) -> Target<'a> {
+        let mut url = endpoint.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push("api").push(repo.kind.api_name()).extend(repo.id.as_str().split('/'));
+            path.push(what).push(repo.revision.as_str());
+        }
+        Target { url, endpoint, repo }
+    }
+
+    pub(crate) fn malformed(&self, what: &'static str) -> Failure {
         Failure::last(ErrorKind::Malformed { what, url: self.url.to_string() })
     }
 
-    fn unreachable(&self, error: reqwest::Error) -> Failure {
+    pub(crate) fn unreachable(&self, error: reqwest::Error) -> Failure {
         // Without its URL: after a redirect that one may be signed.
         let source = error.without_url().into();
         let endpoint = self.endpoint.to_string();
@@ -81,7 +95,7 @@ pub(crate) fn files_page(endpoint: &Url, repo: &Repo) -> String {
 }
 
 /// The page of the repository.
-fn repo_url(endpoint: &Url, repo: &Repo) -> Url {
+pub(crate) fn repo_url(endpoint: &Url, repo: &Repo) -> Url {
     let mut url = endpoint.clone();
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(repo.kind.url_prefix()).extend(repo.id.as_str().split('/'));
@@ -107,14 +121,14 @@ pub(crate) enum Answer {
 /// The HTTP client. Its methods must not be called on an async runtime's thread.
 pub(crate) struct Transport {
     /// For HEAD: what a large file is stands in the headers of the redirect, not behind it.
-    staying: Client,
+    pub(crate) staying: Client,
     /// For GET: drops the token on the way to another host.
-    following: Client,
+    pub(crate) following: Client,
     /// For addresses that are not the Hub's; made when the first is asked for.
     stranger: OnceLock<Client>,
-    timeout: Duration,
+    pub(crate) timeout: Duration,
     token_sent: bool,
-    retries: u32,
+    pub(crate) retries: u32,
     retry_delay: Duration,
 }
 
@@ -151,18 +165,66 @@ impl Transport {
         })
     }
 
-    /// Asks for an address that need not be the Hub's, without the token.
-    pub(crate) fn get_anywhere(&self, url: &Url) -> Result<Response, ErrorKind> {
-        let stranger = match self.stranger.get() {
-            Some(client) => client,
+    /// The client that has no token to show.
+    pub(crate) fn stranger(&self) -> Result<&Client, ErrorKind> {
+        match self.stranger.get() {
+            Some(client) => Ok(client),
             None => {
                 let client = client(plain_headers(), redirect::Policy::limited(10), self.timeout)?;
-                self.stranger.get_or_init(|| client)
+                Ok(self.stranger.get_or_init(|| client))
             }
-        };
+        }
+    }
+
+    /// One JSON answer of the API, and where its next page is.
+    pub(crate) fn json(&self, target: &Target<'_>) -> Result<(Value, Option<Url>), ErrorKind> {
         let mut tries = Tries::new(self, self.retries);
         loop {
-            let failure = match stranger.get(url.clone()).send() {
+            match self.try_json(target) {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => tries.pause_or_give_up(failure)?,
+            }
+        }
+    }
+
+    fn try_json(&self, target: &Target<'_>) -> Result<(Value, Option<Url>), Failure> {
+        let response = self.following.get(target.url.clone()).send().map_err(|e| target.unreachable(e))?;
+        if !response.status().is_success() {
+            return Err(self.refusal(target, &response));
+        }
+        let next = text(response.headers(), "link").and_then(next_link).map(|link| target.url.join(link));
+        let next = match next {
+            None => None,
+            // The token goes along, so only where it belongs.
+            Some(Ok(url)) if url.origin() == target.endpoint.origin() => Some(url),
+            Some(_) => return Err(target.malformed("`Link`")),
+        };
+        let expected = response.content_length();
+        let mut body = Vec::new();
+        if let Err(source) = response.take(MAX_JSON + 1).read_to_end(&mut body) {
+            let received = body.len() as u64;
+            let kind =
+                ErrorKind::Interrupted { received, expected: expected.unwrap_or(received + 1), source };
+            return Err(Failure { kind, again: Again::Later });
+        }
+        if body.len() as u64 > MAX_JSON {
+            return Err(target.malformed("length"));
+        }
+        let json = serde_json::from_slice(&body).map_err(|_| target.malformed("JSON"))?;
+        Ok((json, next))
+    }
+
+    /// Asks for an address that need not be the Hub's, without the token.
+    pub(crate) fn get_anywhere(&self, url: &Url, range: Option<&str>) -> Result<Response, ErrorKind> {
+        let stranger = self.stranger()?;
+        let mut tries = Tries::new(self, self.retries);
+        loop {
+            let request = stranger.get(url.clone());
+            let request = match range {
+                Some(range) => request.header(header::RANGE, range),
+                None => request,
+            };
+            let failure = match request.send() {
                 Ok(response) if response.status().is_success() => return Ok(response),
                 Ok(response) => {
                     let status = response.status().as_u16();
@@ -226,23 +288,24 @@ impl Transport {
     pub(crate) fn download(
         &self,
         target: &Target<'_>,
+        file: FileName<'_>,
         remote: &Remote,
         into: &mut Incomplete,
         progress: Option<&dyn Progress>,
     ) -> Result<(), ErrorKind> {
         let progress = Finish(progress);
         let mut tries = Tries::new(self, self.retries);
-        let mut body = Body { into, hasher: Sha256::new(), received: 0 };
-        progress.started(target.file.as_str(), remote.size);
+        let mut body = Body { into, hasher: Sha256::new(), received: 0, window: self.timeout };
+        progress.started(file.as_str(), remote.size);
         loop {
-            match self.try_download(target, remote, &mut body, &progress) {
+            match self.try_download(target, file, remote, &mut body, &progress) {
                 Ok(()) => return Ok(()),
                 Err(failure) => tries.pause_or_give_up(failure)?,
             }
             // What came before a cut is kept if a checksum will tell whether the halves fit.
             if remote.etag.sha256().is_none() || tries.mismatched {
                 body.start_over()?;
-                progress.started(target.file.as_str(), remote.size);
+                progress.started(file.as_str(), remote.size);
             }
         }
     }
@@ -250,6 +313,7 @@ impl Transport {
     fn try_download(
         &self,
         target: &Target<'_>,
+        file: FileName<'_>,
         remote: &Remote,
         body: &mut Body<'_>,
         progress: &Finish<'_>,
@@ -266,7 +330,7 @@ impl Transport {
             StatusCode::OK => {
                 // The server does not do ranges.
                 body.start_over().map_err(Failure::last)?;
-                progress.started(target.file.as_str(), remote.size);
+                progress.started(file.as_str(), remote.size);
             }
             status if status.is_success() => return Err(target.malformed("status")),
             _ => return Err(self.refusal(target, &response)),
@@ -287,7 +351,7 @@ impl Transport {
     }
 
     /// What a status other than success means.
-    fn refusal(&self, target: &Target<'_>, response: &Response) -> Failure {
+    pub(crate) fn refusal(&self, target: &Target<'_>, response: &Response) -> Failure {
         let status = response.status().as_u16();
         let repo_page = || repo_url(target.endpoint, target.repo).to_string();
         let files_page = || files_page(target.endpoint, target.repo);
@@ -337,23 +401,23 @@ pub(crate) fn off_runtime<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 /// One attempt's failure.
-struct Failure {
-    kind: ErrorKind,
-    again: Again,
+pub(crate) struct Failure {
+    pub(crate) kind: ErrorKind,
+    pub(crate) again: Again,
 }
 
 impl Failure {
-    fn last(kind: ErrorKind) -> Failure {
+    pub(crate) fn last(kind: ErrorKind) -> Failure {
         Failure { kind, again: Again::Never }
     }
 
-    fn mismatch(kind: ErrorKind) -> Failure {
+    pub(crate) fn mismatch(kind: ErrorKind) -> Failure {
         Failure { kind, again: Again::Mismatch }
     }
 }
 
 /// Whether another attempt may do better.
-enum Again {
+pub(crate) enum Again {
     Never,
     Later,
     /// After the wait the server asks for.
@@ -363,7 +427,7 @@ enum Again {
 }
 
 impl Again {
-    fn of_status(response: &Response) -> Again {
+    pub(crate) fn of_status(response: &Response) -> Again {
         let after = text(response.headers(), "retry-after").and_then(|s| s.parse().ok());
         match (response.status().as_u16(), after) {
             (408 | 429 | 500 | 502 | 503 | 504, Some(seconds)) => Again::After(Duration::from_secs(seconds)),
@@ -374,18 +438,18 @@ impl Again {
 }
 
 /// How many attempts are left.
-struct Tries {
+pub(crate) struct Tries {
     left: u32,
     delay: Duration,
     mismatched: bool,
 }
 
 impl Tries {
-    fn new(transport: &Transport, left: u32) -> Tries {
+    pub(crate) fn new(transport: &Transport, left: u32) -> Tries {
         Tries { left, delay: transport.retry_delay, mismatched: false }
     }
 
-    fn pause_or_give_up(&mut self, failure: Failure) -> Result<(), ErrorKind> {
+    pub(crate) fn pause_or_give_up(&mut self, failure: Failure) -> Result<(), ErrorKind> {
         let wait = match failure.again {
             Again::Later => self.delay,
             Again::After(wait) => wait,
@@ -411,13 +475,15 @@ struct Body<'a> {
     into: &'a mut Incomplete,
     hasher: Sha256,
     received: u64,
+    window: Duration,
 }
 
 impl Body<'_> {
     fn receive(&mut self, from: &mut Response, expected: u64, progress: &Finish<'_>) -> Result<(), Failure> {
         let mut buffer = vec![0; 1 << 16];
+        let mut pace = Pace::new(self.window);
         loop {
-            let n = match from.read(&mut buffer) {
+            let n = match pace.read(from, &mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(n) => n,
                 Err(source) => {
@@ -442,8 +508,7 @@ impl Body<'_> {
             return Err(Failure::mismatch(ErrorKind::Length { received, expected }));
         }
         let Some(expected) = sha256 else { return Ok(()) };
-        let received: String =
-            self.hasher.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let received = hex(&self.hasher.clone().finalize());
         if received != expected {
             let expected = expected.to_owned();
             return Err(Failure::mismatch(ErrorKind::Checksum { received, expected }));
@@ -459,17 +524,50 @@ impl Body<'_> {
     }
 }
 
+/// Tells a slow connection from one that is kept open for nothing: each read is timed by the client, but a server that
+/// sends a byte just before that time is up would never end.
+pub(crate) struct Pace {
+    window: Duration,
+    spent: Duration,
+    bytes: usize,
+}
+
+impl Pace {
+    /// Fewer bytes than this in a whole window, and it is no connection.
+    const LEAST: usize = 1024;
+
+    pub(crate) fn new(window: Duration) -> Pace {
+        Pace { window, spent: Duration::ZERO, bytes: 0 }
+    }
+
+    /// Reads, and counts only the time spent reading: whoever wants the bytes may take long over them.
+    pub(crate) fn read(&mut self, from: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
+        let before = Instant::now();
+        let read = from.read(into)?;
+        self.spent += before.elapsed();
+        self.bytes += read;
+        if read > 0 && self.spent >= self.window {
+            if self.bytes < Pace::LEAST {
+                let what = format!("only {} bytes in {:?}", self.bytes, self.spent);
+                return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+            }
+            *self = Pace::new(self.window);
+        }
+        Ok(read)
+    }
+}
+
 /// Progress that cannot forget to finish.
-struct Finish<'a>(Option<&'a dyn Progress>);
+pub(crate) struct Finish<'a>(pub(crate) Option<&'a dyn Progress>);
 
 impl Finish<'_> {
-    fn started(&self, file: &str, total: Option<u64>) {
+    pub(crate) fn started(&self, file: &str, total: Option<u64>) {
         if let Some(progress) = self.0 {
             progress.started(file, total);
         }
     }
 
-    fn advanced(&self, bytes: u64) {
+    pub(crate) fn advanced(&self, bytes: u64) {
         if let Some(progress) = self.0 {
             progress.advanced(bytes);
         }
@@ -485,9 +583,15 @@ impl Drop for Finish<'_> {
 }
 
 /// Where a redirect leads, if it stays with the scheme, host and port the token is meant for.
-fn next_on_same_host(url: &Url, response: &Response) -> Option<Url> {
+pub(crate) fn next_on_same_host(url: &Url, response: &Response) -> Option<Url> {
     let location = text(response.headers(), "location").filter(|_| response.status().is_redirection())?;
     url.join(location).ok().filter(|next| next.origin() == url.origin())
+}
+
+/// The address of `<address>; rel="next"`, perhaps one of several links.
+fn next_link(header: &str) -> Option<&str> {
+    let link = header.split(',').map(str::trim).find(|link| link.contains("rel=\"next\""))?;
+    link.strip_prefix('<')?.split_once('>').map(|(address, _)| address)
 }
 
 /// Whether the body goes on after `received` bytes: `Content-Range: bytes 5-9/10` after five.
@@ -497,6 +601,6 @@ fn resumes_at(headers: &HeaderMap, received: u64) -> bool {
     received > 0 && start == Some(received)
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }

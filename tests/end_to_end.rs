@@ -64,7 +64,7 @@ fn a_new_network_learns_chirps_from_hisses_and_hums_and_hands_out_what_it_learne
     let held_out = SplitFile::read(&run).unwrap().test;
     dataset.clips.retain(|clip| held_out.contains(&clip.name));
     let ear = Ear::new(&learner, &recipe());
-    let (clips, _) = Clips::open(&dataset, ear, false, &|_| {}).unwrap();
+    let (clips, _) = Clips::open(&dataset, ear, None, false, &|_| {}).unwrap();
     let rows: Vec<_> = (0..held_out.len()).collect();
     let evaluation = evaluate(&learner.network, &device, &clips, &rows, 1, &mut |_| {}).unwrap();
     for (clip, logits) in dataset.clips.iter().zip(&evaluation.logits) {

@@ -26,6 +26,7 @@ fn job(recipe: Recipe, data: &Path, start: Start, output: &Path) -> Job {
         recipe,
         dataset: AudioDataset::open_folder(data).expect("the data of a test is a class folder"),
         start,
+        cache: None,
         device: Device::flex(),
         output: output.to_path_buf(),
         card: CardDataset { name: "test".into(), id: "audiofolder".into(), config: None, split: None },

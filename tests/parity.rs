@@ -192,7 +192,7 @@ impl Pair {
                 Pretrained::open(&self.checkpoint(epoch * per_epoch), &device).expect("it is whole");
             let recipe = self.want.recipe();
             let ear = Ear::new(&learner, &recipe);
-            let (clips, _) = Clips::open(&dataset, ear, false, &|_| {}).expect("every clip is sound");
+            let (clips, _) = Clips::open(&dataset, ear, None, false, &|_| {}).expect("every clip is sound");
             let rows = &self.want.test_rows;
             let got = evaluate(&learner.network, &device, &clips, rows, recipe.eval_batch_size, &mut |_| {});
             let got = got.expect("a whole model answers");

@@ -7,7 +7,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use earmark_data::{AudioDataset, TestSize, train_test_split};
 use earmark_labels::{LabelId, LabelSet, Scores};
 use earmark_pipeline::Pretrained;
-use earmark_train::{Clips, Ear, EvaluationReport, Recipe, SplitFile, confusion_svg, evaluate};
+use earmark_train::{Cache, Clips, Ear, EvaluationReport, Recipe, SplitFile, confusion_svg, evaluate};
 
 use crate::Done;
 use crate::device::ComputeArgs;
@@ -99,6 +99,7 @@ impl Part {
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
     let (device, _) = args.compute.open()?;
+    let cache = Cache::of_user();
     let mut left_out = Vec::new();
     let (learner, model, recipe, dataset, part) = match (&args.model, &args.data) {
         (Some(model), Some(data)) => {
@@ -113,7 +114,8 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
             recipe.validate()?;
             if args.skip_bad {
                 // Before the split, as training does: else the held-out part would hold clips that were learned from.
-                let (usable, bad) = Clips::open(&dataset, Ear::new(&learner, &recipe), true, &|_| ())?;
+                let (usable, bad) =
+                    Clips::open(&dataset, Ear::new(&learner, &recipe), cache.clone(), true, &|_| ())?;
                 dataset.clips = usable.clips().to_vec();
                 left_out = bad;
             }
@@ -142,7 +144,8 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let bar = bar(dataset.clips.len() as u64, "{msg} {bar:30} {pos}/{len} clips {eta} left");
     bar.set_message("listening");
     let ear = Ear::new(&learner, &recipe);
-    let (clips, bad) = Clips::open(&dataset, ear, recipe.skip_bad, &|done| bar.set_position(done as u64))?;
+    let (clips, bad) =
+        Clips::open(&dataset, ear, cache, recipe.skip_bad, &|done| bar.set_position(done as u64))?;
     left_out.extend(bad);
     bar.set_message("evaluating");
     bar.reset();

@@ -36,8 +36,8 @@ const MORE: &str = "\
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but some inputs failed (each is named); 130 interrupted, and what \
 was done is saved. Results go to stdout, everything else to stderr.
 
-Variables: HF_TOKEN, HF_HOME, HF_HUB_OFFLINE and the others of Python's huggingface_hub; EARMARK_DATA and EARMARK_RUNS, \
-the folders of datasets and runs; EARMARK_LOG, such as debug or earmark_hub=trace; NO_COLOR.";
+Variables: HF_TOKEN, HF_HOME, HF_HUB_OFFLINE and the others of Python's huggingface_hub; EARMARK_DATA, \
+EARMARK_RUNS and EARMARK_CACHE, the folders of datasets, runs and features; EARMARK_LOG, such as debug or earmark_hub=trace; NO_COLOR.";
 
 /// Hear a sound, name it: classify audio with pretrained transformers, fine-tune them, evaluate them.
 #[derive(Debug, Parser)]

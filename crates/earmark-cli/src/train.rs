@@ -10,7 +10,7 @@ use earmark_data::sample::SampleOptions;
 use earmark_data::{AudioDataset, gtzan, sample};
 use earmark_hub::Repo;
 use earmark_models::{ModelConfig, NetworkConfig};
-use earmark_train::{CardDataset, Event, Finished, Job, Outcome, Plan, Recipe, Start, preset};
+use earmark_train::{Cache, CardDataset, Event, Finished, Job, Outcome, Plan, Recipe, Start, preset};
 use indicatif::ProgressBar;
 
 use crate::device::DeviceArgs;
@@ -278,7 +278,7 @@ fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str) -> Result
         recipe.name = format!("{}-{}", model.trim_end_matches(".json"), dataset.name);
     }
     let output = args.output.clone().unwrap_or_else(|| new_run(&runs_folder().join(&recipe.name)));
-    Ok(Job { recipe, dataset, start, device, output, card, base_model })
+    Ok(Job { recipe, dataset, start, device, output, card, base_model, cache: Cache::of_user() })
 }
 
 /// A run from where it stopped.
@@ -300,7 +300,16 @@ fn resumed(run: Option<&Path>, numbers: &Numbers, device: burn::tensor::Device) 
     let card = CardDataset { name: recipe.dataset.clone(), id: id.to_owned(), config: None, split: None };
     let from_hub = !recipe.model.starts_with("scratch:") && !Path::new(&recipe.model).is_dir();
     let base_model = from_hub.then(|| recipe.model.clone());
-    Ok(Job { recipe, dataset, start: Start::Resume, device, output, card, base_model })
+    Ok(Job {
+        recipe,
+        dataset,
+        start: Start::Resume,
+        device,
+        output,
+        card,
+        base_model,
+        cache: Cache::of_user(),
+    })
 }
 
 fn open_folder(folder: &Path) -> Result<(AudioDataset, CardDataset)> {

@@ -78,6 +78,7 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_earmark"));
         command.args(args.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
         command.env("HF_HOME", self.path("cache")).env("HF_HUB_OFFLINE", "1");
+        command.env("EARMARK_CACHE", self.path("heard"));
         for variable in ["EARMARK_LOG", "EARMARK_RUNS", "EARMARK_DATA", "HF_HUB_CACHE", "HF_ENDPOINT"] {
             command.env_remove(variable);
         }

@@ -14,7 +14,7 @@ use insta::assert_snapshot;
 fn earmark(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_earmark"));
     command.args(args).current_dir(folder).stdin(Stdio::null());
-    command.env("HF_HOME", "cache").env("HF_HUB_OFFLINE", "1");
+    command.env("HF_HOME", "cache").env("HF_HUB_OFFLINE", "1").env("EARMARK_CACHE", "heard");
     for variable in
         ["EARMARK_LOG", "EARMARK_RUNS", "EARMARK_DATA", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_TOKEN", "COLUMNS"]
     {

@@ -1,11 +1,15 @@
 use std::borrow::Cow;
+use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use earmark_audio::{DecodeOptions, SampleRate};
 use earmark_data::{AudioDataset, Clip};
 use earmark_features::{Features, PadOptions, Preprocessor, Resampler, resample};
 use rayon::prelude::*;
+use serde_json::json;
 
+use crate::cache::{Cache, Key, MayRemove};
 use crate::error::{BadClip, Error, ErrorKind, While as _, chain};
 use crate::recipe::Recipe;
 use earmark_pipeline::Pretrained;
@@ -17,8 +21,13 @@ use earmark_pipeline::Pretrained;
 pub struct Clips {
     clips: Vec<Clip>,
     ear: Ear,
-    /// The features of the first clips, as many as fit into [`KEPT_BYTES`]; the others are made again when asked for.
+    /// The features of the first clips, as many as fit into [`KEPT_BYTES`]; the others come from the cache when asked
+    /// for, or are made again.
     kept: Vec<Option<Features>>,
+    /// Below the memory, where the next run finds them, too.
+    cache: Option<Cache>,
+    /// What each clip is called in the cache; `None` without one.
+    keys: Vec<Option<Key>>,
 }
 
 /// Enough for every clip of GTZAN at 30 s and 16 kHz (1.9 GB): then nothing is decoded twice.
@@ -75,10 +84,38 @@ impl Ear {
         };
         Ok(self.preprocessor.extract(&waveform)?)
     }
+
+    /// Everything besides the sound that decides what is heard, or whether. A field that is added belongs in here.
+    fn settings(&self) -> String {
+        let Ear { preprocessor, resampler, decode, max_samples, min_samples } = self;
+        let settings = json!({
+            "extractor": preprocessor.to_json(),
+            "resampler": format!("{resampler:?}"),
+            "decode": format!("{decode:?}"),
+            "max_samples": max_samples,
+            "min_samples": min_samples,
+        });
+        settings.to_string()
+    }
+}
+
+/// What a clip is called in the cache, by what is in its file now. `None` for a file that cannot be read: hearing it
+/// says why.
+fn key_of(clip: &Clip, settings: &str) -> Option<Key> {
+    Some(Key::new(&clip.bytes().ok()?, &clip.name, settings))
+}
+
+/// Length and time of a file: they change when it is written to.
+type Stamp = (u64, SystemTime);
+
+fn stamp(clip: &Clip) -> Option<Stamp> {
+    let about = fs::metadata(&clip.path).ok()?;
+    Some((about.len(), about.modified().ok()?))
 }
 
 impl Clips {
-    /// Hears every clip once, so that a bad one is found now and not in the third epoch.
+    /// Hears every clip once, so that a bad one is found now and not in the third epoch. What `cache` holds already is not
+    /// decoded, and what it does not hold is put there.
     ///
     /// Returns the clips, and those left out because `skip_bad` asks for it. `progress` is told how many are done.
     ///
@@ -87,28 +124,54 @@ impl Clips {
     pub fn open(
         dataset: &AudioDataset,
         ear: Ear,
+        cache: Option<Cache>,
+        skip_bad: bool,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<(Clips, Vec<BadClip>), Error> {
+        Clips::open_keeping(KEPT_BYTES, dataset, ear, cache, skip_bad, progress)
+    }
+
+    /// As [`open`](Self::open), with `most_kept` bytes of features in memory.
+    fn open_keeping(
+        most_kept: usize,
+        dataset: &AudioDataset,
+        ear: Ear,
+        cache: Option<Cache>,
         skip_bad: bool,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<(Clips, Vec<BadClip>), Error> {
         let (kept_bytes, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let heard: Vec<Result<Option<Features>, ErrorKind>> = dataset
+        let settings = ear.settings();
+        let heard: Vec<Result<Checked, ErrorKind>> = dataset
             .clips
             .par_iter()
             .map(|clip| {
-                let heard = ear.hear(clip).map(|features| {
-                    let bytes = size_of_val(features.data.as_slice());
-                    (kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= KEPT_BYTES).then_some(features)
+                let heard = Heard::of(clip, &ear, cache.as_ref(), &settings).map(|heard| {
+                    let bytes = size_of_val(heard.features.data.as_slice());
+                    let fits = kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= most_kept;
+                    (fits.then_some(heard.features), heard.key, heard.cached)
                 });
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1);
                 heard
             })
             .collect();
-        let (mut clips, mut kept, mut bad) = (Vec::new(), Vec::new(), Vec::new());
+        if let Some(cache) = &cache {
+            // Now that all have been looked up, the cache knows which of its files this run has no use for.
+            heard.par_iter().for_each(|heard| {
+                if let Ok((Some(features), Some(key), false)) = heard {
+                    cache.put(key, features, MayRemove::Yes);
+                }
+            });
+            let (found, made) = (cache.hits(), cache.misses());
+            tracing::debug!("features: {found} found in the cache, {made} made");
+        }
+        let (mut clips, mut kept, mut keys, mut bad) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (clip, heard) in dataset.clips.iter().zip(heard) {
             match heard {
-                Ok(samples) => {
+                Ok((features, key, _)) => {
                     clips.push(clip.clone());
-                    kept.push(samples);
+                    kept.push(features);
+                    keys.push(key);
                 }
                 Err(kind) => bad.push(BadClip { path: clip.path.clone(), why: why(&kind) }),
             }
@@ -117,12 +180,28 @@ impl Clips {
         if !bad.is_empty() && !skip_bad {
             return Err(ErrorKind::BadClips(bad)).while_(doing);
         }
-        Ok((Clips { clips, ear, kept }, bad))
+        Ok((Clips { clips, ear, kept, cache, keys }, bad))
     }
 
     /// The clips that can be used, in the dataset's order.
     pub fn clips(&self) -> &[Clip] {
         &self.clips
+    }
+
+    /// The features of a clip that memory has no room for.
+    fn again(&self, row: usize) -> Result<Features, Error> {
+        let clip = &self.clips[row];
+        let doing = || format!("cannot use `{}` any more", clip.path.display());
+        let (Some(cache), Some(key)) = (&self.cache, &self.keys[row]) else {
+            return self.ear.hear(clip).while_(doing);
+        };
+        if let Some(features) = cache.get(key) {
+            return Ok(features);
+        }
+        // Under the name of what the file is now: it may have been written to since.
+        let (before, key) = (stamp(clip), key_of(clip, &self.ear.settings()));
+        let heard = Heard::made(clip, &self.ear, Some(cache), key, before, MayRemove::Yes).while_(doing)?;
+        Ok(heard.features)
     }
 
     /// The clips of `rows`, padded to the longest of them.
@@ -134,11 +213,7 @@ impl Clips {
             .par_iter()
             .map(|&row| match &self.kept[row] {
                 Some(features) => Ok(Cow::Borrowed(features)),
-                None => {
-                    let clip = &self.clips[row];
-                    let heard = self.ear.hear(clip);
-                    heard.map(Cow::Owned).while_(|| format!("cannot use `{}` any more", clip.path.display()))
-                }
+                None => self.again(row).map(Cow::Owned),
             })
             .collect::<Result<_, Error>>()?;
         let labels = rows.iter().map(|&row| self.clips[row].label.index()).collect();
@@ -159,6 +234,52 @@ impl Clips {
         Ok(Batch { features, labels })
     }
 }
+
+/// A clip that has been heard.
+struct Heard {
+    features: Features,
+    /// What it is called in the cache; `None` without one, or when the file changed meanwhile.
+    key: Option<Key>,
+    /// Whether the cache has the features.
+    cached: bool,
+}
+
+impl Heard {
+    /// From the cache, or else made and kept there, if that takes nothing out of it.
+    fn of(clip: &Clip, ear: &Ear, cache: Option<&Cache>, settings: &str) -> Result<Heard, ErrorKind> {
+        let before = stamp(clip);
+        let key = cache.and_then(|_| key_of(clip, settings));
+        if let (Some(cache), Some(key)) = (cache, key)
+            && let Some(features) = cache.get(&key)
+        {
+            return Ok(Heard { features, key: Some(key), cached: true });
+        }
+        Heard::made(clip, ear, cache, key, before, MayRemove::No)
+    }
+
+    /// Made of the file, and kept under `key`.
+    fn made(
+        clip: &Clip,
+        ear: &Ear,
+        cache: Option<&Cache>,
+        key: Option<Key>,
+        before: Option<Stamp>,
+        may_remove: MayRemove,
+    ) -> Result<Heard, ErrorKind> {
+        let features = ear.hear(clip)?;
+        // The file is read once for its hash and once to be heard: what was written to it in between is neither.
+        let key = key.filter(|_| stamp(clip) == before);
+        let cached = match (cache, &key) {
+            (Some(cache), Some(key)) => cache.put(key, &features, may_remove),
+            _ => false,
+        };
+        Ok(Heard { features, key, cached })
+    }
+}
+
+/// What stays of a clip that has been heard: its features while memory lasts, what it is called in the cache, and whether
+/// the cache has them.
+type Checked = (Option<Features>, Option<Key>, bool);
 
 /// Why a clip cannot be used, without its path: that stands before it.
 fn why(kind: &ErrorKind) -> String {
@@ -186,4 +307,281 @@ pub(crate) enum BatchFeatures {
     Waveforms { values: Vec<f32>, lengths: Option<Vec<usize>> },
     /// `[B, …shape]`
     Spectrograms { values: Vec<f32>, shape: Vec<usize> },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::thread;
+
+    use earmark_audio::{Downmix, WavFormat, Waveform, write_wav};
+    use earmark_testkit::{noise, tone};
+
+    use super::*;
+
+    const WAV2VEC2: &str = r#"{"feature_extractor_type": "Wav2Vec2FeatureExtractor"}"#;
+    const AST: &str = r#"{"feature_extractor_type": "ASTFeatureExtractor", "max_length": 64}"#;
+    const WHISPER: &str = r#"{"feature_extractor_type": "WhisperFeatureExtractor", "chunk_length": 2}"#;
+
+    /// A folder with `data/`, six clips of two classes at 22 050 Hz, and a place for a cache.
+    struct Place(tempfile::TempDir);
+
+    impl Place {
+        fn new() -> Place {
+            let place = Place(tempfile::tempdir().unwrap());
+            for i in 0..3u32 {
+                place.write(&format!("hiss/{i}.wav"), noise(9_000 + 500 * i as usize, i.into()));
+                place.write(&format!("hum/{i}.wav"), tone(100.0 + f64::from(i), 0.4, 22_050));
+            }
+            place
+        }
+
+        fn write(&self, name: &str, samples: Vec<f32>) {
+            let path = self.data().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let clip = Waveform::new(samples, SampleRate::new(22_050).unwrap()).unwrap();
+            write_wav(path, &clip, WavFormat::Pcm16).unwrap();
+        }
+
+        fn data(&self) -> PathBuf {
+            self.0.path().join("data")
+        }
+
+        /// The cache as another process would open it.
+        fn cache(&self) -> Cache {
+            Cache::new(self.0.path().join("cache"), Cache::LIMIT)
+        }
+
+        /// Every file of the cache, sorted.
+        fn cached(&self) -> Vec<PathBuf> {
+            let list = |dir: &Path| fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+            let mut files: Vec<_> =
+                list(&self.0.path().join("cache/features")).flat_map(|folder| list(&folder)).collect();
+            files.sort();
+            files
+        }
+
+        #[track_caller]
+        fn open(&self, ear: Ear, cache: Option<&Cache>) -> Clips {
+            self.open_keeping(KEPT_BYTES, ear, cache)
+        }
+
+        #[track_caller]
+        fn open_keeping(&self, most_kept: usize, ear: Ear, cache: Option<&Cache>) -> Clips {
+            let dataset = AudioDataset::open_folder(self.data()).unwrap();
+            let opened = Clips::open_keeping(most_kept, &dataset, ear, cache.cloned(), false, &|_| ());
+            opened.unwrap().0
+        }
+    }
+
+    fn ear(extractor: &str) -> Ear {
+        Ear {
+            preprocessor: Preprocessor::from_json(extractor).unwrap(),
+            resampler: Resampler::Hq,
+            decode: DecodeOptions::default(),
+            max_samples: Some(6_000),
+            min_samples: 400,
+        }
+    }
+
+    /// The bits of a batch of all six clips.
+    fn bits(clips: &Clips) -> Vec<u32> {
+        let (BatchFeatures::Waveforms { values, .. } | BatchFeatures::Spectrograms { values, .. }) =
+            clips.batch(&[0, 1, 2, 3, 4, 5]).unwrap().features;
+        values.iter().map(|x| x.to_bits()).collect()
+    }
+
+    #[test]
+    fn a_second_run_decodes_nothing_and_hears_the_same_bit_for_bit() {
+        let place = Place::new();
+        for (round, extractor) in [WAV2VEC2, AST, WHISPER].into_iter().enumerate() {
+            let want = bits(&place.open(ear(extractor), None));
+            let (first, second) = (place.cache(), place.cache());
+            assert_eq!(bits(&place.open(ear(extractor), Some(&first))), want);
+            assert_eq!((first.hits(), first.misses()), (0, 6));
+            assert_eq!(bits(&place.open(ear(extractor), Some(&second))), want);
+            assert_eq!((second.hits(), second.misses()), (6, 0));
+            assert_eq!(place.cached().len(), 6 * (round + 1));
+        }
+    }
+
+    #[test]
+    fn an_epoch_that_memory_has_no_room_for_reads_the_cache_and_not_the_sounds() {
+        let place = Place::new();
+        let want = bits(&place.open(ear(WAV2VEC2), None));
+        let cache = place.cache();
+        let without = place.open_keeping(0, ear(WAV2VEC2), None);
+        let with = place.open_keeping(0, ear(WAV2VEC2), Some(&cache));
+        fs::remove_dir_all(place.data()).unwrap();
+        assert!(without.batch(&[0]).is_err());
+        assert_eq!(bits(&with), want);
+        assert_eq!((cache.hits(), cache.misses()), (6, 6));
+    }
+
+    #[test]
+    fn a_file_of_the_cache_that_goes_during_a_run_is_made_again() {
+        let place = Place::new();
+        let cache = place.cache();
+        let clips = place.open_keeping(0, ear(AST), Some(&cache));
+        let want = bits(&clips);
+        for file in place.cached() {
+            fs::remove_file(file).unwrap();
+        }
+        assert_eq!(bits(&clips), want);
+        assert_eq!(place.cached().len(), 6);
+        assert_eq!((cache.hits(), cache.misses()), (6, 12));
+    }
+
+    #[test]
+    fn another_sound_under_the_same_name_is_heard() {
+        let place = Place::new();
+        place.open(ear(WAV2VEC2), Some(&place.cache()));
+        place.write("hum/1.wav", tone(500.0, 0.4, 22_050));
+        let cache = place.cache();
+        let clips = place.open(ear(WAV2VEC2), Some(&cache));
+        assert_eq!((cache.hits(), cache.misses()), (5, 1));
+        assert_eq!(bits(&clips), bits(&place.open(ear(WAV2VEC2), None)));
+    }
+
+    #[test]
+    fn every_setting_of_the_ear_is_part_of_the_key() {
+        let place = Place::new();
+        let usual = || ear(WAV2VEC2);
+        place.open(usual(), Some(&place.cache()));
+        let plain = r#"{"feature_extractor_type": "Wav2Vec2FeatureExtractor", "do_normalize": false}"#;
+        let short = std::time::Duration::from_secs(60);
+        for other in [
+            ear(plain),
+            Ear { resampler: Resampler::Torchaudio, ..usual() },
+            Ear { decode: DecodeOptions { downmix: Downmix::Left, ..DecodeOptions::default() }, ..usual() },
+            Ear { decode: DecodeOptions { max_duration: short, ..DecodeOptions::default() }, ..usual() },
+            Ear { max_samples: Some(5_999), ..usual() },
+            Ear { max_samples: None, ..usual() },
+            Ear { min_samples: 401, ..usual() },
+        ] {
+            let cache = place.cache();
+            let clips = place.open(other.clone(), Some(&cache));
+            assert_eq!((cache.hits(), cache.misses()), (0, 6), "{other:?}");
+            assert_eq!(bits(&clips), bits(&place.open(other, None)));
+        }
+        let cache = place.cache();
+        place.open(usual(), Some(&cache));
+        assert_eq!((cache.hits(), cache.misses()), (6, 0));
+    }
+
+    #[test]
+    fn damaged_and_cut_files_are_made_again() {
+        let place = Place::new();
+        let want = bits(&place.open(ear(WHISPER), Some(&place.cache())));
+        for (i, file) in place.cached().iter().enumerate() {
+            let mut bytes = fs::read(file).unwrap();
+            match i % 3 {
+                0 => bytes.truncate(bytes.len() / 2),
+                1 => bytes.clear(),
+                _ => *bytes.last_mut().unwrap() ^= 1,
+            }
+            fs::write(file, bytes).unwrap();
+        }
+        let (again, after) = (place.cache(), place.cache());
+        assert_eq!(bits(&place.open(ear(WHISPER), Some(&again))), want);
+        assert_eq!((again.hits(), again.misses()), (0, 6));
+        place.open(ear(WHISPER), Some(&after));
+        assert_eq!((after.hits(), after.misses()), (6, 0));
+    }
+
+    #[test]
+    fn runs_at_once_share_a_cache_and_hear_the_same() {
+        let place = Place::new();
+        let want = bits(&place.open(ear(AST), None));
+        thread::scope(|scope| {
+            let run = || scope.spawn(|| bits(&place.open(ear(AST), Some(&place.cache()))));
+            for run in [run(), run(), run(), run()] {
+                assert_eq!(run.join().unwrap(), want);
+            }
+        });
+        let cache = place.cache();
+        place.open(ear(AST), Some(&cache));
+        assert_eq!((cache.hits(), cache.misses(), place.cached().len()), (6, 0, 6));
+    }
+
+    #[test]
+    fn a_run_larger_than_the_cache_finds_again_what_fitted() {
+        let place = Place::new();
+        // 6 000 numbers and a header are one file; two and a half fit.
+        let dir = place.0.path().join("cache");
+        let cache = || Cache::new(&dir, 60_000);
+        let want = bits(&place.open(ear(WAV2VEC2), Some(&cache())));
+        let kept = place.cached();
+        assert_eq!(kept.len(), 2);
+        for _ in 0..3 {
+            let again = cache();
+            assert_eq!(bits(&place.open(ear(WAV2VEC2), Some(&again))), want);
+            assert_eq!((again.hits(), again.misses()), (2, 4));
+            assert_eq!(place.cached(), kept);
+        }
+    }
+
+    #[test]
+    fn another_datasets_files_make_room_for_this_one() {
+        let (old, new) = (Place::new(), Place::new());
+        new.write("hum/0.wav", tone(900.0, 0.4, 22_050));
+        let dir = old.0.path().join("cache");
+        let cache = || Cache::new(&dir, 6 * 24_100);
+        old.open(ear(WAV2VEC2), Some(&cache()));
+        // Five of the clips are the same sounds under the same names; the sixth takes the place of the one nobody wants.
+        let second = cache();
+        new.open(ear(WAV2VEC2), Some(&second));
+        assert_eq!((second.hits(), second.misses(), old.cached().len()), (5, 1, 6));
+        let third = cache();
+        new.open(ear(WAV2VEC2), Some(&third));
+        assert_eq!((third.hits(), third.misses()), (6, 0));
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_written_is_done_without() {
+        let place = Place::new();
+        let want = bits(&place.open(ear(WAV2VEC2), None));
+        let file = place.0.path().join("file");
+        fs::write(&file, "in the way of a folder").unwrap();
+        let cache = Cache::new(&file, Cache::LIMIT);
+        assert_eq!(bits(&place.open(ear(WAV2VEC2), Some(&cache))), want);
+        assert_eq!((cache.hits(), cache.misses()), (0, 6));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_cache_that_is_read_only_still_serves() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let place = Place::new();
+        let want = bits(&place.open(ear(WAV2VEC2), Some(&place.cache())));
+        let files = place.cached();
+        let folders = files.iter().map(|file| file.parent().unwrap());
+        let all: Vec<&Path> = files.iter().map(PathBuf::as_path).chain(folders).collect();
+        let set = |folder, file| {
+            for path in &all {
+                let mode = if path.is_dir() { folder } else { file };
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            }
+        };
+        set(0o555, 0o444);
+        let cache = place.cache();
+        let got = bits(&place.open(ear(WAV2VEC2), Some(&cache)));
+        set(0o755, 0o644);
+        assert_eq!(got, want);
+        assert_eq!((cache.hits(), cache.misses()), (6, 0));
+    }
+
+    #[test]
+    fn a_bad_clip_is_refused_every_time() {
+        let place = Place::new();
+        fs::write(place.data().join("hum/1.wav"), "no sound at all").unwrap();
+        place.write("hum/2.wav", vec![0.1; 40]); // Too short for a frame.
+        let dataset = AudioDataset::open_folder(place.data()).unwrap();
+        for _ in 0..2 {
+            let (clips, bad) =
+                Clips::open(&dataset, ear(WAV2VEC2), Some(place.cache()), true, &|_| ()).unwrap();
+            assert_eq!((clips.clips().len(), bad.len()), (4, 2));
+        }
+        assert_eq!(place.cached().len(), 4);
+    }
 }

@@ -4,12 +4,15 @@ use std::path::Path;
 
 use crate::error::{Error, While as _};
 
+/// How the names of files and folders begin that are not whole yet.
+pub(crate) const UNFINISHED: &str = ".unfinished-";
+
 /// Fills a folder beside `target` and renames it: `target` is there whole or not at all. What was there is replaced.
 pub(crate) fn land_folder(target: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
     let doing = || format!("cannot write `{}`", target.display());
     let parent = parent_of(target);
     fs::create_dir_all(parent).while_(doing)?;
-    let staging = tempfile::Builder::new().prefix(".unfinished-").tempdir_in(parent).while_(doing)?;
+    let staging = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent).while_(doing)?;
     // A folder inside the temporary one, which is closed to everybody but us.
     let new = staging.path().join("new");
     fs::create_dir(&new).while_(doing)?;
@@ -23,7 +26,7 @@ pub(crate) fn land_folder(target: &Path, fill: impl FnOnce(&Path) -> Result<(), 
 /// Writes a file beside `target` and renames it.
 pub(crate) fn land_file(target: &Path, bytes: impl AsRef<[u8]>) -> Result<(), Error> {
     let write = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".unfinished-").tempfile_in(parent_of(target))?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(parent_of(target))?;
         file.write_all(bytes.as_ref())?;
         let file = file.into_temp_path();
         open_to_all(&file)?;

@@ -9,6 +9,7 @@
 
 mod run; // Read first: one run from the first clip to the model folder.
 
+mod cache;
 mod card;
 mod checkpoint;
 mod clips;
@@ -29,6 +30,7 @@ pub use run::{
     EpochDone, Event, Finished, Job, Outcome, Plan, SplitFile, Start, StepDone, Watch, plan, train,
 };
 
+pub use cache::Cache;
 pub use card::{CardDataset, ModelCard};
 pub use clips::{Clips, Ear};
 pub use error::{BadClip, Error, ErrorKind};

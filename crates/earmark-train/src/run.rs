@@ -18,6 +18,7 @@ use earmark_data::{AudioDataset, Clip, Split, TestSize, torch_randperm, train_te
 use earmark_models::{Classifier, NetworkConfig, Noise};
 use serde::{Deserialize, Serialize};
 
+use crate::cache::Cache;
 use crate::card::{CardDataset, ModelCard};
 use crate::checkpoint::{self, Best, State};
 use crate::clips::{Batch, Clips, Ear};
@@ -44,6 +45,8 @@ pub struct Job {
     pub dataset: AudioDataset,
     /// What it fine-tunes.
     pub start: Start,
+    /// Where features are kept for the next run; `None` makes them anew each time.
+    pub cache: Option<Cache>,
     /// Where it computes; without autodiff, the run adds that itself.
     pub device: Device,
     /// Its folder.
@@ -271,7 +274,8 @@ impl<'a> Run<'a> {
 
         let total = dataset.clips.len();
         let checking = |done| watch(&Event::Checking { done, total });
-        let (clips, left_out) = Clips::open(dataset, Ear::new(&learner, recipe), recipe.skip_bad, &checking)?;
+        let (ear, cache) = (Ear::new(&learner, recipe), job.cache.clone());
+        let (clips, left_out) = Clips::open(dataset, ear, cache, recipe.skip_bad, &checking)?;
         if !left_out.is_empty() {
             watch(&Event::LeftOut(&left_out));
         }

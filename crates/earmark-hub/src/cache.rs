@@ -39,6 +39,10 @@ impl Commit {
         is_commit(text).then(|| Commit(text.to_owned()))
     }
 
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn as_revision(&self) -> Revision {
         self.0.parse().expect("40 hexadecimal digits are a revision")
     }

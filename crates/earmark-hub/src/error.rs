@@ -33,6 +33,10 @@ pub enum Subject {
     File(Repo, String),
     /// Fetching whichever files a repository has.
     Repo(Repo),
+    /// Uploading to a repository.
+    Push(Repo),
+    /// Asking whose token it is.
+    Account,
     /// Fetching what is behind a web address, shown without what may be a password or a signature.
     Address(String),
 }
@@ -44,6 +48,8 @@ impl fmt::Display for Subject {
             Subject::Name(name) => write!(f, "cannot use the name `{name}`"),
             Subject::File(repo, file) => write!(f, "cannot fetch `{file}` of {repo}"),
             Subject::Repo(repo) => write!(f, "cannot fetch {repo}"),
+            Subject::Push(repo) => write!(f, "cannot push to {repo}"),
+            Subject::Account => f.write_str("cannot tell whose token this is"),
             Subject::Address(url) => write!(f, "cannot fetch `{url}`"),
         }
     }
@@ -208,6 +214,83 @@ pub enum ErrorKind {
     Index {
         /// What is wrong with it.
         why: String,
+    },
+    /// Offline, and something should be sent.
+    #[error("offline: nothing was sent; do it while online (without --offline and HF_HUB_OFFLINE)")]
+    OfflinePush,
+    /// No token, and something needs one.
+    #[error(
+        "there is no token: `earmark login` keeps one (make it at https://huggingface.co/settings/tokens), or set HF_TOKEN"
+    )]
+    NoToken,
+    /// The Hub does not know the token.
+    #[error(
+        "the Hub does not take this token: make another at https://huggingface.co/settings/tokens, then `earmark login`"
+    )]
+    BadToken,
+    /// The token may read, or belongs to somebody else.
+    #[error(
+        "the Hub answered {status}: the token may not write to {page}; check the name, and `earmark login` with a token \
+         whose role is write"
+    )]
+    NoWriteAccess {
+        /// 401 or 403.
+        status: u16,
+        /// The page to look at in a browser.
+        page: String,
+    },
+    /// The branch is no longer what the push was prepared for.
+    #[error("somebody else committed meanwhile, and nothing of this push was: push again")]
+    MovedOn,
+    /// A refusal with a reason.
+    #[error("the Hub answered {status} for {page}: {message}")]
+    PushRefused {
+        /// The HTTP status.
+        status: u16,
+        /// The page to look at in a browser.
+        page: String,
+        /// What the Hub said, shortened.
+        message: String,
+    },
+    /// The storage did not take a file.
+    #[error(
+        "the storage answered {status} for `{file}`, and nothing was committed: push again, what it took already is not \
+         sent twice"
+    )]
+    Upload {
+        /// The HTTP status.
+        status: u16,
+        /// The file's path in the repository.
+        file: String,
+    },
+    /// The connection to the storage broke.
+    #[error(
+        "the connection broke while `{file}` was sent, and nothing was committed: push again, what arrived already is \
+         not sent twice"
+    )]
+    UploadCut {
+        /// The file's path in the repository.
+        file: String,
+        /// What the HTTP client said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The Hub holds something else than what was sent.
+    #[error("commit {commit} does not hold the `{file}` that was sent: push again")]
+    PushDiffers {
+        /// The file's path in the repository.
+        file: String,
+        /// The commit.
+        commit: String,
+    },
+    /// A file to be sent cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    LocalFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
     },
     /// The cache could not be read or written.
     #[error("the cache could not be used at `{}`", path.display())]

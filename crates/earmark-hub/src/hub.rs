@@ -40,6 +40,7 @@ impl Hub {
             endpoint: DEFAULT_ENDPOINT.to_owned(),
             cache_dir: cache_dir.into(),
             token: None,
+            token_file: None,
             offline: false,
             progress: None,
             retries: 4,
@@ -76,6 +77,7 @@ pub struct HubBuilder {
     endpoint: String,
     cache_dir: PathBuf,
     token: Option<Token>,
+    token_file: Option<PathBuf>,
     offline: bool,
     progress: Option<Arc<dyn Progress>>,
     retries: u32,
@@ -123,22 +125,27 @@ impl HubBuilder {
             .or_else(|| path("HUGGINGFACE_HUB_CACHE"))
             .or_else(|| hf_home.as_ref().map(|home| home.join("hub")))
             .ok_or_else(|| Error::new(Subject::Settings, ErrorKind::NoCacheDir))?;
+        let token_file = path("HF_TOKEN_PATH").or_else(|| hf_home.map(|home| home.join("token")));
         let token = if flag("HF_HUB_DISABLE_IMPLICIT_TOKEN") == Some(true) {
             None
         } else {
-            text("HF_TOKEN").or_else(|| text("HUGGING_FACE_HUB_TOKEN")).or_else(|| {
-                let file = path("HF_TOKEN_PATH").or_else(|| hf_home.map(|home| home.join("token")))?;
-                read_token(&file)
-            })
+            let text = text("HF_TOKEN").or_else(|| text("HUGGING_FACE_HUB_TOKEN"));
+            text.or_else(|| read_token(token_file.as_deref()?))
         };
 
         let mut builder = Hub::builder(cache_dir);
         builder.token = token.filter(|token| !token.is_empty()).map(Token::new);
+        builder.token_file = token_file;
         builder.offline = flag("HF_HUB_OFFLINE").or_else(|| flag("TRANSFORMERS_OFFLINE")).unwrap_or(false);
         if let Some(endpoint) = text("HF_ENDPOINT") {
             builder.endpoint = endpoint;
         }
         Ok(builder)
+    }
+
+    /// Where the environment keeps the token, whether or not there is one: `HF_TOKEN_PATH`, or `token` in `HF_HOME`.
+    pub fn token_file(&self) -> Option<&Path> {
+        self.token_file.as_deref()
     }
 
     /// Another Hub, or a mirror: `http` or `https`, a host, perhaps a path.

@@ -26,6 +26,7 @@ mod fetch;
 mod hub;
 mod list;
 mod open;
+mod push;
 mod repo; // Read first: what a repository, a revision and a file are called.
 mod transport;
 mod web;
@@ -34,5 +35,6 @@ pub use error::{Error, ErrorKind, Missing, Subject};
 pub use hub::{Hub, HubBuilder, Progress};
 pub use list::RemoteFile;
 pub use open::{HubFile, HubRead};
+pub use push::{Account, Push, Pushed};
 pub use repo::{Repo, RepoId, RepoKind, Revision};
 pub use web::{Body, WebFile};

@@ -266,7 +266,10 @@ impl Cursor {
     /// At least one byte of those from `at` to `end`; none only when there are none or no room.
     fn read(&mut self, from: &Remote, at: u64, end: u64, into: &mut [u8]) -> Result<usize, ErrorKind> {
         let room = into.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
-        while room > 0 {
+        if room == 0 {
+            return Ok(0);
+        }
+        loop {
             match self.try_read(from, at, end, &mut into[..room]) {
                 Ok(n) => {
                     self.well += n as u64;
@@ -281,7 +284,6 @@ impl Cursor {
                 }
             }
         }
-        Ok(0)
     }
 
     fn try_read(&mut self, from: &Remote, at: u64, end: u64, into: &mut [u8]) -> Result<usize, Failure> {

@@ -127,7 +127,9 @@ pub(crate) struct Transport {
     /// For addresses that are not the Hub's; made when the first is asked for.
     stranger: OnceLock<Client>,
     pub(crate) timeout: Duration,
-    token_sent: bool,
+    pub(crate) token_sent: bool,
+    /// To keep it out of what the Hub says in its refusals.
+    token: Option<Token>,
     pub(crate) retries: u32,
     retry_delay: Duration,
 }
@@ -159,6 +161,7 @@ impl Transport {
                 stranger: OnceLock::new(),
                 timeout,
                 token_sent: token.is_some(),
+                token: token.cloned(),
                 retries,
                 retry_delay,
             })
@@ -174,6 +177,15 @@ impl Transport {
                 Ok(self.stranger.get_or_init(|| client))
             }
         }
+    }
+
+    /// The start of what the other side said, on one line and without the token.
+    pub(crate) fn scrub(&self, said: &str) -> String {
+        let said = match &self.token {
+            Some(Token(token)) if !token.is_empty() => said.replace(token.as_str(), "(token)"),
+            _ => said.to_owned(),
+        };
+        said.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
     }
 
     /// One JSON answer of the API, and where its next page is.

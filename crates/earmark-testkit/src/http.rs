@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// What a client sent.
 #[derive(Debug, Clone)]
@@ -26,6 +27,21 @@ impl Request {
     pub fn is(&self, method: &str, path: &str) -> bool {
         self.method == method && self.path == path
     }
+
+    /// The parts between slashes, decoded, without the query.
+    pub fn segments(&self) -> Vec<String> {
+        let path = self.path.split('?').next().unwrap_or_default();
+        path.trim_start_matches('/').split('/').map(decode).collect()
+    }
+
+    /// A value of the query, decoded.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let (_, query) = self.path.split_once('?')?;
+        query.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (key == name).then(|| decode(&value.replace('+', " ")))
+        })
+    }
 }
 
 /// What to send back.
@@ -41,12 +57,14 @@ pub struct Response {
     pub cut_at: Option<usize>,
     /// Say nothing until the server stops.
     pub silent: bool,
+    /// Send the body a byte at a time, with this pause before each.
+    pub drip: Option<Duration>,
 }
 
 impl Response {
     /// An answer without headers of its own.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Response {
-        Response { status, headers: Vec::new(), body: body.into(), cut_at: None, silent: false }
+        Response { status, headers: Vec::new(), body: body.into(), cut_at: None, silent: false, drip: None }
     }
 
     /// With this header, in place of another of that name.
@@ -91,7 +109,12 @@ struct Shared {
 impl Server {
     /// Answers every request by `handler`.
     pub fn start(handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Server::start_at(0, handler)
+    }
+
+    /// The same at this port; 0 is any that is free.
+    pub fn start_at(port: u16, handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Server {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             handler: Box::new(handler),
@@ -160,7 +183,7 @@ impl Shared {
         self.requests.lock().unwrap().push(request.clone());
         let response = (self.handler)(&request);
         while response.silent && !self.stopping.load(Ordering::SeqCst) {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
 
         let mut head = format!("HTTP/1.1 {} Whatever\r\nConnection: close\r\n", response.status);
@@ -175,7 +198,22 @@ impl Shared {
             (_, Some(bytes)) => &response.body[..bytes],
             (_, None) => &response.body[..],
         };
-        let _ = stream.write_all(&[head.as_bytes(), b"\r\n", body].concat());
+        match response.drip {
+            None => {
+                let _ = stream.write_all(&[head.as_bytes(), b"\r\n", body].concat());
+            }
+            Some(pause) => {
+                let _ = stream.set_nodelay(true);
+                let mut sent = stream.write_all(&[head.as_bytes(), b"\r\n"].concat());
+                for byte in body.iter().take_while(|_| !self.stopping.load(Ordering::SeqCst)) {
+                    std::thread::sleep(pause);
+                    sent = sent.and_then(|()| stream.write_all(std::slice::from_ref(byte)));
+                    if sent.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
         let _ = stream.shutdown(std::net::Shutdown::Write);
         // Closing with unread bytes would reset the connection and could take the answer with it.
         let _ = stream.read(&mut [0; 1]);
@@ -218,6 +256,18 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
         reader.read_exact(&mut body).ok()?;
     }
     Some(Request { method, path, headers, body })
+}
+
+/// Without its percent signs.
+fn decode(text: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let [first, more @ ..] = rest {
+        let code = (*first == b'%').then(|| more.get(..2)).flatten();
+        let byte = code.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &more[2..] } else { more };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn read_line(reader: &mut impl BufRead) -> Option<String> {

@@ -1,4 +1,5 @@
-//! What the tests of this workspace share: goldens, tolerances, synthesised tones and an HTTP server on loopback.
+//! What the tests of this workspace share: goldens, tolerances, synthesised tones, an HTTP server and a Hub on
+//! loopback.
 //!
 //! A golden is a small `.safetensors` file made by a script that lies beside it; [`Golden`] reads it, and
 //! [`assert_close`] compares against it and reports the worst place. Larger reference material is not part of the
@@ -7,6 +8,7 @@
 
 mod golden;
 pub mod http;
+pub mod hub;
 mod reference;
 mod tolerance;
 mod tone;

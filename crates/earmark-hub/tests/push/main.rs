@@ -1,0 +1,398 @@
+//! Pushes against a Hub on the loopback interface: what arrives, what is not sent twice, and what a failure leaves behind.
+
+#![allow(clippy::unwrap_used)] // A helper that cannot go on fails the test, as it should.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use earmark_hub::{Error, ErrorKind, Hub, HubBuilder, Progress, Push, Pushed, Repo};
+use earmark_testkit::http::Response;
+use earmark_testkit::hub::LoopbackHub;
+use tempfile::TempDir;
+
+const TOKEN: &str = "hf_secret_write";
+const REPO: &str = "models/me/model";
+
+/// A Hub with one user, a folder with a model in it, and a place for a cache.
+struct Place {
+    hub: LoopbackHub,
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        let (hub, folder) = (LoopbackHub::start(), tempfile::tempdir().unwrap());
+        hub.add_token(TOKEN, "me", true);
+        hub.add_token("hf_secret_read", "me", false);
+        let place = Place { hub, folder };
+        place.write("config.json", b"{\"model_type\": \"hubert\"}");
+        place.write("README.md", b"# card");
+        place.write("empty.txt", b"");
+        place.write("model.safetensors", &weights());
+        place
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.folder.path().join(name), bytes).unwrap();
+    }
+
+    fn builder(&self) -> HubBuilder {
+        Hub::builder(self.folder.path().join("cache"))
+            .endpoint(self.hub.url())
+            .token(TOKEN)
+            .retries(2)
+            .retry_delay(Duration::from_millis(1))
+            .timeout(Duration::from_secs(20))
+    }
+
+    fn what(&self) -> Push {
+        let names = ["config.json", "README.md", "empty.txt", "model.safetensors"];
+        let files: Vec<(String, PathBuf)> =
+            names.iter().map(|name| ((*name).to_owned(), self.folder.path().join(name))).collect();
+        Push {
+            repo: Repo::model("me/model").unwrap(),
+            files,
+            message: "Upload".to_owned(),
+            private: false,
+            create_pr: false,
+        }
+    }
+
+    fn push(&self) -> Result<Pushed, Error> {
+        self.builder().build().unwrap().push(&self.what())
+    }
+
+    /// What the branch holds besides the file every new repository has.
+    fn held(&self, revision: &str) -> Vec<(String, Vec<u8>)> {
+        let mut files = self.hub.files(REPO, revision);
+        files.remove(".gitattributes");
+        files.into_iter().collect()
+    }
+
+    fn sent(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files: Vec<_> =
+            self.what().files.into_iter().map(|(name, path)| (name, fs::read(path).unwrap())).collect();
+        files.sort();
+        files
+    }
+
+    #[track_caller]
+    fn all_there(&self, revision: &str) {
+        assert_eq!(self.held(revision), self.sent());
+    }
+
+    /// Requests to the Hub and its storage, by method and the start of the path.
+    fn count(&self, method: &str, part: &str) -> usize {
+        let servers = [self.hub.server(), self.hub.storage()];
+        let all = servers.into_iter().flat_map(|server| server.requests());
+        all.filter(|request| request.method == method && request.path.contains(part)).count()
+    }
+}
+
+/// More than one buffer of anything, and nothing that repeats.
+fn weights() -> Vec<u8> {
+    (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+fn message(error: &Error) -> String {
+    format!("{error}: {}; {error:?}", error.kind)
+}
+
+mod arrives {
+    use super::*;
+
+    #[test]
+    fn a_new_repository_in_one_commit() {
+        let place = Place::new();
+        let pushed = place.push().unwrap();
+        place.all_there("main");
+        assert_eq!(place.hub.commits(REPO), 2, "the one that made it, and ours");
+        assert_eq!(pushed.commit, place.hub.head(REPO, "main"));
+        assert_eq!(pushed.page, place.hub.url() + "/me/model");
+        assert_eq!((pushed.sent.len(), pushed.unchanged), (4, 0));
+        assert_eq!(place.hub.is_private(REPO), Some(false));
+
+        // The weights went to the storage, once and without the token; not into the commit.
+        assert_eq!(place.count("PUT", "/upload/"), 1);
+        for request in place.hub.storage().requests() {
+            assert!(!request.headers.contains_key("authorization"));
+        }
+        let commits = place.hub.server().requests();
+        let commit = commits.iter().find(|request| request.path.contains("/commit/")).unwrap();
+        assert!(commit.body.len() < 2000, "{}", commit.body.len());
+    }
+
+    #[test]
+    fn large_files_in_parts_where_the_hub_wants_parts() {
+        let place = Place::new();
+        place.hub.in_parts(100_001);
+        place.push().unwrap();
+        place.all_there("main");
+        assert_eq!((place.count("PUT", "/part/"), place.count("POST", "/complete/")), (3, 1));
+    }
+
+    #[test]
+    fn private_repositories_branches_and_pull_requests() {
+        let place = Place::new();
+        let hub = place.builder().build().unwrap();
+        hub.push(&Push { private: true, ..place.what() }).unwrap();
+        assert_eq!(place.hub.is_private(REPO), Some(true));
+
+        let before = place.hub.head(REPO, "main");
+        place.write("config.json", b"{}");
+        let branch = Push { repo: Repo::model("me/model@next/try").unwrap(), ..place.what() };
+        let pushed = hub.push(&branch).unwrap();
+        assert_eq!(pushed.sent, ["config.json"]);
+        place.all_there("next/try");
+        assert_eq!(place.hub.head(REPO, "main"), before);
+
+        let pushed = hub.push(&Push { create_pr: true, ..place.what() }).unwrap();
+        assert_eq!(pushed.page, place.hub.url() + "/me/model/discussions/1");
+        place.all_there("refs/pr/1");
+        assert_eq!(place.hub.head(REPO, "main"), before);
+    }
+
+    #[test]
+    fn nothing_twice_and_no_commit_when_nothing_differs() {
+        let place = Place::new();
+        place.push().unwrap();
+        place.hub.page(2);
+        let pushed = place.push().unwrap();
+        assert_eq!((pushed.commit, pushed.unchanged), (None, 4));
+        assert_eq!((place.hub.commits(REPO), place.count("PUT", "/upload/")), (2, 1));
+
+        place.write("README.md", b"# another card");
+        assert_eq!(place.push().unwrap().sent, ["README.md"]);
+        assert_eq!(place.count("PUT", "/upload/"), 1);
+        // A file that only changed its place is in the storage already.
+        let mut moved = place.what();
+        moved.files[3].0 = "weights/model.safetensors".to_owned();
+        place.builder().build().unwrap().push(&moved).unwrap();
+        assert_eq!(place.count("PUT", "/upload/"), 1);
+        assert_eq!(place.hub.files(REPO, "main")["weights/model.safetensors"], weights());
+    }
+
+    #[test]
+    fn what_was_pushed_is_what_is_fetched() {
+        let place = Place::new();
+        place.push().unwrap();
+        let hub = place.builder().build().unwrap();
+        let folder = hub.fetch_all(&Repo::model("me/model").unwrap(), |_| true).unwrap();
+        for (name, bytes) in place.sent() {
+            assert_eq!(fs::read(folder.join(name)).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn progress_counts_the_bytes_of_large_files() {
+        #[derive(Default)]
+        struct Heard(Mutex<(Vec<String>, u64, usize)>);
+        impl Progress for Heard {
+            fn started(&self, file: &str, total: Option<u64>) {
+                self.0.lock().unwrap().0.push(format!("{file} {total:?}"));
+            }
+            fn advanced(&self, bytes: u64) {
+                self.0.lock().unwrap().1 += bytes;
+            }
+            fn finished(&self) {
+                self.0.lock().unwrap().2 += 1;
+            }
+        }
+        let (place, heard) = (Place::new(), Arc::new(Heard::default()));
+        let hub = place.builder().progress(Arc::clone(&heard) as Arc<dyn Progress>).build().unwrap();
+        hub.push(&place.what()).unwrap();
+        let heard = heard.0.lock().unwrap();
+        assert_eq!(*heard, (vec!["model.safetensors Some(300000)".to_owned()], 300_000, 1));
+    }
+}
+
+mod refused {
+    use super::*;
+
+    #[test]
+    fn without_a_token_or_offline_before_any_connection() {
+        let place = Place::new();
+        let bare = Hub::builder(place.folder.path()).endpoint(place.hub.url());
+        let error = bare.clone().build().unwrap().push(&place.what()).unwrap_err();
+        assert!(matches!(*error.kind, ErrorKind::NoToken), "{error:?}");
+        assert!(error.kind.to_string().contains("earmark login"), "{}", error.kind);
+        let offline = bare.token(TOKEN).offline(true).build().unwrap();
+        let error = offline.push(&place.what()).unwrap_err();
+        assert!(matches!(*error.kind, ErrorKind::OfflinePush), "{error:?}");
+        assert!(offline.whoami().is_err());
+        assert_eq!(place.hub.server().connections(), 0);
+    }
+
+    #[test]
+    fn tokens_that_may_not_write_or_are_none() {
+        let place = Place::new();
+        place.push().unwrap();
+        place.write("README.md", b"# mine now");
+        let read = place.builder().token("hf_secret_read").build().unwrap();
+        let error = read.push(&place.what()).unwrap_err();
+        assert!(matches!(*error.kind, ErrorKind::NoWriteAccess { status: 403, .. }), "{error:?}");
+        assert!(error.kind.to_string().contains("role is write"), "{}", error.kind);
+        assert_eq!(read.whoami().unwrap().role.as_deref(), Some("read"));
+        let unknown = place.builder().token("hf_secret_unknown").build().unwrap();
+        assert!(matches!(*unknown.whoami().unwrap_err().kind, ErrorKind::BadToken));
+        assert!(unknown.push(&place.what()).is_err());
+        let account = place.builder().build().unwrap().whoami().unwrap();
+        assert_eq!((&*account.name, account.role.as_deref()), ("me", Some("write")));
+    }
+
+    #[test]
+    fn a_file_that_is_gone_before_anything_is_sent() {
+        let place = Place::new();
+        fs::remove_file(place.folder.path().join("README.md")).unwrap();
+        let mut push = place.what();
+        let error = place.builder().build().unwrap().push(&push).unwrap_err();
+        assert!(matches!(&*error.kind, ErrorKind::LocalFile { path, .. } if path.ends_with("README.md")));
+        assert_eq!(place.hub.server().connections(), 0);
+        push.files[0].0 = "../config.json".to_owned();
+        assert!(place.builder().build().unwrap().push(&push).is_err());
+    }
+
+    #[test]
+    fn the_token_is_in_no_error_even_when_the_hub_repeats_it() {
+        let place = Place::new();
+        place.hub.fault(|request| {
+            let said = request.headers.get("authorization").cloned().unwrap_or_default();
+            Some(Response::new(422, "").header("X-Error-Message", format!("bad {said}")))
+        });
+        let error = place.push().unwrap_err();
+        assert!(!message(&error).contains("secret"), "{}", message(&error));
+    }
+}
+
+mod failures {
+    use super::*;
+
+    /// Where a push can fail, and how often that call is made by one that is well.
+    const CALLS: [&str; 7] =
+        ["/revision/", "/tree/", "/preupload/", "/objects/batch", "/lfs-verify/", "/commit/", "/upload/"];
+
+    /// Fails calls of this kind for as long as it answers.
+    fn fail(
+        place: &Place,
+        call: &'static str,
+        answer: impl Fn() -> Option<Response> + Send + Sync + Clone + 'static,
+    ) {
+        let other = answer.clone();
+        place.hub.fault(move |request| if request.path.contains(call) { answer() } else { None });
+        place.hub.storage_fault(move |request| if request.path.contains(call) { other() } else { None });
+    }
+
+    #[test]
+    fn every_status_at_every_call_leaves_no_commit_and_a_repeat_succeeds() {
+        for call in CALLS {
+            for status in [403, 429, 500, 503] {
+                let place = Place::new();
+                fail(&place, call, move || Some(Response::new(status, "no").header("Retry-After", "0")));
+                let error = place.push().unwrap_err();
+                assert!(!message(&error).contains("s3cr3t") && !message(&error).contains("hf_"), "{error:?}");
+                assert!(place.hub.commits(REPO) <= 1, "{call} {status}");
+                place.hub.heal();
+                place.push().unwrap();
+                place.all_there("main");
+                assert_eq!(place.hub.commits(REPO), 2, "{call} {status}");
+            }
+        }
+    }
+
+    #[test]
+    fn trouble_that_passes_is_waited_out() {
+        for call in CALLS {
+            let (place, seen) = (Place::new(), Arc::new(AtomicUsize::new(0)));
+            let trouble = move || match seen.fetch_add(1, Ordering::SeqCst) {
+                0 => Some(Response::new(500, "oops")),
+                1 => Some(Response::new(200, "{\"cut\": \"short\"}").cut_at(5)),
+                _ => None,
+            };
+            // A storage's cut answer to a PUT is an answer: its status came whole.
+            let trouble = move || trouble().filter(|answer| call != "/upload/" || answer.status == 500);
+            fail(&place, call, trouble);
+            place.push().unwrap();
+            place.all_there("main");
+            assert_eq!(place.hub.commits(REPO), 2, "{call}");
+        }
+    }
+
+    #[test]
+    fn a_commit_whose_answer_was_lost_is_not_made_twice() {
+        let place = Place::new();
+        place.push().unwrap();
+        place.write("config.json", b"{}");
+        // The Hub commits, and the answer is cut: as if by another, who sent the same files.
+        let committed = Arc::new(AtomicUsize::new(0));
+        let url = place.hub.url();
+        let twin = place.what();
+        place.hub.fault(move |request| {
+            if request.path.contains("/commit/") && committed.fetch_add(1, Ordering::SeqCst) == 0 {
+                let cache = tempfile::tempdir().unwrap();
+                let hub = Hub::builder(cache.path()).endpoint(&url).token(TOKEN).build().unwrap();
+                hub.push(&twin).unwrap();
+                return Some(Response::new(200, "{\"commitOid\": ").cut_at(4));
+            }
+            None
+        });
+        let pushed = place.push().unwrap();
+        assert_eq!(pushed.commit, place.hub.head(REPO, "main"));
+        assert_eq!(place.hub.commits(REPO), 3);
+        place.all_there("main");
+    }
+
+    #[test]
+    fn somebody_elses_commit_meanwhile_is_not_overwritten() {
+        let place = Arc::new(Place::new());
+        place.push().unwrap();
+        place.write("config.json", b"{}");
+        let weak = Arc::downgrade(&place);
+        let once = AtomicUsize::new(0);
+        place.hub.fault(move |request| {
+            if request.path.contains("/preupload/") && once.fetch_add(1, Ordering::SeqCst) == 0 {
+                weak.upgrade().unwrap().hub.add(REPO, "main", &[("theirs.txt", b"theirs")]);
+            }
+            None
+        });
+        let error = place.push().unwrap_err();
+        assert!(matches!(*error.kind, ErrorKind::MovedOn), "{error:?}");
+        place.hub.heal();
+        place.push().unwrap();
+        assert_eq!(place.hub.files(REPO, "main")["theirs.txt"], b"theirs");
+        assert_eq!(place.hub.files(REPO, "main")["config.json"], b"{}");
+    }
+
+    #[test]
+    fn a_hub_that_holds_other_bytes_afterwards_is_caught() {
+        let place = Arc::new(Place::new());
+        place.push().unwrap();
+        place.write("config.json", b"{}");
+        let weak = Arc::downgrade(&place);
+        place.hub.fault(move |request| {
+            request.path.contains("/commit/").then(|| {
+                let hub = &weak.upgrade().unwrap().hub;
+                let commit = hub.add(REPO, "main", &[("config.json", b"{ }")]);
+                Response::new(200, format!("{{\"commitOid\": \"{commit}\"}}"))
+            })
+        });
+        let error = place.push().unwrap_err();
+        assert!(matches!(&*error.kind, ErrorKind::PushDiffers { file, .. } if file == "config.json"));
+    }
+
+    #[test]
+    fn silence_is_given_up_on() {
+        let place = Place::new();
+        for call in ["/revision/", "/upload/", "/commit/"] {
+            fail(&place, call, || Some(Response { silent: true, ..Response::new(200, "") }));
+            let hub = place.builder().retries(0).timeout(Duration::from_millis(80)).build().unwrap();
+            // Uploads are given a second for every 16 KiB on top, so a small one.
+            place.write("model.safetensors", b"few weights");
+            let error = hub.push(&place.what()).unwrap_err();
+            let kinds = matches!(*error.kind, ErrorKind::Unreachable { .. } | ErrorKind::UploadCut { .. });
+            assert!(kinds, "{call}: {error:?}");
+        }
+    }
+}

@@ -260,19 +260,32 @@ fn write(key: &Key, features: &Features) -> Option<Vec<u8>> {
     if shape.len() > MOST_AXES {
         return None;
     }
-    let mut body = vec![shape.len() as u8, is_longer.map_or(0, |longer| 1 + u8::from(longer))];
-    body.push(attention_mask.is_some().into());
     let mask = attention_mask.as_deref().unwrap_or_default();
-    let sizes = shape.iter().copied().chain(attention_mask.is_some().then_some(mask.len()));
-    body.extend(sizes.flat_map(|size| (size as u64).to_le_bytes()));
-    body.extend(data.iter().flat_map(|x| x.to_le_bytes()));
-    body.extend(mask.iter().flat_map(|x| x.to_le_bytes()));
-    let mut file = Vec::with_capacity(MAGIC.len() + 36 + body.len());
+    let mut file = Vec::with_capacity(HEADER + 8 * (MOST_AXES + 1) + 4 * (data.len() + mask.len()));
     file.extend_from_slice(MAGIC);
     file.extend_from_slice(&key.0);
-    file.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
-    file.append(&mut body);
+    let checksum = file.len()..file.len() + 4;
+    file.extend_from_slice(&[0; 4]);
+    file.push(shape.len() as u8);
+    file.push(is_longer.map_or(0, |longer| 1 + u8::from(longer)));
+    file.push(attention_mask.is_some().into());
+    let sizes = shape.iter().copied().chain(attention_mask.is_some().then_some(mask.len()));
+    file.extend(sizes.flat_map(|size| (size as u64).to_le_bytes()));
+    append(&mut file, data, f32::to_le_bytes);
+    append(&mut file, mask, i32::to_le_bytes);
+    let crc = crc32c::crc32c(&file[checksum.end..]);
+    file[checksum].copy_from_slice(&crc.to_le_bytes());
     Some(file)
+}
+
+/// Several times faster than a `flat_map`, whose length `extend` cannot know.
+fn append<T: Copy>(file: &mut Vec<u8>, values: &[T], bytes: fn(T) -> [u8; 4]) {
+    let start = file.len();
+    file.resize(start + 4 * values.len(), 0);
+    let (words, _) = file[start..].as_chunks_mut::<4>();
+    for (word, value) in words.iter_mut().zip(values) {
+        *word = bytes(*value);
+    }
 }
 
 /// Reads what [`write`] wrote, and marks it as used just now.

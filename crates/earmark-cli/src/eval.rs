@@ -3,8 +3,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args as ClapArgs, ValueEnum};
-use earmark_data::{AudioDataset, TestSize, train_test_split};
+use clap::Args as ClapArgs;
+use earmark_data::{AudioDataset, Selection, TestSize, train_test_split};
 use earmark_labels::{LabelId, LabelSet, Scores};
 use earmark_pipeline::Pretrained;
 use earmark_train::{Cache, Clips, Ear, EvaluationReport, Recipe, SplitFile, confusion_svg, evaluate};
@@ -15,36 +15,47 @@ use crate::hearing::HearingArgs;
 use crate::model::HubArgs;
 use crate::progress::bar;
 use crate::tables::{Predicted, write_predictions};
-use crate::{say, table, train};
+use crate::{datasets, say, table, train};
 
 const EXAMPLES: &str = "\
 Examples:
   earmark eval
   earmark eval runs/sample/20261123-101500
-  earmark eval --model ./model --data recordings --split all -o scores";
+  earmark eval --model ./model --data recordings --split all -o scores
+  earmark eval --model MIT/ast-finetuned-speech-commands-v2 --dataset speech-commands:v0.02-words -o scores
+  earmark eval --model sanchit-gandhi/distilhubert-finetuned-gtzan --dataset gtzan";
 
 /// Score a model on clips it did not learn from.
 ///
 /// Without --model it takes a run (the newest, or the folder named): the exported model is loaded afresh and scored on
-/// the run's held-out clips. With --model it scores any model on a folder with a sub-folder per class.
+/// the run's held-out clips. With --model it scores any model on a published dataset or on your own clips.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct Args {
     /// A run folder [default: the newest run].
-    #[arg(value_name = "RUN", conflicts_with_all = ["model", "data"])]
+    #[arg(value_name = "RUN", conflicts_with_all = ["model", "data", "dataset"])]
     run: Option<PathBuf>,
 
     /// The model to score: a Hub id or a folder.
-    #[arg(long, value_name = "ID|DIR", requires = "data")]
+    #[arg(long, value_name = "ID|DIR")]
     model: Option<String>,
 
-    /// The clips: a folder with a sub-folder per class.
+    /// The clips: a folder with a sub-folder per class, with metadata.csv, or with Parquet.
     #[arg(long, value_name = "DIR", requires = "model")]
     data: Option<PathBuf>,
 
-    /// Which of them: the part that training with this --test-size and --seed holds out, the other part, or all.
+    /// The clips: a published dataset, see `earmark data list`. With --data the folder is a copy of it.
+    #[arg(long, value_name = "NAME[:CONFIG]", requires = "model")]
+    dataset: Option<String>,
+
+    /// The column that is the class [default: the usual one].
+    #[arg(long, value_name = "NAME", requires = "model")]
+    label_column: Option<String>,
+
+    /// Which of them: a split that the dataset was published with; where it has only one, the part that training with this
+    /// --test-size and --seed holds out (test), the other part (train), or all.
     #[arg(long, value_name = "PART", default_value = "test", requires = "model")]
-    split: Part,
+    split: String,
 
     /// Clips held out: a fraction, or a number of clips.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, requires = "model")]
@@ -80,31 +91,14 @@ pub(crate) struct Args {
     hub: HubArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Part {
-    Train,
-    Test,
-    All,
-}
-
-impl Part {
-    fn name(self) -> &'static str {
-        match self {
-            Part::Train => "train",
-            Part::Test => "test",
-            Part::All => "all",
-        }
-    }
-}
-
 pub(crate) fn run(args: &Args) -> Result<Done> {
     let (device, _) = args.compute.open()?;
     let cache = Cache::of_user();
     let mut left_out = Vec::new();
-    let (learner, model, recipe, dataset, part) = match (&args.model, &args.data) {
-        (Some(model), Some(data)) => {
+    let (learner, model, recipe, dataset, part) = match &args.model {
+        Some(model) => {
+            let (mut dataset, drawn) = args.clips()?;
             let learner = Pretrained::open(&args.hub.model(model)?, &device)?;
-            let mut dataset = AudioDataset::open_folder(data)?;
             let mut recipe = Recipe::new("eval", model, &dataset.name);
             recipe.test_size = args.test_size;
             recipe.max_duration = args.max_duration;
@@ -119,10 +113,12 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
                 dataset.clips = usable.clips().to_vec();
                 left_out = bad;
             }
-            keep_part(&mut dataset, args)?;
-            (learner, model.clone(), recipe, dataset, args.split)
+            if drawn {
+                keep_part(&mut dataset, args)?;
+            }
+            (learner, model.clone(), recipe, dataset, args.split.clone())
         }
-        _ => {
+        None => {
             let run = train::find_run(args.run.as_deref())?;
             let recipe = Recipe::read(&run)?;
             let folder = run.join("model");
@@ -134,10 +130,10 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
                 );
             }
             let learner = Pretrained::open(&folder, &device)?;
-            let mut dataset = AudioDataset::open_folder(&recipe.data)?;
+            let mut dataset = train::open_data(&recipe, &args.hub)?;
             keep_named(&mut dataset, &SplitFile::read(&run)?.test)?;
             dataset.name.clone_from(&recipe.dataset);
-            (learner, folder.display().to_string(), recipe, dataset, Part::Test)
+            (learner, folder.display().to_string(), recipe, dataset, "test".to_owned())
         }
     };
     let dataset = name_by_model(dataset, &learner)?;
@@ -158,7 +154,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     for clip in &left_out {
         say::warning(format_args!("left out {}: {}", clip.path.display(), clip.why));
     }
-    let report = evaluation.report(&dataset.name, part.name(), &model, learner.config.labels());
+    let report = evaluation.report(&dataset.name, &part, &model, learner.config.labels());
     println!("{}", table::confusion(&report));
     println!("{}", table::per_class(&report));
     println!("{} on {} clips", table::score(&report), report.n);
@@ -185,16 +181,40 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     Ok(if left_out.is_empty() { Done::Well } else { Done::InPart })
 }
 
+impl Args {
+    /// The clips that are named, and whether the part of them is still to be drawn.
+    fn clips(&self) -> Result<(AudioDataset, bool)> {
+        let label = self.label_column.as_deref();
+        match (&self.dataset, &self.data) {
+            (None, None) => bail!("name the clips to score the model on: --data DIR or --dataset NAME"),
+            (None, Some(data)) => Ok((AudioDataset::open(data, label)?, true)),
+            (Some(name), data) => {
+                let plain = Selection::new(name, None, label)?;
+                let drawn = plain.dataset.splits(&plain.config).len() == 1;
+                let selection = if drawn { plain } else { Selection::new(name, Some(&self.split), label)? };
+                let mut dataset = match data {
+                    Some(data) => AudioDataset::open(data, label)?,
+                    None => datasets::open_published(&selection, &self.hub)?,
+                };
+                dataset.name = selection.name();
+                Ok((dataset, drawn))
+            }
+        }
+    }
+}
+
 /// Keeps the part of the dataset that the flags ask for, in the order of the split.
 fn keep_part(dataset: &mut AudioDataset, args: &Args) -> Result<()> {
     let test_size = match args.test_size {
         count if count >= 1.0 => TestSize::Count(count as usize),
         share => TestSize::Fraction(share),
     };
-    let rows = match args.split {
-        Part::All => return Ok(()),
-        Part::Test => train_test_split(dataset.clips.len(), test_size, args.seed)?.test,
-        Part::Train => train_test_split(dataset.clips.len(), test_size, args.seed)?.train,
+    let split = || train_test_split(dataset.clips.len(), test_size, args.seed);
+    let rows = match args.split.as_str() {
+        "all" => return Ok(()),
+        "test" => split()?.test,
+        "train" => split()?.train,
+        other => bail!("there is no part `{other}`: choose one of train, test, all"),
     };
     dataset.clips = rows.into_iter().map(|row| dataset.clips[row].clone()).collect();
     Ok(())

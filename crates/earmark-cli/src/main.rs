@@ -5,6 +5,8 @@
 
 mod bench;
 mod classify;
+mod data;
+mod datasets;
 mod decode;
 mod device;
 mod embed;
@@ -70,6 +72,7 @@ enum Command {
     Listen(Box<listen::Args>),
     Train(Box<train::Args>),
     Eval(eval::Args),
+    Data(data::Args),
     Decode(decode::Args),
     Embed(embed::Args),
     Inspect(inspect::Args),
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
         Command::Listen(args) => listen::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Data(args) => data::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Inspect(args) => inspect::run(&args),

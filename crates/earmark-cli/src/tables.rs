@@ -139,6 +139,67 @@ pub(crate) fn write_predictions(file: &Path, clips: &[Predicted]) -> Result<()> 
     write(File::create(file).with_context(doing)?, frame).with_context(doing)
 }
 
+/// What `earmark data` knows of a clip.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClipRow {
+    pub(crate) name: String,
+    pub(crate) label: String,
+    /// In seconds; nothing of a clip that cannot be heard.
+    pub(crate) duration: Option<f64>,
+    pub(crate) rate: Option<u32>,
+    pub(crate) channels: Option<u32>,
+    /// Why it cannot be heard, or what is wrong with it.
+    pub(crate) error: Option<String>,
+}
+
+/// The clips of a dataset as a table.
+pub(crate) struct Manifest(DataFrame);
+
+/// The clips of a class.
+pub(crate) struct ClassRow {
+    pub(crate) label: String,
+    pub(crate) clips: usize,
+    pub(crate) shortest: Option<f64>,
+    pub(crate) mean: Option<f64>,
+    pub(crate) longest: Option<f64>,
+}
+
+impl Manifest {
+    pub(crate) fn new(rows: &[ClipRow]) -> Result<Manifest> {
+        Ok(Manifest(df![
+            "name" => rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(),
+            "label" => rows.iter().map(|row| row.label.as_str()).collect::<Vec<_>>(),
+            "duration" => rows.iter().map(|row| row.duration).collect::<Vec<_>>(),
+            "rate" => rows.iter().map(|row| row.rate).collect::<Vec<_>>(),
+            "channels" => rows.iter().map(|row| row.channels).collect::<Vec<_>>(),
+            "error" => rows.iter().map(|row| row.error.as_deref()).collect::<Vec<_>>(),
+        ]?))
+    }
+
+    /// Each class of `labels`, in that order; also one without clips.
+    pub(crate) fn by_label(&self, labels: &[String]) -> Result<Vec<ClassRow>> {
+        let column = self.0.column("label")?.str()?;
+        let rows = labels.iter().map(|label| {
+            let of_class = self.0.filter(&column.equal(label.as_str()))?;
+            let seconds = of_class.column("duration")?.f64()?;
+            Ok(ClassRow {
+                label: label.clone(),
+                clips: of_class.height(),
+                shortest: seconds.min(),
+                mean: seconds.mean(),
+                longest: seconds.max(),
+            })
+        });
+        rows.collect()
+    }
+
+    /// Writes it as Parquet.
+    pub(crate) fn write(self, file: &Path) -> Result<()> {
+        let doing = || format!("cannot write `{}`", file.display());
+        write(File::create(file).with_context(doing)?, self.0).with_context(doing)
+    }
+}
+
 fn lists(rows: &[Vec<f32>]) -> Vec<Series> {
     rows.iter().map(|row| Series::new(PlSmallStr::EMPTY, row)).collect()
 }

@@ -5,14 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use clap::{ArgAction, Args as ClapArgs, ValueEnum};
+use clap::{ArgAction, Args as ClapArgs};
 use earmark_data::sample::SampleOptions;
-use earmark_data::{AudioDataset, gtzan, sample};
+use earmark_data::{AudioDataset, Place, Selection, gtzan, sample};
 use earmark_hub::Repo;
 use earmark_models::{ModelConfig, NetworkConfig};
-use earmark_train::{Cache, CardDataset, Event, Finished, Job, Outcome, Plan, Recipe, Start, preset};
+use earmark_train::{
+    Cache, CardDataset, Event, Finished, Job, Outcome, Plan, Recipe, SplitBy, Start, preset,
+};
 use indicatif::ProgressBar;
 
+use crate::datasets::{self, data_folder};
 use crate::device::DeviceArgs;
 use crate::hearing::HearingArgs;
 use crate::model::HubArgs;
@@ -24,12 +27,14 @@ Examples:
   earmark train --sample                                 ten synthesised genres, no download
   earmark train --data recordings --epochs 20
   earmark train --data recordings --from-scratch sample
+  earmark train --dataset minds14:en-AU --model facebook/wav2vec2-xls-r-300m
+  earmark train --dataset esc50 --split-by fold:fold=1 --model MIT/ast-finetuned-audioset-10-10-0.4593 --new-head
   earmark train --resume                                 go on with the newest run";
 
 /// Fine-tune a model to name your sounds.
 ///
 /// With no arguments it repeats the Hugging Face audio course: DistilHuBERT on GTZAN, ten epochs. Other data is any
-/// folder with a sub-folder per class.
+/// folder with a sub-folder per class, or a published dataset.
 ///
 /// The run folder holds recipe.toml, split.json, metrics.jsonl, TensorBoard's events, checkpoints, report.html, and in
 /// model/ the best of the run as `transformers` reads it. Ctrl-C saves and stops.
@@ -44,13 +49,23 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PRESET|FILE", conflicts_with = "model", help_heading = "What")]
     from_scratch: Option<String>,
 
-    /// A folder with a sub-folder of recordings per class.
+    /// A folder with a sub-folder of recordings per class, with metadata.csv or metadata.jsonl, or with Parquet.
     #[arg(long, value_name = "DIR", conflicts_with = "dataset", help_heading = "What")]
     data: Option<PathBuf>,
 
-    /// A dataset by name: gtzan, or sample.
+    /// A dataset by name: sample, or one of those that `earmark data list` names, such as minds14:en-AU.
+    #[arg(long, value_name = "NAME[:CONFIG]", help_heading = "What")]
+    dataset: Option<String>,
+
+    /// The column that is the class [default: the usual one].
     #[arg(long, value_name = "NAME", help_heading = "What")]
-    dataset: Option<DatasetName>,
+    label_column: Option<String>,
+
+    /// Which clips are kept for evaluation: random, stratified (every class in proportion), published (as the dataset's makers
+    /// do), group:FIELD (no speaker or artist on both sides), fold:FIELD=VALUE [default: published where there is such a part,
+    /// else random].
+    #[arg(long, value_name = "HOW", help_heading = "What")]
+    split_by: Option<SplitBy>,
 
     /// The built-in sample with a small new network: needs no download and takes minutes.
     #[arg(long, conflicts_with_all = ["data", "dataset"], help_heading = "What")]
@@ -87,12 +102,6 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     hub: HubArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum DatasetName {
-    Gtzan,
-    Sample,
 }
 
 /// The recipe's numbers; a flag that is not given keeps the recipe's own.
@@ -179,7 +188,7 @@ impl Numbers {
 pub(crate) fn run(args: &Args) -> Result<Done> {
     let (device, device_name) = args.device.open()?;
     let job = match &args.resume {
-        Some(run) => resumed(run.as_deref(), &args.numbers, device)?,
+        Some(run) => resumed(run.as_deref(), &args.numbers, device, &args.hub)?,
         None => fresh(args, device, device_name)?,
     };
     let Recipe { model, dataset, .. } = &job.recipe;
@@ -230,13 +239,14 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
 
 /// A run from its first step.
 fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str) -> Result<Job> {
-    let named = match (args.sample, args.dataset, &args.data) {
-        (true, ..) | (_, Some(DatasetName::Sample), _) => Some(DatasetName::Sample),
-        (_, Some(DatasetName::Gtzan), _) | (_, None, None) => Some(DatasetName::Gtzan),
+    let named = match (args.sample, args.dataset.as_deref(), &args.data) {
+        (true, ..) => Some("sample"),
+        (_, Some(name), _) => Some(name),
+        (_, None, None) => Some("gtzan"),
         (_, None, Some(_)) => None,
     };
     let mut recipe = match named {
-        Some(DatasetName::Sample) => earmark_train::sample(),
+        Some("sample") => earmark_train::sample(),
         _ => earmark_train::gtzan(),
     };
     args.numbers.apply(&mut recipe);
@@ -248,19 +258,25 @@ fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str) -> Result
     // What a flag got wrong is said before anything is downloaded.
     recipe.validate()?;
 
+    let label = args.label_column.as_deref();
     let (dataset, card) = match (named, &args.data) {
-        (None, Some(folder)) => open_folder(folder)?,
-        (Some(DatasetName::Sample), _) => open_sample()?,
-        _ => open_gtzan(&args.hub)?,
+        (None, Some(folder)) => open_folder(folder, label)?,
+        (Some("sample"), _) => open_sample()?,
+        (Some("gtzan"), _) | (None, None) => open_gtzan(&args.hub)?,
+        (Some(name), _) => open_published(name, label, &args.hub)?,
     };
+    recipe.label_column = args.label_column.clone().unwrap_or_default();
+    let held_out = dataset.clips.iter().any(|clip| clip.held_out);
+    let usual = if held_out { SplitBy::Published } else { SplitBy::Random };
+    recipe.split_by = args.split_by.clone().unwrap_or(usual);
     recipe.dataset = dataset.name.clone();
     recipe.data =
         fs::canonicalize(&dataset.root).unwrap_or_else(|_| dataset.root.clone()).display().to_string();
-    warn_skipped(&dataset);
+    datasets::warn_skipped(&dataset);
 
     let (start, base_model) = match (&args.from_scratch, &args.model) {
         (Some(what), _) => (Start::Scratch(Box::new(scratch(what)?)), None),
-        (None, None) if named == Some(DatasetName::Sample) => {
+        (None, None) if named == Some("sample") => {
             (Start::Scratch(Box::new(preset("sample").context("the preset is there")?)), None)
         }
         (None, model) => {
@@ -273,16 +289,21 @@ fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str) -> Result
     if let Some(what) = &args.from_scratch {
         recipe.model = format!("scratch:{what}");
     }
-    if named.is_none() {
+    if !matches!(named, Some("sample" | "gtzan")) {
         let model = recipe.model.rsplit(['/', ':']).find(|part| !part.is_empty()).unwrap_or("model");
-        recipe.name = format!("{}-{}", model.trim_end_matches(".json"), dataset.name);
+        recipe.name = format!("{}-{}", model.trim_end_matches(".json"), dataset.name.replace(':', "-"));
     }
     let output = args.output.clone().unwrap_or_else(|| new_run(&runs_folder().join(&recipe.name)));
     Ok(Job { recipe, dataset, start, device, output, card, base_model, cache: Cache::of_user() })
 }
 
 /// A run from where it stopped.
-fn resumed(run: Option<&Path>, numbers: &Numbers, device: burn::tensor::Device) -> Result<Job> {
+fn resumed(
+    run: Option<&Path>,
+    numbers: &Numbers,
+    device: burn::tensor::Device,
+    hub: &HubArgs,
+) -> Result<Job> {
     let output = find_run(run)?;
     let recipe = Recipe::read(&output)?;
     let mut asked = recipe.clone();
@@ -291,11 +312,7 @@ fn resumed(run: Option<&Path>, numbers: &Numbers, device: burn::tensor::Device) 
     if let Some(((key, was), (_, is))) = differs {
         bail!("`{}` began with `{key}` {was} and cannot go on with {is}: leave it out", output.display());
     }
-    let dataset = AudioDataset::open_folder(&recipe.data);
-    let dataset = match recipe.dataset.as_str() {
-        "gtzan" => gtzan::open(&recipe.data),
-        _ => dataset,
-    }?;
+    let dataset = open_data(&recipe, hub)?;
     let id = if recipe.dataset == "gtzan" { gtzan::REPO } else { "audiofolder" };
     let card = CardDataset { name: recipe.dataset.clone(), id: id.to_owned(), config: None, split: None };
     let from_hub = !recipe.model.starts_with("scratch:") && !Path::new(&recipe.model).is_dir();
@@ -312,8 +329,42 @@ fn resumed(run: Option<&Path>, numbers: &Numbers, device: burn::tensor::Device) 
     })
 }
 
-fn open_folder(folder: &Path) -> Result<(AudioDataset, CardDataset)> {
-    let dataset = AudioDataset::open_folder(folder)?;
+/// The dataset of a run, as it was opened when the run began.
+pub(crate) fn open_data(recipe: &Recipe, hub: &HubArgs) -> Result<AudioDataset> {
+    let label = (!recipe.label_column.is_empty()).then_some(recipe.label_column.as_str());
+    Ok(match recipe.dataset.as_str() {
+        "gtzan" => gtzan::open(&recipe.data)?,
+        name if name.contains(':') && !Path::new(&recipe.data).join("metadata.csv").exists() => {
+            open_published(name, label, hub)?.0
+        }
+        _ => AudioDataset::open(&recipe.data, label)?,
+    })
+}
+
+/// A published dataset: its first split to learn from, and the next to be judged by where there is one.
+fn open_published(name: &str, label: Option<&str>, hub: &HubArgs) -> Result<(AudioDataset, CardDataset)> {
+    let train = Selection::new(name, None, label)?;
+    let mut dataset = datasets::open_published(&train, hub)?;
+    if let [_, validation, ..] = train.dataset.splits(&train.config) {
+        let validation = Selection::new(name, Some(validation), label)?;
+        let other = datasets::open_published(&validation, hub)?;
+        dataset = dataset.with_held_out(&train.split, other, &validation.split);
+    }
+    let id = match train.files().into_iter().next().map(|file| file.place) {
+        Some(Place::Hub { repo, .. }) => repo.to_owned(),
+        _ => dataset.about.home.clone().unwrap_or_default().replace("https://huggingface.co/datasets/", ""),
+    };
+    let card = CardDataset {
+        name: train.dataset.name().to_owned(),
+        id,
+        config: Some(train.config.clone()),
+        split: Some(train.split),
+    };
+    Ok((dataset, card))
+}
+
+fn open_folder(folder: &Path, label: Option<&str>) -> Result<(AudioDataset, CardDataset)> {
+    let dataset = AudioDataset::open(folder, label)?;
     let card =
         CardDataset { name: dataset.name.clone(), id: "audiofolder".to_owned(), config: None, split: None };
     Ok((dataset, card))
@@ -363,22 +414,6 @@ fn scratch(what: &str) -> Result<NetworkConfig> {
     let text = fs::read(what).with_context(|| format!("cannot read `{what}`"))?;
     let config = ModelConfig::from_json(&text).with_context(|| format!("cannot use `{what}`"))?;
     Ok(config.network().clone())
-}
-
-fn warn_skipped(dataset: &AudioDataset) {
-    if let [first, ..] = dataset.skipped.as_slice() {
-        let more = if dataset.skipped.len() > 1 { " and others" } else { "" };
-        say::warning(format_args!(
-            "{} files in the class folders are no clips: `{}`{more}",
-            dataset.skipped.len(),
-            first.display()
-        ));
-    }
-}
-
-/// Where datasets are kept: `EARMARK_DATA`, or `data` here.
-fn data_folder() -> PathBuf {
-    std::env::var_os("EARMARK_DATA").map_or_else(|| PathBuf::from("data"), PathBuf::from)
 }
 
 /// Where runs are kept: `EARMARK_RUNS`, or `runs` here.

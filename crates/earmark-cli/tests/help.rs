@@ -29,6 +29,7 @@ const COMMANDS: &[&str] = &[
     "listen",
     "train",
     "eval",
+    "data",
     "decode",
     "embed",
     "inspect",
@@ -59,6 +60,9 @@ fn the_help_of_every_command() {
     assert_snapshot!("earmark", all);
     for command in COMMANDS {
         assert_snapshot!(format!("earmark-{command}"), text(&[command, "--help"]));
+    }
+    for what in ["list", "info", "head", "stats", "verify", "export"] {
+        assert_snapshot!(format!("earmark-data-{what}"), text(&["data", what, "--help"]));
     }
 }
 
@@ -119,6 +123,11 @@ fn what_is_said_when_something_is_wrong() {
         "train --resume",
         "eval",
         "inspect nothing",
+        "data info mnist",
+        "data head minds14:en-CA",
+        "data head esc50 --split test",
+        "data stats nothing",
+        "data head gtzan --stream",
         "fine-tune",
     ] {
         let output = earmark(place.path(), &line.split(' ').collect::<Vec<_>>()).output().unwrap();

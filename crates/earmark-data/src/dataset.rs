@@ -42,6 +42,19 @@ impl AudioDataset {
         crate::folder::open(root).map_err(|kind| Task::Open(root.to_path_buf()).failed(kind))
     }
 
+    /// Together with another part of the same dataset, which its makers keep for evaluation. Names begin with the parts' own.
+    #[must_use]
+    pub fn with_held_out(mut self, part: &str, other: AudioDataset, other_part: &str) -> AudioDataset {
+        for clip in &mut self.clips {
+            clip.name = format!("{part}/{}", clip.name);
+        }
+        self.clips.extend(other.clips.into_iter().map(|mut clip| {
+            clip.name = format!("{other_part}/{}", clip.name);
+            Clip { held_out: true, ..clip }
+        }));
+        self
+    }
+
     /// Which group each clip belongs to, by one of its fields: those of one speaker, fold or artist. A split by groups keeps a
     /// group on one side.
     ///
@@ -78,6 +91,8 @@ pub struct Clip {
     pub label: LabelId,
     /// What else the dataset says of it: speaker, fold, language.
     pub fields: Fields,
+    /// Whether the dataset's makers keep it for evaluation.
+    pub held_out: bool,
     /// Its row, when `path` is a shard.
     row: Option<(Shard, usize)>,
     /// Longer recordings are cut to a second of them, somewhere: noises that stand for silence.
@@ -88,12 +103,28 @@ impl Clip {
     /// A file of its own.
     pub fn new(name: impl Into<String>, path: impl Into<PathBuf>, label: LabelId) -> Clip {
         let fields = Fields::new();
-        Clip { name: name.into(), path: path.into(), label, fields, row: None, second: false }
+        Clip {
+            name: name.into(),
+            path: path.into(),
+            label,
+            fields,
+            held_out: false,
+            row: None,
+            second: false,
+        }
     }
 
     /// A row of a shard.
     pub(crate) fn of_row(name: String, label: LabelId, fields: Fields, shard: Shard, row: usize) -> Clip {
-        Clip { path: shard.name().into(), name, label, fields, row: Some((shard, row)), second: false }
+        Clip {
+            path: shard.name().into(),
+            name,
+            label,
+            fields,
+            held_out: false,
+            row: Some((shard, row)),
+            second: false,
+        }
     }
 
     /// With what else is known of it.

@@ -252,6 +252,9 @@ pub enum ErrorKind {
         /// Those it has.
         columns: Vec<String>,
     },
+    /// A dataset whose makers keep nothing for evaluation.
+    #[error("it was published without a part for evaluation: split it at random, by class or by a group")]
+    NoPublishedSplit,
     /// A table of which nothing says what is the class.
     #[error("name the column that is the class (--label-column): it has {}", columns.join(", "))]
     NoLabelColumn {

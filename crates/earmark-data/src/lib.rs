@@ -54,8 +54,8 @@ pub use published::{Fetch, FetchError, Place, Published, RemoteFile, Selection};
 pub use read_at::{LocalFile, ReadAt, Sequential};
 pub use rng::{permutation, torch_randperm};
 pub use split::{
-    PartSize, Split, SplitSizes, TestSize, fold_split, group_split, k_folds, shuffle, split_in_order,
-    stratified_split, train_test_split,
+    PartSize, Split, SplitSizes, TestSize, fold_split, group_split, k_folds, published_split, shuffle,
+    split_in_order, stratified_split, train_test_split,
 };
 pub use stream::{Position, Shuffled, Stream};
 pub use table::{Examples, Labels, Shard};

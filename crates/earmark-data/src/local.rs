@@ -1,5 +1,6 @@
 //! A folder on this machine, whatever its layout: recognised by what is in it.
 
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use crate::dataset::{About, AudioDataset, Clip};
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::{Fields, text};
 use crate::table::{Labels, Shard};
-use crate::{esc50, folder};
+use crate::{esc50, folder, is_sound};
 
 /// What columns of classes are called, if nobody says.
 const LABEL_COLUMNS: &[&str] =
@@ -19,7 +20,8 @@ const LABEL_COLUMNS: &[&str] =
 impl AudioDataset {
     /// Opens a folder, whatever its layout:
     ///
-    /// - `metadata.csv` or `metadata.jsonl` with a column `file_name`, as the Hub's `audiofolder` has it;
+    /// - `metadata.csv` or `metadata.jsonl` with a column `file_name`, as the Hub's `audiofolder` has it, clips in byte order of
+    ///   that; where no column says the class, the folders do;
     /// - Parquet files with a column of sounds, as `datasets` writes them, in the folder or below it;
     /// - the repository of ESC-50's makers;
     /// - otherwise a sub-folder per class: [`open_folder`](Self::open_folder).
@@ -121,9 +123,10 @@ fn choose(columns: &[String], classes: &[String]) -> Result<String, ErrorKind> {
     Err(ErrorKind::NoLabelColumn { columns: columns.to_vec() })
 }
 
+const FILE: &str = "file_name";
+
 /// `metadata.csv` or `metadata.jsonl`: a row a clip.
 fn open_metadata(root: &Path, table: &Path, label: Option<&str>) -> Result<AudioDataset, ErrorKind> {
-    const FILE: &str = "file_name";
     let bad = |why: String| ErrorKind::BadTable { path: table.to_path_buf(), why };
     let rows = match table.extension().and_then(|it| it.to_str()) {
         Some("csv") => csv_rows(table, &bad)?,
@@ -131,20 +134,29 @@ fn open_metadata(root: &Path, table: &Path, label: Option<&str>) -> Result<Audio
     };
     let Some((_, first)) = rows.first() else { return Err(bad("it has no rows".to_owned())) };
     let columns: Vec<String> = first.keys().filter(|name| *name != FILE).cloned().collect();
-    let column = match label {
-        Some(label) => label.to_owned(),
+    let folders: BTreeSet<&str> = rows.iter().filter_map(|(_, fields)| folder_of(fields)).collect();
+    let column = match (label, choose(&columns, &[])) {
+        (Some(label), _) => Some(label.to_owned()),
+        (None, Ok(usual)) => Some(usual),
+        (None, Err(_)) if folders.len() > 1 => None,
         // With one more column than the file's, that is the class.
-        None if columns.len() == 1 => columns[0].clone(),
-        None => choose(&columns, &[])?,
+        (None, Err(_)) if columns.len() == 1 => Some(columns[0].clone()),
+        (None, Err(none)) => return Err(none),
     };
-    let mut classes = Vec::new();
-    for (line, fields) in &rows {
-        let value = fields.get(&column).filter(|value| !value.is_null());
-        classes.push(text(value.ok_or_else(|| bad(format!("line {line} has no `{column}`")))?));
-    }
-    let mut names = classes.clone();
-    names.sort();
-    names.dedup();
+    let class = |line: u64, fields: &Fields| match &column {
+        Some(column) => {
+            let value = fields.get(column).filter(|value| !value.is_null());
+            value.map(text).ok_or_else(|| bad(format!("line {line} has no `{column}`")))
+        }
+        None => {
+            let folder = folder_of(fields).map(str::to_owned);
+            folder.ok_or_else(|| {
+                bad(format!("line {line}: its file lies in no folder, which would be its class"))
+            })
+        }
+    };
+    let classes = rows.iter().map(|(line, fields)| class(*line, fields)).collect::<Result<Vec<_>, _>>()?;
+    let names: BTreeSet<&str> = classes.iter().map(String::as_str).collect();
     let labels = LabelSet::from_names(names).map_err(|error| bad(error.to_string()))?;
     let mut clips = Vec::new();
     for ((line, fields), class) in rows.into_iter().zip(classes) {
@@ -152,9 +164,8 @@ fn open_metadata(root: &Path, table: &Path, label: Option<&str>) -> Result<Audio
             Some(Value::String(name)) => name.clone(),
             _ => return Err(bad(format!("line {line} has no `{FILE}`"))),
         };
-        let leads_out = name.starts_with(['/', '\\'])
-            || name.split(['/', '\\']).any(|part| part == ".." || part.contains(':'));
-        if leads_out {
+        let mut parts = name.split(['/', '\\']);
+        if name.starts_with(['/', '\\']) || parts.any(|part| part == ".." || part.contains(':')) {
             return Err(bad(format!("line {line}: `{name}` leads out of the folder")));
         }
         let path = root.join(&name);
@@ -164,15 +175,23 @@ fn open_metadata(root: &Path, table: &Path, label: Option<&str>) -> Result<Audio
         let label = labels.id(&class).ok_or_else(|| bad(format!("line {line} has no class")))?;
         clips.push(Clip::new(name, path, label).with_fields(fields));
     }
+    clips.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(pair) = clips.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        return Err(bad(format!("`{}` is in it twice", pair[0].name)));
+    }
+    let listed: HashSet<&str> = clips.iter().map(|clip| clip.name.as_str()).collect();
+    let others = folder::files_below(root)?.into_iter();
+    let skipped =
+        others.filter(|(name, path)| is_sound(path) && !listed.contains(name.as_str())).map(|(_, path)| path);
+    let (skipped, about) = (skipped.collect(), About::default());
     let name = root.file_name().map_or_else(|| "folder".into(), |name| name.to_string_lossy().into_owned());
-    Ok(AudioDataset {
-        name,
-        root: root.to_path_buf(),
-        clips,
-        labels,
-        about: About::default(),
-        skipped: Vec::new(),
-    })
+    Ok(AudioDataset { name, root: root.to_path_buf(), clips, labels, about, skipped })
+}
+
+/// The first folder of a row's file.
+fn folder_of(fields: &Fields) -> Option<&str> {
+    let (folder, _) = fields.get(FILE)?.as_str()?.split_once('/')?;
+    Some(folder)
 }
 
 type Rows = Vec<(u64, Fields)>;

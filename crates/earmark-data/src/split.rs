@@ -161,3 +161,14 @@ pub fn split_in_order(n: usize, sizes: impl Into<SplitSizes>) -> Result<Split, E
 pub fn shuffle(n: usize, seed: u64) -> Vec<usize> {
     rng::permutation(n, seed)
 }
+
+/// The split that a dataset was published with.
+///
+/// # Errors
+/// When one part is empty: the dataset has no such split.
+pub fn published_split(train: Vec<usize>, test: Vec<usize>) -> Result<Split, Error> {
+    match train.is_empty() || test.is_empty() {
+        true => Err(Task::Split(train.len() + test.len()).failed(ErrorKind::NoPublishedSplit)),
+        false => Ok(Split { train, test }),
+    }
+}

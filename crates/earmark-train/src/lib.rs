@@ -38,7 +38,7 @@ pub use evaluate::{Evaluation, evaluate};
 pub use figure::{confusion_svg, curves_svg};
 pub use fresh::Fresh;
 pub use metrics::{ClassReport, ConfusionMatrix, EpochRecord, EvaluationReport, StepRecord, wilson_interval};
-pub use recipe::{DownmixName, Precision, Recipe, ResamplerName};
+pub use recipe::{DownmixName, Precision, Recipe, ResamplerName, SplitBy};
 pub use recipes::{PRESETS, gtzan, preset, sample};
 pub use report::{RunReport, report_html};
 pub use tensorboard::EventWriter;

@@ -1,4 +1,6 @@
+use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 
 use earmark_audio::Downmix;
 use earmark_features::Resampler;
@@ -22,6 +24,13 @@ pub struct Recipe {
     pub dataset: String,
     /// The folder the clips are in.
     pub data: String,
+    /// The column that is the class; empty for the usual one.
+    #[serde(default)]
+    pub label_column: String,
+    /// Which clips are kept for evaluation: `random`, `stratified` (every class in proportion), `published` (as the dataset's
+    /// makers keep them), `group:FIELD` (no speaker, fold or artist on both sides) or `fold:FIELD=VALUE`.
+    #[serde(default)]
+    pub split_by: SplitBy,
     /// Clips kept for evaluation: a fraction below 1, or a number of clips.
     pub test_size: f64,
     /// Seeds the split, the order of each epoch, a new head, and the dropout.
@@ -69,6 +78,67 @@ pub struct Recipe {
     pub downmix: DownmixName,
     /// Where it ran.
     pub device: String,
+}
+
+/// How the clips that are kept for evaluation are chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum SplitBy {
+    /// By the reference's `train_test_split`.
+    #[default]
+    Random,
+    /// By the reference's `train_test_split(stratify_by_column=…)`.
+    Stratified,
+    /// As the dataset's makers did.
+    Published,
+    /// So that clips that agree in this field stay together.
+    Group(String),
+    /// Those that have this value in this field.
+    Fold(String, String),
+}
+
+impl fmt::Display for SplitBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SplitBy::Random => f.write_str("random"),
+            SplitBy::Stratified => f.write_str("stratified"),
+            SplitBy::Published => f.write_str("published"),
+            SplitBy::Group(field) => write!(f, "group:{field}"),
+            SplitBy::Fold(field, value) => write!(f, "fold:{field}={value}"),
+        }
+    }
+}
+
+impl FromStr for SplitBy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<SplitBy, String> {
+        match text.split_once(':') {
+            None if text == "random" => Ok(SplitBy::Random),
+            None if text == "stratified" => Ok(SplitBy::Stratified),
+            None if text == "published" => Ok(SplitBy::Published),
+            Some(("group", field)) if !field.is_empty() => Ok(SplitBy::Group(field.to_owned())),
+            Some(("fold", fold)) if fold.contains('=') => {
+                let (field, value) = fold.split_once('=').unwrap_or_default();
+                Ok(SplitBy::Fold(field.to_owned(), value.to_owned()))
+            }
+            _ => Err("expected random, stratified, published, group:FIELD or fold:FIELD=VALUE".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<String> for SplitBy {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<SplitBy, String> {
+        text.parse()
+    }
+}
+
+impl From<SplitBy> for String {
+    fn from(split: SplitBy) -> String {
+        split.to_string()
+    }
 }
 
 /// Number type of the computation.
@@ -132,6 +202,8 @@ impl Recipe {
             model: model.to_owned(),
             dataset: dataset.to_owned(),
             data: String::new(),
+            label_column: String::new(),
+            split_by: SplitBy::Random,
             test_size: 0.1,
             seed: 42,
             epochs: 10,

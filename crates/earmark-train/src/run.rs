@@ -14,7 +14,11 @@ use burn::module::Module as _;
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use earmark_data::{AudioDataset, Clip, Split, TestSize, torch_randperm, train_test_split};
+use earmark_data::{
+    AudioDataset, Clip, Split, TestSize, fold_split, group_split, published_split, stratified_split,
+    torch_randperm, train_test_split,
+};
+use earmark_labels::LabelId;
 use earmark_models::{Classifier, NetworkConfig, Noise};
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +35,7 @@ use earmark_pipeline::Pretrained;
 use crate::fresh::Fresh;
 use crate::metrics::{ConfusionMatrix, EpochRecord, EvaluationReport, StepRecord};
 use crate::optimizer::{adamw, clip_global, number_parameters};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, SplitBy};
 use crate::report::{RunReport, report_html};
 use crate::schedule::Schedule;
 use crate::tensorboard::EventWriter;
@@ -279,12 +283,7 @@ impl<'a> Run<'a> {
         if !left_out.is_empty() {
             watch(&Event::LeftOut(&left_out));
         }
-        let test_size = if recipe.test_size < 1.0 {
-            TestSize::Fraction(recipe.test_size)
-        } else {
-            TestSize::Count(recipe.test_size as usize)
-        };
-        let split = train_test_split(clips.clips().len(), test_size, recipe.seed)
+        let split = draw_split(recipe, dataset, clips.clips())
             .while_(|| format!("cannot split the clips in `{}`", dataset.root.display()))?;
         write_plan(job, clips.clips(), &split, resumed)?;
 
@@ -560,6 +559,33 @@ impl Batch {
     fn targets(&self, device: &Device) -> Tensor<1, Int> {
         let ids: Vec<i64> = self.labels.iter().map(|&id| id as i64).collect();
         Tensor::from_data(TensorData::new(ids, [self.labels.len()]), device)
+    }
+}
+
+/// Which of the clips that can be used are kept for evaluation.
+fn draw_split(recipe: &Recipe, dataset: &AudioDataset, clips: &[Clip]) -> Result<Split, earmark_data::Error> {
+    let test_size = if recipe.test_size < 1.0 {
+        TestSize::Fraction(recipe.test_size)
+    } else {
+        TestSize::Count(recipe.test_size as usize)
+    };
+    // Those left out because they cannot be heard belong to no group.
+    let groups = |field: &str| AudioDataset { clips: clips.to_vec(), ..dataset.clone() }.groups(field);
+    match &recipe.split_by {
+        SplitBy::Random => train_test_split(clips.len(), test_size, recipe.seed),
+        SplitBy::Stratified => {
+            let labels: Vec<LabelId> = clips.iter().map(|clip| clip.label).collect();
+            stratified_split(&labels, test_size, recipe.seed)
+        }
+        SplitBy::Group(field) => group_split(&groups(field)?, test_size, recipe.seed),
+        SplitBy::Fold(field, value) => fold_split(&groups(field)?, value),
+        SplitBy::Published => {
+            let kept = |held_out: bool| {
+                let places = clips.iter().enumerate().filter(move |(_, clip)| clip.held_out == held_out);
+                places.map(|(place, _)| place).collect::<Vec<_>>()
+            };
+            published_split(kept(false), kept(true))
+        }
     }
 }
 

@@ -519,7 +519,9 @@ fn a_folder_with_metadata_has_its_classes_and_fields() {
     let dataset =
         table("file_name,label,speaker\nclips/b.wav,rain,anna\nclips/a.wav,\"wind, strong\",ben\n").unwrap();
     assert_eq!(dataset.labels.names(), ["rain", "wind, strong"]);
-    assert_eq!(dataset.groups("speaker").unwrap(), ["anna", "ben"]);
+    assert_eq!(dataset.groups("speaker").unwrap(), ["ben", "anna"], "in the order of the names");
+    assert!(dataset.skipped[0].ends_with("clips/c.wav"), "{:?}", dataset.skipped);
+    assert!(why("file_name,label\nclips/a.wav,x\nclips/a.wav,y\n").contains("`clips/a.wav` is in it twice"));
     assert!(why("file_name,label\n../../etc/passwd,a\n").contains("line 2: `../../etc/passwd` leads out"));
     assert!(why("file_name,label\nclips/z.wav,a\n").contains("is not there"));
     assert!(why("file_name,label\nclips/a.wav,\n").contains("line 2 has no `label`"));
@@ -531,7 +533,7 @@ fn a_folder_with_metadata_has_its_classes_and_fields() {
         "{\"file_name\": \"clips/c.wav\", \"class\": 3}\n\n{\"file_name\": \"clips/a.wav\", \"class\": 1}\n";
     std::fs::write(folder.path().join("metadata.jsonl"), lines).unwrap();
     let dataset = AudioDataset::open(folder.path(), Some("class")).unwrap();
-    assert_eq!((dataset.labels.names().join(" "), dataset.clips[0].label.index()), ("1 3".to_owned(), 1));
+    assert_eq!((dataset.labels.names().join(" "), dataset.clips[1].label.index()), ("1 3".to_owned(), 1));
 }
 
 /// Cut anywhere, or with a byte changed anywhere, a shard is an error or other rows, and never a panic.

@@ -1,0 +1,224 @@
+//! What the name of a dataset stands for: a published one, a folder, a file; and how its files get here.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use earmark_data::{
+    AudioDataset, Example, Fetch, FetchError, LocalFile, Place, Published, ReadAt, RemoteFile, Selection,
+    Stream,
+};
+use earmark_hub::{Hub, HubFile, Repo, WebFile};
+use earmark_labels::LabelSet;
+
+use crate::model::HubArgs;
+use crate::{progress, say};
+
+/// Which clips of a dataset, and which of its columns is the class.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct DatasetArgs {
+    /// Which split of a published dataset [default: the first, as `earmark data info` lists them].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) split: Option<String>,
+
+    /// The column that is the class [default: the usual one].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) label_column: Option<String>,
+}
+
+/// A dataset that was named, not yet opened.
+pub(crate) enum Named {
+    Published(Selection),
+    /// A folder or a Parquet file.
+    Local(PathBuf),
+}
+
+impl Named {
+    /// A folder or file that is there, or else a published dataset.
+    pub(crate) fn new(name: &str, args: &DatasetArgs) -> Result<Named> {
+        let path = Path::new(name);
+        if path.exists() {
+            return Ok(Named::Local(path.to_path_buf()));
+        }
+        let published = Published::of_name(name.split(':').next().unwrap_or(name)).is_some();
+        if !published && (name.contains('/') || name.contains('.')) {
+            anyhow::bail!(
+                "there is no folder or file `{name}`, and no published dataset is called so (`earmark data list` names them)"
+            );
+        }
+        Ok(Named::Published(Selection::new(name, args.split.as_deref(), args.label_column.as_deref())?))
+    }
+
+    /// All of it, on this machine.
+    pub(crate) fn open(&self, args: &DatasetArgs, hub: &HubArgs) -> Result<AudioDataset> {
+        match self {
+            Named::Local(path) => {
+                let dataset = AudioDataset::open(path, args.label_column.as_deref())?;
+                warn_skipped(&dataset);
+                Ok(dataset)
+            }
+            Named::Published(selection) => open_published(selection, hub),
+        }
+    }
+
+    /// Its clips as they come, and its classes.
+    pub(crate) fn stream(&self, args: &DatasetArgs, hub: &HubArgs) -> Result<(LabelSet, Clips)> {
+        Ok(match self {
+            Named::Local(_) => {
+                let dataset = self.open(args, hub)?;
+                let labels = dataset.labels.clone();
+                let clips = dataset.clips.into_iter().map(|clip| {
+                    Ok(Example {
+                        audio: clip.bytes()?,
+                        name: clip.name,
+                        label: Some(clip.label),
+                        fields: clip.fields,
+                    })
+                });
+                (labels, Clips::Local(Box::new(clips)))
+            }
+            Named::Published(selection) => {
+                let fetch = Arc::new(FromHub::new(hub)?);
+                (selection.labels(), Clips::Stream(Box::new(selection.stream(fetch))))
+            }
+        })
+    }
+}
+
+/// All of a published dataset, on this machine; a bar for each archive that is unpacked.
+pub(crate) fn open_published(selection: &Selection, hub: &HubArgs) -> Result<AudioDataset> {
+    let fetch = FromHub::new(hub)?;
+    let template = "unpacking {prefix} {bar:30} {bytes}/{total_bytes} {eta} left";
+    let mut bar: Option<(RemoteFile, indicatif::ProgressBar)> = None;
+    let dataset = selection.open(&fetch, &data_folder(), |file, bytes| {
+        if bar.as_ref().is_none_or(|(shown, _)| shown != file) {
+            let size =
+                fetch.path(file).ok().and_then(|path| path.metadata().ok()).map_or(0, |file| file.len());
+            bar = Some((file.clone(), progress::bar(size, template).with_prefix(file.place.to_string())));
+        }
+        if let Some((_, bar)) = &bar {
+            bar.set_position(bytes);
+        }
+    });
+    if let Some((_, bar)) = bar {
+        bar.finish_and_clear();
+    }
+    Ok(dataset?)
+}
+
+/// Clips in order, wherever they come from.
+pub(crate) enum Clips {
+    Local(Box<dyn Iterator<Item = Result<Example, earmark_data::Error>>>),
+    Stream(Box<Stream>),
+}
+
+impl Iterator for Clips {
+    type Item = Result<Example, earmark_data::Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Clips::Local(clips) => clips.next(),
+            Clips::Stream(stream) => stream.next(),
+        }
+    }
+}
+
+/// Where datasets are kept: `EARMARK_DATA`, or `data` here.
+pub(crate) fn data_folder() -> PathBuf {
+    std::env::var_os("EARMARK_DATA").map_or_else(|| PathBuf::from("data"), PathBuf::from)
+}
+
+/// Files from the Hub and its cache, or from the web and the data folder.
+struct FromHub(Hub);
+
+impl FromHub {
+    fn new(hub: &HubArgs) -> Result<FromHub> {
+        Ok(FromHub(hub.open().context("cannot reach published datasets")?))
+    }
+}
+
+impl Fetch for FromHub {
+    fn open(&self, file: &RemoteFile) -> Result<Arc<dyn ReadAt>, FetchError> {
+        Ok(match &file.place {
+            Place::Hub { repo, revision, path } => {
+                let repo = Repo::dataset(&format!("{repo}@{revision}"))?;
+                Arc::new(OnHub(self.0.open_file(&repo, path)?))
+            }
+            Place::Web(url) => match downloaded(url) {
+                Some(file) => Arc::new(LocalFile::new(File::open(file)?)?),
+                None => Arc::new(OnWeb(self.0.open_url_file(url)?)),
+            },
+        })
+    }
+
+    fn path(&self, file: &RemoteFile) -> Result<PathBuf, FetchError> {
+        match &file.place {
+            Place::Hub { repo, revision, path } => {
+                Ok(self.0.fetch(&Repo::dataset(&format!("{repo}@{revision}"))?, path)?)
+            }
+            Place::Web(url) => {
+                if let Some(there) = downloaded(url) {
+                    return Ok(there);
+                }
+                let target = download(url);
+                self.0.fetch_url(url, file.sha256, &target)?;
+                Ok(target)
+            }
+        }
+    }
+}
+
+/// Where a file from the web is kept.
+fn download(url: &str) -> PathBuf {
+    let name = url.rsplit('/').find(|part| !part.is_empty()).unwrap_or("file");
+    data_folder().join("downloads").join(name)
+}
+
+fn downloaded(url: &str) -> Option<PathBuf> {
+    Some(download(url)).filter(|file| file.is_file())
+}
+
+#[derive(Debug)]
+struct OnHub(HubFile);
+
+impl ReadAt for OnHub {
+    fn size(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_at(offset, buffer).map_err(io::Error::other)
+    }
+
+    fn is_remote(&self) -> bool {
+        self.0.cached().is_none()
+    }
+}
+
+#[derive(Debug)]
+struct OnWeb(WebFile);
+
+impl ReadAt for OnWeb {
+    fn size(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_at(offset, buffer).map_err(io::Error::other)
+    }
+}
+
+/// Files that were passed over are not passed over in silence.
+pub(crate) fn warn_skipped(dataset: &AudioDataset) {
+    if let [first, ..] = dataset.skipped.as_slice() {
+        let more = if dataset.skipped.len() > 1 { " and others" } else { "" };
+        say::warning(format_args!(
+            "{} files in the folder are none of the clips: `{}`{more}",
+            dataset.skipped.len(),
+            first.display()
+        ));
+    }
+}

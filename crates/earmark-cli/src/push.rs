@@ -1,0 +1,355 @@
+//! `push`: a run's model, or a folder in Hugging Face layout, to the Hub; and the pushes a training makes on its way.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args as ClapArgs;
+use earmark_hub::{Hub, Push, Pushed, Repo};
+use tempfile::TempDir;
+
+use crate::model::HubArgs;
+use crate::{Done, error, say};
+
+const EXAMPLES: &str = "\
+Examples:
+  earmark push runs/gtzan/20260102-030405 --repo me/distilhubert-gtzan
+  earmark push ./model --repo me/model --private
+  earmark push ./model --repo someone/model --create-pr
+
+It needs a token that may write: see `earmark login`. What the Hub has already is not sent again, so a push that failed is
+simply repeated.";
+
+/// Upload a trained model to the Hugging Face Hub.
+///
+/// Of a run, that is what model/ holds, and report.html, confusion_matrix.svg, metrics.jsonl and TensorBoard's events
+/// beside it. All goes in one commit, which happens whole or not at all and is compared afterwards.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A run folder, or a folder in Hugging Face layout.
+    #[arg(value_name = "RUN|DIR")]
+    folder: PathBuf,
+
+    /// The repository, made if there is none; without an owner, yours.
+    #[arg(long, value_name = "OWNER/NAME")]
+    repo: String,
+
+    /// Make the repository private, if it has to be made.
+    #[arg(long)]
+    private: bool,
+
+    /// The branch, made if there is none [default: main].
+    #[arg(long, value_name = "BRANCH")]
+    revision: Option<String>,
+
+    /// Propose the files as a pull request.
+    #[arg(long)]
+    create_pr: bool,
+
+    /// The commit's message.
+    #[arg(long, value_name = "TEXT", default_value = "Upload by earmark")]
+    message: String,
+
+    /// Send checkpoints too.
+    #[arg(long)]
+    checkpoints: bool,
+
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Done> {
+    let hub = args.hub.open()?;
+    let revision = args.revision.as_ref().map(|revision| format!("@{revision}")).unwrap_or_default();
+    let named = Repo::model(&format!("{}{revision}", args.repo))?;
+    let repo = owned(&hub, named)?;
+    let cargo = if args.folder.join("recipe.toml").is_file() {
+        Cargo::run(&args.folder, &repo, args.checkpoints)?
+    } else {
+        Cargo::folder(&args.folder, args.checkpoints)?
+    };
+    let pushed = hub
+        .push(&Push {
+            repo,
+            files: cargo.files,
+            message: args.message.clone(),
+            private: args.private,
+            create_pr: args.create_pr,
+        })
+        .with_context(|| format!("`{}` is as it was", args.folder.display()))?;
+    tell(&pushed);
+    println!("{}", pushed.page);
+    Ok(Done::Well)
+}
+
+fn tell(pushed: &Pushed) {
+    match &pushed.commit {
+        None => say::note("the Hub has all of it already, so there was nothing to commit"),
+        Some(commit) => {
+            let (sent, short) = (pushed.sent.len(), commit.get(..8).unwrap_or(commit));
+            say::note(format_args!(
+                "commit {short}: {sent} files sent and compared, {} were there already",
+                pushed.unchanged
+            ));
+        }
+    }
+}
+
+/// The repository with its owner: the token's, where none is named.
+pub(crate) fn owned(hub: &Hub, repo: Repo) -> Result<Repo> {
+    if repo.id.as_str().contains('/') {
+        return Ok(repo);
+    }
+    let id = format!("{}/{}", hub.whoami()?.name, repo.id);
+    Ok(Repo { id: id.parse()?, ..repo })
+}
+
+/// What goes to the Hub.
+pub(crate) struct Cargo {
+    pub(crate) files: Vec<(String, PathBuf)>,
+    /// Holds what had to be written for the Hub, until it is sent.
+    _written: Option<TempDir>,
+}
+
+impl Cargo {
+    /// A folder as it is.
+    fn folder(folder: &Path, checkpoints: bool) -> Result<Cargo> {
+        if !folder.is_dir() {
+            bail!("there is no folder `{}`", folder.display());
+        }
+        if !folder.join("config.json").is_file() {
+            bail!(
+                "`{}` is neither a run (it has no recipe.toml) nor a model (it has no config.json)",
+                folder.display()
+            );
+        }
+        let mut files = Vec::new();
+        gather(folder, "", checkpoints, &mut files)?;
+        Ok(Cargo { files, _written: None })
+    }
+
+    /// A finished run's model, and what tells of its training.
+    pub(crate) fn run(run: &Path, repo: &Repo, checkpoints: bool) -> Result<Cargo> {
+        let model = run.join("model");
+        if !model.join("config.json").is_file() {
+            bail!("the run `{}` has no model yet: `earmark train --resume {0}` finishes it", run.display());
+        }
+        let mut files = Vec::new();
+        gather(&model, "", checkpoints, &mut files)?;
+        diary(run, &mut files)?;
+        if checkpoints {
+            for entry in sorted(run)? {
+                if is_checkpoint(&name_of(&entry)) {
+                    gather(&entry, &format!("{}/", name_of(&entry)), true, &mut files)?;
+                }
+            }
+        }
+        // In the run's folder the card's examples speak of the folder; on the Hub, of the repository.
+        let written = tempfile::tempdir().context("cannot write the card for the Hub")?;
+        if let Some((_, path)) = files.iter_mut().find(|(name, _)| name == "README.md") {
+            let card = fs::read_to_string(&*path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            let card = card
+                .replace("--model .\n", &format!("--model {}\n", repo.id))
+                .replace("model=\".\")", &format!("model=\"{}\")", repo.id))
+                .replace("open(\".\")", &format!("from_pretrained(\"{}\")", repo.id));
+            *path = written.path().join("README.md");
+            fs::write(&*path, card).context("cannot write the card for the Hub")?;
+        }
+        Ok(Cargo { files, _written: Some(written) })
+    }
+
+    /// A checkpoint of a run that goes on: links and copies, as the run may soon write on or clean up.
+    fn checkpoint(run: &Path, step: u64) -> Result<Cargo> {
+        let written = tempfile::tempdir_in(run).context("cannot put the checkpoint aside")?;
+        let mut files = Vec::new();
+        for name in ["config.json", "preprocessor_config.json", "model.safetensors"] {
+            let (from, to) = (run.join(format!("checkpoint-{step}")).join(name), written.path().join(name));
+            fs::hard_link(&from, &to)
+                .or_else(|_| fs::copy(&from, &to).map(drop))
+                .with_context(|| format!("cannot read `{}`", from.display()))?;
+            files.push((name.to_owned(), to));
+        }
+        let mut rest = Vec::new();
+        diary(run, &mut rest)?;
+        for (number, (name, from)) in rest.into_iter().enumerate() {
+            let to = written.path().join(format!("diary-{number}"));
+            fs::copy(&from, &to).with_context(|| format!("cannot read `{}`", from.display()))?;
+            files.push((name, to));
+        }
+        Ok(Cargo { files, _written: Some(written) })
+    }
+}
+
+/// What a run tells of its training, under the names the Trainer gives it.
+fn diary(run: &Path, files: &mut Vec<(String, PathBuf)>) -> Result<()> {
+    for name in ["report.html", "confusion_matrix.svg", "metrics.jsonl"] {
+        let path = run.join(name);
+        if path.is_file() {
+            files.push((name.to_owned(), path));
+        }
+    }
+    let events = run.join("tensorboard");
+    if events.is_dir() {
+        for path in sorted(&events)?.into_iter().filter(|path| path.is_file()) {
+            files.push((format!("runs/{}", name_of(&path)), path));
+        }
+    }
+    Ok(())
+}
+
+/// Every file below a folder that may go.
+fn gather(
+    folder: &Path,
+    prefix: &str,
+    checkpoints: bool,
+    files: &mut Vec<(String, PathBuf)>,
+) -> Result<()> {
+    for path in sorted(folder)? {
+        let name = name_of(&path);
+        let shown = format!("{prefix}{name}");
+        if path.is_dir() && is_checkpoint(&name) && !checkpoints {
+            say::note(format_args!("left out {shown}/ (--checkpoints sends it)"));
+        } else if name.starts_with('.') && name != ".gitattributes" {
+            say::note(format_args!("left out {shown}, which is hidden"));
+        } else if path.is_dir() && !path.is_symlink() {
+            gather(&path, &format!("{shown}/"), checkpoints, files)?;
+        } else if path.is_file() {
+            if is_secret(&path, &name) {
+                bail!("`{}` looks like a token or a key: nothing was sent, move it away first", path.display());
+            }
+            files.push((shown, path));
+        }
+    }
+    Ok(())
+}
+
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+    let read = || fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
+    let mut paths = read().with_context(|| format!("cannot read `{}`", folder.display()))?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn is_checkpoint(name: &str) -> bool {
+    name.strip_prefix("checkpoint-").is_some_and(|step| step.parse::<u64>().is_ok())
+}
+
+/// Whether a file is one nobody means to publish, by its name or, if it is small, by what it says.
+fn is_secret(path: &Path, name: &str) -> bool {
+    const NAMES: [&str; 6] = ["token", "stored_tokens", "credentials", "id_rsa", "id_ed25519", "netrc"];
+    let key = [".pem", ".key", ".p12"].iter().any(|end| name.ends_with(end));
+    if key || NAMES.contains(&name) {
+        return true;
+    }
+    let small = fs::metadata(path).is_ok_and(|file| file.len() < 1024);
+    let text = if small { fs::read_to_string(path).unwrap_or_default() } else { String::new() };
+    text.trim().strip_prefix("hf_").is_some_and(|rest| {
+        rest.len() >= 20 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
+}
+
+/// Pushes at every save of a training, one at a time, on a thread of their own: a save that comes while one is under way
+/// waits, and makes way for a newer one. None of them can fail the training.
+pub(crate) struct Pusher {
+    saves: Sender<u64>,
+    thread: JoinHandle<()>,
+    hub: std::sync::Arc<Hub>,
+    target: Target,
+}
+
+/// Whereto a training pushes.
+#[derive(Clone)]
+struct Target {
+    run: PathBuf,
+    repo: Repo,
+    private: bool,
+}
+
+impl Pusher {
+    /// Checks that pushing can work, before anything is trained.
+    pub(crate) fn new(hub: &HubArgs, repo: &str, private: bool) -> Result<(std::sync::Arc<Hub>, Repo, bool)> {
+        let hub = hub.open()?;
+        let account = hub.whoami().context("--push-to-hub cannot work, so nothing was trained")?;
+        if account.role.as_deref() == Some("read") {
+            bail!("--push-to-hub needs a token whose role is write, and this one's is read: `earmark login` with another");
+        }
+        let repo = owned(&hub, Repo::model(repo)?)?;
+        Ok((std::sync::Arc::new(hub), repo, private))
+    }
+
+    pub(crate) fn start((hub, repo, private): (std::sync::Arc<Hub>, Repo, bool), run: &Path) -> Pusher {
+        let (saves, waiting) = channel();
+        let target = Target { run: run.to_owned(), repo, private };
+        let thread = std::thread::spawn({
+            let (hub, target) = (std::sync::Arc::clone(&hub), target.clone());
+            move || target.push_saves(&hub, &waiting)
+        });
+        Pusher { saves, thread, hub, target }
+    }
+
+    /// A checkpoint was saved.
+    pub(crate) fn saved(&self, step: u64) {
+        // The thread ends only after this is dropped; if it has panicked, there is nobody to push.
+        let _ = self.saves.send(step);
+    }
+
+    /// Waits for the pushes under way; then the finished model is pushed, if there is one.
+    pub(crate) fn finish(self, finished: bool) {
+        let Pusher { saves, thread, hub, target } = self;
+        drop(saves);
+        if thread.join().is_err() {
+            say::warning("pushing the checkpoints broke off");
+        }
+        if !finished {
+            return;
+        }
+        say::note(format_args!("pushing the model to {}", target.repo.id));
+        let cargo = Cargo::run(&target.run, &target.repo, false);
+        match cargo.and_then(|cargo| target.push(&hub, &cargo, "End of training".to_owned())) {
+            Ok(pushed) => {
+                tell(&pushed);
+                say::note(format_args!("pushed   {}", pushed.page));
+            }
+            Err(error) => target.warn(&error),
+        }
+    }
+}
+
+impl Target {
+    fn push_saves(&self, hub: &Hub, waiting: &Receiver<u64>) {
+        while let Ok(step) = waiting.recv() {
+            let step = waiting.try_iter().last().unwrap_or(step);
+            let message = format!("Training in progress, step {step}");
+            let cargo = Cargo::checkpoint(&self.run, step);
+            if let Err(error) = cargo.and_then(|cargo| self.push(hub, &cargo, message)) {
+                self.warn(&error);
+            }
+        }
+    }
+
+    fn push(&self, hub: &Hub, cargo: &Cargo, message: String) -> Result<Pushed> {
+        let push = Push {
+            repo: self.repo.clone(),
+            files: cargo.files.clone(),
+            message,
+            private: self.private,
+            create_pr: false,
+        };
+        Ok(hub.push(&push)?)
+    }
+
+    fn warn(&self, error: &anyhow::Error) {
+        let (run, repo) = (self.run.display(), &self.repo.id);
+        say::warning(format_args!(
+            "{}; the training goes on and is saved: when it is done,\n  earmark push {run} --repo {repo}",
+            error::chain(error)
+        ));
+    }
+}

@@ -1,0 +1,278 @@
+//! `earmark data` and training on datasets that are more than folders.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
+use earmark_testkit::http::{Response, Server};
+use earmark_testkit::{noise, tone};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::Value;
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Place {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn clip(&self, name: &str, samples: Vec<f32>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        write_wav(path, &Waveform::new(samples, SampleRate::HZ_16000).unwrap(), WavFormat::Pcm16).unwrap();
+    }
+
+    fn earmark(&self, args: &str, hub: Option<&Server>) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_earmark"));
+        command.args(args.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
+        command.env("HF_HOME", self.path("cache")).env("EARMARK_DATA", self.path("data"));
+        command.env("EARMARK_CACHE", self.path("features"));
+        for variable in ["EARMARK_LOG", "EARMARK_RUNS", "HF_HUB_CACHE", "HF_TOKEN"] {
+            command.env_remove(variable);
+        }
+        match hub {
+            Some(server) => command.env("HF_ENDPOINT", server.url()).env_remove("HF_HUB_OFFLINE"),
+            None => command.env("HF_HUB_OFFLINE", "1").env_remove("HF_ENDPOINT"),
+        };
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    fn well(&self, args: &str, hub: Option<&Server>) -> String {
+        let (code, out, err) = self.earmark(args, hub);
+        assert_eq!(code, 0, "{args}: {err}");
+        out
+    }
+}
+
+/// Files of Hub datasets by their paths, with ranges; how many bytes of bodies were sent.
+fn hub(files: Vec<(&'static str, PathBuf)>) -> (Server, Arc<AtomicU64>) {
+    let sent = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&sent);
+    let server = Server::start(move |request| {
+        let Some((_, path)) = files.iter().find(|(name, _)| request.path.ends_with(name)) else {
+            return Response::new(404, "").header("X-Error-Code", "EntryNotFound");
+        };
+        let file = File::open(path).unwrap();
+        let len = file.metadata().unwrap().len();
+        let told = |response: Response| {
+            response
+                .header("ETag", format!("\"{len}\""))
+                .header("X-Repo-Commit", "0123456789abcdef0123456789abcdef01234567")
+        };
+        if request.method == "HEAD" {
+            return told(Response::new(200, "").header("Content-Length", len.to_string()));
+        }
+        let range =
+            request.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let (from, to) = match range {
+            Some((from, to)) => {
+                (from.parse().unwrap(), to.parse::<u64>().map_or(len, |to| (to + 1).min(len)))
+            }
+            None => (0, len),
+        };
+        let mut body = vec![0; (to - from) as usize];
+        file.read_exact_at(&mut body, from).unwrap();
+        count.fetch_add(to - from, Ordering::SeqCst);
+        let response = Response::new(if range.is_some() { 206 } else { 200 }, body);
+        told(response.header("Content-Range", format!("bytes {from}-{}/{len}", to - 1)))
+    });
+    (server, sent)
+}
+
+/// The first row of ESC-50's shard, with the rest of its 400 MB left where it is; then the row in the middle.
+#[test]
+fn the_first_row_of_a_large_shard_is_fetched_alone() {
+    let place = Place::new();
+    place.clip("clips/dog/000.wav", noise(500_000, 1));
+    for clip in 1..400 {
+        fs::hard_link(place.path("clips/dog/000.wav"), place.path(&format!("clips/dog/{clip:03}.wav")))
+            .unwrap();
+    }
+    place.clip("clips/hen/400.wav", noise(8000, 2));
+    let rows: String =
+        (0..400).map(|clip| format!("dog/{clip:03}.wav,dog,{},True\n", clip % 5 + 1)).collect();
+    let table = format!("file_name,category,fold,esc10\n{rows}hen/400.wav,hen,1,False\n");
+    fs::write(place.path("clips/metadata.csv"), table).unwrap();
+    place.well("data export clips -o shards", None);
+    let shard = place.path("shards/data/train-00000-of-00001.parquet");
+    assert!(fs::metadata(&shard).unwrap().len() > 400_000_000);
+
+    let (server, sent) = hub(vec![("data/train-00000-of-00002-2f1ab7b824ec751f.parquet", shard)]);
+    let out = place.well("data head esc50 --stream -n 1 --format jsonl", Some(&server));
+    let row: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&row["name"], &row["label"], &row["audio"]["samples"]),
+        (&"dog/000.wav".into(), &"dog".into(), &500_000.into())
+    );
+    let first = sent.swap(0, Ordering::SeqCst);
+    assert!(first < 5_000_000, "{first} bytes for the first row");
+    println!("{first} bytes for the first of 401 rows");
+}
+
+#[test]
+fn the_first_clip_of_an_archive_is_fetched_alone() {
+    let place = Place::new();
+    let mut tar = tar::Builder::new(GzEncoder::new(
+        File::create(place.path("dev.tar.gz")).unwrap(),
+        Compression::fast(),
+    ));
+    let mut table = String::new();
+    for clip in 0..150 {
+        place.clip("clip.wav", noise(100_000, clip));
+        tar.append_path_with_name(place.path("clip.wav"), format!("dev/{clip}.wav")).unwrap();
+        table += &format!("{clip}\t{clip}.wav\tHello.\thello\th | o\t100000\tFEMALE\n");
+    }
+    tar.into_inner().unwrap().finish().unwrap();
+    fs::write(place.path("dev.tsv"), table).unwrap();
+    assert!(fs::metadata(place.path("dev.tar.gz")).unwrap().len() > 20_000_000);
+
+    let files = vec![
+        ("data/af_za/audio/dev.tar.gz", place.path("dev.tar.gz")),
+        ("data/af_za/dev.tsv", place.path("dev.tsv")),
+    ];
+    let (server, sent) = hub(files);
+    let out =
+        place.well("data head fleurs:af_za --split validation --stream -n 1 --format jsonl", Some(&server));
+    let row: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&row["name"], &row["label"], &row["fields"]["gender"]),
+        (&"dev/0.wav".into(), &"Afrikaans".into(), &"female".into())
+    );
+    let first = sent.swap(0, Ordering::SeqCst);
+    assert!(first < 1_000_000, "{first} bytes for the first clip");
+    println!("{first} bytes for the first of 150 clips");
+
+    // Without --stream all of it comes, once, and every later command has it.
+    let stats = place.well("data stats fleurs:af_za --split validation", Some(&server));
+    assert!(stats.contains("150 clips"), "{stats}");
+    let all = sent.swap(0, Ordering::SeqCst);
+    assert!(all > 20_000_000);
+    place.well("data verify fleurs:af_za --split validation", Some(&server));
+    assert_eq!(sent.load(Ordering::SeqCst), 0);
+    place.well("data verify fleurs:af_za --split validation", None);
+}
+
+/// Twelve clips of three classes by two speakers each, and one that is no sound.
+fn small() -> Place {
+    let place = Place::new();
+    let mut rows = String::new();
+    for clip in 0..4u32 {
+        let hz = f64::from(clip * 20);
+        for (class, samples) in [
+            ("bell", tone(1500.0 + hz, 0.2, 16_000)),
+            ("rain", noise(3000, clip.into())),
+            ("siren", tone(300.0 + hz, 0.25, 16_000)),
+        ] {
+            place.clip(&format!("clips/{class}/{clip}.wav"), samples);
+            rows += &format!("{class}/{clip}.wav,{},{}\n", ["anna", "ben"][clip as usize % 2], clip % 4 + 1);
+        }
+    }
+    fs::write(place.path("clips/metadata.csv"), format!("file_name,speaker,fold\n{rows}")).unwrap();
+    place
+}
+
+#[test]
+fn a_dataset_is_counted_checked_and_written_out() {
+    let place = small();
+    let stats = place.well("data stats clips -o clips.parquet", None);
+    for word in ["bell", "33.3 %", "12 clips", "16000 Hz × 12", "0.20"] {
+        assert!(stats.contains(word), "no `{word}` in {stats}");
+    }
+    assert!(place.path("clips.parquet").exists());
+    fs::write(place.path("clips/rain/broken.wav"), "RIFF?").unwrap();
+    let (code, out, err) = place.earmark("data verify clips", None);
+    assert!(code == 0 && out.contains("12 clips") && err.contains("none of the clips"), "{out}{err}");
+    let table = fs::read_to_string(place.path("clips/metadata.csv")).unwrap();
+    fs::write(place.path("clips/metadata.csv"), format!("{table}rain/broken.wav,anna,1\n")).unwrap();
+    let (code, out, err) = place.earmark("data verify clips", None);
+    assert_eq!(code, 3);
+    assert!(
+        out.contains("13 clips: 12 whole, 0 damaged, 1 that cannot be heard")
+            && err.contains("rain/broken.wav"),
+        "{out}{err}"
+    );
+    fs::write(place.path("clips/metadata.csv"), table).unwrap();
+    fs::remove_file(place.path("clips/rain/broken.wav")).unwrap();
+
+    place.well("data export clips -o parquet", None);
+    place.well("data export clips -o folders --format folders", None);
+    assert_eq!(place.well("data stats parquet", None), place.well("data stats folders", None));
+    let (code, _, err) = place.earmark("data export clips -o folders --format folders", None);
+    assert!(code == 1 && err.contains("already exists"), "{err}");
+}
+
+const CONFIG: &str = r#"{
+    "model_type": "hubert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 4,
+    "intermediate_size": 32, "conv_dim": [16, 16, 16, 16], "conv_kernel": [10, 8, 4, 4],
+    "conv_stride": [5, 4, 4, 4], "num_feat_extract_layers": 4, "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 4, "classifier_proj_size": 16, "apply_spec_augment": false
+}"#;
+
+fn test_part(place: &Place, run: &str) -> Vec<String> {
+    let split: Value =
+        serde_json::from_slice(&fs::read(place.path(run).join("split.json")).unwrap()).unwrap();
+    let mut names: Vec<String> =
+        split["test"].as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_run_may_keep_speakers_folds_and_classes_together() {
+    let place = small();
+    fs::write(place.path("tiny.json"), CONFIG).unwrap();
+    let train = |how: &str, run: &str| {
+        place.earmark(
+            &format!("train --data clips --from-scratch tiny.json --split-by {how} --test-size 0.25 --output {run} --dry-run"),
+            None,
+        )
+    };
+    assert_eq!(train("fold:fold=3", "fold").0, 0);
+    assert_eq!(test_part(&place, "fold"), ["bell/2.wav", "rain/2.wav", "siren/2.wav"]);
+    assert_eq!(train("group:speaker", "group").0, 0);
+    let speakers: Vec<u32> = test_part(&place, "group")
+        .iter()
+        .map(|name| name[name.len() - 5..name.len() - 4].parse::<u32>().unwrap() % 2)
+        .collect();
+    assert!(speakers.len() == 6 && speakers.iter().all(|it| *it == speakers[0]), "{speakers:?}");
+    assert_eq!(train("stratified", "stratified").0, 0);
+    let classes: Vec<String> = test_part(&place, "stratified")
+        .iter()
+        .map(|name| name.split('/').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(classes, ["bell", "rain", "siren"]);
+    let recipe = fs::read_to_string(place.path("fold/recipe.toml")).unwrap();
+    assert!(recipe.contains("split_by = \"fold:fold=3\""), "{recipe}");
+    for (how, word) in [("group:artist", "artist"), ("fold:fold=9", "9"), ("published", "without a part")] {
+        let (code, _, err) = train(how, "no");
+        assert!(code == 1 && err.contains(word), "{how}: {err}");
+    }
+    assert_eq!(train("by-hand", "no").0, 2);
+}
+
+/// Trained on shards, resumed and scored: the rows are found again.
+#[test]
+fn a_run_learns_from_parquet() {
+    let place = small();
+    fs::write(place.path("tiny.json"), CONFIG).unwrap();
+    place.well("data export clips -o shards", None);
+    place.well("train --data shards --from-scratch tiny.json --test-size 0.25 --epochs 2 --batch-size 4 --output run", None);
+    let out = place.well("eval run -o scores", None);
+    assert!(out.contains("on 3 clips"), "{out}");
+    assert!(Path::new(&place.path("scores/predictions.parquet")).exists());
+    let out = place.well("eval --model run/model --data shards --split all", None);
+    assert!(out.contains("on 12 clips"), "{out}");
+}

@@ -27,7 +27,7 @@ Examples:
 /// Look at datasets: what there is, what is in them, whether it is whole; and write them out.
 ///
 /// A DATASET is a published one (NAME or NAME:CONFIG, see `earmark data list`), a folder with a sub-folder per class, a folder
-/// with metadata.csv or metadata.jsonl, or Parquet with a column of sounds.
+/// with metadata.csv or metadata.jsonl, Parquet with a column of sounds, or OWNER/NAME[:CONFIG] of such Parquet on the Hub.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -42,7 +42,7 @@ pub(crate) struct Args {
 enum What {
     /// Name the published datasets.
     List,
-    /// Say what a dataset is: its configurations, splits, classes, licence and files. Nothing is fetched.
+    /// Say what a dataset is: its configurations, splits, classes, licence and files. Of a published one nothing is fetched.
     Info(InfoArgs),
     /// Print its first clips: what is known of each, its rate and length, its first samples.
     Head(HeadArgs),
@@ -139,7 +139,7 @@ enum ExportFormat {
 pub(crate) fn run(args: &Args) -> Result<Done> {
     match &args.what {
         What::List => list(),
-        What::Info(info) => self::info(info),
+        What::Info(info) => self::info(info, &args.hub),
         What::Head(head) => self::head(head, &args.hub),
         What::Stats(stats) => self::stats(stats, &args.hub),
         What::Verify(one) => verify(one, &args.hub),
@@ -161,7 +161,7 @@ fn list() -> Result<Done> {
     Ok(Done::Well)
 }
 
-fn info(args: &InfoArgs) -> Result<Done> {
+fn info(args: &InfoArgs, hub: &HubArgs) -> Result<Done> {
     let mut out = io::stdout().lock();
     let mut line = |name: &str, text: &str| writeln!(out, "{name:<14} {text}");
     let some = |names: &[String]| {
@@ -193,9 +193,10 @@ fn info(args: &InfoArgs) -> Result<Done> {
             let files: Vec<String> = selection.files().iter().map(|file| file.place.to_string()).collect();
             line("files", &some(&files))?;
         }
-        Named::Local(path) => {
-            let dataset = AudioDataset::open(&path, args.which.label_column.as_deref())?;
-            line("dataset", &path.display().to_string())?;
+        named => {
+            // Nothing says what is in it but itself.
+            let dataset = named.open(&args.which, hub)?;
+            line("dataset", &args.dataset)?;
             line("clips", &dataset.clips.len().to_string())?;
             line("classes", &format!("{}: {}", dataset.labels.len(), some(dataset.labels.names())))?;
             let fields: Vec<String> =
@@ -400,7 +401,7 @@ fn export(args: &ExportArgs, hub: &HubArgs) -> Result<Done> {
     }
     let split = match &named {
         Named::Published(selection) => selection.split.clone(),
-        Named::Local(_) => args.one.which.split.clone().unwrap_or_else(|| "train".to_owned()),
+        _ => args.one.which.split.clone().unwrap_or_else(|| "train".to_owned()),
     };
     let bar =
         progress::bar(dataset.clips.len() as u64, "writing {bar:30} {pos}/{len} clips {per_sec} {eta} left");

@@ -1,5 +1,6 @@
 //! What the name of a dataset stands for: a published one, a folder, a file; and how its files get here.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,11 @@ pub(crate) enum Named {
     Published(Selection),
     /// A folder or a Parquet file.
     Local(PathBuf),
+    /// Parquet on the Hub, by `owner/name`.
+    Hub {
+        repo: Repo,
+        config: Option<String>,
+    },
 }
 
 impl Named {
@@ -43,11 +49,14 @@ impl Named {
         if path.exists() {
             return Ok(Named::Local(path.to_path_buf()));
         }
-        let published = Published::of_name(name.split(':').next().unwrap_or(name)).is_some();
-        if !published && (name.contains('/') || name.contains('.')) {
-            anyhow::bail!(
-                "there is no folder or file `{name}`, and no published dataset is called so (`earmark data list` names them)"
-            );
+        let (dataset, config) = match name.split_once(':') {
+            Some((dataset, config)) => (dataset, Some(config.to_owned())),
+            None => (name, None),
+        };
+        if Published::of_name(dataset).is_none() && dataset.contains('/') {
+            let repo =
+                Repo::dataset(dataset).with_context(|| format!("there is no folder or file `{name}`"))?;
+            return Ok(Named::Hub { repo, config });
         }
         Ok(Named::Published(Selection::new(name, args.split.as_deref(), args.label_column.as_deref())?))
     }
@@ -61,6 +70,14 @@ impl Named {
                 Ok(dataset)
             }
             Named::Published(selection) => open_published(selection, hub),
+            Named::Hub { repo, config } => {
+                let fetch = FromHub::new(hub)?;
+                let files = shards(&fetch.0, repo, config.as_deref(), args.split.as_deref())?;
+                let paths = files.iter().map(|file| fetch.path(file)).collect::<Result<Vec<_>, _>>();
+                let paths = paths.map_err(anyhow::Error::from_boxed)?;
+                let root = Path::new(repo.id.as_str()).file_name().unwrap_or_default();
+                Ok(AudioDataset::open_parquet(root, &paths, args.label_column.as_deref())?)
+            }
         }
     }
 
@@ -84,8 +101,57 @@ impl Named {
                 let fetch = Arc::new(FromHub::new(hub)?);
                 (selection.labels(), Clips::Stream(Box::new(selection.stream(fetch))))
             }
+            Named::Hub { repo, config } => {
+                let fetch = FromHub::new(hub)?;
+                let files = shards(&fetch.0, repo, config.as_deref(), args.split.as_deref())?;
+                let (labels, stream) =
+                    Stream::of_shards(files, args.label_column.as_deref(), Arc::new(fetch))?;
+                (labels, Clips::Stream(Box::new(stream)))
+            }
         })
     }
+}
+
+/// The Parquet files of a Hub dataset that belong to a configuration and a split, as the Hub's converter and `datasets` name
+/// them: `CONFIG/SPLIT/0000.parquet`, `CONFIG/SPLIT-00000-of-00002.parquet`, `data/SPLIT-….parquet`.
+fn shards(hub: &Hub, repo: &Repo, config: Option<&str>, split: Option<&str>) -> Result<Vec<RemoteFile>> {
+    const CONVERTED: &str = "refs/convert/parquet";
+    let id = repo.id.as_str();
+    let parquet = |repo: &Repo| -> Result<Vec<String>> {
+        Ok(hub
+            .list(repo)?
+            .into_iter()
+            .map(|file| file.path)
+            .filter(|path| path.ends_with(".parquet"))
+            .collect())
+    };
+    let mut revision = repo.revision.as_str().to_owned();
+    let mut paths = parquet(repo)?;
+    if paths.is_empty() {
+        revision = CONVERTED.to_owned();
+        paths = parquet(&Repo::dataset(&format!("{id}@{CONVERTED}"))?)
+            .with_context(|| format!("`{id}` has no Parquet files, and the Hub made none of it"))?;
+    }
+    let split = split.unwrap_or("train");
+    let of_split = |path: &String| {
+        let file = path.rsplit('/').next().unwrap_or_default();
+        let named = file.strip_prefix(split).is_some_and(|rest| rest.starts_with(['-', '.']));
+        named || path.split('/').rev().skip(1).any(|folder| folder == split)
+    };
+    let of_config =
+        |path: &String| config.is_none_or(|config| path.split('/').any(|folder| folder == config));
+    let found: Vec<&String> = paths.iter().filter(|path| of_split(path) && of_config(path)).collect();
+    let folders: BTreeSet<&str> = found.iter().filter_map(|path| Some(path.split_once('/')?.0)).collect();
+    if found.is_empty() || folders.len() > 1 {
+        let some: Vec<&str> = paths.iter().take(8).map(String::as_str).collect();
+        let which = config.map_or_else(String::new, |config| format!(" of `{config}`"));
+        let what = if found.is_empty() { "no Parquet files" } else { "more than one configuration" };
+        anyhow::bail!(
+            "`{id}` has {what} for the split `{split}`{which}: name another by --split NAME or `{id}:CONFIG`; it has {}",
+            some.join(", ")
+        );
+    }
+    Ok(found.into_iter().map(|path| RemoteFile::hub(id, &revision, path)).collect())
 }
 
 /// All of a published dataset, on this machine; a bar for each archive that is unpacked.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use clap::{ArgAction, Args as ClapArgs};
 use earmark_data::sample::SampleOptions;
-use earmark_data::{AudioDataset, Place, Selection, gtzan, sample};
+use earmark_data::{AudioDataset, Published, Selection, gtzan, sample};
 use earmark_hub::Repo;
 use earmark_models::{ModelConfig, NetworkConfig};
 use earmark_train::{
@@ -15,11 +15,12 @@ use earmark_train::{
 };
 use indicatif::ProgressBar;
 
-use crate::datasets::{self, data_folder};
+use crate::datasets::{self, DatasetArgs, Named, data_folder};
 use crate::device::DeviceArgs;
 use crate::hearing::HearingArgs;
 use crate::model::HubArgs;
 use crate::progress::{bar, style};
+use crate::push::Pusher;
 use crate::{Done, say, table};
 
 const EXAMPLES: &str = "\
@@ -102,6 +103,14 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     hub: HubArgs,
+
+    /// Push to this repository at every save, and the model with its card at the end; without an owner, to yours.
+    #[arg(long, value_name = "OWNER/NAME", help_heading = "Hub")]
+    push_to_hub: Option<String>,
+
+    /// Make that repository private, if it has to be made.
+    #[arg(long, requires = "push_to_hub", help_heading = "Hub")]
+    hub_private: bool,
 }
 
 /// The recipe's numbers; a flag that is not given keeps the recipe's own.
@@ -186,6 +195,9 @@ impl Numbers {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
+    // First of all: hours of training should not end at a token that may not write.
+    let target = args.push_to_hub.as_ref().filter(|_| !args.dry_run);
+    let target = target.map(|repo| Pusher::new(&args.hub, repo, args.hub_private)).transpose()?;
     let (device, device_name) = args.device.open()?;
     let job = match &args.resume {
         Some(run) => resumed(run.as_deref(), &args.numbers, device, &args.hub)?,
@@ -196,7 +208,13 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     say::note(format_args!("recipe   {model} on {dataset} -> {}", job.output.display()));
 
     let screen = Screen::new();
-    let watch = |event: &Event<'_>| screen.show(event);
+    let pusher = target.map(|target| Pusher::start(target, &job.output));
+    let watch = |event: &Event<'_>| {
+        screen.show(event);
+        if let (Event::Epoch(epoch), Some(pusher)) = (event, &pusher) {
+            pusher.saved(epoch.record.step);
+        }
+    };
     if args.dry_run {
         let plan = earmark_train::plan(&job, &watch)?;
         screen.close();
@@ -222,6 +240,9 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     }
     let outcome = earmark_train::train(&job, &watch, &stop);
     screen.close();
+    if let Some(pusher) = pusher {
+        pusher.finish(matches!(outcome, Ok(Outcome::Finished(_))));
+    }
     match outcome? {
         Outcome::Finished(finished) => {
             print_finished(&job, &finished);
@@ -291,7 +312,8 @@ fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str) -> Result
     }
     if !matches!(named, Some("sample" | "gtzan")) {
         let model = recipe.model.rsplit(['/', ':']).find(|part| !part.is_empty()).unwrap_or("model");
-        recipe.name = format!("{}-{}", model.trim_end_matches(".json"), dataset.name.replace(':', "-"));
+        recipe.name =
+            format!("{}-{}", model.trim_end_matches(".json"), dataset.name.replace([':', '/'], "-"));
     }
     let output = args.output.clone().unwrap_or_else(|| new_run(&runs_folder().join(&recipe.name)));
     Ok(Job { recipe, dataset, start, device, output, card, base_model, cache: Cache::of_user() })
@@ -334,15 +356,27 @@ pub(crate) fn open_data(recipe: &Recipe, hub: &HubArgs) -> Result<AudioDataset> 
     let label = (!recipe.label_column.is_empty()).then_some(recipe.label_column.as_str());
     Ok(match recipe.dataset.as_str() {
         "gtzan" => gtzan::open(&recipe.data)?,
-        name if name.contains(':') && !Path::new(&recipe.data).join("metadata.csv").exists() => {
-            open_published(name, label, hub)?.0
-        }
+        name if is_named(name) => open_published(name, label, hub)?.0,
         _ => AudioDataset::open(&recipe.data, label)?,
     })
 }
 
+/// Whether a run's dataset is a published one, or one of the Hub's, and no folder.
+fn is_named(dataset: &str) -> bool {
+    let published = dataset.split_once(':').is_some_and(|(name, _)| Published::of_name(name).is_some());
+    published || dataset.contains('/')
+}
+
 /// A published dataset: its first split to learn from, and the next to be judged by where there is one.
 fn open_published(name: &str, label: Option<&str>, hub: &HubArgs) -> Result<(AudioDataset, CardDataset)> {
+    let args = DatasetArgs { split: None, label_column: label.map(str::to_owned) };
+    if let named @ Named::Hub { repo, config } = &Named::new(name, &args)? {
+        let mut dataset = named.open(&args, hub)?;
+        dataset.name = name.to_owned();
+        let (id, config) = (repo.id.as_str().to_owned(), config.clone());
+        let card = CardDataset { name: id.clone(), id, config, split: Some("train".to_owned()) };
+        return Ok((dataset, card));
+    }
     let train = Selection::new(name, None, label)?;
     let mut dataset = datasets::open_published(&train, hub)?;
     if let [_, validation, ..] = train.dataset.splits(&train.config) {
@@ -350,13 +384,9 @@ fn open_published(name: &str, label: Option<&str>, hub: &HubArgs) -> Result<(Aud
         let other = datasets::open_published(&validation, hub)?;
         dataset = dataset.with_held_out(&train.split, other, &validation.split);
     }
-    let id = match train.files().into_iter().next().map(|file| file.place) {
-        Some(Place::Hub { repo, .. }) => repo.to_owned(),
-        _ => dataset.about.home.clone().unwrap_or_default().replace("https://huggingface.co/datasets/", ""),
-    };
     let card = CardDataset {
         name: train.dataset.name().to_owned(),
-        id,
+        id: train.dataset.repo().to_owned(),
         config: Some(train.config.clone()),
         split: Some(train.split),
     };

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
 use earmark_testkit::http::{Response, Server};
+use earmark_testkit::hub::LoopbackHub;
 use earmark_testkit::{noise, tone};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -212,6 +213,41 @@ fn a_dataset_is_counted_checked_and_written_out() {
     assert_eq!(place.well("data stats parquet", None), place.well("data stats folders", None));
     let (code, _, err) = place.earmark("data export clips -o folders --format folders", None);
     assert!(code == 1 && err.contains("already exists"), "{err}");
+}
+
+/// Parquet on the Hub by its id alone, as a stream, as a whole and to learn from.
+#[test]
+fn parquet_on_the_hub_is_a_dataset() {
+    let place = small();
+    place.well("data export clips -o shards", None);
+    let shard = fs::read(place.path("shards/data/train-00000-of-00001.parquet")).unwrap();
+    let hub = LoopbackHub::start();
+    let files: [(&str, &[u8]); 3] = [
+        ("README.md", b"card"),
+        ("night/train-00000-of-00001.parquet", &shard),
+        ("day/train-00000-of-00001.parquet", &shard),
+    ];
+    hub.add("datasets/me/sounds", "main", &files);
+    hub.add("datasets/me/none", "main", &[("README.md", b"card")]);
+    let server = hub.server();
+    let head = place.well("data head me/sounds:night --stream -n 3 --format jsonl", Some(server));
+    assert_eq!(head.lines().count(), 3);
+    assert!(head.contains("\"speaker\":\"anna\""), "{head}");
+    assert!(place.well("data stats me/sounds:day", Some(server)).contains("12 clips"));
+    let said = |args: &str| place.earmark(args, Some(server)).2;
+    assert!(said("data head me/sounds").contains("more than one configuration"));
+    assert!(
+        said("data head me/sounds:night --split test")
+            .contains("no Parquet files for the split `test` of `night`")
+    );
+    assert!(said("data head me/none").contains("me/none"));
+
+    fs::write(place.path("tiny.json"), CONFIG).unwrap();
+    let train =
+        "train --dataset me/sounds:night --from-scratch tiny.json --test-size 0.25 --epochs 1 --output run";
+    place.well(train, Some(server));
+    // What it learned from is in the cache.
+    assert!(place.well("eval run", None).contains("on 3 clips"));
 }
 
 const CONFIG: &str = r#"{

@@ -18,6 +18,18 @@ const LABEL_COLUMNS: &[&str] =
     &["label", "labels", "class", "category", "genre", "intent_class", "language", "lang_id"];
 
 impl AudioDataset {
+    /// Opens Parquet files with a column of sounds as one dataset.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_parquet(
+        root: impl AsRef<Path>,
+        files: &[PathBuf],
+        label: Option<&str>,
+    ) -> Result<AudioDataset, Error> {
+        open_shards(root.as_ref(), files, label)
+    }
+
     /// Opens a folder, whatever its layout:
     ///
     /// - `metadata.csv` or `metadata.jsonl` with a column `file_name`, as the Hub's `audiofolder` has it, clips in byte order of
@@ -61,42 +73,16 @@ impl AudioDataset {
     }
 }
 
-/// All rows of some shards, whose classes are those that the first one names, or else the sorted values of the column.
+/// All rows of some shards.
 fn open_shards(root: &Path, files: &[PathBuf], label: Option<&str>) -> Result<AudioDataset, Error> {
     let failed = |kind| Task::Open(root.to_path_buf()).failed(kind);
     let shards = files.iter().map(|path| Shard::open(path)).collect::<Result<Vec<_>, _>>()?;
-    let first = &shards[0];
-    let columns: Vec<String> = first.columns().into_iter().map(str::to_owned).collect();
-    let column = match label {
-        Some(label) => label.to_owned(),
-        None => choose(&columns, &first.classes().keys().cloned().collect::<Vec<_>>()).map_err(failed)?,
-    };
-    let names = match first.classes().get(&column) {
-        Some(names) => names.clone(),
-        None => {
-            let mut values = Vec::new();
-            for shard in &shards {
-                for (_, _, fields) in shard.table(None)? {
-                    let value = fields.get(&column).ok_or_else(|| {
-                        failed(ErrorKind::NoColumn { column: column.clone(), columns: columns.clone() })
-                    })?;
-                    if !value.is_null() {
-                        values.push(text(value));
-                    }
-                }
-            }
-            values.sort();
-            values.dedup();
-            values
-        }
-    };
-    let set = LabelSet::from_names(names).map_err(|error| failed(ErrorKind::Broken(error.to_string())))?;
-    let labels = Labels { column, set: set.clone(), in_part: false };
+    let labels = labels_of(&shards, label).map_err(failed)?;
     let mut dataset = AudioDataset {
         name: root.file_stem().map_or_else(|| "parquet".into(), |name| name.to_string_lossy().into_owned()),
         root: root.to_path_buf(),
         clips: Vec::new(),
-        labels: set,
+        labels: labels.set.clone(),
         about: About::default(),
         skipped: Vec::new(),
     };
@@ -107,6 +93,34 @@ fn open_shards(root: &Path, files: &[PathBuf], label: Option<&str>) -> Result<Au
         return Err(failed(ErrorKind::Broken("it has no rows".to_owned())));
     }
     Ok(dataset)
+}
+
+/// The classes that the first of some shards names, or else the sorted values of the column in all of them.
+pub(crate) fn labels_of(shards: &[Shard], label: Option<&str>) -> Result<Labels, ErrorKind> {
+    let Some(first) = shards.first() else { return Err(ErrorKind::Broken("there are no shards".to_owned())) };
+    let columns: Vec<String> = first.columns().into_iter().map(str::to_owned).collect();
+    let column = match label {
+        Some(label) => label.to_owned(),
+        None => choose(&columns, &first.classes().keys().cloned().collect::<Vec<_>>())?,
+    };
+    let names = match first.classes().get(&column) {
+        Some(names) => names.clone(),
+        None => {
+            let mut values = BTreeSet::new();
+            for shard in shards {
+                for (_, _, fields) in shard.table(None).map_err(|error| error.kind)? {
+                    let missing = || ErrorKind::NoColumn { column: column.clone(), columns: columns.clone() };
+                    let value = fields.get(&column).ok_or_else(missing)?;
+                    if !value.is_null() {
+                        values.insert(text(value));
+                    }
+                }
+            }
+            values.into_iter().collect()
+        }
+    };
+    let set = LabelSet::from_names(names).map_err(|error| ErrorKind::Broken(error.to_string()))?;
+    Ok(Labels { column, set, in_part: false })
 }
 
 /// The column of classes, if nobody names it.

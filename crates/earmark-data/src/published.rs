@@ -57,9 +57,9 @@ pub enum Place {
     /// In a dataset on the Hugging Face Hub.
     Hub {
         /// `owner/name`.
-        repo: &'static str,
+        repo: String,
         /// A commit, or a branch.
-        revision: &'static str,
+        revision: String,
         /// The file.
         path: String,
     },
@@ -77,8 +77,10 @@ impl fmt::Display for Place {
 }
 
 impl RemoteFile {
-    pub(crate) fn hub(repo: &'static str, revision: &'static str, path: impl Into<String>) -> RemoteFile {
-        RemoteFile { place: Place::Hub { repo, revision, path: path.into() }, sha256: None }
+    /// A file of a dataset on the Hub.
+    pub fn hub(repo: &str, revision: &str, path: impl Into<String>) -> RemoteFile {
+        let place = Place::Hub { repo: repo.to_owned(), revision: revision.to_owned(), path: path.into() };
+        RemoteFile { place, sha256: None }
     }
 
     pub(crate) fn web(url: String) -> RemoteFile {
@@ -171,8 +173,21 @@ impl Published {
     /// The dataset of that name; `speech_commands` and `PolyAI/minds14` are understood as well.
     pub fn of_name(name: &str) -> Option<Published> {
         let plain = |name: &str| name.to_lowercase().replace(['-', '_'], "");
-        let (name, last) = (plain(name), plain(name.rsplit('/').next().unwrap_or(name)));
-        Published::ALL.into_iter().find(|dataset| [&name, &last].contains(&&plain(dataset.name())))
+        let known = |dataset: &Published| {
+            plain(dataset.name()) == plain(name) || dataset.repo().eq_ignore_ascii_case(name)
+        };
+        Published::ALL.into_iter().find(known)
+    }
+
+    /// What the Hub calls it.
+    pub fn repo(self) -> &'static str {
+        match self {
+            Published::Minds14 => minds14::REPO,
+            Published::SpeechCommands => "google/speech_commands",
+            Published::Fleurs => fleurs::REPO,
+            Published::Esc50 => esc50::REPO,
+            Published::Gtzan => gtzan::REPO,
+        }
     }
 
     /// What its makers say.

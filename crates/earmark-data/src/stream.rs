@@ -6,12 +6,13 @@ use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use earmark_labels::LabelId;
+use earmark_labels::{LabelId, LabelSet};
 use serde::{Deserialize, Serialize};
 
 use crate::archive;
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::Example;
+use crate::local::labels_of;
 use crate::published::{Archive, Fetch, Likes, RemoteFile, Selection};
 use crate::read_at::Sequential;
 use crate::rng::Pcg64;
@@ -60,6 +61,39 @@ enum OpenPart {
 impl Stream {
     pub(crate) fn new(parts: VecDeque<Part>, fetch: Arc<dyn Fetch>) -> Stream {
         Stream { parts, fetch, open: None, position: Position::default() }
+    }
+
+    /// The clips of Parquet files with a column of sounds, and their classes: those that the first file names, else the values of
+    /// the column, for which that column of every file is read.
+    ///
+    /// # Errors
+    /// When a file cannot be had, or has no such column.
+    pub fn of_shards(
+        files: Vec<RemoteFile>,
+        label: Option<&str>,
+        fetch: Arc<dyn Fetch>,
+    ) -> Result<(LabelSet, Stream), Error> {
+        let open = |file: &RemoteFile| {
+            let name = file.place.to_string();
+            let opened = fetch.open(file).map_err(|source| {
+                Task::Open(name.clone().into()).failed(ErrorKind::Fetch { file: name.clone(), source })
+            })?;
+            Shard::over(opened, &name)
+        };
+        let mut shards = Vec::new();
+        for file in &files {
+            shards.push(open(file)?);
+            // The first one says it all.
+            if shards[0].classes().keys().any(|column| label.is_none_or(|label| label == column)) {
+                break;
+            }
+        }
+        let labels = labels_of(&shards, label);
+        let name = files.first().map(|file| file.place.to_string()).unwrap_or_default();
+        let labels = labels.map_err(|kind| Task::Open(name.into()).failed(kind))?;
+        let part = |file| Part::Shard { file, labels: labels.clone(), keep: None };
+        let parts = files.into_iter().map(part).collect();
+        Ok((labels.set, Stream::new(parts, fetch)))
     }
 
     /// Where it stands: [`resume`](Self::resume) of a new stream of the same selection goes on here.

@@ -45,14 +45,19 @@ def main():
                 assert row[key] == value or key == "label", (key, row[key], value)
         print(f"{len(ours)} rows of Parquet: names, labels, fields as written")
 
-        folders = load_dataset(str(work / "folders"), split="train", cache_dir=cache)
-        classes = folders.features["label"].names
-        folders = folders.cast_column("audio", Audio(decode=False))
-        assert len(folders) == len(ours) and classes == names, (len(folders), classes)
-        by_class = {name: sum(our["label"] == name for our in ours) for name in names}
-        for number, name in enumerate(classes):
-            assert sum(label == number for label in folders["label"]) == by_class[name]
-        print(f"{len(ours)} files in {len(classes)} class folders")
+        try:
+            import torchcodec  # noqa: F401
+        except (ImportError, RuntimeError):
+            print("not checked: class folders, which `datasets` opens only with torchcodec and FFmpeg's libraries")
+        else:
+            folders = load_dataset(str(work / "folders"), split="train", cache_dir=cache)
+            classes = folders.features["label"].names
+            folders = folders.cast_column("audio", Audio(decode=False))
+            assert len(folders) == len(ours) and classes == names, (len(folders), classes)
+            by_class = {name: sum(our["label"] == name for our in ours) for name in names}
+            for number, name in enumerate(classes):
+                assert sum(label == number for label in folders["label"]) == by_class[name]
+            print(f"{len(ours)} files in {len(classes)} class folders")
 
         # And back: the rows of a shard that `datasets` writes, with its own class labels.
         written = work / "theirs"

@@ -13,6 +13,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use crate::error::ErrorKind;
 use crate::repo::{FileName, Repo, Revision, is_commit};
@@ -157,20 +158,28 @@ impl RepoCache {
         lock.inspect_err(|error| tracing::debug!(path = %path.display(), %error, "no lock")).ok()
     }
 
-    /// An empty file beside the blob, to become it by [`Incomplete::publish`].
-    pub(crate) fn incomplete(&self, etag: &Etag) -> Result<Incomplete, ErrorKind> {
+    /// A file beside the blob, to become it by [`Incomplete::publish`].
+    ///
+    /// With the lock, and where a checksum will tell whether the halves fit, it is the one an interrupted download left,
+    /// perhaps one that was killed; else an empty one that no other download shares, even where locks do not work.
+    pub(crate) fn incomplete(&self, etag: &Etag, locked: bool) -> Result<Incomplete, ErrorKind> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let blob = self.blob(etag);
-        // No two downloads share a file, even where locks do not work.
-        let unique = format!(
-            "{}.{}-{}.incomplete",
-            etag.0,
-            std::process::id(),
-            COUNTER.fetch_add(1, Ordering::Relaxed)
-        );
-        let path = blob.with_file_name(unique);
-        let file = make_parent(&path).and_then(|()| File::create(&path)).map_err(|e| io_error(&path, e))?;
-        Ok(Incomplete { file, path, blob })
+        let resumes = locked && etag.sha256().is_some();
+        let name = if resumes {
+            format!("{}.incomplete", etag.0)
+        } else {
+            let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+            format!("{}.{}-{count}.incomplete", etag.0, std::process::id())
+        };
+        let path = blob.with_file_name(name);
+        let open = || {
+            make_parent(&path)?;
+            sweep(path.parent().unwrap_or(&self.root));
+            File::options().create(true).truncate(!resumes).read(true).write(true).open(&path)
+        };
+        let file = open().map_err(|e| io_error(&path, e))?;
+        Ok(Incomplete { file, path, blob, resumes, kept: false })
     }
 
     /// Makes the blob appear as the file of that commit.
@@ -208,14 +217,36 @@ fn link_blob(blob: &Path, pointer: &Path, _file: FileName<'_>) -> io::Result<()>
     fs::hard_link(blob, pointer).or_else(|_| fs::copy(blob, pointer).map(drop))
 }
 
-/// A download on its way to become a blob; removed unless it does.
+/// How long what an interrupted download left waits to be taken up.
+const STALE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Removes what nobody came back for.
+fn sweep(blobs: &Path) {
+    for entry in fs::read_dir(blobs).into_iter().flatten().flatten() {
+        let old = || entry.metadata()?.modified()?.elapsed().map_err(io::Error::other);
+        let incomplete = entry.file_name().to_string_lossy().ends_with(".incomplete");
+        if incomplete && old().is_ok_and(|age| age > STALE) {
+            // Somebody else may have been quicker.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// A download on its way to become a blob; removed unless it does, or is kept to be taken up later.
 pub(crate) struct Incomplete {
     pub(crate) file: File,
     pub(crate) path: PathBuf,
     blob: PathBuf,
+    resumes: bool,
+    kept: bool,
 }
 
 impl Incomplete {
+    /// Leaves what there is for the next download, if it could take it up.
+    pub(crate) fn keep(&mut self) {
+        self.kept = self.resumes && self.file.metadata().is_ok_and(|file| file.len() > 0);
+    }
+
     /// Moves the file to where the blob belongs. To be called on verified bytes only.
     pub(crate) fn publish(self) -> Result<(), ErrorKind> {
         // Without this, a power cut can leave the new name on an empty file.
@@ -226,6 +257,9 @@ impl Incomplete {
 
 impl Drop for Incomplete {
     fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
         // After `publish` it is gone already.
         let _ = fs::remove_file(&self.path);
     }

@@ -342,6 +342,14 @@ impl ErrorKind {
         }
     }
 
+    /// Whether what came before a failure is worth going on from: the network failed, not the bytes or the disk.
+    pub(crate) fn spares_the_download(&self) -> bool {
+        matches!(
+            self,
+            ErrorKind::Interrupted { .. } | ErrorKind::Unreachable { .. } | ErrorKind::Status { .. }
+        )
+    }
+
     /// Whether the file, rather than its repository or revision, is what is missing.
     pub(crate) fn is_missing_file(&self) -> bool {
         matches!(self, ErrorKind::NotFound { what: Missing::File | Missing::Unknown, .. })

@@ -148,10 +148,14 @@ impl Hub {
         if fits(&cache.pointer(&remote.commit, file)) {
             return Ok(Cached { commit: remote.commit.clone(), path: cache.pointer(&remote.commit, file) });
         }
-        let _lock = cache.lock(&remote.etag);
+        let lock = cache.lock(&remote.etag);
         if !fits(&cache.blob(&remote.etag)) {
-            let mut incomplete = cache.incomplete(&remote.etag)?;
-            transport.download(target, file, remote, &mut incomplete, self.progress.as_deref())?;
+            let mut incomplete = cache.incomplete(&remote.etag, lock.is_some())?;
+            let done = transport.download(target, file, remote, &mut incomplete, self.progress.as_deref());
+            if done.as_ref().is_err_and(ErrorKind::spares_the_download) {
+                incomplete.keep();
+            }
+            done?;
             incomplete.publish()?;
         }
         cache.link(&remote.commit, file, &remote.etag)

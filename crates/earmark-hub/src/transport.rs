@@ -308,7 +308,18 @@ impl Transport {
         let progress = Finish(progress);
         let mut tries = Tries::new(self, self.retries);
         let mut body = Body { into, hasher: Sha256::new(), received: 0, window: self.timeout };
+        body.take_up(remote.size)?;
         progress.started(file.as_str(), remote.size);
+        if body.received > 0 {
+            progress.advanced(body.received);
+        }
+        if body.received > 0 && remote.size == Some(body.received) {
+            // Killed between the last byte and the rename; there is no range left to ask for.
+            match body.verify(body.received, remote.etag.sha256()) {
+                Ok(()) => return Ok(()),
+                Err(_) => body.start_over()?,
+            }
+        }
         loop {
             match self.try_download(target, file, remote, &mut body, &progress) {
                 Ok(()) => return Ok(()),
@@ -512,6 +523,24 @@ impl Body<'_> {
             self.into.file.write_all(&buffer[..n]).map_err(|e| Failure::last(io_error(path, e)))?;
             progress.advanced(n as u64);
         }
+    }
+
+    /// Goes on from what an interrupted download left: its bytes are hashed again, as they may be anybody's.
+    fn take_up(&mut self, size: Option<u64>) -> Result<(), ErrorKind> {
+        let path = &self.into.path;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let n = self.into.file.read(&mut buffer).map_err(|e| io_error(path, e))?;
+            if n == 0 {
+                break;
+            }
+            self.hasher.update(&buffer[..n]);
+            self.received += n as u64;
+        }
+        if size.is_some_and(|size| self.received > size) {
+            self.start_over()?;
+        }
+        Ok(())
     }
 
     fn verify(&self, expected: u64, sha256: Option<&str>) -> Result<(), Failure> {

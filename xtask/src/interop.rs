@@ -21,16 +21,20 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let python = Python::choose(interpreter)?;
     python::run(Command::new("cargo").args(["build", "--release", "--package", "earmark-cli"]))?;
     let earmark = python::target()?.join(format!("release/earmark{EXE_SUFFIX}"));
+    let example = ["build", "--release", "--package", "earmark-testkit", "--example", "hub"];
+    python::run(Command::new("cargo").args(example))?;
+    let hub = python::target()?.join(format!("release/examples/hub{EXE_SUFFIX}"));
     let work = python::target()?.join("interop");
     fs::create_dir_all(&work).with_context(|| format!("failed to make `{}`", work.display()))?;
 
     let (run, clips) = (work.join("run"), work.join("reference/data"));
-    let checks: [(&str, Vec<PathBuf>); 5] = [
+    let checks: [(&str, Vec<PathBuf>); 6] = [
         ("trainer_parity.py", vec![work]), // First: it trains what the others read.
         ("export_loads.py", vec![run.join("model"), clips.clone()]),
         ("datasets_read.py", vec![clips]),
         ("model_card_reads.py", vec![run.join("model/README.md")]),
-        ("tensorboard_reads.py", vec![run]),
+        ("tensorboard_reads.py", vec![run.clone()]),
+        ("hub_roundtrip.py", vec![hub, run]),
     ];
     let mut failed = Vec::new();
     for (script, paths) in &checks {

@@ -19,8 +19,10 @@ mod inspect;
 mod job;
 mod journal;
 mod listen;
+mod login;
 mod model;
 mod progress;
+mod push;
 mod rows;
 mod say;
 mod shell;
@@ -73,11 +75,15 @@ enum Command {
     Train(Box<train::Args>),
     Eval(eval::Args),
     Data(data::Args),
+    Push(push::Args),
     Decode(decode::Args),
     Embed(embed::Args),
     Inspect(inspect::Args),
     Features(features::Args),
     Bench(bench::Args),
+    Login(login::Login),
+    Whoami(login::Whoami),
+    Logout(login::Logout),
     Completions(shell::Completions),
     Man(shell::Man),
 }
@@ -108,11 +114,15 @@ fn main() -> ExitCode {
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Data(args) => data::run(&args),
+        Command::Push(args) => push::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Bench(args) => bench::run(&args, cli.threads),
+        Command::Login(args) => login::login(&args),
+        Command::Whoami(args) => login::whoami(&args),
+        Command::Logout(args) => login::logout(&args),
         Command::Completions(args) => shell::completions(&args, &mut Cli::command()),
         Command::Man(args) => shell::man(&args, Cli::command()),
     };

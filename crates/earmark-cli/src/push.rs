@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args as ClapArgs;
-use earmark_hub::{Hub, Push, Pushed, Repo};
+use earmark_hub::{ErrorKind, Hub, Push, Pushed, Repo};
 use tempfile::TempDir;
 
 use crate::model::HubArgs;
@@ -19,8 +20,8 @@ Examples:
   earmark push ./model --repo me/model --private
   earmark push ./model --repo someone/model --create-pr
 
-It needs a token that may write: see `earmark login`. What the Hub has already is not sent again, so a push that failed is
-simply repeated.";
+It needs a token that may write: see `earmark login`. A push that failed is simply repeated: what the
+Hub has already is not sent again.";
 
 /// Upload a trained model to the Hugging Face Hub.
 ///
@@ -71,15 +72,20 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     } else {
         Cargo::folder(&args.folder, args.checkpoints)?
     };
-    let pushed = hub
-        .push(&Push {
-            repo,
-            files: cargo.files,
-            message: args.message.clone(),
-            private: args.private,
-            create_pr: args.create_pr,
-        })
-        .with_context(|| format!("`{}` is as it was", args.folder.display()))?;
+    let push = Push {
+        repo,
+        files: cargo.files,
+        message: args.message.clone(),
+        private: args.private,
+        create_pr: args.create_pr,
+    };
+    let pushed = hub.push(&push).inspect_err(|error| {
+        if !matches!(*error.kind, ErrorKind::NoToken | ErrorKind::OfflinePush | ErrorKind::LocalFile { .. }) {
+            say::note(
+                "not pushed; once the cause is gone, repeat the command: what arrived is not sent twice",
+            );
+        }
+    })?;
     tell(&pushed);
     println!("{}", pushed.page);
     Ok(Done::Well)
@@ -150,11 +156,12 @@ impl Cargo {
         // In the run's folder the card's examples speak of the folder; on the Hub, of the repository.
         let written = tempfile::tempdir().context("cannot write the card for the Hub")?;
         if let Some((_, path)) = files.iter_mut().find(|(name, _)| name == "README.md") {
-            let card = fs::read_to_string(&*path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            let card =
+                fs::read_to_string(&*path).with_context(|| format!("cannot read `{}`", path.display()))?;
             let card = card
                 .replace("--model .\n", &format!("--model {}\n", repo.id))
                 .replace("model=\".\")", &format!("model=\"{}\")", repo.id))
-                .replace("open(\".\")", &format!("from_pretrained(\"{}\")", repo.id));
+                .replace("from_pretrained(\".\")", &format!("from_pretrained(\"{}\")", repo.id));
             *path = written.path().join("README.md");
             fs::write(&*path, card).context("cannot write the card for the Hub")?;
         }
@@ -201,12 +208,7 @@ fn diary(run: &Path, files: &mut Vec<(String, PathBuf)>) -> Result<()> {
 }
 
 /// Every file below a folder that may go.
-fn gather(
-    folder: &Path,
-    prefix: &str,
-    checkpoints: bool,
-    files: &mut Vec<(String, PathBuf)>,
-) -> Result<()> {
+fn gather(folder: &Path, prefix: &str, checkpoints: bool, files: &mut Vec<(String, PathBuf)>) -> Result<()> {
     for path in sorted(folder)? {
         let name = name_of(&path);
         let shown = format!("{prefix}{name}");
@@ -218,7 +220,10 @@ fn gather(
             gather(&path, &format!("{shown}/"), checkpoints, files)?;
         } else if path.is_file() {
             if is_secret(&path, &name) {
-                bail!("`{}` looks like a token or a key: nothing was sent, move it away first", path.display());
+                bail!(
+                    "`{}` looks like a token or a key: nothing was sent, move it away first",
+                    path.display()
+                );
             }
             files.push((shown, path));
         }
@@ -260,8 +265,15 @@ fn is_secret(path: &Path, name: &str) -> bool {
 pub(crate) struct Pusher {
     saves: Sender<u64>,
     thread: JoinHandle<()>,
-    hub: std::sync::Arc<Hub>,
+    hub: Arc<Hub>,
     target: Target,
+}
+
+/// A Hub and a repository that can be pushed to.
+pub(crate) struct Checked {
+    hub: Arc<Hub>,
+    repo: Repo,
+    private: bool,
 }
 
 /// Whereto a training pushes.
@@ -274,21 +286,24 @@ struct Target {
 
 impl Pusher {
     /// Checks that pushing can work, before anything is trained.
-    pub(crate) fn new(hub: &HubArgs, repo: &str, private: bool) -> Result<(std::sync::Arc<Hub>, Repo, bool)> {
+    pub(crate) fn check(hub: &HubArgs, repo: &str, private: bool) -> Result<Checked> {
         let hub = hub.open()?;
         let account = hub.whoami().context("--push-to-hub cannot work, so nothing was trained")?;
         if account.role.as_deref() == Some("read") {
-            bail!("--push-to-hub needs a token whose role is write, and this one's is read: `earmark login` with another");
+            bail!(
+                "--push-to-hub needs a token whose role is write, and this one's is read: `earmark login` with another"
+            );
         }
         let repo = owned(&hub, Repo::model(repo)?)?;
-        Ok((std::sync::Arc::new(hub), repo, private))
+        Ok(Checked { hub: Arc::new(hub), repo, private })
     }
 
-    pub(crate) fn start((hub, repo, private): (std::sync::Arc<Hub>, Repo, bool), run: &Path) -> Pusher {
+    pub(crate) fn start(checked: Checked, run: &Path) -> Pusher {
+        let Checked { hub, repo, private } = checked;
         let (saves, waiting) = channel();
         let target = Target { run: run.to_owned(), repo, private };
         let thread = std::thread::spawn({
-            let (hub, target) = (std::sync::Arc::clone(&hub), target.clone());
+            let (hub, target) = (Arc::clone(&hub), target.clone());
             move || target.push_saves(&hub, &waiting)
         });
         Pusher { saves, thread, hub, target }

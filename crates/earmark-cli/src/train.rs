@@ -197,7 +197,7 @@ impl Numbers {
 pub(crate) fn run(args: &Args) -> Result<Done> {
     // First of all: hours of training should not end at a token that may not write.
     let target = args.push_to_hub.as_ref().filter(|_| !args.dry_run);
-    let target = target.map(|repo| Pusher::new(&args.hub, repo, args.hub_private)).transpose()?;
+    let target = target.map(|repo| Pusher::check(&args.hub, repo, args.hub_private)).transpose()?;
     let (device, device_name) = args.device.open()?;
     let job = match &args.resume {
         Some(run) => resumed(run.as_deref(), &args.numbers, device, &args.hub)?,

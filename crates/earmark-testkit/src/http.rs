@@ -57,6 +57,8 @@ pub struct Response {
     pub cut_at: Option<usize>,
     /// Say nothing until the server stops.
     pub silent: bool,
+    /// After the body, keep the connection until the client ends it.
+    pub hang: bool,
     /// Send the body a byte at a time, with this pause before each.
     pub drip: Option<Duration>,
 }
@@ -64,7 +66,15 @@ pub struct Response {
 impl Response {
     /// An answer without headers of its own.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Response {
-        Response { status, headers: Vec::new(), body: body.into(), cut_at: None, silent: false, drip: None }
+        Response {
+            status,
+            headers: Vec::new(),
+            body: body.into(),
+            cut_at: None,
+            silent: false,
+            hang: false,
+            drip: None,
+        }
     }
 
     /// With this header, in place of another of that name.
@@ -214,7 +224,9 @@ impl Shared {
                 }
             }
         }
-        let _ = stream.shutdown(std::net::Shutdown::Write);
+        if !response.hang {
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+        }
         // Closing with unread bytes would reset the connection and could take the answer with it.
         let _ = stream.read(&mut [0; 1]);
     }

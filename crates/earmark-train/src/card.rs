@@ -121,6 +121,11 @@ impl ModelCard {
             "\n## How to use\n\n\
              With [earmark](https://github.com/earmark-audio/earmark), no Python needed:\n\n\
              ```sh\nearmark classify clip.wav --model {model}\n```\n\n\
+             From Rust:\n\n\
+             ```rust,no_run\nuse earmark::prelude::*;\n\n\
+             let classifier = AudioClassifier::from_pretrained(\"{model}\")?;\n\
+             for Prediction {{ label, score }} in classifier.classify(\"clip.wav\")? {{\n    \
+             println!(\"{{score:.4}} {{label}}\");\n}}\n```\n\n\
              With transformers:\n\n\
              ```python\nfrom transformers import pipeline\n\n\
              classify = pipeline(\"audio-classification\", model=\"{model}\")\n\
@@ -159,9 +164,28 @@ impl ModelCard {
             [inline(&class.label), precision, recall, f1, class.support.to_string()]
         });
         table(card, ["Class", "Precision", "Recall", "F1", "Clips"], &rows.collect::<Vec<_>>());
+        self.confusion(card);
         card.push_str("\n### Framework versions\n\n");
         for (name, version) in &self.frameworks {
             let _ = writeln!(card, "- {} {}", inline(name), inline(version));
+        }
+    }
+
+    /// What was taken for what, unless there are so many classes that nobody would read it.
+    fn confusion(&self, card: &mut String) {
+        const WIDEST: usize = 30;
+        let labels: Vec<String> = self.evaluation.labels.iter().map(|label| inline(label)).collect();
+        if labels.is_empty() || labels.len() > WIDEST {
+            return;
+        }
+        card.push_str(
+            "\n### Confusion matrix\n\nA row for each actual class, a column for each predicted one.\n\n",
+        );
+        let _ = writeln!(card, "|  | {} |", labels.join(" | "));
+        let _ = writeln!(card, "|:--|{}", "--:|".repeat(labels.len()));
+        for (label, row) in labels.iter().zip(self.evaluation.confusion.rows()) {
+            let counts: Vec<String> = row.iter().map(ToString::to_string).collect();
+            let _ = writeln!(card, "| {label} | {} |", counts.join(" | "));
         }
     }
 
@@ -409,6 +433,25 @@ model-index:
         };
         let want = std::fs::read_to_string(dir.join("model-card.md")).unwrap();
         assert_eq!(table(&ModelCard { steps, epochs, ..card() }.to_markdown()), table(&want));
+    }
+
+    #[test]
+    fn usage_from_the_shell_rust_and_python_names_the_repository() {
+        let text = card().to_markdown();
+        let id = "me/distilhubert-finetuned-gtzan";
+        for line in [
+            format!("earmark classify clip.wav --model {id}\n"),
+            format!("let classifier = AudioClassifier::from_pretrained(\"{id}\")?;\n"),
+            format!("pipeline(\"audio-classification\", model=\"{id}\")\n"),
+        ] {
+            assert!(text.contains(&line), "{text}");
+        }
+    }
+
+    #[test]
+    fn confusion_is_a_table_of_counts() {
+        let want = "|  | blues | hip_hop |\n|:--|--:|--:|\n| blues | 2 | 0 |\n| hip_hop | 0 | 2 |\n";
+        assert!(card().to_markdown().contains(want));
     }
 
     #[test]

@@ -1,0 +1,393 @@
+//! `earmark push`, `login`, `whoami`, `logout`, `train --push-to-hub` and interrupted downloads, against a Hub on loopback.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
+use earmark_testkit::http::Response;
+use earmark_testkit::hub::LoopbackHub;
+use earmark_testkit::{noise, tone};
+
+const TOKEN: &str = "hf_secretwritesecretwrite";
+const CONFIG: &str = r#"{
+    "model_type": "hubert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "intermediate_size": 32, "conv_dim": [16, 16, 16, 16], "conv_kernel": [10, 8, 4, 4],
+    "conv_stride": [5, 4, 4, 4], "num_feat_extract_layers": 4, "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 4, "classifier_proj_size": 16, "apply_spec_augment": false
+}"#;
+const TRAIN: &str = "train --data data --from-scratch tiny.json --output run --epochs 2 --batch-size 4 \
+                     --test-size 0.25 --push-to-hub me/tiny";
+
+struct Place {
+    folder: tempfile::TempDir,
+    hub: LoopbackHub,
+}
+
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    #[track_caller]
+    fn says(&self, code: i32, words: &[&str]) -> &Said {
+        assert_eq!(self.code, Some(code), "exit code; stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        for word in words {
+            assert!(self.err.contains(word), "no `{word}` in stderr:\n{}", self.err);
+        }
+        for said in [&self.out, &self.err] {
+            assert!(!said.contains("secret") && !said.contains("s3cr3t"), "{said}");
+        }
+        self
+    }
+}
+
+impl Place {
+    fn new() -> Place {
+        let place = Place { folder: tempfile::tempdir().unwrap(), hub: LoopbackHub::start() };
+        place.hub.add_token(TOKEN, "me", true);
+        place
+    }
+
+    /// With a model in `model/`, which classifies.
+    fn with_model() -> Place {
+        let place = Place::new();
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/speech/group");
+        for file in ["config.json", "preprocessor_config.json", "model.safetensors"] {
+            place.write(&format!("model/{file}"), &fs::read(golden.join(file)).unwrap());
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn clip(&self, name: &str, samples: Vec<f32>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        write_wav(path, &Waveform::new(samples, SampleRate::HZ_16000).unwrap(), WavFormat::Pcm16).unwrap();
+    }
+
+    /// Here, with the Hub and without a token.
+    fn prepare(&self, mut command: Command) -> Command {
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        command.env("HF_HOME", self.path("home")).env("HF_ENDPOINT", self.hub.url());
+        command.env("EARMARK_CACHE", self.path("heard"));
+        for variable in
+            ["EARMARK_LOG", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_TOKEN", "HF_TOKEN_PATH", "EARMARK_RUNS"]
+        {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    fn command(&self, args: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_earmark"));
+        command.args(args.split_whitespace());
+        self.prepare(command)
+    }
+
+    fn said(command: &mut Command, input: &str) -> Said {
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.unwrap();
+        // A command that reads nothing may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    fn run(&self, args: &str) -> Said {
+        Place::said(&mut self.command(args), "")
+    }
+
+    /// With the token in the environment.
+    fn run_as_me(&self, args: &str) -> Said {
+        Place::said(self.command(args).env("HF_TOKEN", TOKEN), "")
+    }
+
+    fn held(&self, revision: &str) -> Vec<String> {
+        let files = self.hub.files("models/me/tiny", revision);
+        files.into_keys().filter(|name| name != ".gitattributes").collect()
+    }
+}
+
+mod accounts {
+    use super::*;
+
+    #[test]
+    fn a_token_is_checked_kept_for_the_owner_alone_used_and_forgotten() {
+        let place = Place::with_model();
+        let kept = place.path("home/token");
+        place.run("whoami").says(1, &["no token", "earmark login"]);
+        place.run("login").says(1, &["no token on standard input"]);
+        Place::said(&mut place.command("login"), "hf_nobodys").says(1, &["does not take this token"]);
+        assert!(!kept.exists());
+
+        Place::said(&mut place.command("login"), &format!("{TOKEN}\n"))
+            .says(0, &["logged in as me, role write"]);
+        assert_eq!(fs::read_to_string(&kept).unwrap(), TOKEN);
+        #[cfg(unix)]
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&kept).unwrap().permissions()) & 0o777,
+            0o600
+        );
+        assert_eq!(place.run("whoami").says(0, &["write"]).out, "me\n");
+        place.run("push model --repo tiny").says(0, &["3 files sent"]);
+        assert_eq!(place.held("main").len(), 3);
+        place.run("logout").says(0, &["removed"]);
+        assert!(!kept.exists());
+        place.run("logout").says(0, &["no token was kept"]);
+
+        place.write("mine.txt", TOKEN.as_bytes());
+        place.run("login --token-file mine.txt").says(0, &["logged in as me"]);
+        place.run("login --offline --token-file mine.txt").says(1, &["offline"]);
+        place.run(&format!("login {TOKEN}")).code.filter(|code| *code == 2).expect("a token is no argument");
+    }
+}
+
+mod pushes {
+    use super::*;
+
+    #[test]
+    fn a_pushed_model_is_found_by_its_name_and_names_the_same() {
+        let place = Place::with_model();
+        place.clip("clip.wav", tone(440.0, 0.5, 16_000));
+        let said = place.run_as_me("push model --repo me/tiny --message First");
+        assert_eq!(said.says(0, &["3 files sent and compared"]).out, place.hub.url() + "/me/tiny\n");
+        let (here, there) =
+            (place.run("classify clip.wav --model model"), place.run("classify clip.wav --model me/tiny"));
+        there.says(0, &[]);
+        assert_eq!(here.out, there.out);
+        place.run_as_me("push model --repo me/tiny").says(0, &["nothing to commit"]);
+        assert_eq!(place.hub.commits("models/me/tiny"), 2);
+        place.run_as_me("push model --repo me/tiny --revision next").says(0, &["nothing to commit"]);
+        place.write("model/config.json", b"{\"model_type\": \"hubert\"}");
+        let said = place.run_as_me("push model --repo me/tiny --create-pr");
+        assert_eq!(said.says(0, &["1 files sent"]).out, place.hub.url() + "/me/tiny/discussions/1\n");
+    }
+
+    #[test]
+    fn what_nobody_means_to_publish_stays_here() {
+        let place = Place::with_model();
+        place.write("model/.env", b"KEY=secret");
+        place.write("model/.git/config", b"x");
+        place.write("model/checkpoint-6/model.safetensors", b"x");
+        place.write("model/extra/notes.txt", b"x");
+        place
+            .run_as_me("push model --repo me/tiny")
+            .says(0, &["left out .env", "left out .git", "checkpoint-6/"]);
+        assert_eq!(
+            place.held("main"),
+            ["config.json", "extra/notes.txt", "model.safetensors", "preprocessor_config.json"]
+        );
+        place.run_as_me("push model --repo me/tiny --checkpoints").says(0, &["1 files sent"]);
+
+        for (name, text) in [("token", "x"), ("server.pem", "x"), ("notes.txt", TOKEN)] {
+            place.write(&format!("model/{name}"), text.as_bytes());
+            place.run_as_me("push model --repo me/tiny").says(1, &[name, "looks like a token or a key"]);
+            fs::remove_file(place.path("model").join(name)).unwrap();
+        }
+    }
+
+    #[test]
+    fn failures_say_what_to_do_and_a_repeat_succeeds() {
+        let place = Place::with_model();
+        place.run("push model --repo me/tiny").says(1, &["no token", "earmark login"]);
+        place.run_as_me("push model --repo me/tiny --offline").says(1, &["offline: nothing was sent"]);
+        place.run_as_me("push nowhere --repo me/tiny").says(1, &["no folder `nowhere`"]);
+        place.run_as_me("push home --repo me/tiny").says(1, &["`home`"]);
+        assert_eq!(place.hub.server().count("POST"), 0);
+        let busy = || Response::new(503, "busy").header("Retry-After", "0");
+        place.hub.storage_fault(move |_| Some(busy()));
+        place.run_as_me("push model --repo me/tiny").says(1, &["503", "repeat the command"]);
+        place.hub.heal();
+        place.run_as_me("push model --repo me/tiny").says(0, &["3 files sent"]);
+    }
+}
+
+mod training {
+    use super::*;
+
+    fn place() -> Place {
+        let place = Place::new();
+        for clip in 0..4u32 {
+            let hz = f64::from(clip * 20);
+            place.clip(&format!("data/bell/{clip}.wav"), tone(1500.0 + hz, 0.2, 16_000));
+            place.clip(&format!("data/rain/{clip}.wav"), noise(3000, clip.into()));
+            place.clip(&format!("data/siren/{clip}.wav"), tone(300.0 + hz, 0.25, 16_000));
+        }
+        place.write("tiny.json", CONFIG.as_bytes());
+        place
+    }
+
+    #[test]
+    fn a_training_pushes_its_saves_and_then_the_model_with_its_card() {
+        let place = place();
+        let said = place.run_as_me(&format!("{TRAIN} --hub-private"));
+        said.says(0, &["pushing the model to me/tiny", "/me/tiny"]);
+        assert_eq!(place.hub.is_private("models/me/tiny"), Some(true));
+        let files = place.hub.files("models/me/tiny", "main");
+        for name in
+            ["config.json", "model.safetensors", "report.html", "confusion_matrix.svg", "metrics.jsonl"]
+        {
+            let local = ["run/model", "run"].map(|folder| place.path(folder).join(name));
+            let local = local.into_iter().find(|path| path.exists()).unwrap();
+            assert!(files[name] == fs::read(local).unwrap(), "{name}");
+        }
+        assert!(files.keys().any(|name| name.starts_with("runs/") && name.contains("tfevents")));
+        let card = String::from_utf8(files["README.md"].clone()).unwrap();
+        assert!(card.contains("--model me/tiny\n") && card.contains("model=\"me/tiny\""), "{card}");
+        // The one that made it, at least one save, the end.
+        assert!(place.hub.commits("models/me/tiny") >= 3);
+        assert!(
+            !fs::read_dir(place.path("run")).unwrap().any(|e| e
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .starts_with(".tmp"))
+        );
+        place.run_as_me("push run --repo me/tiny").says(0, &["nothing to commit"]);
+    }
+
+    #[test]
+    fn a_push_that_fails_is_a_warning_and_the_run_is_whole() {
+        let place = place();
+        place.hub.fault(|request| {
+            let write = request.path.contains("/repos/create");
+            write.then(|| Response::new(500, "oops").header("Retry-After", "0"))
+        });
+        let said = place.run_as_me(TRAIN);
+        said.says(0, &["warning: ", "earmark push run --repo me/tiny"]);
+        place.hub.heal();
+        place.run_as_me("push run --repo me/tiny").says(0, &["files sent"]);
+        assert!(place.held("main").contains(&"model.safetensors".to_owned()));
+    }
+
+    #[test]
+    fn offline_or_without_a_right_to_write_nothing_is_trained() {
+        let place = place();
+        place.hub.add_token("hf_readreadread", "me", false);
+        place.run_as_me(&format!("{TRAIN} --offline")).says(1, &["nothing was trained", "offline"]);
+        assert_eq!(place.hub.server().connections(), 0);
+        place.run(TRAIN).says(1, &["nothing was trained", "no token"]);
+        let read = Place::said(place.command(TRAIN).env("HF_TOKEN", "hf_readreadread"), "");
+        read.says(1, &["role is write"]);
+        assert!(!place.path("run").exists());
+    }
+}
+
+#[cfg(unix)]
+mod downloads {
+    use super::*;
+
+    /// A model whose weights are `size` bytes of no meaning: enough for a download, and nothing else is done with them.
+    fn place(size: usize) -> (Place, Vec<u8>) {
+        let place = Place::new();
+        let weights: Vec<u8> =
+            (0..size as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let files: [(&str, &[u8]); 2] =
+            [("config.json", b"{\"model_type\": \"unheard of\"}"), ("model.safetensors", &weights)];
+        place.hub.add("models/me/tiny", "main", &files);
+        (place, weights)
+    }
+
+    fn blobs(place: &Place) -> Vec<(String, u64)> {
+        let folder = place.path("home/hub/models--me--tiny/blobs");
+        let entries = fs::read_dir(folder)
+            .map(|entries| entries.map(Result::unwrap).collect())
+            .unwrap_or_else(|_| Vec::new());
+        let mut found: Vec<_> = entries
+            .into_iter()
+            .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len()))
+            .collect();
+        found.sort();
+        found
+    }
+
+    #[track_caller]
+    fn whole(place: &Place, weights: &[u8]) {
+        let _ = place.run("inspect me/tiny");
+        let snapshots = place.path("home/hub/models--me--tiny/snapshots");
+        let snapshot = fs::read_dir(snapshots).unwrap().next().unwrap().unwrap().path();
+        assert!(fs::read(snapshot.join("model.safetensors")).unwrap() == weights);
+        assert!(blobs(place).iter().all(|(name, _)| !name.contains("incomplete")), "{:?}", blobs(place));
+        let _ = place;
+    }
+
+    #[test]
+    fn a_killed_download_is_taken_up_by_the_next_run() {
+        let (place, weights) = place(400_000);
+        // The storage sends most of it, and then nothing more: whoever waits for the rest is killed.
+        let served = Arc::new(AtomicUsize::new(0));
+        place.hub.storage_fault({
+            let (served, weights) = (Arc::clone(&served), weights.clone());
+            move |request| {
+                (!request.headers.contains_key("range") && served.fetch_add(1, Ordering::SeqCst) == 0).then(
+                    || {
+                        let mut answer = Response::new(200, &weights[..300_000]);
+                        answer = answer.header("Content-Length", weights.len().to_string());
+                        Response { hang: true, ..answer }
+                    },
+                )
+            }
+        });
+        let mut child =
+            place.command("inspect me/tiny").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let arrived =
+            || blobs(&place).iter().any(|(name, size)| name.ends_with(".incomplete") && *size == 300_000);
+        while !arrived() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap(); // SIGKILL: nothing of ours runs after it.
+        child.wait().unwrap();
+        assert!(arrived());
+
+        whole(&place, &weights);
+        let ranges = place.hub.storage().requests();
+        let ranges: Vec<_> = ranges.iter().filter_map(|request| request.headers.get("range")).collect();
+        assert_eq!(ranges, ["bytes=300000-"]);
+    }
+
+    #[test]
+    fn two_processes_at_once_download_once() {
+        let (place, weights) = place(200_000);
+        let children = [0, 1].map(|_| {
+            place.command("inspect me/tiny").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        });
+        for mut child in children {
+            child.wait().unwrap();
+        }
+        assert_eq!(place.hub.storage().count("GET"), 1);
+        whole(&place, &weights);
+    }
+
+    #[test]
+    fn a_full_disk_is_named_and_leaves_nothing_wrong() {
+        let (place, weights) = place(400_000);
+        // Files end at 100 KiB here; ulimit counts in blocks of 512 bytes or of 1 KiB. Without the signal, writing fails.
+        let mut shell = Command::new("sh");
+        let line = "trap '' XFSZ; ulimit -f 200; exec \"$0\" inspect me/tiny";
+        shell.args(["-c", line, env!("CARGO_BIN_EXE_earmark")]);
+        let said = Place::said(&mut place.prepare(shell), "");
+        said.says(1, &["the cache could not be used at", "File too large"]);
+        assert!(blobs(&place).iter().all(|(name, _)| !name.contains("incomplete")), "{:?}", blobs(&place));
+        whole(&place, &weights);
+    }
+}

@@ -1,4 +1,5 @@
-//! Fetches files from the Hugging Face Hub into the cache Python's `huggingface_hub` uses, and verifies them.
+//! Fetches files from the Hugging Face Hub into the cache Python's `huggingface_hub` uses, and verifies them; reads parts of
+//! files where they lie; pushes.
 //!
 //! ```no_run
 //! use earmark_hub::{Hub, Repo};

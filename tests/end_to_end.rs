@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use earmark_audio::{DecodeOptions, decode_file};
 use earmark_data::AudioDataset;
 use earmark_models::{Input, NetworkConfig, SpeechConfig};
 use earmark_pipeline::Pretrained;
 use earmark_train::{Clips, Ear, Recipe, SplitFile, Start, evaluate};
 
-use crate::{finish, golden, job};
+use crate::{device, finish, golden, job};
 
 /// Small, and quick to learn with.
 fn network() -> NetworkConfig {
@@ -46,7 +46,7 @@ fn hear(learner: &Pretrained, file: &Path) -> Vec<f32> {
     // The clips are at the model's rate already.
     let samples = learner.preprocessor.extract(&heard.waveform).unwrap().data;
     let shape = [1, samples.len()];
-    let values = Tensor::from_data(TensorData::new(samples, shape), &Device::flex());
+    let values = Tensor::from_data(TensorData::new(samples, shape), &device());
     let input = Input::Waveforms { values, lengths: None };
     learner.network.forward(input, None).into_data().try_into_vec().unwrap()
 }
@@ -58,7 +58,7 @@ fn a_new_network_learns_chirps_from_hisses_and_hums_and_hands_out_what_it_learne
     let (finished, _) = finish(&job(recipe(), &data, Start::Scratch(Box::new(network())), &run));
     assert!(finished.report.accuracy > 0.8, "{:?}", finished.report); // Chance is a third.
 
-    let device = Device::flex();
+    let device = device();
     let learner = Pretrained::open(&finished.model, &device).unwrap();
     let mut dataset = AudioDataset::open_folder(&data).unwrap();
     let held_out = SplitFile::read(&run).unwrap().test;

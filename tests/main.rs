@@ -15,6 +15,17 @@ use burn::tensor::Device;
 use earmark_data::AudioDataset;
 use earmark_train::{CardDataset, Error, Event, Finished, Job, Outcome, Recipe, Start, StepDone, train};
 
+/// Where the tests compute: the CPU, or libtorch's CPU when `cargo xtask test --device libtorch` asks for it.
+fn device() -> Device {
+    match std::env::var("EARMARK_TEST_DEVICE").as_deref() {
+        #[cfg(feature = "libtorch")]
+        #[allow(deprecated, reason = "deprecated upstream, and what its users ask for")]
+        Ok("libtorch") => Device::libtorch(),
+        Ok(other) => panic!("this build has no test device `{other}`"),
+        Err(_) => Device::flex(),
+    }
+}
+
 /// A file or folder of `tests/golden`.
 fn golden(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(path)
@@ -27,7 +38,7 @@ fn job(recipe: Recipe, data: &Path, start: Start, output: &Path) -> Job {
         dataset: AudioDataset::open_folder(data).expect("the data of a test is a class folder"),
         start,
         cache: None,
-        device: Device::flex(),
+        device: device(),
         output: output.to_path_buf(),
         card: CardDataset { name: "test".into(), id: "audiofolder".into(), config: None, split: None },
         base_model: None,

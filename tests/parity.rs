@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use earmark_data::{AudioDataset, torch_randperm};
 use earmark_pipeline::Pretrained;
 use earmark_testkit::{Golden, assert_close, reference};
 use earmark_train::{Clips, Ear, Recipe, SplitFile, Start, StepDone, evaluate};
 use serde::Deserialize;
 
-use crate::{finish, golden, job, metrics};
+use crate::{device, finish, golden, job, metrics};
 
 /// `losses.json`, ours and the larger ones of the reference material, which name some things differently.
 #[derive(Deserialize)]
@@ -187,7 +186,7 @@ impl Pair {
         let lines = metrics(self.run.path());
         let diary: Vec<_> = lines.iter().filter(|line| line.get("eval_loss").is_some()).collect();
         for epoch in 1..=self.want.settings.epochs {
-            let device = Device::flex();
+            let device = device();
             let learner =
                 Pretrained::open(&self.checkpoint(epoch * per_epoch), &device).expect("it is whole");
             let recipe = self.want.recipe();

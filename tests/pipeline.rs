@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use earmark_audio::{SampleRate, Waveform, decode_file};
 use earmark_features::{CropRng, Preprocessor, Resampler};
 use earmark_labels::{Prediction, Scores, TopK, top_k};
@@ -11,7 +10,7 @@ use earmark_pipeline::{AudioClassifier, HYPOTHESIS_TEMPLATE, Hearing, Windows, Z
 use earmark_testkit::{noise, reference};
 use serde_json::Value;
 
-use crate::golden;
+use crate::{device, golden};
 
 /// Mean of the channels and torchaudio's resampler: what the reference's pipeline makes of `{"array", "sampling_rate"}`, when
 /// the array is made as in the course.
@@ -69,8 +68,7 @@ fn every_score_of_the_reference_pipeline_is_ours() {
     let models = reference(TEST, "cases").unwrap().join("models");
     let (mut classifiers, mut worst, mut worst_file) = (BTreeMap::new(), 0f32, 0f32);
     for Case { model, sound, expected, .. } in &cases {
-        let open =
-            || AudioClassifier::open(models.join(model), &Device::flex()).unwrap().with_top_k(TopK::All);
+        let open = || AudioClassifier::open(models.join(model), &device()).unwrap().with_top_k(TopK::All);
         let classifier = classifiers.entry(model.clone()).or_insert_with(open);
         let answer = |hearing: Hearing, scores: Option<Scores>, k| {
             let heard = hearing.hear(sound.as_path(), classifier.sampling_rate()).unwrap();
@@ -135,7 +133,7 @@ fn every_score_of_the_reference_zero_shot_pipeline_is_ours() {
     let models = reference(TEST, "cases").unwrap().join("models");
     let (mut classifiers, mut worst, mut files) = (BTreeMap::new(), 0f32, 0);
     for Case { model, sound, expected, uses_rng } in &cases {
-        let open = || ZeroShotClassifier::open(models.join(model), &Device::flex()).unwrap();
+        let open = || ZeroShotClassifier::open(models.join(model), &device()).unwrap();
         let classifier = classifiers.entry(model.clone()).or_insert_with(open);
         let what = format!("{model}, {}", sound.display());
         let answer = |want: &Value, template: &str, hearing: &Hearing| {
@@ -188,7 +186,7 @@ fn clip(samples: usize, seed: u64) -> Waveform {
 #[test]
 fn an_answer_does_not_depend_on_its_neighbours() {
     for model in ["group", "weighted", "batch-norm-pos", "layer-stable", "wav2vec2"] {
-        let classifier = AudioClassifier::open(golden("speech").join(model), &Device::flex()).unwrap();
+        let classifier = AudioClassifier::open(golden("speech").join(model), &device()).unwrap();
         let clips: Vec<Waveform> = [4000, 6400, 4100, 4000, 5000, 4900]
             .into_iter()
             .zip(0..)
@@ -206,7 +204,7 @@ fn an_answer_does_not_depend_on_its_neighbours() {
 
 #[test]
 fn one_bad_sound_does_not_spoil_the_others() {
-    let classifier = AudioClassifier::open(golden("speech/group"), &Device::flex()).unwrap();
+    let classifier = AudioClassifier::open(golden("speech/group"), &device()).unwrap();
     let answers = classifier.classify_all(vec![
         clip(4000, 1).into(),
         b"no sound at all".to_vec().into(),

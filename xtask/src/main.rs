@@ -3,6 +3,7 @@
 mod check;
 mod goldens;
 mod interop;
+mod libtorch;
 mod product;
 mod python;
 mod test;
@@ -23,6 +24,7 @@ cargo xtask <chore>
   check                format, lints, docs, licences, layering
   goldens [NAME..]     make the committed reference values anew (needs the Python reference stack)
   interop              check the finished binary against the Python reference stack
+  libtorch [--pip]     find libtorch 2.9.0, or make it, for --device libtorch and libtorch:cuda
 ";
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         "check" => check::run(&args),
         "goldens" => goldens::run(&args),
         "interop" => interop::run(&args),
+        "libtorch" => libtorch::run(&args),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");
             Ok(())

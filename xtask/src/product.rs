@@ -3,6 +3,7 @@
 use std::env;
 use std::process::{Command, ExitCode};
 
+use crate::libtorch::Libtorch;
 use crate::python::root;
 
 /// Runs `earmark COMMAND ARGS` where the person is, with data and runs kept in the repository.
@@ -11,6 +12,22 @@ pub(crate) fn run(command: &str, args: &[String]) -> ExitCode {
     cargo
         .args(["run", "--release", "--package", "earmark-cli", "--manifest-path"])
         .arg(root().join("Cargo.toml"));
+    match device(args).and_then(|device| device.split(':').next()) {
+        Some("libtorch") => match Libtorch::find(None) {
+            Ok(libtorch) => {
+                libtorch.tell(&mut cargo);
+                cargo.args(["--features", "libtorch"]);
+            }
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                return ExitCode::FAILURE;
+            }
+        },
+        Some(feature @ ("cuda" | "wgpu")) => {
+            cargo.args(["--features", feature]);
+        }
+        _ => {}
+    }
     // The build says what it does, for the first one takes minutes; the binary's own name is noise.
     cargo.arg("--").args((!command.is_empty()).then_some(command)).args(args);
     for (variable, folder) in [("EARMARK_DATA", "data"), ("EARMARK_RUNS", "runs")] {
@@ -19,6 +36,12 @@ pub(crate) fn run(command: &str, args: &[String]) -> ExitCode {
         }
     }
     hand_over(&mut cargo)
+}
+
+/// What `--device` says.
+fn device(args: &[String]) -> Option<&str> {
+    let at = args.iter().position(|arg| arg == "--device" || arg.starts_with("--device="))?;
+    args[at].strip_prefix("--device=").or_else(|| args.get(at + 1).map(String::as_str))
 }
 
 /// Becomes the product: a Ctrl-C is then its alone, and the prompt comes back when it has saved.

@@ -1,13 +1,38 @@
-//! `cargo xtask test [ARGS]`: every test of the workspace.
+//! `cargo xtask test [--device libtorch] [ARGS]`: every test of the workspace; on another device those that compute.
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
+use crate::libtorch::Libtorch;
 use crate::python::{root, run as must};
 
 /// Unit and integration tests, then the examples in the docs. `args` go to `cargo test`.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    // The whole workspace at once and in release, as the product is built: otherwise burn compiles a second time.
-    must(Command::new("cargo").args(["test", "--release", "--workspace"]).args(args).current_dir(root()))
+    let mut cargo = Command::new("cargo");
+    cargo.args(["test", "--release"]).current_dir(root());
+    match args {
+        [flag, device, args @ ..] if flag == "--device" => {
+            if device != "libtorch" {
+                bail!(
+                    "the tests compute on the CPU, or on libtorch's CPU by `--device libtorch`, not on `{device}`"
+                );
+            }
+            let libtorch = Libtorch::find(None)?;
+            libtorch.tell(&mut cargo);
+            libtorch.tell_programs(&mut cargo);
+            cargo.env("EARMARK_TEST_DEVICE", device).args([
+                "--package",
+                "earmark-models",
+                "--package",
+                "earmark-tests",
+            ]);
+            cargo.args(["--features", "earmark-models/libtorch,earmark-tests/libtorch"]).args(args);
+        }
+        // The whole workspace at once and in release, as the product is built: otherwise burn compiles a second time.
+        args => {
+            cargo.arg("--workspace").args(args);
+        }
+    }
+    must(&mut cargo)
 }

@@ -54,7 +54,7 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize)]
 struct Timings {
     model: String,
-    device: &'static str,
+    device: String,
     seconds: f64,
     batch: usize,
     threads: usize,

@@ -1,3 +1,8 @@
+//! Where to compute: which devices this build has, which are there, and what to do about those that are not.
+
+use std::fmt;
+use std::str::FromStr;
+
 use anyhow::{Context as _, Result, bail};
 use burn::tensor::{Device, FloatDType, IntDType};
 use clap::{Args, ValueEnum};
@@ -8,7 +13,7 @@ pub(crate) struct DeviceArgs {
     /// Where to compute: auto, cpu, libtorch, libtorch:cuda[:N], cuda[:N] or wgpu. `auto` takes the fastest that is
     /// built in and present.
     #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Device")]
-    pub(crate) device: String,
+    pub(crate) device: Choice,
 }
 
 /// Where to compute, and with what numbers: for models that are only asked.
@@ -30,27 +35,165 @@ enum Dtype {
     Bf16,
 }
 
-/// The devices that exist at all, and the cargo feature each needs; `None` is always there.
-const KNOWN: &[(&str, Option<&str>)] =
-    &[("cpu", None), ("libtorch", Some("libtorch")), ("cuda", Some("cuda")), ("wgpu", Some("wgpu"))];
+/// A device by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    Auto,
+    Cpu,
+    Libtorch,
+    LibtorchCuda(usize),
+    Cuda(usize),
+    Wgpu,
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Choice::Auto => f.write_str("auto"),
+            Choice::Cpu => f.write_str("cpu"),
+            Choice::Libtorch => f.write_str("libtorch"),
+            Choice::LibtorchCuda(card) => write!(f, "libtorch:cuda:{card}"),
+            Choice::Cuda(card) => write!(f, "cuda:{card}"),
+            Choice::Wgpu => f.write_str("wgpu"),
+        }
+    }
+}
+
+impl FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Choice, String> {
+        let card = |rest: &str| match rest.strip_prefix(':') {
+            Some(number) => number.parse().map_err(|_| format!("`{number}` is not the number of a card")),
+            None => Ok(0),
+        };
+        if let Some(rest) =
+            text.strip_prefix("libtorch:cuda").filter(|rest| rest.is_empty() || rest.starts_with(':'))
+        {
+            return Ok(Choice::LibtorchCuda(card(rest)?));
+        }
+        if let Some(rest) = text.strip_prefix("cuda").filter(|rest| rest.is_empty() || rest.starts_with(':'))
+        {
+            return Ok(Choice::Cuda(card(rest)?));
+        }
+        match text {
+            "auto" => Ok(Choice::Auto),
+            "cpu" => Ok(Choice::Cpu),
+            "libtorch" | "libtorch:cpu" => Ok(Choice::Libtorch),
+            "wgpu" => Ok(Choice::Wgpu),
+            _ => Err(format!(
+                "there is no device `{text}`: choose one of auto, cpu, libtorch, libtorch:cuda[:N], cuda[:N], wgpu"
+            )),
+        }
+    }
+}
+
+impl Choice {
+    /// The cargo feature it needs.
+    fn feature(self) -> Option<&'static str> {
+        match self {
+            Choice::Auto | Choice::Cpu => None,
+            Choice::Libtorch | Choice::LibtorchCuda(_) => Some("libtorch"),
+            Choice::Cuda(_) => Some("cuda"),
+            Choice::Wgpu => Some("wgpu"),
+        }
+    }
+
+    /// The device itself.
+    fn open(self) -> Result<Device> {
+        match self {
+            Choice::Auto | Choice::Cpu => Ok(Device::flex()),
+            #[cfg(feature = "libtorch")]
+            #[allow(deprecated, reason = "deprecated upstream, and what its users ask for")]
+            Choice::Libtorch => Ok(Device::libtorch()),
+            #[cfg(feature = "libtorch")]
+            Choice::LibtorchCuda(card) => libtorch_cuda(card),
+            #[cfg(feature = "cuda")]
+            Choice::Cuda(card) => {
+                let cards = enumerated(burn::tensor::DeviceType::Cuda);
+                match card < cards {
+                    true => Ok(Device::cuda(card)),
+                    false => bail!(
+                        "CUDA finds {cards} cards here, so there is no `{self}`: is NVIDIA's driver installed?"
+                    ),
+                }
+            }
+            #[cfg(feature = "wgpu")]
+            Choice::Wgpu => match enumerated(burn::tensor::DeviceType::Wgpu) {
+                0 => bail!(
+                    "no graphics adapter is found: install a Vulkan driver (mesa-vulkan-drivers has one that needs no card), or take --device cpu"
+                ),
+                _ => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            },
+            #[allow(unreachable_patterns, reason = "of a build with every feature")]
+            other => {
+                let feature = other.feature().unwrap_or_default();
+                let how = match feature {
+                    "libtorch" => "`cargo xtask libtorch` sets it up, and `cargo xtask run --device libtorch …` builds it".to_owned(),
+                    _ => format!("build it by `cargo build --release -p earmark-cli --features {feature}`"),
+                };
+                bail!("the device `{other}` is not built in: {how}")
+            }
+        }
+    }
+}
+
+#[cfg(feature = "libtorch")]
+fn libtorch_cuda(card: usize) -> Result<Device> {
+    let cards = tch::Cuda::device_count();
+    if !tch::Cuda::is_available() {
+        bail!(
+            "libtorch finds no CUDA here: NVIDIA's driver is missing, or this libtorch was made without CUDA; \
+             --device libtorch computes on the CPU"
+        );
+    }
+    if usize::try_from(cards).is_ok_and(|cards| card >= cards) {
+        bail!("libtorch finds {cards} CUDA cards, numbered from 0, so there is no `libtorch:cuda:{card}`");
+    }
+    #[allow(deprecated, reason = "deprecated upstream, and what its users ask for")]
+    Ok(Device::libtorch_cuda(card))
+}
+
+/// How many devices of a kind there are. A driver that is missing makes cubecl panic, which means none.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn enumerated(kind: burn::tensor::DeviceType) -> usize {
+    let quiet = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let count = std::panic::catch_unwind(|| Device::enumerate(kind).into_vec().len()).unwrap_or(0);
+    std::panic::set_hook(quiet);
+    count
+}
+
+/// The devices that are built in, fastest first.
+const BUILT_IN: &[Choice] = &[
+    #[cfg(feature = "libtorch")]
+    Choice::LibtorchCuda(0),
+    #[cfg(feature = "cuda")]
+    Choice::Cuda(0),
+    #[cfg(feature = "wgpu")]
+    Choice::Wgpu,
+    Choice::Cpu,
+];
 
 impl DeviceArgs {
     /// The device and its full name. Never burn's own default, which changes with what is compiled in.
-    pub(crate) fn open(&self) -> Result<(Device, &'static str)> {
-        let kind = self.device.split(':').next().unwrap_or_default();
-        match (kind, KNOWN.iter().find(|(name, _)| *name == kind)) {
-            ("auto" | "cpu", _) => Ok((Device::flex(), "cpu")),
-            (_, Some((name, Some(feature)))) => bail!(
-                "the device `{name}` is not built in: this version computes on the cpu only (the cargo feature `{feature}` is not there yet)"
-            ),
-            _ => bail!("there is no device `{}`: choose one of auto, cpu, libtorch, cuda, wgpu", self.device),
+    pub(crate) fn open(&self) -> Result<(Device, String)> {
+        if self.device != Choice::Auto {
+            return Ok((self.device.open()?, self.device.to_string()));
         }
+        let found = BUILT_IN.iter().find_map(|choice| Some((choice.open().ok()?, choice.to_string())));
+        let (device, name) = found.context("no device can be used")?;
+        if BUILT_IN.len() > 1 {
+            // Where there is only one, nobody has to be told.
+            crate::say::note(format_args!("device   {name}"));
+        }
+        Ok((device, name))
     }
 }
 
 impl ComputeArgs {
     /// As [`DeviceArgs::open`]; every tensor made on the device from now on is of the type asked for.
-    pub(crate) fn open(&self) -> Result<(Device, &'static str)> {
+    pub(crate) fn open(&self) -> Result<(Device, String)> {
         let (mut device, name) = self.device.open()?;
         let dtype = match self.dtype {
             Dtype::F32 => return Ok((device, name)),
@@ -67,6 +210,22 @@ impl ComputeArgs {
             Dtype::F32 => "",
             Dtype::F16 => " f16",
             Dtype::Bf16 => " bf16",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Choice;
+
+    #[test]
+    fn devices_have_names_and_cards_numbers() {
+        let named = |text: &str| text.parse::<Choice>().map(|choice| choice.to_string());
+        assert_eq!(named("libtorch:cuda").unwrap(), "libtorch:cuda:0");
+        assert_eq!(named("libtorch:cuda:3").unwrap(), "libtorch:cuda:3");
+        assert_eq!(named("cuda:1").unwrap(), "cuda:1");
+        for bad in ["toaster", "cuda:x", "cudas", "libtorch:rocm", ""] {
+            assert!(named(bad).is_err(), "{bad}");
         }
     }
 }

@@ -201,7 +201,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let (device, device_name) = args.device.open()?;
     let job = match &args.resume {
         Some(run) => resumed(run.as_deref(), &args.numbers, device, &args.hub)?,
-        None => fresh(args, device, device_name)?,
+        None => fresh(args, device, &device_name)?,
     };
     let Recipe { model, dataset, .. } = &job.recipe;
     say::note(format_args!("device   {device_name}"));

@@ -1312,8 +1312,9 @@ mod refusals {
     fn a_device_that_is_not_there_is_not_replaced_by_another() {
         let place = Place::new();
         let train = |device: &str| place.run(&format!("{} --device {device}", place.short_run()));
-        train("toaster").says(1, &["`toaster`", "cpu"]);
-        train("cuda:0").says(1, &["`cuda`", "not built in"]);
+        train("toaster").says(2, &["`toaster`", "cpu"]);
+        train("cuda:0").says(1, &["`cuda:0`", "not built in", "--features cuda"]);
+        train("libtorch:cuda").says(1, &["`libtorch:cuda:0`", "cargo xtask libtorch"]);
     }
 
     #[test]

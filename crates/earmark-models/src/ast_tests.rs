@@ -11,8 +11,8 @@ use safetensors::SafeTensors;
 
 use super::*;
 use crate::test_support::{
-    ReferenceModel, check, check_gradients, check_logits, golden_dir, gradients, json, targets, tensor,
-    values,
+    ReferenceModel, check, check_gradients, check_logits, device, golden_dir, gradients, json, targets,
+    tensor, values,
 };
 use crate::{Checkpoint, Head, init_weights, load, parameters, save};
 
@@ -30,7 +30,7 @@ fn read(dir: &Path) -> (AstConfig, AstForAudioClassification) {
     let labels = config["id2label"].as_object().unwrap().len();
     let config: AstConfig = serde_json::from_value(config).unwrap();
     config.validate().unwrap();
-    let network = AstForAudioClassification::zeros(&config, labels, &Device::flex());
+    let network = AstForAudioClassification::zeros(&config, labels, &device());
     let (network, drawn) =
         load(network, &Checkpoint::open(dir).unwrap(), Head::FromCheckpoint, 0.02, 0).unwrap();
     assert!(drawn.is_empty(), "{drawn:?} were not read");
@@ -46,7 +46,7 @@ fn open(variant: &str) -> (Golden, AstForAudioClassification) {
 fn every_stage_matches() {
     for variant in VARIANTS {
         let (golden, network) = open(variant);
-        let spectrograms = || tensor(&golden, "input_values", &Device::flex());
+        let spectrograms = || tensor(&golden, "input_values", &device());
         let model = &network.audio_spectrogram_transformer;
         let stage = |key: &str, got| check(variant, &golden, key, got, STAGE);
         stage("patches", model.embeddings.patch_embeddings.forward(spectrograms()));
@@ -64,7 +64,7 @@ fn every_stage_matches() {
 fn logits_match() {
     for variant in VARIANTS {
         let (golden, network) = open(variant);
-        let logits = network.forward(tensor(&golden, "input_values", &Device::flex()));
+        let logits = network.forward(tensor(&golden, "input_values", &device()));
         check(variant, &golden, "logits", logits, LOGITS);
     }
 }
@@ -75,7 +75,7 @@ fn gradients_match() {
     for variant in VARIANTS {
         let (golden, network) = open(variant);
         let labels = golden.f32s("labels").iter().map(|&id| id as i64).collect();
-        let (loss, found) = gradients(network, &Device::flex(), labels, |network, device| {
+        let (loss, found) = gradients(network, &device(), labels, |network, device| {
             network.forward(tensor(&golden, "input_values", device))
         });
         assert_close("loss", &[loss], &golden.f32s("loss"), LOGITS);
@@ -119,7 +119,7 @@ fn only_a_new_head_fits_a_bare_encoder_or_other_labels() {
 
     let (config, _) = read(&source);
     let try_load = |dir: &Path, head| {
-        let zeros = AstForAudioClassification::zeros(&config, 4, &Device::flex());
+        let zeros = AstForAudioClassification::zeros(&config, 4, &device());
         load(zeros, &Checkpoint::open(dir).unwrap(), head, 0.02, 7)
     };
     let (_, drawn) = try_load(dir.path(), Head::NewIfMissing).unwrap();
@@ -134,7 +134,7 @@ fn only_a_new_head_fits_a_bare_encoder_or_other_labels() {
 #[test]
 fn new_tokens_and_positions_are_zero_and_new_weights_have_the_configs_deviation() {
     let config = AstConfig { num_hidden_layers: 1, hidden_size: 96, ..AstConfig::default() };
-    let network = AstForAudioClassification::zeros(&config, 3, &Device::flex());
+    let network = AstForAudioClassification::zeros(&config, 3, &device());
     let network = init_weights(network, 0.02, 7, |_| true);
     let embeddings = &network.audio_spectrogram_transformer.embeddings;
     for tokens in [&embeddings.cls_token, &embeddings.distillation_token, &embeddings.position_embeddings] {
@@ -173,7 +173,7 @@ fn an_impossible_config_names_its_key() {
 /// From the sound files on. Worst logit seen: 4.6e-5. Worst gradient: 9.2e-6 of its norm.
 #[test]
 fn every_reference_case_matches() {
-    let device = Device::flex();
+    let device = device();
     let (mut worst, mut worst_gradient): (f32, f32) = (0.0, 0.0);
     for (name, count) in [("ast-sc", 14), ("ast-long", 13)] {
         let Some(model) = ReferenceModel::open("every_reference_case_matches", name) else {

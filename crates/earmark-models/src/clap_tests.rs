@@ -13,7 +13,9 @@ use earmark_testkit::{Golden, assert_close};
 use serde_json::Value;
 
 use super::*;
-use crate::test_support::{ReferenceModel, check, check_logits, golden_dir, gradients, json, tensor, values};
+use crate::test_support::{
+    ReferenceModel, check, check_logits, device, golden_dir, gradients, json, tensor, values,
+};
 use crate::{Checkpoint, Head, load, parameters, save};
 
 const VARIANTS: [&str; 2] = ["fused", "unfused"];
@@ -36,7 +38,7 @@ const GRADIENT: f32 = 1e-4;
 fn read(dir: &Path) -> (ClapConfig, ClapModel) {
     let config: ClapConfig = serde_json::from_value(json(dir.join("config.json"))).unwrap();
     config.validate().unwrap();
-    let zeros = ClapModel::zeros(&config.clone().without_dropout(), &Device::flex());
+    let zeros = ClapModel::zeros(&config.clone().without_dropout(), &device());
     let checkpoint = Checkpoint::open(dir).unwrap();
     let (network, drawn) = load(zeros, &checkpoint, Head::FromCheckpoint, 0.02, 0).unwrap();
     assert!(drawn.is_empty(), "{drawn:?} were not read");
@@ -93,7 +95,7 @@ fn tokens_match_whatever_the_file_says_of_padding_and_cutting() {
 #[test]
 fn every_stage_of_the_audio_tower_matches() {
     for case in VARIANTS.map(Case::open) {
-        let (features, longer) = (case.features(&Device::flex()), case.is_longer());
+        let (features, longer) = (case.features(&device()), case.is_longer());
         let encoder = &case.network.audio_model.audio_encoder;
         let image = encoder.image(features.clone());
         case.check("image", image.clone(), STAGE);
@@ -113,7 +115,7 @@ fn every_stage_of_the_text_tower_matches() {
         let model = &case.network.text_model;
         let mut hidden = model.embeddings.forward(&case.tokens, case.config.text_config.pad_token_id);
         case.check("text_embeddings", hidden.clone(), STAGE);
-        let bias = text::attention_bias(&case.tokens, &Device::flex());
+        let bias = text::attention_bias(&case.tokens, &device());
         for (i, layer) in model.encoder.layer.iter().enumerate() {
             hidden = layer.forward(hidden, bias.as_ref());
             case.check(&format!("text_layers.{i}"), hidden.clone(), STAGE);
@@ -125,8 +127,7 @@ fn every_stage_of_the_text_tower_matches() {
 #[test]
 fn features_and_logits_match() {
     for case in VARIANTS.map(Case::open) {
-        let audio =
-            case.network.get_audio_features(case.features(&Device::flex()), &case.is_longer()).unwrap();
+        let audio = case.network.get_audio_features(case.features(&device()), &case.is_longer()).unwrap();
         let text = case.network.get_text_features(&case.tokens).unwrap();
         case.check("audio_features", audio.clone(), LOGITS);
         case.check("text_features", text.clone(), LOGITS);
@@ -142,7 +143,7 @@ fn gradients_match() {
         let count = case.tokens.rows();
         // The reference's loss is the mean of two cross-entropies over as many rows.
         let labels = (0..2 * count).map(|row| (row % count) as i64).collect();
-        let (loss, found) = gradients(case.network.clone(), &Device::flex(), labels, |network, device| {
+        let (loss, found) = gradients(case.network.clone(), &device(), labels, |network, device| {
             let audio = network.get_audio_features(case.features(device), &case.is_longer()).unwrap();
             let text = network.get_text_features(&case.tokens).unwrap();
             let per_audio = network.logits_per_audio(audio.clone(), text.clone());
@@ -175,7 +176,7 @@ fn a_clip_and_a_text_alone_have_the_features_they_have_in_a_batch() {
         let (audio, text) = (case.golden.f32s("audio_features"), case.golden.f32s("text_features"));
         let width = case.config.projection_dim;
         for (i, longer) in case.is_longer().into_iter().enumerate() {
-            let clip = case.features(&Device::flex()).narrow(0, i, 1);
+            let clip = case.features(&device()).narrow(0, i, 1);
             let alone = values(case.network.get_audio_features(clip, &[longer]).unwrap());
             assert_close("clip", &alone, &audio[i * width..][..width], LOGITS);
             let tokens = tokenizer(&dir).encode(&TEXTS[i..=i]).unwrap();
@@ -215,7 +216,7 @@ fn load_save_load_is_identity_and_keeps_the_files_names_and_shapes() {
 #[test]
 fn features_of_another_shape_are_refused() {
     let case = Case::open("fused");
-    let features = || case.features(&Device::flex());
+    let features = || case.features(&device());
     let refused = [
         case.network.get_audio_features(features().narrow(1, 0, 1), &case.is_longer()),
         case.network.get_audio_features(features().narrow(3, 0, 4), &case.is_longer()),
@@ -254,7 +255,7 @@ fn a_broken_tokenizer_is_refused() {
 #[test]
 fn stretching_keeps_the_ends_and_a_straight_line() {
     let line: Vec<f32> = (0..11).map(|i| i as f32).collect();
-    let line: Tensor<4> = Tensor::<1>::from_data(line.as_slice(), &Device::flex()).reshape([1, 1, 11, 1]);
+    let line: Tensor<4> = Tensor::<1>::from_data(line.as_slice(), &device()).reshape([1, 1, 11, 1]);
     let stretched = values(audio::stretch(line, 41));
     assert_eq!((stretched[0], stretched[40]), (0.0, 10.0));
     // A cubic of slope -0.75 bends next to the ends only, where frames are repeated.
@@ -356,7 +357,7 @@ impl Reference {
             ([batch.len(), views, frames, bins], batch.iter().map(|it| it.is_longer == Some(true)));
         let longer: Vec<bool> = longer.collect();
         let data: Vec<f32> = batch.into_iter().flat_map(|it| it.data).collect();
-        let features = Tensor::from_data(TensorData::new(data, shape), &Device::flex());
+        let features = Tensor::from_data(TensorData::new(data, shape), &device());
         self.network.get_audio_features(features, &longer).unwrap()
     }
 

@@ -12,7 +12,8 @@ use earmark_testkit::{Golden, assert_close};
 
 use super::*;
 use crate::test_support::{
-    ReferenceCase, ReferenceModel, check_gradients, check_logits, gradients, json, targets, tensor, values,
+    ReferenceCase, ReferenceModel, check_gradients, check_logits, device, gradients, json, targets, tensor,
+    values,
 };
 use crate::{
     Checkpoint, Classifier, Head, HubertForSequenceClassification, Input, ModelConfig, NetworkConfig, load,
@@ -66,7 +67,7 @@ impl Case {
         let dir = golden_dir().join(name);
         let golden = Golden::open(golden_dir().join(format!("{name}.safetensors")));
         let config = ModelConfig::read(&dir).unwrap().without_dropout();
-        let device = Device::flex();
+        let device = device();
         let (network, drawn) = read(&dir, &config, Head::FromCheckpoint, &device);
         assert!(drawn.is_empty(), "{name}: {drawn:?} were not read");
         Case { name, golden, config, network, device }
@@ -224,7 +225,7 @@ fn layerdrop_of_almost_one_skips_layers_and_forward_never_does() {
 /// Worst logit seen: 7.6e-5, where logits are up to 39. Worst gradient: 7.7e-6 of its norm.
 #[test]
 fn every_reference_case_matches() {
-    let device = Device::flex();
+    let device = device();
     let (mut worst, mut worst_gradient): (f32, f32) = (0.0, 0.0);
     for (name, count) in [
         ("distilhubert", 14),
@@ -286,7 +287,7 @@ fn a_base_checkpoint_of_the_reference_gets_a_new_head_only() {
     };
     assert!(model.cases().is_empty(), "it has no head, so there are no logits to compare");
     let config = ModelConfig::read(&model.folder()).unwrap();
-    let (_, drawn) = read(&model.folder(), &config, Head::NewIfMissing, &Device::flex());
+    let (_, drawn) = read(&model.folder(), &config, Head::NewIfMissing, &device());
     assert_eq!(drawn, ["projector.weight", "projector.bias", "classifier.weight", "classifier.bias"]);
 }
 

@@ -12,6 +12,17 @@ use earmark_features::{Features, Preprocessor, Resampler, WhisperOptions, resamp
 use earmark_testkit::{Golden, assert_close, reference};
 use serde_json::Value;
 
+/// Where the tests compute: the CPU, or libtorch's CPU when `cargo xtask test --device libtorch` asks for it.
+pub(crate) fn device() -> Device {
+    match std::env::var("EARMARK_TEST_DEVICE").as_deref() {
+        #[cfg(feature = "libtorch")]
+        #[allow(deprecated, reason = "deprecated upstream, and what its users ask for")]
+        Ok("libtorch") => Device::libtorch(),
+        Ok(other) => panic!("this build has no test device `{other}`"),
+        Err(_) => Device::flex(),
+    }
+}
+
 /// The goldens of a model, `tests/golden/<model>`.
 pub(crate) fn golden_dir(model: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(model)

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
 use earmark_testkit::Golden;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::*;
+use crate::test_support::device;
 use crate::{HubertForSequenceClassification, ModelConfig, NetworkConfig};
 
 fn golden(variant: &str) -> PathBuf {
@@ -18,9 +18,7 @@ fn golden(variant: &str) -> PathBuf {
 fn network(dir: &Path, labels: usize) -> HubertForSequenceClassification {
     let config = ModelConfig::read(dir).unwrap();
     match config.network() {
-        NetworkConfig::Hubert(speech) => {
-            HubertForSequenceClassification::zeros(speech, labels, &Device::flex())
-        }
+        NetworkConfig::Hubert(speech) => HubertForSequenceClassification::zeros(speech, labels, &device()),
         other => panic!("{other:?}"),
     }
 }

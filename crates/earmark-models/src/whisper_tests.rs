@@ -11,8 +11,8 @@ use safetensors::SafeTensors;
 
 use super::*;
 use crate::test_support::{
-    ReferenceModel, check, check_gradients, check_logits, golden_dir, gradients, json, targets, tensor,
-    values,
+    ReferenceModel, check, check_gradients, check_logits, device, golden_dir, gradients, json, targets,
+    tensor, values,
 };
 use crate::{Checkpoint, Head, init_weights, load, parameters, save};
 
@@ -35,7 +35,7 @@ fn config(dir: &Path) -> (WhisperConfig, usize) {
 
 fn read(dir: &Path) -> WhisperForAudioClassification {
     let (config, labels) = config(dir);
-    let network = WhisperForAudioClassification::zeros(&config, labels, &Device::flex());
+    let network = WhisperForAudioClassification::zeros(&config, labels, &device());
     let (network, drawn) =
         load(network, &Checkpoint::open(dir).unwrap(), Head::FromCheckpoint, 0.02, 0).unwrap();
     assert!(drawn.is_empty(), "{drawn:?} were not read");
@@ -51,7 +51,7 @@ fn open(variant: &str) -> (Golden, WhisperForAudioClassification) {
 fn every_stage_matches() {
     for variant in VARIANTS {
         let (golden, network) = open(variant);
-        let spectrograms: Tensor<3> = tensor(&golden, "input_features", &Device::flex());
+        let spectrograms: Tensor<3> = tensor(&golden, "input_features", &device());
         let stage = |key: &str, got| check(variant, &golden, key, got, STAGE);
         let hidden = convolve(&network.encoder.conv1, spectrograms.clone().swap_dims(1, 2));
         stage("conv1", hidden.clone().swap_dims(1, 2));
@@ -70,7 +70,7 @@ fn every_stage_matches() {
 fn logits_match_with_and_without_a_weighted_sum() {
     for variant in VARIANTS {
         let (golden, network) = open(variant);
-        let logits = network.forward(tensor(&golden, "input_features", &Device::flex()), None);
+        let logits = network.forward(tensor(&golden, "input_features", &device()), None);
         check(variant, &golden, "logits", logits, LOGITS);
     }
 }
@@ -81,7 +81,7 @@ fn gradients_match() {
     for variant in VARIANTS {
         let (golden, network) = open(variant);
         let labels = golden.f32s("labels").iter().map(|&id| id as i64).collect();
-        let (loss, found) = gradients(network, &Device::flex(), labels, |network, device| {
+        let (loss, found) = gradients(network, &device(), labels, |network, device| {
             network.forward(tensor(&golden, "input_features", device), Some(&mut Noise::new(1)))
         });
         assert_close("loss", &[loss], &golden.f32s("loss"), LOGITS);
@@ -127,11 +127,11 @@ fn a_speech_recogniser_gives_its_encoder_to_a_new_head() {
 
     let (config, _) = config(&source);
     let checkpoint = Checkpoint::open(dir.path()).unwrap();
-    let zeros = || WhisperForAudioClassification::zeros(&config, 4, &Device::flex());
+    let zeros = || WhisperForAudioClassification::zeros(&config, 4, &device());
     let (network, drawn) = load(zeros(), &checkpoint, Head::NewIfMissing, config.init_std, 7).unwrap();
     assert_eq!(drawn, ["projector.weight", "projector.bias", "classifier.weight", "classifier.bias"]);
     let (golden, _) = open("last");
-    let states = network.base().hidden_states(tensor(&golden, "input_features", &Device::flex()), None);
+    let states = network.base().hidden_states(tensor(&golden, "input_features", &device()), None);
     check("recogniser", &golden, "last_hidden_state", states.into_iter().next_back().unwrap(), STAGE);
     let error = load(zeros(), &checkpoint, Head::FromCheckpoint, config.init_std, 7).unwrap_err();
     assert!(error.kind.to_string().contains("base checkpoint"), "{}", error.kind);
@@ -147,7 +147,7 @@ fn new_positions_are_the_papers_sinusoids() {
         encoder_layers: 1,
         ..WhisperConfig::default()
     };
-    let network = WhisperForAudioClassification::zeros(&config, 3, &Device::flex());
+    let network = WhisperForAudioClassification::zeros(&config, 3, &device());
     let network = init_weights(network, config.init_std, 7, |_| true);
     let want = [
         0.0,
@@ -182,7 +182,7 @@ fn new_positions_are_the_papers_sinusoids() {
 #[should_panic(expected = "config's size only")]
 fn a_spectrogram_of_another_length_is_refused() {
     let (golden, network) = open("last");
-    let spectrograms: Tensor<3> = tensor(&golden, "input_features", &Device::flex());
+    let spectrograms: Tensor<3> = tensor(&golden, "input_features", &device());
     network.forward(spectrograms.narrow(2, 0, 28), None);
 }
 
@@ -195,11 +195,11 @@ fn frames_are_two_to_a_position() {
 fn layerdrop_of_almost_one_skips_layers_and_forward_never_does() {
     let (mut config, labels) = config(&golden_dir("whisper").join("last"));
     config.encoder_layerdrop = 0.999_999;
-    let zeros = WhisperForAudioClassification::zeros(&config, labels, &Device::flex());
+    let zeros = WhisperForAudioClassification::zeros(&config, labels, &device());
     let checkpoint = Checkpoint::open(&golden_dir("whisper").join("last")).unwrap();
     let (network, _) = load(zeros, &checkpoint, Head::FromCheckpoint, 0.02, 0).unwrap();
     let (golden, _) = open("last");
-    let spectrograms = || tensor(&golden, "input_features", &Device::flex());
+    let spectrograms = || tensor(&golden, "input_features", &device());
     let kept = values(network.forward(spectrograms(), None));
     let dropped = values(network.forward(spectrograms(), Some(&mut Noise::new(1))));
     assert_close("forward", &kept, &golden.f32s("logits"), LOGITS);
@@ -228,7 +228,7 @@ fn an_impossible_config_names_its_key() {
 /// From the sound files on. Worst logit seen: 2.1e-5. Worst gradient: 7.3e-6 of its norm.
 #[test]
 fn every_reference_case_matches() {
-    let device = Device::flex();
+    let device = device();
     let normalized = WhisperOptions { do_normalize: true, return_attention_mask: true };
     let (mut worst, mut worst_gradient): (f32, f32) = (0.0, 0.0);
     for (name, count) in [("whisper-30s", 13), ("whisper-weighted", 14)] {

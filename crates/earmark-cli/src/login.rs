@@ -25,7 +25,7 @@ Examples:
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Login {
-    /// A file that holds the token and nothing else; without it, HF_TOKEN if set, else standard input.
+    /// A file that holds the token and nothing else; without it, what is piped in, else HF_TOKEN, else you are asked.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 
@@ -96,19 +96,19 @@ fn read_token(file: Option<&Path>) -> Result<String> {
     if let Some(file) = file {
         return fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()));
     }
-    if let Some(token) = std::env::var("HF_TOKEN").ok().filter(|token| !token.is_empty()) {
-        return Ok(token);
-    }
+    let set = || std::env::var("HF_TOKEN").ok().filter(|token| !token.is_empty());
     let mut token = String::new();
     if io::stdin().is_terminal() {
+        if let Some(token) = set() {
+            return Ok(token);
+        }
         say::note("paste a token from https://huggingface.co/settings/tokens, then press Enter");
-        io::stdin().read_line(&mut token)
+        io::stdin().read_line(&mut token).context("cannot read standard input")?;
     } else {
         // A token has a few dozen characters; whatever else comes will be refused.
-        io::stdin().take(4096).read_to_string(&mut token)
+        io::stdin().take(4096).read_to_string(&mut token).context("cannot read standard input")?;
     }
-    .context("cannot read standard input")?;
-    Ok(token)
+    Ok(if token.trim().is_empty() { set().unwrap_or_default() } else { token })
 }
 
 /// By a rename, so that a token that works is not lost to a full disk; for the owner's eyes from the first byte on.

@@ -368,3 +368,38 @@ impl Target {
         ));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use earmark_testkit::hub::LoopbackHub;
+
+    #[test]
+    fn a_newer_save_supersedes_those_that_wait_and_one_that_is_gone_is_only_a_warning() {
+        let (loopback, run, cache) =
+            (LoopbackHub::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        loopback.add_token("hf_write", "me", true);
+        for step in [1, 2, 3] {
+            let folder = run.path().join(format!("checkpoint-{step}"));
+            fs::create_dir(&folder).unwrap();
+            for name in ["config.json", "preprocessor_config.json", "model.safetensors"] {
+                fs::write(folder.join(name), format!("{name} {step}")).unwrap();
+            }
+        }
+        let hub = Hub::builder(cache.path()).endpoint(loopback.url()).token("hf_write").build().unwrap();
+        let repo = Repo::model("me/model").unwrap();
+        let target = Target { run: run.path().to_owned(), repo, private: false };
+        for saves in [&[1, 2, 3][..], &[4]] {
+            let (sender, waiting) = channel();
+            saves.iter().for_each(|step| sender.send(*step).unwrap());
+            drop(sender);
+            target.push_saves(&hub, &waiting);
+            // The commit that made the repository, and the third save's.
+            assert_eq!(loopback.commits("models/me/model"), 2);
+        }
+        let files = loopback.files("models/me/model", "main");
+        assert_eq!(files["model.safetensors"], b"model.safetensors 3");
+        let left = fs::read_dir(run.path()).unwrap().map(|entry| name_of(&entry.unwrap().path()));
+        assert!(left.filter(|name| !is_checkpoint(name)).eq([""; 0]), "nothing stays put aside");
+    }
+}

@@ -154,6 +154,11 @@ mod accounts {
         assert!(!kept.exists());
         place.run("logout").says(0, &["no token was kept"]);
 
+        // What is piped in is meant more than what happens to be set.
+        let set =
+            |command: &mut Command, input: &str| Place::said(command.env("HF_TOKEN", "hf_another"), input);
+        set(&mut place.command("login"), TOKEN).says(0, &["logged in as me"]);
+        place.run_as_me("login").says(0, &["logged in as me"]);
         place.write("mine.txt", TOKEN.as_bytes());
         place.run("login --token-file mine.txt").says(0, &["logged in as me"]);
         place.run("login --offline --token-file mine.txt").says(1, &["offline"]);

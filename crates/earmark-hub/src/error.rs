@@ -242,6 +242,15 @@ pub enum ErrorKind {
     /// The branch is no longer what the push was prepared for.
     #[error("somebody else committed meanwhile, and nothing of this push was: push again")]
     MovedOn,
+    /// No answer while something was sent, or was to be.
+    #[error("no answer from {endpoint}: check the network and try again")]
+    NoAnswer {
+        /// Where the request went.
+        endpoint: String,
+        /// What the HTTP client said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A refusal with a reason.
     #[error("the Hub answered {status} for {page}: {message}")]
     PushRefused {
@@ -339,6 +348,14 @@ impl ErrorKind {
             | ErrorKind::Status { .. }
             | ErrorKind::Malformed { .. } => true,
             _ => false,
+        }
+    }
+
+    /// The same with the advice for somebody who sends: a warm cache would not help.
+    pub(crate) fn of_writing(self) -> ErrorKind {
+        match self {
+            ErrorKind::Unreachable { endpoint, source } => ErrorKind::NoAnswer { endpoint, source },
+            other => other,
         }
     }
 

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -79,6 +79,8 @@ struct Local {
     git_oid: String,
     /// Its first bytes, by which the Hub tells text from the rest.
     sample: Vec<u8>,
+    /// When it was last written, as it was read: what is sent later must be the same.
+    modified: Option<SystemTime>,
 }
 
 impl Hub {
@@ -99,7 +101,7 @@ impl Hub {
             let role = answer.pointer("/auth/accessToken/role").and_then(Value::as_str);
             Ok(Account { name: name.to_owned(), role: role.map(str::to_owned) })
         };
-        ask().map_err(|kind| Error::new(Subject::Account, kind))
+        ask().map_err(|kind: ErrorKind| Error::new(Subject::Account, kind.of_writing()))
     }
 
     /// Uploads files in one commit, and compares what the Hub then holds with what was sent.
@@ -120,7 +122,7 @@ impl Hub {
             let locals = locals.collect::<Result<Vec<_>, _>>()?;
             off_runtime(|| Pushing { hub: self, transport, push }.run(&locals))
         };
-        run().map_err(|kind| Error::new(Subject::Push(push.repo.clone()), kind))
+        run().map_err(|kind: ErrorKind| Error::new(Subject::Push(push.repo.clone()), kind.of_writing()))
     }
 
     /// The transport, if it may write.
@@ -138,7 +140,8 @@ impl Local {
     fn read(path: &str, file: &Path) -> Result<Local, ErrorKind> {
         let failed = |source| ErrorKind::LocalFile { path: file.to_owned(), source };
         let mut open = File::open(file).map_err(failed)?;
-        let size = open.metadata().map_err(failed)?.len();
+        let metadata = open.metadata().map_err(failed)?;
+        let size = metadata.len();
         let mut sha256 = Sha256::new();
         let mut sha1 = <sha1::Sha1 as sha1::Digest>::new();
         sha1::Digest::update(&mut sha1, format!("blob {size}\0"));
@@ -165,7 +168,18 @@ impl Local {
             sha256: hex(&sha256.finalize()),
             git_oid: hex(&sha1::Digest::finalize(sha1)),
             sample,
+            modified: metadata.modified().ok(),
         })
+    }
+
+    /// That the file is still the one that was read: the Hub takes a large file's SHA-256 from us.
+    fn unchanged(&self) -> Result<(), ErrorKind> {
+        let failed = |source| ErrorKind::LocalFile { path: self.file.clone(), source };
+        let now = std::fs::metadata(&self.file).map_err(failed)?;
+        if (now.len(), now.modified().ok()) == (self.size, self.modified) {
+            return Ok(());
+        }
+        Err(failed(io::Error::other("it changed while it was sent; nothing was committed, push again")))
     }
 
     /// Whether the Hub holds these bytes.
@@ -215,6 +229,7 @@ impl Pushing<'_> {
         for files in large.chunks(BATCH) {
             self.upload(files)?;
         }
+        sending.iter().try_for_each(|local| local.unchanged())?;
         let (commit, pull_request) = self.commit(&sending, &large, &parent)?;
         let after = self.tree(&commit)?;
         if let Some(wrong) = sending.iter().find(|local| differs(&after, local)) {

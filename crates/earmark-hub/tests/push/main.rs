@@ -295,9 +295,13 @@ mod failures {
                 assert!(!message(&error).contains("s3cr3t") && !message(&error).contains("hf_"), "{error:?}");
                 assert!(place.hub.commits(REPO) <= 1, "{call} {status}");
                 place.hub.heal();
+                let sent = place.count("PUT", "/upload/");
                 place.push().unwrap();
                 place.all_there("main");
                 assert_eq!(place.hub.commits(REPO), 2, "{call} {status}");
+                if call == "/commit/" {
+                    assert_eq!((sent, place.count("PUT", "/upload/")), (1, 1), "the storage had the weights");
+                }
             }
         }
     }
@@ -383,6 +387,23 @@ mod failures {
     }
 
     #[test]
+    fn a_file_that_changes_while_it_is_sent_is_not_committed() {
+        let place = Place::new();
+        let file = place.folder.path().join("model.safetensors");
+        place.hub.fault(move |request| {
+            if request.path.contains("/lfs-verify/") {
+                fs::write(&file, b"other weights").unwrap();
+            }
+            None
+        });
+        let error = place.push().unwrap_err();
+        assert!(
+            matches!(&*error.kind, ErrorKind::LocalFile { path, .. } if path.ends_with("model.safetensors"))
+        );
+        assert_eq!(place.held("main"), []);
+    }
+
+    #[test]
     fn silence_is_given_up_on() {
         let place = Place::new();
         for call in ["/revision/", "/upload/", "/commit/"] {
@@ -391,7 +412,7 @@ mod failures {
             // Uploads are given a second for every 16 KiB on top, so a small one.
             place.write("model.safetensors", b"few weights");
             let error = hub.push(&place.what()).unwrap_err();
-            let kinds = matches!(*error.kind, ErrorKind::Unreachable { .. } | ErrorKind::UploadCut { .. });
+            let kinds = matches!(*error.kind, ErrorKind::NoAnswer { .. } | ErrorKind::UploadCut { .. });
             assert!(kinds, "{call}: {error:?}");
         }
     }
@@ -418,9 +439,9 @@ mod said {
         let hub = LoopbackHub::start();
         hub.add(REPO, "main", &[("model.safetensors", &weights())]);
         if storage {
-            hub.storage_fault(fault)
+            hub.storage_fault(fault);
         } else {
-            hub.fault(fault)
+            hub.fault(fault);
         };
         let cache = tempfile::tempdir().unwrap();
         let client =
@@ -494,7 +515,7 @@ mod said {
                     |p| {
                         p.hub.fault(|r| {
                             r.path.contains("/commit/").then(|| Response::new(200, "{ }").cut_at(1))
-                        })
+                        });
                     },
                     Some(TOKEN),
                     false,

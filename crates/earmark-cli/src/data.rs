@@ -26,16 +26,13 @@ Examples:
 
 /// Look at datasets: what there is, what is in them, whether it is whole; and write them out.
 ///
-/// A DATASET is a published one (NAME or NAME:CONFIG, see `earmark data list`), a folder with a sub-folder per class, a folder
+/// A DATASET is a published one (NAME or NAME:CONFIG, see `earmark data list`), `sample`, a folder with a sub-folder per class, a folder
 /// with metadata.csv or metadata.jsonl, Parquet with a column of sounds, or OWNER/NAME[:CONFIG] of such Parquet on the Hub.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
-
-    #[command(flatten)]
-    hub: HubArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -62,6 +59,9 @@ struct OneArgs {
 
     #[command(flatten)]
     which: DatasetArgs,
+
+    #[command(flatten)]
+    hub: HubArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -76,6 +76,9 @@ struct InfoArgs {
 
     #[command(flatten)]
     which: DatasetArgs,
+
+    #[command(flatten)]
+    hub: HubArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -139,11 +142,11 @@ enum ExportFormat {
 pub(crate) fn run(args: &Args) -> Result<Done> {
     match &args.what {
         What::List => list(),
-        What::Info(info) => self::info(info, &args.hub),
-        What::Head(head) => self::head(head, &args.hub),
-        What::Stats(stats) => self::stats(stats, &args.hub),
-        What::Verify(one) => verify(one, &args.hub),
-        What::Export(export) => self::export(export, &args.hub),
+        What::Info(info) => self::info(info),
+        What::Head(head) => self::head(head),
+        What::Stats(stats) => self::stats(stats),
+        What::Verify(one) => verify(one),
+        What::Export(export) => self::export(export),
     }
 }
 
@@ -161,7 +164,7 @@ fn list() -> Result<Done> {
     Ok(Done::Well)
 }
 
-fn info(args: &InfoArgs, hub: &HubArgs) -> Result<Done> {
+fn info(args: &InfoArgs) -> Result<Done> {
     let mut out = io::stdout().lock();
     let mut line = |name: &str, text: &str| writeln!(out, "{name:<14} {text}");
     let some = |names: &[String]| {
@@ -195,7 +198,7 @@ fn info(args: &InfoArgs, hub: &HubArgs) -> Result<Done> {
         }
         named => {
             // Nothing says what is in it but itself.
-            let dataset = named.open(&args.which, hub)?;
+            let dataset = named.open(&args.which, &args.hub)?;
             line("dataset", &args.dataset)?;
             line("clips", &dataset.clips.len().to_string())?;
             line("classes", &format!("{}: {}", dataset.labels.len(), some(dataset.labels.names())))?;
@@ -209,7 +212,8 @@ fn info(args: &InfoArgs, hub: &HubArgs) -> Result<Done> {
     Ok(Done::Well)
 }
 
-fn head(args: &HeadArgs, hub: &HubArgs) -> Result<Done> {
+fn head(args: &HeadArgs) -> Result<Done> {
+    let hub = &args.one.hub;
     let named = Named::new(&args.one.dataset, &args.one.which)?;
     let (labels, clips) = if args.stream || matches!(named, Named::Local(_)) {
         named.stream(&args.one.which, hub)?
@@ -325,8 +329,8 @@ fn heard(clip: &Clip) -> Result<(f64, u32, u32, Vec<String>)> {
     Ok((frames as f64 / f64::from(rate), rate, channels, warnings))
 }
 
-fn stats(args: &StatsArgs, hub: &HubArgs) -> Result<Done> {
-    let dataset = Named::new(&args.one.dataset, &args.one.which)?.open(&args.one.which, hub)?;
+fn stats(args: &StatsArgs) -> Result<Done> {
+    let dataset = Named::new(&args.one.dataset, &args.one.which)?.open(&args.one.which, &args.one.hub)?;
     let rows = hear(&dataset);
     let done = tell_bad(&rows);
     let manifest = Manifest::new(&rows)?;
@@ -377,8 +381,8 @@ fn tell_bad(rows: &[ClipRow]) -> Done {
     if bad.is_empty() { Done::Well } else { Done::InPart }
 }
 
-fn verify(args: &OneArgs, hub: &HubArgs) -> Result<Done> {
-    let dataset = Named::new(&args.dataset, &args.which)?.open(&args.which, hub)?;
+fn verify(args: &OneArgs) -> Result<Done> {
+    let dataset = Named::new(&args.dataset, &args.which)?.open(&args.which, &args.hub)?;
     let rows = hear(&dataset);
     let done = tell_bad(&rows);
     let broken = rows.iter().filter(|row| row.duration.is_none()).count();
@@ -393,9 +397,9 @@ fn verify(args: &OneArgs, hub: &HubArgs) -> Result<Done> {
     Ok(done)
 }
 
-fn export(args: &ExportArgs, hub: &HubArgs) -> Result<Done> {
+fn export(args: &ExportArgs) -> Result<Done> {
     let named = Named::new(&args.one.dataset, &args.one.which)?;
-    let dataset = named.open(&args.one.which, hub)?;
+    let dataset = named.open(&args.one.which, &args.one.hub)?;
     if dataset.clips.is_empty() {
         bail!("the dataset has no clips");
     }

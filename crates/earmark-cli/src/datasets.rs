@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use earmark_data::sample::{self, SampleOptions};
 use earmark_data::{
     AudioDataset, Example, Fetch, FetchError, LocalFile, Place, Published, ReadAt, RemoteFile, Selection,
     Stream,
@@ -43,9 +44,12 @@ pub(crate) enum Named {
 }
 
 impl Named {
-    /// A folder or file that is there, or else a published dataset.
+    /// A folder or file that is there, or else a published dataset, or the built-in sample.
     pub(crate) fn new(name: &str, args: &DatasetArgs) -> Result<Named> {
         let path = Path::new(name);
+        if name == "sample" && !path.exists() {
+            return Ok(Named::Local(open_sample()?.root));
+        }
         if path.exists() {
             return Ok(Named::Local(path.to_path_buf()));
         }
@@ -110,6 +114,13 @@ impl Named {
             }
         })
     }
+}
+
+/// The built-in sample, made in the data folder unless it is there.
+pub(crate) fn open_sample() -> Result<AudioDataset> {
+    let mut dataset = sample::write(data_folder().join("sample"), &SampleOptions::default())?;
+    dataset.name = "sample".to_owned();
+    Ok(dataset)
 }
 
 /// The Parquet files of a Hub dataset that belong to a configuration and a split, as the Hub's converter and `datasets` name

@@ -188,6 +188,7 @@ impl Args {
         match (&self.dataset, &self.data) {
             (None, None) => bail!("name the clips to score the model on: --data DIR or --dataset NAME"),
             (None, Some(data)) => Ok((AudioDataset::open(data, label)?, true)),
+            (Some(name), None) if name == "sample" => Ok((datasets::open_sample()?, true)),
             (Some(name), data) => {
                 let plain = Selection::new(name, None, label)?;
                 let drawn = plain.dataset.splits(&plain.config).len() == 1;

@@ -177,10 +177,16 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Re
         }
         None => Sink::Screen(Writer::new(io::stdout(), format)?),
     };
-    let inputs: Vec<Input> = match &sink {
-        Sink::Journal(_, done) => inputs.into_iter().filter(|input| !done.contains(&input.name())).collect(),
-        Sink::Screen(_) => inputs,
+    let (inputs, mut done) = match &sink {
+        Sink::Journal(_, before) => {
+            let failed = order.iter().any(|name| before.get(name).copied().unwrap_or(false));
+            let rest = inputs.into_iter().filter(|input| !before.contains_key(&input.name())).collect();
+            // What failed before the job was cut short has failed all the same.
+            (rest, if failed { Done::InPart } else { Done::Well })
+        }
+        Sink::Screen(_) => (inputs, Done::Well),
     };
+    let inputs: Vec<Input> = inputs;
     if inputs.len() < order.len() {
         let done = order.len() - inputs.len();
         say::note(format_args!("going on: {done} of {} files are done already", order.len()));
@@ -204,7 +210,6 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Re
         .context("cannot listen for Ctrl-C")?;
     }
 
-    let mut done = Done::Well;
     let mut gathered = Gathered::new(args, top_k, model.labels());
     std::thread::scope(|scope| -> Result<()> {
         let (sender, receiver) = sync_channel(1);
@@ -260,7 +265,7 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Re
 }
 
 enum Sink {
-    Journal(Journal, std::collections::HashSet<String>),
+    Journal(Journal, std::collections::HashMap<String, bool>),
     Screen(Writer<io::Stdout>),
 }
 

@@ -3,7 +3,7 @@
 //! The journal lies beside the results, `NAME.part`, with a line for each input. A line is written whole or, when the process
 //! dies meanwhile, cut off by the next one; results appear under their own name when the last input is done.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
@@ -35,10 +35,14 @@ struct Entry {
 }
 
 impl Journal {
-    /// Begins the job that writes `output`, or goes on with it; gives the inputs that are done.
+    /// Begins the job that writes `output`, or goes on with it; gives the inputs that are done, and whether each one failed.
     ///
     /// `settings` is whatever changes the results.
-    pub(crate) fn open(output: &Path, settings: &str, force: bool) -> Result<(Journal, HashSet<String>)> {
+    pub(crate) fn open(
+        output: &Path,
+        settings: &str,
+        force: bool,
+    ) -> Result<(Journal, HashMap<String, bool>)> {
         if output.exists() && !force {
             bail!(
                 "`{}` is there already: pass --force to replace it, or name another --output",
@@ -54,7 +58,7 @@ impl Journal {
             bail!("another process writes `{}` just now", output.display());
         }
         let settings = Settings { settings: settings.to_owned() };
-        let mut done = HashSet::new();
+        let mut done = HashMap::new();
         // What is behind the last whole line was being written when the process died.
         let mut whole = 0;
         let mut lines = BufReader::new(&journal.file);
@@ -71,7 +75,8 @@ impl Journal {
                 }
             } else {
                 let entry: Entry = serde_json::from_str(&line).with_context(doing)?;
-                done.insert(entry.input);
+                let failed = entry.rows.iter().any(|row| matches!(row, Row::Failed { .. }));
+                done.insert(entry.input, failed);
             }
             whole += line.len() as u64;
             line.clear();
@@ -104,7 +109,7 @@ impl Journal {
         let mut file = BufWriter::new(File::create(&landing).with_context(doing)?);
         let mut writer = Writer::new(&mut file, format).with_context(doing)?;
         // Lines are as they were done; a resumed job with more inputs than before did the new ones last.
-        let mut places = std::collections::HashMap::new();
+        let mut places = HashMap::new();
         self.file.rewind().with_context(doing)?;
         let mut at = 0;
         for line in BufReader::new(&self.file).lines().enumerate() {
@@ -159,7 +164,7 @@ mod tests {
         drop(journal);
 
         let (mut journal, done) = Journal::open(&output, "a", false).unwrap();
-        assert_eq!(done, HashSet::from(["1".to_owned()]));
+        assert_eq!(done, HashMap::from([("1".to_owned(), true)]));
         journal.note("2".into(), row("2")).unwrap();
         // The inputs' order, not that of the work.
         journal.finish(Format::Jsonl, &["2".into(), "1".into()]).unwrap();

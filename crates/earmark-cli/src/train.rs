@@ -6,8 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{ArgAction, Args as ClapArgs};
-use earmark_data::sample::SampleOptions;
-use earmark_data::{AudioDataset, Published, Selection, gtzan, sample};
+use earmark_data::{AudioDataset, Published, Selection, gtzan};
 use earmark_hub::Repo;
 use earmark_models::{ModelConfig, NetworkConfig};
 use earmark_train::{
@@ -196,8 +195,8 @@ impl Numbers {
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
     // First of all: hours of training should not end at a token that may not write.
-    let target = args.push_to_hub.as_ref().filter(|_| !args.dry_run);
-    let target = target.map(|repo| Pusher::check(&args.hub, repo, args.hub_private)).transpose()?;
+    let check = |repo: &String| Pusher::check(&args.hub, repo, args.hub_private);
+    let target = args.push_to_hub.as_ref().map(check).transpose()?;
     let (device, device_name) = args.device.open()?;
     let job = match &args.resume {
         Some(run) => resumed(run.as_deref(), &args.numbers, device, &args.hub)?,
@@ -208,7 +207,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     say::note(format_args!("recipe   {model} on {dataset} -> {}", job.output.display()));
 
     let screen = Screen::new();
-    let pusher = target.map(|target| Pusher::start(target, &job.output));
+    let pusher = target.filter(|_| !args.dry_run).map(|target| Pusher::start(target, &job.output));
     let watch = |event: &Event<'_>| {
         screen.show(event);
         if let (Event::Epoch(epoch), Some(pusher)) = (event, &pusher) {
@@ -401,9 +400,7 @@ fn open_folder(folder: &Path, label: Option<&str>) -> Result<(AudioDataset, Card
 }
 
 fn open_sample() -> Result<(AudioDataset, CardDataset)> {
-    let folder = data_folder().join("sample");
-    let mut dataset = sample::write(&folder, &SampleOptions::default())?;
-    dataset.name = "sample".to_owned();
+    let dataset = datasets::open_sample()?;
     let card =
         CardDataset { name: "earmark sample".into(), id: "audiofolder".into(), config: None, split: None };
     Ok((dataset, card))

@@ -32,7 +32,8 @@ pub trait FromPretrained: Sized {
         }
     }
 
-    /// As [`from_pretrained`](Self::from_pretrained), from a Hub of your own making and on a device of your choice.
+    /// As [`from_pretrained`](Self::from_pretrained), from a Hub of your own making and on a device of your choice. Numbers are of
+    /// the device's type: `f32`, unless [`Device::configure`] made it another before its first tensor.
     ///
     /// # Errors
     /// As [`from_pretrained`](Self::from_pretrained).

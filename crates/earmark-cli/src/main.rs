@@ -1,7 +1,11 @@
 //! The `earmark` command: hear a sound, name it.
 //!
 //! One file per command, thin over the crates. Results go to stdout, everything else to stderr.
-#![allow(rustdoc::broken_intra_doc_links, reason = "the comments on arguments are help texts")]
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::bare_urls,
+    reason = "the comments on arguments are help texts"
+)]
 
 mod bench;
 mod classify;

@@ -10,7 +10,7 @@ use earmark_data::{AudioDataset, Clip, Published, Selection};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use crate::datasets::{DatasetArgs, Named};
+use crate::datasets::{Clips, DatasetArgs, Named};
 use crate::model::HubArgs;
 use crate::tables::{ClipRow, Manifest};
 use crate::{Done, error, progress, say, table};
@@ -220,16 +220,7 @@ fn head(args: &HeadArgs) -> Result<Done> {
     } else {
         // Whole first, as every later command then has it.
         let dataset = named.open(&args.one.which, hub)?;
-        let labels = dataset.labels.clone();
-        let clips = dataset.clips.into_iter().map(|clip| {
-            Ok(earmark_data::Example {
-                audio: clip.bytes()?,
-                name: clip.name,
-                label: Some(clip.label),
-                fields: clip.fields,
-            })
-        });
-        (labels, crate::datasets::Clips::Local(Box::new(clips)))
+        (dataset.labels.clone(), Clips::of(dataset))
     };
     let mut out = io::stdout().lock();
     let mut done = Done::Well;

@@ -90,16 +90,7 @@ impl Named {
         Ok(match self {
             Named::Local(_) => {
                 let dataset = self.open(args, hub)?;
-                let labels = dataset.labels.clone();
-                let clips = dataset.clips.into_iter().map(|clip| {
-                    Ok(Example {
-                        audio: clip.bytes()?,
-                        name: clip.name,
-                        label: Some(clip.label),
-                        fields: clip.fields,
-                    })
-                });
-                (labels, Clips::Local(Box::new(clips)))
+                (dataset.labels.clone(), Clips::of(dataset))
             }
             Named::Published(selection) => {
                 let fetch = Arc::new(FromHub::new(hub)?);
@@ -190,6 +181,20 @@ pub(crate) fn open_published(selection: &Selection, hub: &HubArgs) -> Result<Aud
 pub(crate) enum Clips {
     Local(Box<dyn Iterator<Item = Result<Example, earmark_data::Error>>>),
     Stream(Box<Stream>),
+}
+
+impl Clips {
+    /// Those of a dataset that is here.
+    pub(crate) fn of(dataset: AudioDataset) -> Clips {
+        Clips::Local(Box::new(dataset.clips.into_iter().map(|clip| {
+            Ok(Example {
+                audio: clip.bytes()?,
+                name: clip.name,
+                label: Some(clip.label),
+                fields: clip.fields,
+            })
+        })))
+    }
 }
 
 impl Iterator for Clips {

@@ -772,26 +772,40 @@ mod parity {
                 |case: &Value| cases.join(audio[case["audio"].as_str().unwrap()]["file"].as_str().unwrap());
             let files: Vec<String> = asked.iter().map(|case| file(case).display().to_string()).collect();
             let folder = cases.join("models").join(model);
-            let flags = "--resampler torchaudio --top-k all --format jsonl";
-            let said =
-                place.run(&format!("classify {} --model {} {flags}", files.join(" "), folder.display()));
-            for (row, case) in lines(&said.well().out).iter().zip(asked) {
-                let expected = read(cases.join(case["dir"].as_str().unwrap()).join("expected.json"));
-                let scores = |list: &Value| -> BTreeMap<String, f64> {
-                    let pair =
-                        |p: &Value| (p["label"].as_str().unwrap().to_owned(), p["score"].as_f64().unwrap());
-                    list.as_array().unwrap().iter().map(pair).collect()
-                };
-                let (got, want) = (scores(&row["predictions"]), scores(&expected["pipeline_dict_topk_all"]));
-                assert!(got.keys().eq(want.keys()), "{model}: other labels");
-                for (label, score) in &got {
-                    let off = (score - want[label]).abs();
-                    assert!(off <= 1e-4, "{model}, {}: `{label}` is off by {off:e}", case["audio"]);
+            let ways = [
+                ("--resampler torchaudio", "pipeline_dict_topk_all"),
+                ("--compat transformers", "pipeline_file_ffmpeg_topk_all"),
+            ];
+            for (flags, key) in ways {
+                let (files, folder) = (files.join(" "), folder.display());
+                let said = place
+                    .run(&format!("classify {files} --model {folder} {flags} --top-k all --format jsonl"));
+                for (row, case) in lines(&said.well().out).iter().zip(&asked) {
+                    let expected = read(cases.join(case["dir"].as_str().unwrap()).join("expected.json"));
+                    let scores = |list: &Value| -> BTreeMap<String, f64> {
+                        let pair = |p: &Value| {
+                            (p["label"].as_str().unwrap().to_owned(), p["score"].as_f64().unwrap())
+                        };
+                        list.as_array().unwrap().iter().map(pair).collect()
+                    };
+                    let (got, want) = (scores(&row["predictions"]), scores(&expected[key]));
+                    assert!(got.keys().eq(want.keys()), "{model}: other labels");
+                    // ffmpeg's resampler is nobody else's: seen 0.089 where it ran, 4.2e-6 where it did not.
+                    let at_rate = case["audio"].as_str().unwrap().contains("16k");
+                    let most = if key.contains("ffmpeg") && !at_rate { 0.1 } else { 1e-4 };
+                    for (label, score) in &got {
+                        let off = (score - want[label]).abs();
+                        assert!(
+                            off <= most,
+                            "{model}, {}, {flags}: `{label}` is off by {off:e}",
+                            case["audio"]
+                        );
+                    }
+                    compared += 1;
                 }
-                compared += 1;
             }
         }
-        assert_eq!(compared, 138);
+        assert_eq!(compared, 2 * 138);
     }
 
     /// The reference's `pipeline("zero-shot-audio-classification")`, through the command's JSON. Clips that are longer than

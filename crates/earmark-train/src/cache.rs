@@ -151,7 +151,9 @@ impl Cache {
     /// Keeps features under `key`; says whether they are kept.
     pub(crate) fn put(&self, key: &Key, features: &Features, may_remove: MayRemove) -> bool {
         let Some(bytes) = write(key, features) else { return false };
-        if !self.reserve(key, bytes.len() as u64, may_remove) {
+        // Held until the file is there: whoever looks meanwhile would not see it, and give its room away a second time.
+        let mut space = self.space();
+        if !self.reserve(&mut space, key, bytes.len() as u64, may_remove) {
             return false;
         }
         let path = self.0.dir.join(key.path());
@@ -165,8 +167,7 @@ impl Cache {
     }
 
     /// Makes sure that `bytes` more do not exceed the limit, and counts them as written.
-    fn reserve(&self, key: &Key, bytes: u64, may_remove: MayRemove) -> bool {
-        let mut space = self.space();
+    fn reserve(&self, space: &mut Space, key: &Key, bytes: u64, may_remove: MayRemove) -> bool {
         if space.room < bytes {
             if space.full >= Some(may_remove) {
                 return false;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use earmark_data::{AudioDataset, torch_randperm};
 use earmark_pipeline::Pretrained;
 use earmark_testkit::{Golden, assert_close, reference};
-use earmark_train::{Clips, Ear, Recipe, SplitFile, Start, StepDone, evaluate};
+use earmark_train::{Clips, Ear, Precision, Recipe, SplitFile, Start, StepDone, evaluate};
 use serde::Deserialize;
 
 use crate::{device, finish, golden, job, metrics};
@@ -125,9 +125,14 @@ struct Pair {
 
 impl Pair {
     fn run(dir: &Path) -> Pair {
+        Pair::run_in(Precision::Fp32, dir)
+    }
+
+    fn run_in(precision: Precision, dir: &Path) -> Pair {
         let (want, run) = (Reference::read(dir), tempfile::tempdir().expect("a folder for the run"));
         let data = dir.join("data");
-        let (_, steps) = finish(&job(want.recipe(), &data, Start::Model(dir.join("init")), run.path()));
+        let recipe = Recipe { precision, ..want.recipe() };
+        let (_, steps) = finish(&job(recipe, &data, Start::Model(dir.join("init")), run.path()));
         Pair { want, steps, data, run }
     }
 
@@ -205,6 +210,12 @@ impl Pair {
         }
     }
 
+    /// The weights that learn are full floats whatever the products are: `f32s` panics on any other type.
+    fn weights_are_f32(&self) {
+        let last = Golden::open(self.checkpoint(self.want.steps.len() as u64).join("model.safetensors"));
+        last.keys().iter().for_each(|key| drop(last.f32s(key)));
+    }
+
     /// `model/` is, byte for byte, the checkpoint that the reference calls best.
     fn the_model_is_the_best_checkpoint(&self) {
         let best = self.checkpoint(self.want.best_step);
@@ -249,6 +260,44 @@ fn every_step_of_the_golden_run_is_the_trainers() {
             assert_close(&key, &got.f32s(&key), &want.f32s(&key), 4e-6);
         }
     }
+}
+
+/// The reference in f32 beside ours with its products in bfloat16: what a person may expect of `--precision bf16`.
+#[test]
+fn bfloat16_learns_what_full_precision_learns() {
+    let pair = Pair::run_in(Precision::Bf16, &golden("train"));
+    // Worst on flex: loss 3.5e-3, gradient norm 2.0e-2.
+    for (got, want) in pair.steps.iter().zip(&pair.want.steps) {
+        close("loss", got.step, got.loss, want.loss, 1e-2);
+        close("grad_norm", got.step, got.grad_norm, want.grad_norm, 6e-2);
+        close("lr", got.step, got.lr, want.lr, 3e-5);
+    }
+    let off = |(got, want): (&StepDone, &Step)| (got.loss / want.loss - 1.0).abs();
+    let worst = pair.steps.iter().zip(&pair.want.steps).map(off).fold(0.0, f64::max);
+    assert!(worst > 1e-5, "it computed in f32: {worst:e}");
+    pair.weights_are_f32();
+}
+
+/// 16-bit floats overflow at a loss scale of 65 536, as they do under `torch.amp.GradScaler`: such a step moves neither the
+/// weights nor the learning rate, and the next one is scaled by half.
+#[test]
+fn sixteen_bit_floats_skip_the_steps_that_overflow_and_learn_from_the_others() {
+    let pair = Pair::run_in(Precision::Fp16, &golden("train"));
+    let mut skipped = 0;
+    for (i, got) in pair.steps.iter().enumerate() {
+        if skipped == 0 {
+            // The first step's loss is 3e-6 off.
+            close("loss", got.step, got.loss, pair.want.steps[i].loss, 1e-3);
+        }
+        close("lr", got.step, got.lr, pair.want.steps[i - skipped].lr, 3e-5);
+        assert_eq!(got.skipped, !got.grad_norm.is_finite(), "step {}", got.step);
+        skipped += usize::from(got.skipped);
+    }
+    // Each halves the scale, and not far below lies the scale that fits.
+    assert!((1..=4).contains(&skipped), "{skipped} steps were skipped");
+    let (first, last) = (&pair.steps[0], pair.steps.last().expect("it took steps"));
+    assert!(last.loss < 0.8 * first.loss, "{} became {}", first.loss, last.loss);
+    pair.weights_are_f32();
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(crate) fn plain<const N: usize>(
 }
 
 pub(crate) fn epoch_header() -> String {
-    "epoch  train loss  eval loss  accuracy        time".to_owned()
+    "epoch  train loss  eval loss  accuracy       clips/s    time".to_owned()
 }
 
 pub(crate) fn epoch_row(epoch: &EpochDone, elapsed: Duration) -> String {
@@ -40,9 +40,10 @@ pub(crate) fn epoch_row(epoch: &EpochDone, elapsed: Duration) -> String {
     let mark = if epoch.best { "best" } else { "" };
     let (loss, accuracy) = (epoch.record.eval_loss, epoch.record.eval_accuracy);
     format!(
-        "{:>5}  {:>10.4}  {loss:>9.4}  {accuracy:>8.4}  {mark:<4}  {:>3}:{:02}",
+        "{:>5}  {:>10.4}  {loss:>9.4}  {accuracy:>8.4}  {mark:<4} {:>8.2}  {:>3}:{:02}",
         epoch.epoch,
         epoch.train_loss,
+        epoch.clips_per_second,
         seconds / 60,
         seconds % 60
     )

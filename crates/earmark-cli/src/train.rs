@@ -1,4 +1,5 @@
 use std::fs;
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,8 @@ use earmark_data::{AudioDataset, Published, Selection, gtzan};
 use earmark_hub::Repo;
 use earmark_models::{ModelConfig, NetworkConfig};
 use earmark_train::{
-    Cache, CardDataset, Event, Finished, Job, Outcome, Plan, Recipe, SplitBy, Start, preset,
+    Cache, CardDataset, Event, Finished, Job, Outcome, Plan, Precision, Recipe, SplitBy, Start,
+    is_out_of_memory, preset,
 };
 use indicatif::ProgressBar;
 
@@ -155,9 +157,10 @@ struct Numbers {
     /// Checkpoints to keep, the best among them; 0 keeps all [default: 2].
     #[arg(long, value_name = "N")]
     keep_checkpoints: Option<usize>,
-    /// Number type: fp32. (bf16 and fp16 are for GPUs, which this version has none of.)
-    #[arg(long, value_name = "TYPE", value_parser = ["fp32"])]
-    precision: Option<String>,
+    /// Number type of the products: fp32, bf16 or fp16, the latter two with weights and norms in fp32 and made for GPUs; a CPU
+    /// is slower with them [default: fp32].
+    #[arg(long, value_name = "TYPE")]
+    precision: Option<Precision>,
     /// Tell the model which samples are padding [default: true].
     #[arg(long, value_name = "BOOL", action = ArgAction::Set)]
     attention_mask: Option<bool>,
@@ -186,6 +189,7 @@ impl Numbers {
         set(&mut recipe.max_duration, self.max_duration);
         set(&mut recipe.logging_steps, self.logging_steps);
         set(&mut recipe.keep_checkpoints, self.keep_checkpoints);
+        set(&mut recipe.precision, self.precision);
         set(&mut recipe.attention_mask, self.attention_mask);
         if self.dropout_off {
             recipe.dropout = false;
@@ -206,6 +210,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     say::note(format_args!("device   {device_name}"));
     say::note(format_args!("recipe   {model} on {dataset} -> {}", job.output.display()));
 
+    quiet_when_out_of_memory();
     let screen = Screen::new();
     let pusher = target.filter(|_| !args.dry_run).map(|target| Pusher::start(target, &job.output));
     let watch = |event: &Event<'_>| {
@@ -497,6 +502,16 @@ fn print_finished(job: &Job, finished: &Finished) {
     println!("next:    earmark classify CLIP --model {}", finished.model.display());
 }
 
+/// A full device is no bug: the run goes on with smaller batches and says so, or ends with an error.
+fn quiet_when_out_of_memory() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if !is_out_of_memory(panic.payload()) {
+            usual(panic);
+        }
+    }));
+}
+
 /// What the person sees while it runs.
 struct Screen {
     bar: ProgressBar,
@@ -587,6 +602,10 @@ impl Screen {
                 self.bar.set_prefix(epoch_of(plan, step.step));
                 self.bar.set_position(step.step);
             }
+            Event::LessMemory { clips } => say::note(format_args!(
+                "the device has no memory for the whole batch: {clips} at a time from here on, their gradients added up; \
+                 each step still learns from all of it"
+            )),
             Event::Evaluating { done, total } => {
                 if seen.phase != Phase::Evaluating {
                     self.style(EVALUATING);

@@ -25,7 +25,8 @@ use crate::checks;
 use crate::classifier::{Classify, Input, NetworkNumbers};
 use crate::error::ErrorKind;
 use crate::noise::Noise;
-use crate::transformer::{attend, dropout, layer_norm, linear};
+use crate::ops;
+use crate::transformer::{dropout, layer_norm, linear};
 use crate::weights::{Architecture, Keys};
 
 /// An AST `config.json`. Field names are that file's, and a missing field takes the reference's default.
@@ -263,7 +264,7 @@ impl AstModel {
             "AST reads spectrograms of its config's size only"
         );
         let embedded = self.embeddings.forward(spectrograms);
-        self.layernorm.forward(self.encoder.forward(embedded))
+        ops::layer_norm(&self.layernorm, self.encoder.forward(embedded))
     }
 
     /// The mean of the two tokens that stand for the whole clip, `[B, D]`.
@@ -298,7 +299,9 @@ impl Embeddings {
         let patches = self.patch_embeddings.forward(spectrograms); // [B, N, D]
         let [batch, _, width] = patches.dims();
         let token = |token: &Param<Tensor<3>>| token.val().expand([batch, 1, width]);
-        let hidden = Tensor::cat(vec![token(&self.cls_token), token(&self.distillation_token), patches], 1);
+        let (cls, distillation) = (token(&self.cls_token), token(&self.distillation_token));
+        let patches = patches.cast(cls.dtype());
+        let hidden = Tensor::cat(vec![cls, distillation, patches], 1);
         self.dropout.forward(hidden + self.position_embeddings.val()) // [B, 2 + N, D]
     }
 }
@@ -320,6 +323,7 @@ impl PatchEmbeddings {
 
     fn forward(&self, spectrograms: Tensor<3>) -> Tensor<3> {
         let image = spectrograms.swap_dims(1, 2).unsqueeze_dim(1); // [B, 1, F, T]
+        let image = image.cast(self.projection.weight.dtype());
         let patches: Tensor<4> = self.projection.forward(image); // [B, D, F', T']
         patches.flatten::<3>(2, 3).swap_dims(1, 2) // [B, N, D]
     }
@@ -369,11 +373,11 @@ impl Layer {
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let attended = self.attention.forward(self.layernorm_before.forward(hidden.clone()));
-        let hidden = hidden + self.dropout.forward(attended);
-        let wide = self.intermediate.dense.forward(self.layernorm_after.forward(hidden.clone()));
-        let fed = self.output.dense.forward(self.activation.forward(wide));
-        hidden + self.dropout.forward(fed)
+        let attended = self.attention.forward(ops::layer_norm(&self.layernorm_before, hidden.clone()));
+        let hidden = ops::add(hidden, self.dropout.forward(attended));
+        let normed = ops::layer_norm(&self.layernorm_after, hidden.clone());
+        let wide = ops::linear_then(&self.intermediate.dense, self.activation, normed);
+        ops::add(hidden, self.dropout.forward(ops::linear(&self.output.dense, wide)))
     }
 }
 
@@ -410,8 +414,8 @@ impl Attention {
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
         let SelfAttention { query, key, value, dropout, heads } = &self.attention;
-        let (query, key) = (query.forward(hidden.clone()), key.forward(hidden.clone()));
-        self.output.dense.forward(attend(query, key, value.forward(hidden), *heads, dropout))
+        let [query, key, value] = [query, key, value].map(|layer| ops::linear(layer, hidden.clone()));
+        ops::linear(&self.output.dense, ops::attention(query, key, value, *heads, None, dropout))
     }
 }
 
@@ -437,7 +441,7 @@ impl MlpHead {
     }
 
     fn forward(&self, pooled: Tensor<2>) -> Tensor<2> {
-        self.dense.forward(self.layernorm.forward(pooled))
+        ops::linear(&self.dense, ops::layer_norm(&self.layernorm, pooled))
     }
 }
 

@@ -6,13 +6,14 @@
 
 use std::f64::consts::PI;
 
-use burn::tensor::{Device, Tensor, TensorData, module};
+use burn::tensor::{DType, Device, Tensor, TensorData, module};
 
 /// Convolves `[B, T, I]` with `weight` `[O, I, K]` at `stride`, without padding: `[B, T', O]`, T' = (T - K) / stride + 1.
 ///
 /// `stride` must not be above K, nor K above T.
 pub(crate) fn conv1d(x: &Tensor<3>, weight: Tensor<3>, bias: Option<Tensor<1>>, stride: usize) -> Tensor<3> {
     let [out_channels, in_channels, kernel] = weight.dims();
+    let x = &x.clone().cast(weight.dtype());
     let weight = weight.permute([2, 1, 0]); // [K, I, O]
     let product = |taps: std::ops::Range<usize>, bias: Option<Tensor<1>>| {
         let weight = weight.clone().narrow(0, taps.start, taps.len());
@@ -33,6 +34,7 @@ pub(crate) fn conv1d(x: &Tensor<3>, weight: Tensor<3>, bias: Option<Tensor<1>>, 
 ///
 /// Mean and variance of `w · f` over the frames f are `w · mean(f)` and `wᵀ cov(f) w`, so the norm goes into the K taps and
 /// no pass over the `[B, T', O]` result is needed. A bias would vanish with the mean.
+/// Those are taken in f32; the product is computed in the number type of `weight`.
 pub(crate) fn conv1d_normed_over_time(
     x: &Tensor<3>,
     weight: Tensor<3>,
@@ -42,24 +44,47 @@ pub(crate) fn conv1d_normed_over_time(
     stride: usize,
 ) -> Tensor<3> {
     let ([out_channels, _, kernel], [batch, ..]) = (weight.dims(), x.dims());
-    let groups = tap_groups(kernel, stride).map(|taps| rows(x, &taps, kernel, stride));
+    let dtype = weight.dtype();
+    let [x, weight] = [x.clone(), weight].map(|tensor| tensor.cast(DType::F32));
+    let [gamma, beta] = [gamma, beta].map(|tensor| tensor.cast(DType::F32));
+    let groups = tap_groups(kernel, stride).map(|taps| rows(&x, &taps, kernel, stride));
     let frames = Tensor::cat(groups.collect(), 2); // [B, T', K]
     let count = frames.dims()[1];
     // Centred first: then the mean is exactly 0 and the variance loses no digits to it.
     let frames = frames.clone() - frames.mean_dim(1);
     // Neighbouring samples say nearly the same, and the variance of a kernel that hears their difference would drown in the
     // rounding of their sum. In a cosine basis the taps are nearly independent, and kernel and frames turn alike.
-    let basis = cosines(kernel, &frames.device());
+    let basis = cosines(kernel, &frames.device()).cast(DType::F32);
     let frames = frames.matmul(basis.clone());
     let weight = weight.reshape([1, out_channels, kernel]).matmul(basis);
-    let covariance = frames.clone().swap_dims(1, 2).matmul(frames.clone()) / count as f64; // [B, K, K]
+    let covariance = gram(frames.clone()) / count as f64; // [B, K, K]
     let variance = (weight.clone().matmul(covariance) * weight.clone()).sum_dim(2); // [B, O, 1]
     let scale = gamma.reshape([1, out_channels, 1]) / (variance + epsilon).sqrt();
     let weight = (weight * scale).swap_dims(1, 2); // [B, K, O]
     // The shift rides along as one more tap that always hears 1.
-    let ones = Tensor::ones([batch, count, 1], &frames.device());
+    let ones = Tensor::<3>::ones([batch, count, 1], &frames.device()).cast(DType::F32);
     let shift = beta.reshape([1, 1, out_channels]).expand([batch, 1, out_channels]);
-    Tensor::cat(vec![frames, ones], 2).matmul(Tensor::cat(vec![weight, shift], 1))
+    Tensor::cat(vec![frames, ones], 2).cast(dtype).matmul(Tensor::cat(vec![weight, shift], 1).cast(dtype))
+}
+
+/// `frames` `[B, T, K]` times itself over time, `[B, K, K]`.
+///
+/// A long clip has 100 000 frames, and some libraries add that many products one after the other, in f32: summed by the
+/// thousand and then over the sums, the rounding stays that of a short clip.
+fn gram(frames: Tensor<3>) -> Tensor<3> {
+    const CHUNK: usize = 1024;
+    let [batch, count, taps] = frames.dims();
+    let (whole, rest) = (count / CHUNK, count % CHUNK);
+    let sum = |start: usize, chunks: usize, length: usize| {
+        let chunks = frames.clone().narrow(1, start, chunks * length).reshape([batch, chunks, length, taps]);
+        let products: Tensor<4> = chunks.clone().swap_dims(2, 3).matmul(chunks);
+        products.sum_dim(1).squeeze_dim::<3>(1)
+    };
+    match (whole, rest) {
+        (0, _) => sum(0, 1, rest),
+        (_, 0) => sum(0, whole, CHUNK),
+        _ => sum(0, whole, CHUNK) + sum(whole * CHUNK, 1, rest),
+    }
 }
 
 /// The orthonormal cosine transform (DCT-II) of `size` taps, `[1, size, size]`.

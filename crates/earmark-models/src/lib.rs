@@ -26,9 +26,11 @@ mod classifier; // Read first: the networks as one.
 mod config;
 mod conv;
 mod error;
+mod half;
 mod hubert;
 mod init;
 mod noise;
+mod ops;
 mod speech;
 #[cfg(test)]
 mod test_support;
@@ -50,6 +52,7 @@ pub use whisper::{WhisperConfig, WhisperEncoder, WhisperForAudioClassification};
 pub use activation::Activation;
 pub use config::ModelConfig;
 pub use error::{Error, ErrorKind, KeyMismatch};
+pub use half::half_products;
 pub use init::{Convolutions, init_weights};
 pub use noise::Noise;
 pub use weights::{Architecture, Checkpoint, Head, Keys, WEIGHT_FILES, load, parameters, save};

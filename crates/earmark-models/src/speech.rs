@@ -22,7 +22,6 @@ use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{
     BatchNorm, BatchNormConfig, Dropout, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig, Linear,
 };
-use burn::tensor::activation::softmax;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData, module};
 use serde::{Deserialize, Serialize};
@@ -33,6 +32,7 @@ use crate::classifier::NetworkNumbers;
 use crate::conv::{conv1d, conv1d_normed_over_time};
 use crate::error::ErrorKind;
 use crate::noise::{Noise, Spans};
+use crate::ops;
 use crate::transformer::{dropout, layer_norm, linear, weighted_sum};
 
 /// A `config.json` of this kind of encoder. Field names are that file's, and a missing field takes the reference's default,
@@ -361,9 +361,9 @@ macro_rules! speech_classifier {
             ) -> burn::tensor::Tensor<2> {
                 let (states, mask) = self.$base.hidden_states(waveforms, lengths, noise);
                 let hidden = $crate::speech::mix(states, self.layer_weights.as_ref());
-                let projected = self.projector.forward(hidden); // [B, T, P]
+                let projected = $crate::ops::linear(&self.projector, hidden); // [B, T, P]
                 let pooled = $crate::speech::masked_mean(projected, mask.as_ref()); // [B, P]
-                self.classifier.forward(pooled) // [B, L]
+                $crate::ops::linear(&self.classifier, pooled) // [B, L]
             }
 
             /// The encoder below the head.
@@ -478,8 +478,9 @@ impl SpeechEncoder {
             };
             let spans = noise.spans(&rows, frames, &spans);
             let hide: Tensor<3> = Tensor::from_data(TensorData::new(spans, [batch, frames, 1]), &device);
+            let hide = hide.cast(hidden.dtype());
             let keep = hide.clone().neg().add_scalar(1.0);
-            hidden = hidden * keep + hide * embed.val().reshape([1, 1, width]);
+            hidden = hidden * keep + hide.clone() * embed.val().cast(hide.dtype()).reshape([1, 1, width]);
         }
         if config.mask_feature_prob > 0.0 {
             let spans = Spans {
@@ -489,7 +490,7 @@ impl SpeechEncoder {
             };
             let spans = noise.spans(&vec![width; batch], width, &spans);
             let zero: Tensor<3> = Tensor::from_data(TensorData::new(spans, [batch, 1, width]), &device);
-            hidden = hidden * zero.neg().add_scalar(1.0);
+            hidden = hidden.clone() * zero.cast(hidden.dtype()).neg().add_scalar(1.0);
         }
         hidden
     }
@@ -563,7 +564,7 @@ impl ConvLayer {
                     norm.gamma.as_ref().zip(norm.beta.as_ref()).expect("made with scale and shift");
                 conv1d_normed_over_time(hidden, weight, gamma.val(), beta.val(), norm.epsilon, stride)
             }
-            Some(ConvNorm::Layer(norm)) => norm.forward(conv1d(hidden, weight, bias, stride)),
+            Some(ConvNorm::Layer(norm)) => ops::layer_norm(norm, conv1d(hidden, weight, bias, stride)),
             None => conv1d(hidden, weight, bias, stride),
         };
         self.activation.forward(hidden)
@@ -592,10 +593,10 @@ impl FeatureProjection {
 
     fn forward(&self, features: Tensor<3>) -> Tensor<3> {
         let features = match &self.layer_norm {
-            Some(norm) => norm.forward(features),
+            Some(norm) => ops::layer_norm(norm, features),
             None => features,
         };
-        self.dropout.forward(self.projection.forward(features))
+        self.dropout.forward(ops::linear(&self.projection, features))
     }
 }
 
@@ -625,10 +626,11 @@ struct WeightNormConv {
 }
 
 impl WeightNormConv {
+    /// In the number type of the bias, for direction and length stay in that of the norms.
     fn weight(&self) -> Tensor<3> {
         let v = self.weight_v.val();
         let norm = v.clone().square().sum_dim(0).sum_dim(1).sqrt(); // [1, 1, K]
-        v * (self.weight_g.val() / norm)
+        (v * (self.weight_g.val() / norm)).cast(self.bias.dtype())
     }
 }
 
@@ -663,12 +665,13 @@ impl PosConvEmbed {
         let frames = hidden.dims()[1];
         let mut hidden = hidden.swap_dims(1, 2); // [B, D, T]
         if let Some(norm) = &self.batch_norm {
-            hidden = norm.forward(hidden);
+            hidden = norm.forward(hidden.cast(norm.gamma.dtype()));
         }
         let positions = match &self.conv {
-            PosConv::Plain(conv) => conv.forward(hidden),
+            PosConv::Plain(conv) => conv.forward(hidden.cast(conv.weight.dtype())),
             PosConv::WeightNorm(conv) => {
                 let weight = conv.weight();
+                let hidden = hidden.cast(weight.dtype());
                 let padding = weight.dims()[2] / 2;
                 let options = ConvOptions::new([1], [padding], [1], conv.groups);
                 module::conv1d(hidden, weight, Some(conv.bias.val()), options)
@@ -713,13 +716,16 @@ impl Encoder {
         let device = hidden.device();
         // Padded frames are silenced before the positional convolution would carry them into real ones.
         let hidden = match mask {
-            Some(mask) => hidden * mask.keep(&device),
+            Some(mask) => {
+                let keep = mask.keep(&device).cast(hidden.dtype());
+                hidden * keep
+            }
             None => hidden,
         };
         let bias = mask.map(|mask| mask.attention_bias(&device));
-        let mut hidden = hidden.clone() + self.pos_conv_embed.forward(hidden);
+        let mut hidden = ops::add(hidden.clone(), self.pos_conv_embed.forward(hidden));
         if !self.stable {
-            hidden = self.layer_norm.forward(hidden);
+            hidden = ops::layer_norm(&self.layer_norm, hidden);
         }
         hidden = self.dropout.forward(hidden);
         let mut states = Vec::with_capacity(self.layers.len() + 1);
@@ -731,7 +737,7 @@ impl Encoder {
             }
         }
         if self.stable {
-            hidden = self.layer_norm.forward(hidden);
+            hidden = ops::layer_norm(&self.layer_norm, hidden);
         }
         states.push(hidden);
         states
@@ -763,12 +769,13 @@ impl EncoderLayer {
 
     fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
         let attend = |x| self.dropout.forward(self.attention.forward(x, bias));
+        let (first, second) = (&self.layer_norm, &self.final_layer_norm);
         if self.stable {
-            let hidden = hidden.clone() + attend(self.layer_norm.forward(hidden));
-            hidden.clone() + self.feed_forward.forward(self.final_layer_norm.forward(hidden))
+            let hidden = ops::add(hidden.clone(), attend(ops::layer_norm(first, hidden)));
+            ops::add(hidden.clone(), self.feed_forward.forward(ops::layer_norm(second, hidden)))
         } else {
-            let hidden = self.layer_norm.forward(hidden.clone() + attend(hidden));
-            self.final_layer_norm.forward(hidden.clone() + self.feed_forward.forward(hidden))
+            let hidden = ops::layer_norm(first, ops::add(hidden.clone(), attend(hidden)));
+            ops::layer_norm(second, ops::add(hidden.clone(), self.feed_forward.forward(hidden)))
         }
     }
 }
@@ -797,21 +804,12 @@ impl Attention {
         }
     }
 
-    /// `bias` is added to the scores, `[B, 1, 1, T]`. Never a boolean mask: libtorch reads it the other way round.
+    /// `bias` is added to the scores, `[B, 1, 1, T]`.
     fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
-        let [batch, frames, width] = hidden.dims();
-        let size = width / self.heads;
-        let split = |x: Tensor<3>| x.reshape([batch, frames, self.heads, size]).swap_dims(1, 2); // [B, H, T, D / H]
-        let query = split(self.q_proj.forward(hidden.clone())) * (size as f64).powf(-0.5);
-        let key = split(self.k_proj.forward(hidden.clone()));
-        let value = split(self.v_proj.forward(hidden));
-        let scores = query.matmul(key.transpose()); // [B, H, T, T]
-        let scores = match bias {
-            Some(bias) => scores + bias.clone(),
-            None => scores,
-        };
-        let attended = self.dropout.forward(softmax(scores, 3)).matmul(value); // [B, H, T, D / H]
-        self.out_proj.forward(attended.swap_dims(1, 2).reshape([batch, frames, width]))
+        let [query, key, value] =
+            [&self.q_proj, &self.k_proj, &self.v_proj].map(|layer| ops::linear(layer, hidden.clone()));
+        let attended = ops::attention(query, key, value, self.heads, bias.cloned(), &self.dropout);
+        ops::linear(&self.out_proj, attended)
     }
 }
 
@@ -838,8 +836,9 @@ impl FeedForward {
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let hidden = self.activation.forward(self.intermediate_dense.forward(hidden));
-        self.output_dropout.forward(self.output_dense.forward(self.intermediate_dropout.forward(hidden)))
+        let hidden = ops::linear_then(&self.intermediate_dense, self.activation, hidden);
+        self.output_dropout
+            .forward(ops::linear(&self.output_dense, self.intermediate_dropout.forward(hidden)))
     }
 }
 
@@ -890,8 +889,9 @@ pub(crate) fn masked_mean(frames: Tensor<3>, mask: Option<&FrameMask>) -> Tensor
         None => frames.mean_dim(1).squeeze_dim(1),
         Some(mask) => {
             let device = frames.device();
-            let sum: Tensor<2> = (frames * mask.keep(&device)).sum_dim(1).squeeze_dim(1);
-            sum / mask.counts(&device)
+            let (keep, counts) = (mask.keep(&device), mask.counts(&device));
+            let sum: Tensor<2> = (frames.cast(keep.dtype()) * keep).sum_dim(1).squeeze_dim(1);
+            sum / counts
         }
     }
 }

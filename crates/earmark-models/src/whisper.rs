@@ -24,7 +24,8 @@ use crate::classifier::{Classify, Input, NetworkNumbers};
 use crate::conv::conv1d;
 use crate::error::ErrorKind;
 use crate::noise::Noise;
-use crate::transformer::{attend, dropout, layer_norm, linear, weighted_sum};
+use crate::ops;
+use crate::transformer::{dropout, layer_norm, linear, weighted_sum};
 use crate::weights::{Architecture, Keys};
 
 /// The encoder's part of a Whisper `config.json`. Field names are that file's, and a missing field takes the reference's
@@ -234,9 +235,9 @@ impl WhisperForAudioClassification {
             Some(weights) => weighted_sum(states, weights.val()),
             None => states.into_iter().next_back().expect("an encoder gives at least its input"),
         };
-        let projected = self.projector.forward(hidden); // [B, T, P]
+        let projected = ops::linear(&self.projector, hidden); // [B, T, P]
         let pooled = projected.mean_dim(1).squeeze_dim(1); // [B, P]
-        self.classifier.forward(pooled) // [B, L]
+        ops::linear(&self.classifier, pooled) // [B, L]
     }
 
     /// The encoder below the head.
@@ -287,7 +288,7 @@ impl WhisperEncoder {
         let hidden = spectrograms.swap_dims(1, 2); // [B, F, M]
         let hidden = gelu(convolve(&self.conv1, hidden)); // [B, F, D]
         let hidden = gelu(convolve(&self.conv2, hidden)); // [B, T, D]
-        let mut hidden = self.dropout.forward(hidden + positions.unsqueeze_dim(0));
+        let mut hidden = self.dropout.forward(ops::add(positions.unsqueeze_dim(0), hidden));
         let mut states = Vec::with_capacity(self.layers.len() + 1);
         for layer in &self.layers {
             states.push(hidden.clone());
@@ -296,7 +297,7 @@ impl WhisperEncoder {
                 hidden = layer.forward(hidden);
             }
         }
-        states.push(self.layer_norm.forward(hidden));
+        states.push(ops::layer_norm(&self.layer_norm, hidden));
         states
     }
 }
@@ -304,7 +305,7 @@ impl WhisperEncoder {
 /// Convolves `[B, T, I]` padded by one silent step on both sides.
 fn convolve(conv: &Conv1d, x: Tensor<3>) -> Tensor<3> {
     let [batch, _, channels] = x.dims();
-    let silence = Tensor::zeros([batch, 1, channels], &x.device());
+    let silence = Tensor::<3>::zeros([batch, 1, channels], &x.device()).cast(x.dtype());
     let padded = Tensor::cat(vec![silence.clone(), x, silence], 1);
     conv1d(&padded, conv.weight.val(), conv.bias.as_ref().map(Param::val), conv.stride)
 }
@@ -342,11 +343,11 @@ impl EncoderLayer {
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let attended = self.self_attn.forward(self.self_attn_layer_norm.forward(hidden.clone()));
-        let hidden = hidden + self.dropout.forward(attended);
-        let wide = self.fc1.forward(self.final_layer_norm.forward(hidden.clone()));
-        let wide = self.activation_dropout.forward(self.activation.forward(wide));
-        hidden + self.dropout.forward(self.fc2.forward(wide))
+        let attended = self.self_attn.forward(ops::layer_norm(&self.self_attn_layer_norm, hidden.clone()));
+        let hidden = ops::add(hidden, self.dropout.forward(attended));
+        let normed = ops::layer_norm(&self.final_layer_norm, hidden.clone());
+        let wide = self.activation_dropout.forward(ops::linear_then(&self.fc1, self.activation, normed));
+        ops::add(hidden, self.dropout.forward(ops::linear(&self.fc2, wide)))
     }
 }
 
@@ -375,9 +376,9 @@ impl Attention {
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let (query, key) = (self.q_proj.forward(hidden.clone()), self.k_proj.forward(hidden.clone()));
-        let value = self.v_proj.forward(hidden);
-        self.out_proj.forward(attend(query, key, value, self.heads, &self.dropout))
+        let [query, key, value] =
+            [&self.q_proj, &self.k_proj, &self.v_proj].map(|layer| ops::linear(layer, hidden.clone()));
+        ops::linear(&self.out_proj, ops::attention(query, key, value, self.heads, None, &self.dropout))
     }
 }
 

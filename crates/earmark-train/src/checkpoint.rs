@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, While as _};
 use crate::landing::land_folder;
+use crate::loss_scale::LossScale;
 use crate::metrics::{EpochRecord, StepRecord};
 use earmark_pipeline::Pretrained;
 
@@ -23,6 +24,15 @@ pub(crate) struct State {
     pub(crate) evaluated: bool,
     /// The step of the best checkpoint so far, and its accuracy.
     pub(crate) best: Option<Best>,
+    /// Steps not taken because a gradient overflowed; the learning rate did not move with them.
+    #[serde(default)]
+    pub(crate) skipped: u64,
+    /// What the loss is multiplied by under `fp16`.
+    #[serde(default)]
+    pub(crate) loss_scale: LossScale,
+    /// Clips of one forward pass, where the device had no room for the recipe's batch.
+    #[serde(default)]
+    pub(crate) most_clips: Option<usize>,
     /// Losses of the steps since the last line of `metrics.jsonl`.
     pub(crate) pending: Vec<f64>,
     /// Losses of the steps of an epoch that is not over.

@@ -83,6 +83,14 @@ pub enum ErrorKind {
         /// NaN or infinity.
         value: f64,
     },
+    /// Not even one clip fits into the device's memory.
+    #[error(
+        "the device has no memory for even one clip: shorten them by --max-duration, or take --device cpu"
+    )]
+    OutOfMemory,
+    /// The device cannot compute in this number type.
+    #[error("the device cannot compute in {0}: take --precision fp32")]
+    NoSuchPrecision(&'static str),
     /// The optimizer's state cannot be read back.
     #[error("the optimizer state cannot be used: {0}")]
     Optimizer(String),

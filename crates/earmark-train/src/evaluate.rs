@@ -1,8 +1,11 @@
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use earmark_models::{Classifier, Input};
 
 use crate::clips::{Batch, BatchFeatures, Clips};
 use crate::error::{Error, ErrorKind};
+use crate::memory::within_memory;
 use crate::metrics::{ConfusionMatrix, EvaluationReport, cross_entropy};
 
 /// What a model said about some clips, in their order.
@@ -50,13 +53,24 @@ pub fn evaluate(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Evaluation, Error> {
     let (mut logits, mut labels): (Vec<Vec<f32>>, Vec<usize>) = (Vec::new(), Vec::new());
+    let mut most = batch_size;
     for rows in rows.chunks(batch_size) {
         let batch = clips.batch(rows)?;
         labels.extend_from_slice(&batch.labels);
-        let answer = network.forward(batch.input(device), None);
-        let classes = answer.dims()[1];
-        let values = read(answer).map_err(|kind| kind.while_("cannot evaluate the model"))?;
-        logits.extend(values.chunks_exact(classes).map(<[f32]>::to_vec));
+        let input = batch.input(device);
+        // The padding stays that of the whole batch: some networks hear it.
+        let answers = within_memory(
+            rows.len(),
+            &mut most,
+            || Ok(Vec::new()),
+            |answers: Result<Vec<_>, ErrorKind>, piece| {
+                let mut answers = answers?;
+                answers.extend(read(network.forward(part(&input, piece), None))?);
+                Ok(answers)
+            },
+        );
+        let answers = answers.unwrap_or(Err(ErrorKind::OutOfMemory));
+        logits.extend(answers.map_err(|kind| kind.while_("cannot evaluate the model"))?);
         progress(labels.len());
     }
     if let Some(&value) = logits.iter().flatten().find(|x| !x.is_finite()) {
@@ -87,8 +101,24 @@ impl Batch {
     }
 }
 
-/// Numbers from a device; waits for it.
-fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ErrorKind> {
-    let values = tensor.into_data().convert::<f32>().try_into_vec();
-    values.map_err(|e| ErrorKind::Io(std::io::Error::other(format!("the device gave no numbers: {e:?}"))))
+/// The clips of `piece` among those of a batch.
+pub(crate) fn part(input: &Input, piece: Range<usize>) -> Input {
+    let (start, clips) = (piece.start, piece.len());
+    match input {
+        Input::Waveforms { values, lengths } => Input::Waveforms {
+            values: values.clone().narrow(0, start, clips),
+            lengths: lengths.as_ref().map(|lengths| lengths[piece].to_vec()),
+        },
+        Input::Spectrograms(values) => Input::Spectrograms(values.clone().narrow(0, start, clips)),
+        other => other.clone(),
+    }
+}
+
+/// Rows of numbers from a device; waits for it.
+fn read(tensor: Tensor<2>) -> Result<Vec<Vec<f32>>, ErrorKind> {
+    let classes = tensor.dims()[1];
+    let values = tensor.into_data().convert::<f32>().try_into_vec::<f32>();
+    let values = values
+        .map_err(|e| ErrorKind::Io(std::io::Error::other(format!("the device gave no numbers: {e:?}"))))?;
+    Ok(values.chunks_exact(classes).map(<[f32]>::to_vec).collect())
 }

@@ -38,11 +38,17 @@ pub(crate) fn number_parameters<M: Module>(network: M) -> M {
     network.map(&mut Number(0))
 }
 
-/// Scales the gradients so that their L2 norm over all parameters together is at most `max`, and returns the norm before.
+/// Divides the gradients by `scale`, then scales them so that their L2 norm over all parameters together is at most `max`,
+/// and returns the norm between the two. Where that is not finite, the gradients are of no use.
 ///
 /// `torch.nn.utils.clip_grad_norm_` of 2.9.0, ε included; burn's own clipping works on each parameter by itself.
-/// `max` of 0 only measures.
-pub(crate) fn clip_global<M: Module>(network: &M, gradients: &mut GradientsParams, max: f64) -> f32 {
+/// `max` of 0 clips nothing.
+pub(crate) fn clip_global<M: Module>(
+    network: &M,
+    gradients: &mut GradientsParams,
+    max: f64,
+    scale: f64,
+) -> f64 {
     struct Squares<'a> {
         gradients: &'a GradientsParams,
         sums: Vec<Tensor<1>>,
@@ -72,8 +78,10 @@ pub(crate) fn clip_global<M: Module>(network: &M, gradients: &mut GradientsParam
     }
     // One read from the device for all parameters.
     let norm: f32 = Tensor::cat(squares.sums, 0).sum().sqrt().into_scalar();
-    if max > 0.0 && f64::from(norm) > max {
-        network.visit(&mut Scale { gradients, by: (max / (f64::from(norm) + 1e-6)) as f32 });
+    let norm = f64::from(norm) / scale;
+    let clip = if max > 0.0 && norm > max { max / (norm + 1e-6) } else { 1.0 };
+    if clip != 1.0 || scale != 1.0 {
+        network.visit(&mut Scale { gradients, by: (clip / scale) as f32 });
     }
     norm
 }

@@ -2,6 +2,7 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
+use burn::tensor::FloatDType;
 use earmark_audio::Downmix;
 use earmark_features::Resampler;
 use serde::{Deserialize, Serialize};
@@ -60,7 +61,7 @@ pub struct Recipe {
     pub max_duration: f64,
     /// Optimizer steps per line of `metrics.jsonl`.
     pub logging_steps: u64,
-    /// Number type of the computation.
+    /// Number type of the products; weights, norms, softmax, loss and optimizer are 32-bit floats always.
     pub precision: Precision,
     /// Whether the model's dropout, layerdrop and SpecAugment run.
     pub dropout: bool,
@@ -141,12 +142,49 @@ impl From<SplitBy> for String {
     }
 }
 
-/// Number type of the computation.
+/// Number type of the products, as `--bf16` and `--fp16` of the reference set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit floats throughout.
     Fp32,
+    /// Products in bfloat16: the range of f32 with three digits.
+    Bf16,
+    /// Products in 16-bit floats: four digits, a small range, and so a scaled loss.
+    Fp16,
+}
+
+impl Precision {
+    /// As `--precision` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Fp32 => "fp32",
+            Precision::Bf16 => "bf16",
+            Precision::Fp16 => "fp16",
+        }
+    }
+
+    /// The type of the products, where it is not that of the weights.
+    pub(crate) fn half(self) -> Option<FloatDType> {
+        match self {
+            Precision::Fp32 => None,
+            Precision::Bf16 => Some(FloatDType::BF16),
+            Precision::Fp16 => Some(FloatDType::F16),
+        }
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Precision, String> {
+        match text {
+            "fp32" => Ok(Precision::Fp32),
+            "bf16" => Ok(Precision::Bf16),
+            "fp16" => Ok(Precision::Fp16),
+            _ => Err("expected fp32, bf16 or fp16".to_owned()),
+        }
+    }
 }
 
 /// A [`Resampler`] by name.

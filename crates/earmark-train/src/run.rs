@@ -6,26 +6,23 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use burn::module::Module as _;
-use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
-use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::Device;
 use earmark_data::{
     AudioDataset, Clip, Split, TestSize, fold_split, group_split, published_split, stratified_split,
     torch_randperm, train_test_split,
 };
 use earmark_labels::LabelId;
-use earmark_models::{Classifier, NetworkConfig, Noise};
+use earmark_models::{NetworkConfig, half_products};
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 use crate::card::{CardDataset, ModelCard};
 use crate::checkpoint::{self, Best, State};
-use crate::clips::{Batch, Clips, Ear};
+use crate::clips::{Clips, Ear};
 use crate::error::{BadClip, Error, ErrorKind, While as _};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::figure::{confusion_png, confusion_svg};
@@ -34,10 +31,10 @@ use earmark_pipeline::Pretrained;
 
 use crate::fresh::Fresh;
 use crate::metrics::{ConfusionMatrix, EpochRecord, EvaluationReport, StepRecord};
-use crate::optimizer::{adamw, clip_global, number_parameters};
-use crate::recipe::{Recipe, SplitBy};
+use crate::optimization::Optimization;
+use crate::optimizer::adamw;
+use crate::recipe::{Precision, Recipe, SplitBy};
 use crate::report::{RunReport, report_html};
-use crate::schedule::Schedule;
 use crate::tensorboard::EventWriter;
 
 /// Everything a run needs.
@@ -89,6 +86,12 @@ pub enum Event<'a> {
     NewParameters(&'a [String]),
     /// The first step is next.
     Started(&'a Plan),
+    /// The device had no memory for a batch: from now on at most so many clips go through it at once. Their gradients add
+    /// up, so a step learns from as many as before.
+    LessMemory {
+        /// Clips of one forward pass.
+        clips: usize,
+    },
     /// An optimizer step is done.
     Step(StepDone),
     /// So many clips of the test split have been judged.
@@ -130,10 +133,12 @@ pub struct StepDone {
     pub loss: f64,
     /// The learning rate it used.
     pub lr: f64,
-    /// The gradient's norm before clipping.
+    /// The gradient's norm before clipping; not finite when the step was skipped.
     pub grad_norm: f64,
     /// Clips it learned from.
     pub clips: usize,
+    /// Whether a gradient overflowed, so that the weights stayed as they were; under `fp16` only.
+    pub skipped: bool,
 }
 
 /// One epoch.
@@ -143,6 +148,8 @@ pub struct EpochDone {
     pub epoch: u64,
     /// Mean loss of its steps, as far as this session saw them.
     pub train_loss: f64,
+    /// Clips learned from in a second of training, evaluation and saving apart, as far as this session saw them.
+    pub clips_per_second: f64,
     /// Loss and accuracy on the test split.
     pub record: EpochRecord,
     /// Whether no earlier epoch was as accurate.
@@ -236,12 +243,20 @@ struct Run<'a> {
     learner: Pretrained,
     optimization: Optimization,
     state: State,
+    /// Clips learned from since the last epoch ended, and the time it took.
+    pace: (usize, Duration),
 }
 
 impl<'a> Run<'a> {
     fn open(job: &'a Job, watch: &'a Watch<'a>) -> Result<Self, Error> {
         let Job { recipe, dataset, output, device, .. } = job;
         recipe.validate()?;
+        if let Some(dtype) = recipe.precision.half()
+            && !device.supports_dtype(dtype)
+        {
+            let kind = ErrorKind::NoSuchPrecision(recipe.precision.name());
+            return Err(kind.while_(format!("cannot train on `{}`", recipe.device)));
+        }
         let resumed = matches!(job.start, Start::Resume);
         let free = match fs::read_dir(output) {
             Ok(mut entries) => entries.next().is_none(),
@@ -309,6 +324,7 @@ impl<'a> Run<'a> {
             learner,
             optimization,
             state,
+            pace: Default::default(),
         })
     }
 
@@ -338,7 +354,7 @@ impl<'a> Run<'a> {
 
     /// The rest of the current epoch: all of it, unless an earlier session began it.
     fn epoch(&mut self, log: &mut Log, stop: &AtomicBool) -> Result<ControlFlow<()>, Error> {
-        let Run { job: Job { recipe, .. }, watch, clips, plan, optimization, state, .. } = self;
+        let Run { job: Job { recipe, .. }, watch, clips, plan, optimization, state, pace, .. } = self;
         let epoch = state.global_step / plan.steps_per_epoch;
         let order = torch_randperm(self.train.len(), recipe.seed.wrapping_add(epoch));
         let order: Vec<usize> = order.into_iter().map(|i| self.train[i]).collect();
@@ -358,7 +374,12 @@ impl<'a> Run<'a> {
             });
             for rows in order.chunks(step_clips) {
                 let micro = rows.len().div_ceil(recipe.batch_size);
-                let done = optimization.step(state.global_step, rows.len(), batches.iter().take(micro))?;
+                let (started, most) = (Instant::now(), state.most_clips);
+                let done = optimization.step(state, rows.len(), batches.iter().take(micro))?;
+                *pace = (pace.0 + rows.len(), pace.1 + started.elapsed());
+                if let Some(clips) = state.most_clips.filter(|_| state.most_clips != most) {
+                    watch(&Event::LessMemory { clips });
+                }
                 state.global_step = done.step;
                 state.evaluated = false;
                 log.step(state, &done, plan, recipe.logging_steps)?;
@@ -392,7 +413,9 @@ impl<'a> Run<'a> {
         checkpoint::save(&self.job.output, &now, &self.optimization.optimizer, &self.state)?;
         checkpoint::prune(&self.job.output, self.job.recipe.keep_checkpoints, &self.state)?;
         log.epoch(&record, &confusion)?;
-        (self.watch)(&Event::Epoch(EpochDone { epoch, train_loss, record, best }));
+        let (clips, time) = std::mem::take(&mut self.pace);
+        let clips_per_second = clips as f64 / time.as_secs_f64().max(f64::MIN_POSITIVE);
+        (self.watch)(&Event::Epoch(EpochDone { epoch, train_loss, clips_per_second, record, best }));
         Ok(())
     }
 
@@ -405,7 +428,13 @@ impl<'a> Run<'a> {
         let Run { job, watch, clips, test, .. } = self;
         let total = test.len();
         let mut progress = |done| watch(&Event::Evaluating { done, total });
-        evaluate(&learner.network, &job.device, clips, test, job.recipe.eval_batch_size, &mut progress)
+        let network = learner.network.clone();
+        // As the reference: judged with the numbers it learns with.
+        let network = match job.recipe.precision.half() {
+            Some(dtype) => half_products(network, dtype),
+            None => network,
+        };
+        evaluate(&network, &job.device, clips, test, job.recipe.eval_batch_size, &mut progress)
     }
 
     /// Restores the best checkpoint, exports it, and tells what it is worth.
@@ -443,7 +472,7 @@ impl<'a> Run<'a> {
     fn card(&self, report: &EvaluationReport) -> ModelCard {
         let Run { job: Job { recipe, card, base_model, .. }, state, .. } = self;
         let [beta_1, beta_2] = recipe.adam_betas;
-        let rows = [
+        let mut rows = vec![
             ("learning_rate", recipe.lr.to_string()),
             ("train_batch_size", recipe.batch_size.to_string()),
             ("eval_batch_size", recipe.eval_batch_size.to_string()),
@@ -457,6 +486,9 @@ impl<'a> Run<'a> {
             ("lr_scheduler_warmup_ratio", recipe.warmup_ratio.to_string()),
             ("num_epochs", recipe.epochs.to_string()),
         ];
+        if recipe.precision != Precision::Fp32 {
+            rows.push(("mixed_precision_training", recipe.precision.name().to_owned()));
+        }
         ModelCard {
             name: recipe.name.clone(),
             repo: None,
@@ -464,7 +496,7 @@ impl<'a> Run<'a> {
             license: None,
             base_model: base_model.clone(),
             dataset: card.clone(),
-            hyperparameters: rows.map(|(key, value)| (key.to_owned(), value)).to_vec(),
+            hyperparameters: rows.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
             steps: state.steps.clone(),
             epochs: state.epochs.clone(),
             evaluation: report.clone(),
@@ -472,93 +504,6 @@ impl<'a> Run<'a> {
                 .map(|(name, version)| (name.to_owned(), version.to_owned()))
                 .to_vec(),
         }
-    }
-}
-
-/// The network in training and what moves it.
-struct Optimization {
-    /// `None` only while a step replaces it.
-    network: Option<Classifier>,
-    optimizer: ModuleOptimizer,
-    schedule: Schedule,
-    /// With autodiff.
-    device: Device,
-    loss: CrossEntropyLoss,
-    seed: u64,
-    max_grad_norm: f64,
-}
-
-impl Optimization {
-    fn new(
-        recipe: &Recipe,
-        steps: u64,
-        device: &Device,
-        network: Classifier,
-        optimizer: ModuleOptimizer,
-    ) -> Self {
-        let device = device.clone().autodiff();
-        Optimization {
-            network: Some(number_parameters(network).train()),
-            optimizer,
-            schedule: Schedule::new(recipe.lr, recipe.warmup_ratio, steps),
-            loss: CrossEntropyLossConfig::new().init(&device),
-            device,
-            seed: recipe.seed,
-            max_grad_norm: recipe.max_grad_norm,
-        }
-    }
-
-    fn network(&self) -> &Classifier {
-        self.network.as_ref().expect("a step puts the network back")
-    }
-
-    /// The step that follows `done` finished ones: learns from `clips` clips, which come in `batches`.
-    ///
-    /// The loss is the mean over all of them, however many batches they come in. (transformers 5.23.0 forgets to divide
-    /// by the number of batches here and learns from a gradient that is too large; 4.x divides.)
-    fn step(
-        &mut self,
-        done: u64,
-        clips: usize,
-        batches: impl Iterator<Item = Result<Batch, Error>>,
-    ) -> Result<StepDone, Error> {
-        // burn-flex has one generator for the process: two runs that step at once would draw each other's numbers.
-        static DRAWING: Mutex<()> = Mutex::new(());
-        let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
-        let network = self.network();
-        // A function of the seed and the step alone, so that a resumed run draws what this one would have.
-        let mut noise = Noise::new(self.seed.rotate_left(32) ^ done);
-        self.device.seed(noise.next_seed());
-        let (mut mean_loss, mut gradients) = (0.0, GradientsAccumulator::new());
-        for batch in batches {
-            let batch = batch?;
-            let (share, targets) = (batch.labels.len() as f64 / clips as f64, batch.targets(&self.device));
-            let logits = network.forward(batch.input(&self.device), Some(&mut noise));
-            let loss = self.loss.forward(logits, targets).mul_scalar(share);
-            mean_loss += f64::from(loss.clone().into_scalar::<f32>());
-            gradients.accumulate(network, GradientsParams::from_grads(loss.backward(), network));
-        }
-        let mut gradients = gradients.grads();
-        let grad_norm = f64::from(clip_global(network, &mut gradients, self.max_grad_norm));
-        for (what, value) in [("loss", mean_loss), ("gradient norm", grad_norm)] {
-            if !value.is_finite() {
-                return Err(
-                    ErrorKind::Diverged { what, value }.while_(format!("cannot go on after step {done}"))
-                );
-            }
-        }
-        let lr = self.schedule.rate(done);
-        let network = self.network.take().expect("a step puts the network back");
-        self.network = Some(self.optimizer.step(lr, network, gradients));
-        Ok(StepDone { step: done + 1, loss: mean_loss, lr, grad_norm, clips })
-    }
-}
-
-impl Batch {
-    /// The classes on a device, `[B]`.
-    fn targets(&self, device: &Device) -> Tensor<1, Int> {
-        let ids: Vec<i64> = self.labels.iter().map(|&id| id as i64).collect();
-        Tensor::from_data(TensorData::new(ids, [self.labels.len()]), device)
     }
 }
 

@@ -7,14 +7,15 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, LayerNorm, Linear, PaddingConfig2d, Relu};
-use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::{Intermediate, bad, join_heads, split_heads};
+use super::{Intermediate, bad};
 use crate::activation::Activation;
 use crate::checks;
 use crate::error::ErrorKind;
+use crate::ops;
 use crate::transformer::{dropout, layer_norm, linear};
 
 /// The `audio_config` of a CLAP `config.json`.
@@ -268,7 +269,7 @@ impl AudioModel {
             hidden = stage.forward(hidden);
         }
         // The reference groups frequencies before its mean, which changes nothing: the groups are equally large.
-        Ok(encoder.norm.forward(hidden).mean_dim(1).squeeze_dim(1))
+        Ok(ops::layer_norm(&encoder.norm, hidden).mean_dim(1).squeeze_dim(1))
     }
 }
 
@@ -409,7 +410,7 @@ impl PatchEmbed {
         }
         let patches = patches.flatten::<3>(2, 3).swap_dims(1, 2);
         match &self.norm {
-            Some(norm) => norm.forward(patches),
+            Some(norm) => ops::layer_norm(norm, patches),
             None => patches,
         }
     }
@@ -584,12 +585,13 @@ impl Block {
     ) -> Tensor<3> {
         let [batch, _, width] = hidden.dims();
         let shift = self.shift as i64;
-        let image = self.layernorm_before.forward(hidden.clone()).reshape([batch, grid[0], grid[1], width]);
+        let image =
+            ops::layer_norm(&self.layernorm_before, hidden.clone()).reshape([batch, grid[0], grid[1], width]);
         let windows = partition(image.roll(&[-shift, -shift], &[1, 2]), window);
         let attended = self.attention.output.forward(self.attention.self_attention.forward(windows, mask));
         let image = reverse(attended, grid, window).roll(&[shift, shift], &[1, 2]);
         let hidden = hidden + image.reshape([batch, grid[0] * grid[1], width]);
-        let inner = self.intermediate.forward(self.layernorm_after.forward(hidden.clone()));
+        let inner = self.intermediate.forward(ops::layer_norm(&self.layernorm_after, hidden.clone()));
         hidden + self.output.forward(inner)
     }
 }
@@ -671,22 +673,17 @@ impl WindowAttention {
 
     /// Windows `[B * n, N, C]` to the same; `mask` is `[n, 1, N, N]`.
     fn forward(&self, windows: Tensor<3>, mask: Option<Tensor<4>>) -> Tensor<3> {
-        let [count, tokens, _] = windows.dims();
-        let query = split_heads(self.query.forward(windows.clone()), self.heads); // [B * n, H, N, d]
-        let key = split_heads(self.key.forward(windows.clone()), self.heads);
-        let value = split_heads(self.value.forward(windows), self.heads);
-        let scale = (query.dims()[3] as f64).powf(-0.5);
-        let scores = (query * scale).matmul(key.swap_dims(2, 3)); // [B * n, H, N, N]
-        let scores = match mask {
-            None => scores + self.position_bias(),
+        let count = windows.dims()[0];
+        let [query, key, value] =
+            [&self.query, &self.key, &self.value].map(|layer| ops::linear(layer, windows.clone()));
+        let bias = match mask {
+            None => self.position_bias(),
             Some(mask) => {
-                let n = mask.dims()[0];
-                let bias = (self.position_bias() + mask).reshape([1, n * self.heads, tokens, tokens]);
-                let scores = scores.reshape([count / n, n * self.heads, tokens, tokens]) + bias;
-                scores.reshape([count, self.heads, tokens, tokens])
+                let clips = count / mask.dims()[0];
+                (self.position_bias() + mask).repeat_dim(0, clips) // [B * n, H, N, N]
             }
         };
-        join_heads(self.dropout.forward(softmax(scores, 3)).matmul(value))
+        ops::attention(query, key, value, self.heads, Some(bias), &self.dropout)
     }
 
     /// `[1, H, N, N]`.
@@ -731,7 +728,7 @@ impl PatchMerging {
             .reshape([batch, height / 2, 2, width / 2, 2, channels])
             .permute([0, 1, 3, 4, 2, 5]) // The patch below comes before the one to the right.
             .reshape([batch, height / 2 * (width / 2), 4 * channels]);
-        self.reduction.forward(self.norm.forward(merged))
+        ops::linear(&self.reduction, ops::layer_norm(&self.norm, merged))
     }
 }
 
@@ -748,6 +745,6 @@ impl Output {
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        self.dropout.forward(self.dense.forward(hidden))
+        self.dropout.forward(ops::linear(&self.dense, hidden))
     }
 }

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::activation::Activation;
 use crate::checks::sizes;
 use crate::error::{ErrorKind, configuration};
+use crate::ops;
 use crate::transformer::linear;
 use crate::weights::{Architecture, Keys};
 
@@ -190,7 +191,7 @@ impl Projection {
     }
 
     fn forward(&self, pooled: Tensor<2>) -> Tensor<2> {
-        self.linear2.forward(self.activation.forward(self.linear1.forward(pooled)))
+        ops::linear(&self.linear2, ops::linear_then(&self.linear1, self.activation, pooled))
     }
 }
 
@@ -215,20 +216,8 @@ impl Intermediate {
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        self.activation.forward(self.dense.forward(hidden))
+        ops::linear_then(&self.dense, self.activation, hidden)
     }
-}
-
-/// `[B, K, H * d]` to `[B, H, K, d]`.
-fn split_heads(hidden: Tensor<3>, heads: usize) -> Tensor<4> {
-    let [batch, tokens, width] = hidden.dims();
-    hidden.reshape([batch, tokens, heads, width / heads]).swap_dims(1, 2)
-}
-
-/// [`split_heads`] undone.
-fn join_heads(hidden: Tensor<4>) -> Tensor<3> {
-    let [batch, heads, tokens, width] = hidden.dims();
-    hidden.swap_dims(1, 2).reshape([batch, tokens, heads * width])
 }
 
 #[cfg(test)]

@@ -4,14 +4,14 @@
 
 use burn::module::{Initializer, Module};
 use burn::nn::{Dropout, Embedding, EmbeddingConfig, LayerNorm, Linear};
-use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::{Intermediate, TokenBatch, bad, join_heads, split_heads};
+use super::{Intermediate, TokenBatch, bad};
 use crate::activation::Activation;
 use crate::checks;
 use crate::error::ErrorKind;
+use crate::ops;
 use crate::transformer::{dropout, layer_norm, linear};
 
 /// The `text_config` of a CLAP `config.json`.
@@ -187,7 +187,7 @@ impl Embeddings {
             self.word_embeddings.forward(table(tokens.input_ids().iter().map(|&id| id.into()).collect()));
         let positions = self.position_embeddings.forward(table(position_ids(tokens, pad)));
         let kind = self.token_type_embeddings.weight.val().narrow(0, 0, 1).unsqueeze(); // [1, 1, D]
-        self.dropout.forward(self.layer_norm.forward(words + kind + positions))
+        self.dropout.forward(ops::layer_norm(&self.layer_norm, words + kind + positions))
     }
 }
 
@@ -279,15 +279,9 @@ impl SelfAttention {
     }
 
     fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
-        let query = split_heads(self.query.forward(hidden.clone()), self.heads); // [N, H, K, d]
-        let key = split_heads(self.key.forward(hidden.clone()), self.heads);
-        let value = split_heads(self.value.forward(hidden), self.heads);
-        let scale = (query.dims()[3] as f64).powf(-0.5);
-        let mut scores = (query * scale).matmul(key.swap_dims(2, 3)); // [N, H, K, K]
-        if let Some(bias) = bias {
-            scores = scores + bias.clone();
-        }
-        join_heads(self.dropout.forward(softmax(scores, 3)).matmul(value))
+        let [query, key, value] =
+            [&self.query, &self.key, &self.value].map(|layer| ops::linear(layer, hidden.clone()));
+        ops::attention(query, key, value, self.heads, bias.cloned(), &self.dropout)
     }
 }
 
@@ -309,7 +303,8 @@ impl NormedOutput {
     }
 
     fn forward(&self, hidden: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-        self.layer_norm.forward(self.dropout.forward(self.dense.forward(hidden)) + residual)
+        let update = self.dropout.forward(ops::linear(&self.dense, hidden));
+        ops::layer_norm(&self.layer_norm, ops::add(residual, update))
     }
 }
 
@@ -322,6 +317,6 @@ struct Pooler {
 impl Pooler {
     /// `[N, K, D]` to `[N, D]`.
     fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
-        self.dense.forward(hidden.narrow(1, 0, 1).squeeze_dim(1)).tanh()
+        ops::linear(&self.dense, hidden.narrow(1, 0, 1).squeeze_dim::<2>(1)).tanh()
     }
 }

@@ -1,0 +1,88 @@
+//! What to do when a device has no room for a batch: halves of it, one after the other.
+
+use std::any::Any;
+use std::ops::Range;
+use std::panic::{self, AssertUnwindSafe};
+
+/// Folds `compute` over pieces of `0..clips`, none longer than `most`, in order, from what `start` gives.
+///
+/// When a device runs out of memory over a piece, `most` falls to half of it and all begins anew; a single clip that does
+/// not fit is `None`. Backends report a full device by a panic; any other panic goes on its way.
+pub(crate) fn within_memory<T>(
+    clips: usize,
+    most: &mut usize,
+    start: impl Fn() -> T,
+    mut compute: impl FnMut(T, Range<usize>) -> T,
+) -> Option<T> {
+    loop {
+        let (mut done, mut full) = (Some(start()), None);
+        for from in (0..clips).step_by(*most) {
+            let piece = from..(from + *most).min(clips);
+            let (length, before) = (piece.len(), done.take());
+            let before = before.expect("put back after each piece");
+            match panic::catch_unwind(AssertUnwindSafe(|| compute(before, piece))) {
+                Ok(value) => done = Some(value),
+                Err(cause) if is_out_of_memory(cause.as_ref()) => {
+                    full = Some(length);
+                    break;
+                }
+                Err(cause) => panic::resume_unwind(cause),
+            }
+        }
+        match full {
+            None => return done,
+            Some(0 | 1) => return None,
+            Some(length) => *most = length.div_ceil(2),
+        }
+    }
+}
+
+/// Whether a panic says that a device's memory is full: then training goes on with smaller batches, and nobody need be
+/// shown the panic.
+pub fn is_out_of_memory(panic: &(dyn Any + Send)) -> bool {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    text.is_some_and(|text| {
+        let text = text.to_ascii_lowercase();
+        ["out of memory", "out_of_memory", "outofmemory"].iter().any(|phrase| text.contains(phrase))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pieces that a device with room for so many clips computes.
+    fn pieces(clips: usize, most: &mut usize, room: usize) -> Option<Vec<Range<usize>>> {
+        within_memory(clips, most, Vec::new, |mut done, piece| {
+            assert!(piece.len() <= room, "CUDA out of memory. Tried to allocate 2.00 GiB");
+            done.push(piece);
+            done
+        })
+    }
+
+    #[test]
+    fn a_batch_that_fits_is_computed_whole() {
+        let mut most = 8;
+        assert_eq!(pieces(8, &mut most, 8).unwrap(), [0..8]);
+        assert_eq!(most, 8);
+    }
+
+    #[test]
+    fn a_batch_that_does_not_fit_is_halved_until_it_does_and_stays_so() {
+        let mut most = 8;
+        assert_eq!(pieces(8, &mut most, 3).unwrap(), [0..2, 2..4, 4..6, 6..8]);
+        assert_eq!(most, 2);
+        assert_eq!(pieces(3, &mut most, 3).unwrap(), [0..2, 2..3]);
+    }
+
+    #[test]
+    fn a_single_clip_that_does_not_fit_ends_it() {
+        assert_eq!(pieces(4, &mut 4, 0), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "a bug")]
+    fn any_other_panic_goes_on() {
+        within_memory(4, &mut 4, || (), |(), _| panic!("a bug"));
+    }
+}

@@ -218,6 +218,44 @@ impl ComputeArgs {
 mod tests {
     use super::Choice;
 
+    fn refusal(choice: Choice) -> String {
+        choice.open().expect_err("it is not here").to_string()
+    }
+
+    #[test]
+    fn a_device_that_is_not_built_in_says_what_builds_it() {
+        let devices = [
+            (Choice::Libtorch, cfg!(feature = "libtorch"), "cargo xtask run --device libtorch"),
+            (Choice::LibtorchCuda(0), cfg!(feature = "libtorch"), "cargo xtask libtorch"),
+            (Choice::Cuda(0), cfg!(feature = "cuda"), "--features cuda"),
+            (Choice::Wgpu, cfg!(feature = "wgpu"), "--features wgpu"),
+        ];
+        for (choice, _, how) in devices.into_iter().filter(|(_, built_in, _)| !built_in) {
+            let said = refusal(choice);
+            assert!(said.contains(&format!("`{choice}` is not built in")) && said.contains(how), "{said}");
+        }
+    }
+
+    #[cfg(feature = "libtorch")]
+    #[test]
+    fn libtorch_without_a_driver_and_a_card_that_is_not_there_are_errors_and_no_crash() {
+        if !tch::Cuda::is_available() {
+            assert!(refusal(Choice::LibtorchCuda(0)).contains("NVIDIA's driver is missing"));
+        } else {
+            assert!(refusal(Choice::LibtorchCuda(99)).contains("there is no `libtorch:cuda:99`"));
+        }
+    }
+
+    #[cfg(feature = "wgpu")]
+    #[test]
+    fn without_a_graphics_adapter_wgpu_says_what_to_install() {
+        if super::enumerated(burn::tensor::DeviceType::Wgpu) == 0 {
+            assert!(refusal(Choice::Wgpu).contains("install a Vulkan driver"));
+        } else {
+            assert!(Choice::Wgpu.open().is_ok());
+        }
+    }
+
     #[test]
     fn devices_have_names_and_cards_numbers() {
         let named = |text: &str| text.parse::<Choice>().map(|choice| choice.to_string());

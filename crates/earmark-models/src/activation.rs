@@ -1,6 +1,8 @@
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 
+use crate::{cpu, learn};
+
 /// An activation by the name that `config.json` gives it (transformers 5.23.0 `activations.py`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -17,6 +19,12 @@ pub enum Activation {
 
 impl Activation {
     pub(crate) fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        if cpu::takes(&x) {
+            return cpu::activate(self, x);
+        }
+        if self == Activation::Gelu && learn::takes(&x) {
+            return learn::gelu(x);
+        }
         match self {
             Activation::Gelu => activation::gelu(x),
             Activation::Relu => activation::relu(x),

@@ -16,7 +16,7 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Dropout, LayerNorm, Linear};
+use burn::nn::{Dropout, Linear};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ use crate::classifier::{Classify, Input, NetworkNumbers};
 use crate::error::ErrorKind;
 use crate::noise::Noise;
 use crate::ops;
-use crate::transformer::{dropout, layer_norm, linear};
+use crate::transformer::{LayerNorm, dropout, layer_norm, linear};
 use crate::weights::{Architecture, Keys};
 
 /// An AST `config.json`. Field names are that file's, and a missing field takes the reference's default.
@@ -302,7 +302,7 @@ impl Embeddings {
         let (cls, distillation) = (token(&self.cls_token), token(&self.distillation_token));
         let patches = patches.cast(cls.dtype());
         let hidden = Tensor::cat(vec![cls, distillation, patches], 1);
-        self.dropout.forward(hidden + self.position_embeddings.val()) // [B, 2 + N, D]
+        ops::dropout(&self.dropout, hidden + self.position_embeddings.val()) // [B, 2 + N, D]
     }
 }
 
@@ -373,11 +373,11 @@ impl Layer {
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let attended = self.attention.forward(ops::layer_norm(&self.layernorm_before, hidden.clone()));
-        let hidden = ops::add(hidden, self.dropout.forward(attended));
+        let attended = self.attention.forward(&ops::layer_norm(&self.layernorm_before, hidden.clone()));
+        let hidden = ops::linear_onto(hidden, &self.attention.output.dense, &self.dropout, attended);
         let normed = ops::layer_norm(&self.layernorm_after, hidden.clone());
         let wide = ops::linear_then(&self.intermediate.dense, self.activation, normed);
-        ops::add(hidden, self.dropout.forward(ops::linear(&self.output.dense, wide)))
+        ops::linear_onto(hidden, &self.output.dense, &self.dropout, wide)
     }
 }
 
@@ -412,10 +412,11 @@ impl Attention {
         }
     }
 
-    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+    /// What `output` is to be given.
+    fn forward(&self, hidden: &Tensor<3>) -> Tensor<3> {
         let SelfAttention { query, key, value, dropout, heads } = &self.attention;
         let [query, key, value] = [query, key, value].map(|layer| ops::linear(layer, hidden.clone()));
-        ops::linear(&self.output.dense, ops::attention(query, key, value, *heads, None, dropout))
+        ops::attention(query, key, value, *heads, None, dropout)
     }
 }
 

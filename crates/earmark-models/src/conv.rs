@@ -6,12 +6,37 @@
 
 use std::f64::consts::PI;
 
+use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Device, Tensor, TensorData, module};
 
-/// Convolves `[B, T, I]` with `weight` `[O, I, K]` at `stride`, without padding: `[B, T', O]`, T' = (T - K) / stride + 1.
+use crate::activation::Activation;
+use crate::{cpu, learn};
+
+/// Convolves `[B, T, I]` with `weight` `[O, I, K]` at `stride`, without padding, then the activation: `[B, T', O]`,
+/// T' = (T - K) / stride + 1.
 ///
 /// `stride` must not be above K, nor K above T.
-pub(crate) fn conv1d(x: &Tensor<3>, weight: Tensor<3>, bias: Option<Tensor<1>>, stride: usize) -> Tensor<3> {
+pub(crate) fn conv1d(
+    x: &Tensor<3>,
+    weight: Tensor<3>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+    activation: Option<Activation>,
+) -> Tensor<3> {
+    if cpu::takes(x) && cpu::takes(&weight) {
+        return cpu::conv1d(x.clone(), weight, bias, [stride, 0, 1], usize::MAX, activation);
+    }
+    let convolved = match learn::takes(x) && learn::takes(&weight) {
+        true => learn::conv1d(x.clone(), weight, bias, [stride, 0, 1], usize::MAX),
+        false => plain_conv1d(x, weight, bias, stride),
+    };
+    match activation {
+        Some(activation) => activation.forward(convolved),
+        None => convolved,
+    }
+}
+
+fn plain_conv1d(x: &Tensor<3>, weight: Tensor<3>, bias: Option<Tensor<1>>, stride: usize) -> Tensor<3> {
     let [out_channels, in_channels, kernel] = weight.dims();
     let x = &x.clone().cast(weight.dtype());
     let weight = weight.permute([2, 1, 0]); // [K, I, O]
@@ -29,49 +54,92 @@ pub(crate) fn conv1d(x: &Tensor<3>, weight: Tensor<3>, bias: Option<Tensor<1>>, 
     groups.fold(first, |sum, taps| sum + product(taps, None))
 }
 
-/// [`conv1d`] of one input channel, each output channel then brought to mean 0 and variance 1 over time, scaled by `gamma`
-/// and shifted by `beta`: convolution and `GroupNorm(groups = channels)` in one.
+/// Convolves `[B, T, I]` with `weight` `[O, I / groups, K]`, half a kernel of silence on both sides, then the activation:
+/// `[B, T, O]`.
 ///
-/// Mean and variance of `w · f` over the frames f are `w · mean(f)` and `wᵀ cov(f) w`, so the norm goes into the K taps and
-/// no pass over the `[B, T', O]` result is needed. A bias would vanish with the mean.
-/// Those are taken in f32; the product is computed in the number type of `weight`.
+/// An even kernel padded so gives one frame too many, and that one is left out.
+pub(crate) fn grouped_conv1d(
+    x: Tensor<3>,
+    weight: Tensor<3>,
+    bias: Option<Tensor<1>>,
+    groups: usize,
+    activation: Activation,
+) -> Tensor<3> {
+    let (frames, padding) = (x.dims()[1], weight.dims()[2] / 2);
+    if cpu::takes(&x) && cpu::takes(&weight) {
+        return cpu::conv1d(x, weight, bias, [1, padding, groups], frames, Some(activation));
+    }
+    if learn::takes(&x) && learn::takes(&weight) {
+        return activation.forward(learn::conv1d(x, weight, bias, [1, padding, groups], frames));
+    }
+    let x = x.cast(weight.dtype()).swap_dims(1, 2); // [B, I, T]
+    let convolved = module::conv1d(x, weight, bias, ConvOptions::new([1], [padding], [1], groups));
+    activation.forward(convolved.narrow(2, 0, frames)).swap_dims(1, 2)
+}
+
+/// [`conv1d`] of one input channel, each output channel before its activation brought to mean 0 and variance 1 over time,
+/// scaled by `gamma` and shifted by `beta`: convolution and `GroupNorm(groups = channels)` in one.
 pub(crate) fn conv1d_normed_over_time(
     x: &Tensor<3>,
     weight: Tensor<3>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
-    epsilon: f64,
+    norm: (Tensor<1>, Tensor<1>, f64),
     stride: usize,
+    activation: Activation,
 ) -> Tensor<3> {
-    let ([out_channels, _, kernel], [batch, ..]) = (weight.dims(), x.dims());
-    let dtype = weight.dtype();
+    let (dtype, kernel) = (weight.dtype(), weight.dims()[2]);
+    let (weight, bias) = norm_into_taps(x, weight, norm, stride);
+    let frames = frames(&x.clone().cast(DType::F32), kernel, stride);
+    // The bias rides along as one more tap that always hears 1.
+    let [batch, count, _] = frames.dims();
+    let ones = Tensor::<3>::ones([batch, count, 1], &frames.device()).cast(DType::F32);
+    let (frames, weight) = (Tensor::cat(vec![frames, ones], 2), Tensor::cat(vec![weight, bias], 1));
+    activation.forward(frames.cast(dtype).matmul(weight.cast(dtype)))
+}
+
+/// The weight `[B, K, O]` and the bias `[B, 1, O]` that make [`conv1d_normed_over_time`] a plain convolution, for each clip
+/// its own.
+///
+/// Mean and variance of `w · f` over the frames f are `w · mean(f)` and `wᵀ cov(f) w`, so the norm goes into the K taps and
+/// no pass over the `[B, T', O]` result is needed. A bias before the norm would vanish with the mean. All in f32, whatever
+/// the number types are.
+pub(crate) fn norm_into_taps(
+    x: &Tensor<3>,
+    weight: Tensor<3>,
+    (gamma, beta, epsilon): (Tensor<1>, Tensor<1>, f64),
+    stride: usize,
+) -> (Tensor<3>, Tensor<3>) {
+    let [out_channels, _, kernel] = weight.dims();
     let [x, weight] = [x.clone(), weight].map(|tensor| tensor.cast(DType::F32));
-    let [gamma, beta] = [gamma, beta].map(|tensor| tensor.cast(DType::F32));
-    let groups = tap_groups(kernel, stride).map(|taps| rows(&x, &taps, kernel, stride));
-    let frames = Tensor::cat(groups.collect(), 2); // [B, T', K]
+    let [gamma, beta] = [gamma, beta].map(|tensor| tensor.cast(DType::F32).reshape([1, out_channels, 1]));
+    let frames = frames(&x, kernel, stride); // [B, T', K]
     let count = frames.dims()[1];
     // Centred first: then the mean is exactly 0 and the variance loses no digits to it.
-    let frames = frames.clone() - frames.mean_dim(1);
+    let mean = frames.clone().mean_dim(1); // [B, 1, K]
+    let frames = frames - mean.clone();
     // Neighbouring samples say nearly the same, and the variance of a kernel that hears their difference would drown in the
     // rounding of their sum. In a cosine basis the taps are nearly independent, and kernel and frames turn alike.
     let basis = cosines(kernel, &frames.device()).cast(DType::F32);
-    let frames = frames.matmul(basis.clone());
-    let weight = weight.reshape([1, out_channels, kernel]).matmul(basis);
-    let covariance = gram(frames.clone()) / count as f64; // [B, K, K]
-    let variance = (weight.clone().matmul(covariance) * weight.clone()).sum_dim(2); // [B, O, 1]
-    let scale = gamma.reshape([1, out_channels, 1]) / (variance + epsilon).sqrt();
+    let weight = weight.reshape([1, out_channels, kernel]);
+    let turned = weight.clone().matmul(basis.clone());
+    let covariance = gram(&frames.matmul(basis)) / count as f64; // [B, K, K]
+    let variance = (turned.clone().matmul(covariance) * turned).sum_dim(2); // [B, O, 1]
+    let scale = gamma / (variance + epsilon).sqrt();
     let weight = (weight * scale).swap_dims(1, 2); // [B, K, O]
-    // The shift rides along as one more tap that always hears 1.
-    let ones = Tensor::<3>::ones([batch, count, 1], &frames.device()).cast(DType::F32);
-    let shift = beta.reshape([1, 1, out_channels]).expand([batch, 1, out_channels]);
-    Tensor::cat(vec![frames, ones], 2).cast(dtype).matmul(Tensor::cat(vec![weight, shift], 1).cast(dtype))
+    let bias = beta.swap_dims(1, 2) - mean.matmul(weight.clone()); // [B, 1, O]
+    (weight, bias)
+}
+
+/// What the taps of one input channel hear at each step: `[B, T', K]`.
+fn frames(x: &Tensor<3>, kernel: usize, stride: usize) -> Tensor<3> {
+    let groups = tap_groups(kernel, stride).map(|taps| rows(x, &taps, kernel, stride));
+    Tensor::cat(groups.collect(), 2)
 }
 
 /// `frames` `[B, T, K]` times itself over time, `[B, K, K]`.
 ///
 /// A long clip has 100 000 frames, and some libraries add that many products one after the other, in f32: summed by the
 /// thousand and then over the sums, the rounding stays that of a short clip.
-fn gram(frames: Tensor<3>) -> Tensor<3> {
+fn gram(frames: &Tensor<3>) -> Tensor<3> {
     const CHUNK: usize = 1024;
     let [batch, count, taps] = frames.dims();
     let (whole, rest) = (count / CHUNK, count % CHUNK);
@@ -115,7 +183,6 @@ fn rows(x: &Tensor<3>, taps: &std::ops::Range<usize>, kernel: usize, stride: usi
 #[cfg(test)]
 mod tests {
     use burn::nn::GroupNormConfig;
-    use burn::tensor::ops::ConvOptions;
     use earmark_testkit::{assert_close, noise};
 
     use super::*;
@@ -144,7 +211,7 @@ mod tests {
                         Some(bias.clone()),
                         options,
                     );
-                    let ours = conv1d(&x, weight, Some(bias), stride);
+                    let ours = plain_conv1d(&x, weight, Some(bias), stride);
                     let what = format!("kernel {kernel} stride {stride} length {length}");
                     assert_close(&what, &values(ours), &values(plain.swap_dims(1, 2)), 2e-5);
                 }
@@ -164,7 +231,8 @@ mod tests {
             norm.gamma = Some(burn::module::Param::from_tensor(gamma.clone()));
             norm.beta = Some(burn::module::Param::from_tensor(beta.clone()));
             let plain = norm.forward(plain).swap_dims(1, 2);
-            let ours = conv1d_normed_over_time(&x, weight, gamma, beta, 1e-5, 5);
+            let plain = Activation::Relu.forward(plain);
+            let ours = conv1d_normed_over_time(&x, weight, (gamma, beta, 1e-5), 5, Activation::Relu);
             assert_close(&format!("offset {offset}"), &values(ours), &values(plain), 2e-5);
         }
     }

@@ -25,13 +25,16 @@ mod clap;
 mod classifier; // Read first: the networks as one.
 mod config;
 mod conv;
+mod cpu;
 mod error;
 mod half;
 mod hubert;
 mod init;
+mod learn;
 mod noise;
 mod ops;
 mod speech;
+mod tensor_file;
 #[cfg(test)]
 mod test_support;
 mod transformer;

@@ -19,21 +19,19 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
-use burn::nn::{
-    BatchNorm, BatchNormConfig, Dropout, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig, Linear,
-};
-use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, Tensor, TensorData, module};
+use burn::nn::{BatchNorm, BatchNormConfig, Dropout, GroupNorm, GroupNormConfig, Linear};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
 use crate::checks;
 use crate::classifier::NetworkNumbers;
-use crate::conv::{conv1d, conv1d_normed_over_time};
+use crate::conv::{conv1d, conv1d_normed_over_time, grouped_conv1d, norm_into_taps};
 use crate::error::ErrorKind;
 use crate::noise::{Noise, Spans};
 use crate::ops;
-use crate::transformer::{dropout, layer_norm, linear, weighted_sum};
+use crate::transformer::{LayerNorm, dropout, layer_norm, linear, weighted_sum};
+use crate::{cpu, learn};
 
 /// A `config.json` of this kind of encoder. Field names are that file's, and a missing field takes the reference's default,
 /// which all families share.
@@ -511,6 +509,15 @@ impl FeatureEncoder {
 
     /// `[B, S]` samples to `[B, T, C]` frames.
     pub fn forward(&self, waveforms: Tensor<2>) -> Tensor<3> {
+        let first = &self.conv_layers[0];
+        if cpu::takes(&waveforms) && cpu::takes(&first.conv.weight) {
+            let taps = first.normed_taps(&waveforms.clone().unsqueeze_dim(2));
+            return cpu::conv_stack(
+                waveforms,
+                self.conv_layers.iter().map(ConvLayer::on_cpu).collect(),
+                taps,
+            );
+        }
         let waveforms = waveforms.unsqueeze_dim(2); // [B, S, 1]
         self.conv_layers.iter().fold(waveforms, |hidden, layer| layer.forward(&hidden))
     }
@@ -547,9 +554,7 @@ impl ConvLayer {
             }
             (FeatExtractNorm::Group, _) => None,
             // The reference takes PyTorch's default epsilon here, not the config's.
-            (FeatExtractNorm::Layer, _) => {
-                Some(ConvNorm::Layer(LayerNormConfig::new(channels).with_epsilon(1e-5).init(device)))
-            }
+            (FeatExtractNorm::Layer, _) => Some(ConvNorm::Layer(layer_norm(channels, 1e-5, device))),
         };
         ConvLayer { conv, layer_norm, activation: config.feat_extract_activation }
     }
@@ -557,18 +562,48 @@ impl ConvLayer {
     /// `[B, T, C]` to `[B, T', C']`.
     fn forward(&self, hidden: &Tensor<3>) -> Tensor<3> {
         let (weight, bias) = (self.conv.weight.val(), self.conv.bias.as_ref().map(Param::val));
-        let stride = self.conv.stride;
-        let hidden = match &self.layer_norm {
+        let (stride, activation) = (self.conv.stride, self.activation);
+        match &self.layer_norm {
             Some(ConvNorm::Group(norm)) => {
-                let (gamma, beta) =
-                    norm.gamma.as_ref().zip(norm.beta.as_ref()).expect("made with scale and shift");
-                conv1d_normed_over_time(hidden, weight, gamma.val(), beta.val(), norm.epsilon, stride)
+                conv1d_normed_over_time(hidden, weight, scale_and_shift(norm), stride, activation)
             }
-            Some(ConvNorm::Layer(norm)) => ops::layer_norm(norm, conv1d(hidden, weight, bias, stride)),
-            None => conv1d(hidden, weight, bias, stride),
-        };
-        self.activation.forward(hidden)
+            Some(ConvNorm::Layer(norm)) => {
+                activation.forward(ops::layer_norm(norm, conv1d(hidden, weight, bias, stride, None)))
+            }
+            None => conv1d(hidden, weight, bias, stride, Some(activation)),
+        }
     }
+
+    /// The same for the CPU's kernels.
+    fn on_cpu(&self) -> cpu::Layer<'_> {
+        cpu::Layer {
+            weight: self.conv.weight.val(),
+            bias: self.conv.bias.as_ref().map(Param::val),
+            stride: self.conv.stride,
+            norm: match &self.layer_norm {
+                Some(ConvNorm::Layer(norm)) => Some(norm),
+                // The first layer's norm over time is in its taps.
+                Some(ConvNorm::Group(_)) | None => None,
+            },
+            activation: self.activation,
+        }
+    }
+
+    /// Weight and bias for each clip, if this layer is normed over time.
+    fn normed_taps(&self, waveforms: &Tensor<3>) -> Option<(Tensor<3>, Tensor<3>)> {
+        match &self.layer_norm {
+            Some(ConvNorm::Group(norm)) => {
+                let weight = self.conv.weight.val();
+                Some(norm_into_taps(waveforms, weight, scale_and_shift(norm), self.conv.stride))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn scale_and_shift(norm: &GroupNorm) -> (Tensor<1>, Tensor<1>, f64) {
+    let (gamma, beta) = norm.gamma.as_ref().zip(norm.beta.as_ref()).expect("made with scale and shift");
+    (gamma.val(), beta.val(), norm.epsilon)
 }
 
 /// Convolution channels to hidden size.
@@ -596,7 +631,7 @@ impl FeatureProjection {
             Some(norm) => ops::layer_norm(norm, features),
             None => features,
         };
-        self.dropout.forward(ops::linear(&self.projection, features))
+        ops::dropout(&self.dropout, ops::linear(&self.projection, features))
     }
 }
 
@@ -628,9 +663,16 @@ struct WeightNormConv {
 impl WeightNormConv {
     /// In the number type of the bias, for direction and length stay in that of the norms.
     fn weight(&self) -> Tensor<3> {
-        let v = self.weight_v.val();
-        let norm = v.clone().square().sum_dim(0).sum_dim(1).sqrt(); // [1, 1, K]
-        (v * (self.weight_g.val() / norm)).cast(self.bias.dtype())
+        let (v, g) = (self.weight_v.val(), self.weight_g.val());
+        let weight = if cpu::takes(&v) && cpu::takes(&g) {
+            cpu::weight_norm(v, g)
+        } else if learn::takes(&v) && learn::takes(&g) {
+            learn::weight_norm(v, g)
+        } else {
+            let norm = v.clone().square().sum_dim(0).sum_dim(1).sqrt(); // [1, 1, K]
+            v * (g / norm)
+        };
+        weight.cast(self.bias.dtype())
     }
 }
 
@@ -662,24 +704,15 @@ impl PosConvEmbed {
 
     /// `[B, T, D]` to the positions to add to it, of the same shape.
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let frames = hidden.dims()[1];
-        let mut hidden = hidden.swap_dims(1, 2); // [B, D, T]
-        if let Some(norm) = &self.batch_norm {
-            hidden = norm.forward(hidden.cast(norm.gamma.dtype()));
-        }
-        let positions = match &self.conv {
-            PosConv::Plain(conv) => conv.forward(hidden.cast(conv.weight.dtype())),
-            PosConv::WeightNorm(conv) => {
-                let weight = conv.weight();
-                let hidden = hidden.cast(weight.dtype());
-                let padding = weight.dims()[2] / 2;
-                let options = ConvOptions::new([1], [padding], [1], conv.groups);
-                module::conv1d(hidden, weight, Some(conv.bias.val()), options)
-            }
+        let hidden = match &self.batch_norm {
+            Some(norm) => norm.forward(hidden.swap_dims(1, 2).cast(norm.gamma.dtype())).swap_dims(1, 2),
+            None => hidden,
         };
-        // An even kernel padded by half on both sides gives one frame too many.
-        let positions = positions.narrow(2, 0, frames);
-        self.activation.forward(positions).swap_dims(1, 2)
+        let (weight, bias, groups) = match &self.conv {
+            PosConv::Plain(conv) => (conv.weight.val(), conv.bias.as_ref().map(Param::val), conv.groups),
+            PosConv::WeightNorm(conv) => (conv.weight(), Some(conv.bias.val()), conv.groups),
+        };
+        grouped_conv1d(hidden, weight, bias, groups, self.activation)
     }
 }
 
@@ -727,7 +760,7 @@ impl Encoder {
         if !self.stable {
             hidden = ops::layer_norm(&self.layer_norm, hidden);
         }
-        hidden = self.dropout.forward(hidden);
+        hidden = ops::dropout(&self.dropout, hidden);
         let mut states = Vec::with_capacity(self.layers.len() + 1);
         for layer in &self.layers {
             states.push(hidden.clone());
@@ -768,14 +801,17 @@ impl EncoderLayer {
     }
 
     fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
-        let attend = |x| self.dropout.forward(self.attention.forward(x, bias));
         let (first, second) = (&self.layer_norm, &self.final_layer_norm);
+        let attend = |hidden: Tensor<3>, x| {
+            let attended = self.attention.forward(&x, bias);
+            ops::linear_onto(hidden, &self.attention.out_proj, &self.dropout, attended)
+        };
         if self.stable {
-            let hidden = ops::add(hidden.clone(), attend(ops::layer_norm(first, hidden)));
-            ops::add(hidden.clone(), self.feed_forward.forward(ops::layer_norm(second, hidden)))
+            let hidden = attend(hidden.clone(), ops::layer_norm(first, hidden));
+            self.feed_forward.onto(hidden.clone(), ops::layer_norm(second, hidden))
         } else {
-            let hidden = ops::layer_norm(first, ops::add(hidden.clone(), attend(hidden)));
-            ops::layer_norm(second, ops::add(hidden.clone(), self.feed_forward.forward(hidden)))
+            let hidden = ops::layer_norm(first, attend(hidden.clone(), hidden));
+            ops::layer_norm(second, self.feed_forward.onto(hidden.clone(), hidden))
         }
     }
 }
@@ -804,12 +840,11 @@ impl Attention {
         }
     }
 
-    /// `bias` is added to the scores, `[B, 1, 1, T]`.
-    fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
+    /// What `out_proj` is to be given; `bias` is added to the scores, `[B, 1, 1, T]`.
+    fn forward(&self, hidden: &Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
         let [query, key, value] =
             [&self.q_proj, &self.k_proj, &self.v_proj].map(|layer| ops::linear(layer, hidden.clone()));
-        let attended = ops::attention(query, key, value, self.heads, bias.cloned(), &self.dropout);
-        ops::linear(&self.out_proj, attended)
+        ops::attention(query, key, value, self.heads, bias.cloned(), &self.dropout)
     }
 }
 
@@ -835,10 +870,11 @@ impl FeedForward {
         }
     }
 
-    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let hidden = ops::linear_then(&self.intermediate_dense, self.activation, hidden);
-        self.output_dropout
-            .forward(ops::linear(&self.output_dense, self.intermediate_dropout.forward(hidden)))
+    /// `hidden` plus what becomes of `x`.
+    fn onto(&self, hidden: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
+        let wide = ops::linear_then(&self.intermediate_dense, self.activation, x);
+        let wide = ops::dropout(&self.intermediate_dropout, wide);
+        ops::linear_onto(hidden, &self.output_dense, &self.output_dropout, wide)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The pieces that transformers share whatever their checkpoints call them.
 
-use burn::module::Initializer;
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::module::{Initializer, Module, Param};
+use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
@@ -10,8 +10,18 @@ pub(crate) fn linear(inputs: usize, outputs: usize, bias: bool, device: &Device)
     LinearConfig::new(inputs, outputs).with_bias(bias).with_initializer(Initializer::Zeros).init(device)
 }
 
+/// Layer normalisation (arXiv:1607.06450). burn's own keeps its epsilon to itself, which the CPU's kernels have to know; the
+/// names are burn's, so that checkpoints are read alike.
+#[derive(Module, Debug)]
+pub(crate) struct LayerNorm {
+    pub(crate) gamma: Param<Tensor<1>>,
+    pub(crate) beta: Param<Tensor<1>>,
+    pub(crate) epsilon: f64,
+}
+
 pub(crate) fn layer_norm(width: usize, epsilon: f64, device: &Device) -> LayerNorm {
-    LayerNormConfig::new(width).with_epsilon(epsilon).init(device)
+    let (gamma, beta) = (Initializer::Ones.init([width], device), Initializer::Zeros.init([width], device));
+    LayerNorm { gamma, beta, epsilon }
 }
 
 pub(crate) fn dropout(chance: f64) -> Dropout {

@@ -13,8 +13,7 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
-use burn::nn::{Dropout, Embedding, EmbeddingConfig, LayerNorm, Linear};
-use burn::tensor::activation::gelu;
+use burn::nn::{Dropout, Embedding, EmbeddingConfig, Linear};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +24,7 @@ use crate::conv::conv1d;
 use crate::error::ErrorKind;
 use crate::noise::Noise;
 use crate::ops;
-use crate::transformer::{dropout, layer_norm, linear, weighted_sum};
+use crate::transformer::{LayerNorm, dropout, layer_norm, linear, weighted_sum};
 use crate::weights::{Architecture, Keys};
 
 /// The encoder's part of a Whisper `config.json`. Field names are that file's, and a missing field takes the reference's
@@ -286,9 +285,9 @@ impl WhisperEncoder {
         let wanted = [self.conv1.weight.dims()[1], 2 * positions.dims()[0]];
         assert_eq!([bands, frames], wanted, "Whisper reads spectrograms of its config's size only");
         let hidden = spectrograms.swap_dims(1, 2); // [B, F, M]
-        let hidden = gelu(convolve(&self.conv1, hidden)); // [B, F, D]
-        let hidden = gelu(convolve(&self.conv2, hidden)); // [B, T, D]
-        let mut hidden = self.dropout.forward(ops::add(positions.unsqueeze_dim(0), hidden));
+        let hidden = convolve(&self.conv1, hidden, Some(Activation::Gelu)); // [B, F, D]
+        let hidden = convolve(&self.conv2, hidden, Some(Activation::Gelu)); // [B, T, D]
+        let mut hidden = ops::dropout(&self.dropout, ops::add(positions.unsqueeze_dim(0), hidden));
         let mut states = Vec::with_capacity(self.layers.len() + 1);
         for layer in &self.layers {
             states.push(hidden.clone());
@@ -302,12 +301,12 @@ impl WhisperEncoder {
     }
 }
 
-/// Convolves `[B, T, I]` padded by one silent step on both sides.
-fn convolve(conv: &Conv1d, x: Tensor<3>) -> Tensor<3> {
+/// Convolves `[B, T, I]` padded by one silent step on both sides, then the activation.
+fn convolve(conv: &Conv1d, x: Tensor<3>, activation: Option<Activation>) -> Tensor<3> {
     let [batch, _, channels] = x.dims();
     let silence = Tensor::<3>::zeros([batch, 1, channels], &x.device()).cast(x.dtype());
     let padded = Tensor::cat(vec![silence.clone(), x, silence], 1);
-    conv1d(&padded, conv.weight.val(), conv.bias.as_ref().map(Param::val), conv.stride)
+    conv1d(&padded, conv.weight.val(), conv.bias.as_ref().map(Param::val), conv.stride, activation)
 }
 
 /// PyTorch's default; no key of the config says otherwise.
@@ -343,11 +342,12 @@ impl EncoderLayer {
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let attended = self.self_attn.forward(ops::layer_norm(&self.self_attn_layer_norm, hidden.clone()));
-        let hidden = ops::add(hidden, self.dropout.forward(attended));
+        let attended = self.self_attn.forward(&ops::layer_norm(&self.self_attn_layer_norm, hidden.clone()));
+        let hidden = ops::linear_onto(hidden, &self.self_attn.out_proj, &self.dropout, attended);
         let normed = ops::layer_norm(&self.final_layer_norm, hidden.clone());
-        let wide = self.activation_dropout.forward(ops::linear_then(&self.fc1, self.activation, normed));
-        ops::add(hidden, self.dropout.forward(ops::linear(&self.fc2, wide)))
+        let wide =
+            ops::dropout(&self.activation_dropout, ops::linear_then(&self.fc1, self.activation, normed));
+        ops::linear_onto(hidden, &self.fc2, &self.dropout, wide)
     }
 }
 
@@ -375,10 +375,11 @@ impl Attention {
         }
     }
 
-    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+    /// What `out_proj` is to be given.
+    fn forward(&self, hidden: &Tensor<3>) -> Tensor<3> {
         let [query, key, value] =
             [&self.q_proj, &self.k_proj, &self.v_proj].map(|layer| ops::linear(layer, hidden.clone()));
-        ops::linear(&self.out_proj, ops::attention(query, key, value, self.heads, None, &self.dropout))
+        ops::attention(query, key, value, self.heads, None, &self.dropout)
     }
 }
 

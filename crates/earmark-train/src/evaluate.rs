@@ -63,6 +63,7 @@ pub fn evaluate(
             rows.len(),
             &mut most,
             || Ok(Vec::new()),
+            || (),
             |answers: Result<Vec<_>, ErrorKind>, piece| {
                 let mut answers = answers?;
                 answers.extend(read(network.forward(part(&input, piece), None))?);

@@ -6,12 +6,14 @@ use std::panic::{self, AssertUnwindSafe};
 
 /// Folds `compute` over pieces of `0..clips`, none longer than `most`, in order, from what `start` gives.
 ///
-/// When a device runs out of memory over a piece, `most` falls to half of it and all begins anew; a single clip that does
-/// not fit is `None`. Backends report a full device by a panic; any other panic goes on its way.
+/// When a device runs out of memory over a piece, `most` falls to half of it, `forget` gives back what the piece left there,
+/// and all begins anew; a single clip that does not fit is `None`. Backends report a full device by a panic; any other panic
+/// goes on its way.
 pub(crate) fn within_memory<T>(
     clips: usize,
     most: &mut usize,
     start: impl Fn() -> T,
+    forget: impl Fn(),
     mut compute: impl FnMut(T, Range<usize>) -> T,
 ) -> Option<T> {
     loop {
@@ -32,7 +34,11 @@ pub(crate) fn within_memory<T>(
         match full {
             None => return done,
             Some(0 | 1) => return None,
-            Some(length) => *most = length.div_ceil(2),
+            Some(length) => {
+                *most = length.div_ceil(2);
+                drop(done);
+                forget();
+            }
         }
     }
 }
@@ -49,21 +55,33 @@ pub fn is_out_of_memory(panic: &(dyn Any + Send)) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     /// The pieces that a device with room for so many clips computes.
     fn pieces(clips: usize, most: &mut usize, room: usize) -> Option<Vec<Range<usize>>> {
-        within_memory(clips, most, Vec::new, |mut done, piece| {
-            assert!(piece.len() <= room, "CUDA out of memory. Tried to allocate 2.00 GiB");
-            done.push(piece);
-            done
-        })
+        // What a piece that did not fit leaves behind is in the way until it is forgotten.
+        let left = Cell::new(0);
+        within_memory(
+            clips,
+            most,
+            Vec::new,
+            || left.set(0),
+            |mut done, piece| {
+                left.set(left.get() + piece.len());
+                assert!(left.get() <= room, "CUDA out of memory. Tried to allocate 2.00 GiB");
+                left.set(0);
+                done.push(piece);
+                done
+            },
+        )
     }
 
     #[test]
     fn a_batch_that_fits_is_computed_whole() {
         let mut most = 8;
-        assert_eq!(pieces(8, &mut most, 8).unwrap(), [0..8]);
+        assert_eq!(pieces(8, &mut most, 8).unwrap().len(), 1);
         assert_eq!(most, 8);
     }
 
@@ -83,6 +101,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "a bug")]
     fn any_other_panic_goes_on() {
-        within_memory(4, &mut 4, || (), |(), _| panic!("a bug"));
+        within_memory(4, &mut 4, || (), || (), |(), _| panic!("a bug"));
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use burn::module::Module as _;
+use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
@@ -102,11 +102,17 @@ impl Optimization {
             let input = batch.input(&self.device);
             let mut most = state.most_clips.unwrap_or(labels.len()).min(labels.len());
             let before = most;
-            let pieces = within_memory(labels.len(), &mut most, Learned::nothing, |learned, piece| {
-                let share = piece.len() as f64 / clips as f64;
-                let (loss, gradients) = self.learn(&input, &labels, piece, share, scale, &mut noise);
-                learned.and(network, loss, gradients)
-            });
+            let pieces = within_memory(
+                labels.len(),
+                &mut most,
+                Learned::nothing,
+                || forget_graph(network),
+                |learned, piece| {
+                    let share = piece.len() as f64 / clips as f64;
+                    let (loss, gradients) = self.learn(&input, &labels, piece, share, scale, &mut noise);
+                    learned.and(network, loss, gradients)
+                },
+            );
             let mut pieces = pieces.ok_or_else(|| cannot(ErrorKind::OutOfMemory))?;
             if most < before {
                 state.most_clips = Some(most);
@@ -156,6 +162,20 @@ impl Optimization {
         let loss = if scale == 1.0 { loss } else { loss.mul_scalar(scale) };
         (value, GradientsParams::from_grads(loss.backward(), network))
     }
+}
+
+/// Frees the graph of a forward pass that was given up: it hangs on the parameters, and what nobody can go back through any
+/// more is swept out only after a backward pass through the same graph.
+fn forget_graph(network: &Classifier) {
+    struct First(bool);
+    impl ModuleVisitor for First {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if !std::mem::replace(&mut self.0, true) {
+                drop(param.val().sum().backward());
+            }
+        }
+    }
+    network.visit(&mut First(false));
 }
 
 /// Classes on a device, `[B]`.

@@ -6,7 +6,7 @@
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, Dropout, LayerNorm, Linear, PaddingConfig2d, Relu};
+use burn::nn::{BatchNorm, BatchNormConfig, Dropout, Linear, PaddingConfig2d, Relu};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::activation::Activation;
 use crate::checks;
 use crate::error::ErrorKind;
 use crate::ops;
-use crate::transformer::{dropout, layer_norm, linear};
+use crate::transformer::{LayerNorm, dropout, layer_norm, linear};
 
 /// The `audio_config` of a CLAP `config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -588,7 +588,7 @@ impl Block {
         let image =
             ops::layer_norm(&self.layernorm_before, hidden.clone()).reshape([batch, grid[0], grid[1], width]);
         let windows = partition(image.roll(&[-shift, -shift], &[1, 2]), window);
-        let attended = self.attention.output.forward(self.attention.self_attention.forward(windows, mask));
+        let attended = self.attention.output.forward(self.attention.self_attention.forward(&windows, mask));
         let image = reverse(attended, grid, window).roll(&[shift, shift], &[1, 2]);
         let hidden = hidden + image.reshape([batch, grid[0] * grid[1], width]);
         let inner = self.intermediate.forward(ops::layer_norm(&self.layernorm_after, hidden.clone()));
@@ -672,7 +672,7 @@ impl WindowAttention {
     }
 
     /// Windows `[B * n, N, C]` to the same; `mask` is `[n, 1, N, N]`.
-    fn forward(&self, windows: Tensor<3>, mask: Option<Tensor<4>>) -> Tensor<3> {
+    fn forward(&self, windows: &Tensor<3>, mask: Option<Tensor<4>>) -> Tensor<3> {
         let count = windows.dims()[0];
         let [query, key, value] =
             [&self.query, &self.key, &self.value].map(|layer| ops::linear(layer, windows.clone()));
@@ -745,6 +745,6 @@ impl Output {
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        self.dropout.forward(ops::linear(&self.dense, hidden))
+        ops::dropout(&self.dropout, ops::linear(&self.dense, hidden))
     }
 }

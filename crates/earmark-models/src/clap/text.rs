@@ -3,7 +3,7 @@
 //! Shapes, beside those of the module above: H heads, d width of a head.
 
 use burn::module::{Initializer, Module};
-use burn::nn::{Dropout, Embedding, EmbeddingConfig, LayerNorm, Linear};
+use burn::nn::{Dropout, Embedding, EmbeddingConfig, Linear};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::activation::Activation;
 use crate::checks;
 use crate::error::ErrorKind;
 use crate::ops;
-use crate::transformer::{dropout, layer_norm, linear};
+use crate::transformer::{LayerNorm, dropout, layer_norm, linear};
 
 /// The `text_config` of a CLAP `config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -187,7 +187,7 @@ impl Embeddings {
             self.word_embeddings.forward(table(tokens.input_ids().iter().map(|&id| id.into()).collect()));
         let positions = self.position_embeddings.forward(table(position_ids(tokens, pad)));
         let kind = self.token_type_embeddings.weight.val().narrow(0, 0, 1).unsqueeze(); // [1, 1, D]
-        self.dropout.forward(ops::layer_norm(&self.layer_norm, words + kind + positions))
+        ops::dropout(&self.dropout, ops::layer_norm(&self.layer_norm, words + kind + positions))
     }
 }
 
@@ -244,7 +244,7 @@ impl Layer {
     }
 
     pub(super) fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
-        let context = self.attention.self_attention.forward(hidden.clone(), bias);
+        let context = self.attention.self_attention.forward(&hidden, bias);
         let hidden = self.attention.output.forward(context, hidden);
         self.output.forward(self.intermediate.forward(hidden.clone()), hidden)
     }
@@ -278,7 +278,7 @@ impl SelfAttention {
         }
     }
 
-    fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
+    fn forward(&self, hidden: &Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
         let [query, key, value] =
             [&self.query, &self.key, &self.value].map(|layer| ops::linear(layer, hidden.clone()));
         ops::attention(query, key, value, self.heads, bias.cloned(), &self.dropout)
@@ -303,7 +303,7 @@ impl NormedOutput {
     }
 
     fn forward(&self, hidden: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-        let update = self.dropout.forward(ops::linear(&self.dense, hidden));
+        let update = ops::dropout(&self.dropout, ops::linear(&self.dense, hidden));
         ops::layer_norm(&self.layer_norm, ops::add(residual, update))
     }
 }

@@ -1,0 +1,55 @@
+//! The `f32` arithmetic that the models spend their time in, on the CPU and on plain slices.
+//!
+//! ```
+//! use earmark_kernels::{Activation, Epilogue, Matrix, linear};
+//!
+//! // Two frames of three numbers through a layer of two neurons, its weight stored as PyTorch does: [out, in].
+//! let x = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+//! let weight = [1.0, 0.0, 0.0, 0.0, -1.0, 0.0];
+//! let mut out = [0.0; 4];
+//! let epilogue = Epilogue { bias: Some(&[0.5, 0.5]), activation: Activation::Relu, ..Epilogue::default() };
+//! linear(Matrix::row_major(&x, 2, 3), Matrix::row_major(&weight, 2, 3).transposed(), epilogue, &mut out);
+//! assert_eq!(out, [1.5, 0.0, 4.5, 0.0]);
+//! ```
+//!
+//! Every array is row-major with the channels last: `[frames, channels]`. A convolution, a linear layer and the two
+//! products of attention are all [`gemm`]'s product on strided views, with no operand copied; what follows a product
+//! (bias, activation, softmax) is done while its block of the output is in cache. The work is shared out over Rayon's
+//! current pool. How a product is cut up depends on how many threads that has, and with it the last place of some results.
+//!
+//! For training there are the gradients, [`dropout`], whose mask is computed twice instead of kept, and [`adamw`]. The
+//! gradients of a linear layer are [`linear`] of transposed views; attention has none yet.
+//!
+//! The instruction set is chosen at run time (AVX-512, AVX2 with FMA, or what the target promises) by [`pulp`], so
+//! `-C target-cpu` is not needed. The only `unsafe` code is in `matrix.rs`, behind checked views.
+//!
+//! It knows no tensors, no models and no files. Lengths that do not fit together are the caller's bugs: they panic.
+#![deny(unsafe_code)]
+
+mod matrix; // Read first: the views that everything else is written in.
+
+mod activation;
+mod adamw;
+mod attention;
+mod conv;
+mod dropout;
+mod linear;
+mod norm;
+mod simd;
+mod softmax;
+mod sums;
+#[cfg(test)]
+mod testing;
+mod weight_norm;
+
+pub use activation::{Activation, gelu_backward};
+pub use adamw::{AdamW, adamw};
+pub use attention::{Attention, Bias, attention};
+pub use conv::{Conv1d, conv1d, conv1d_input_gradient, conv1d_weight_gradient, pack_conv1d, unpack_conv1d};
+pub use dropout::dropout;
+pub use linear::{Epilogue, linear};
+pub use matrix::Matrix;
+pub use norm::{LayerNormGradient, layer_norm, layer_norm_backward, layer_norm_into};
+pub use softmax::{softmax, softmax_backward};
+pub use sums::column_sums;
+pub use weight_norm::{weight_norm, weight_norm_backward};

@@ -1,0 +1,306 @@
+//! The CPU's own kernels (`earmark-kernels`), for tensors that lie there as plain `f32` and that nothing is learned through.
+//!
+//! Each function is one of `ops.rs` or `conv.rs`, which ask [`takes`] first and otherwise do the same in burn's operations:
+//! on another device, in another number type, or while a graph is recorded.
+
+use std::sync::LazyLock;
+
+use burn::backend::{Flex, flex::FlexTensor};
+use burn::nn::Linear;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use earmark_kernels::{self as kernels, Attention, Bias, Conv1d, Epilogue, Matrix};
+
+use crate::activation::Activation;
+use crate::transformer::LayerNorm;
+
+/// Whether a tensor is one that these functions take: never where `EARMARK_PLAIN` is set, which is how the tests run on burn's
+/// operations, and how a wrong result is traced to the one or the other.
+pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
+    is_ours(tensor) && !tensor.device().is_autodiff()
+}
+
+/// The same, whether something is learned through it or not.
+pub(crate) fn is_ours<const D: usize>(tensor: &Tensor<D>) -> bool {
+    static WANTED: LazyLock<bool> = LazyLock::new(|| std::env::var_os("EARMARK_PLAIN").is_none());
+    // Devices are equal with and without a graph.
+    *WANTED && tensor.dtype() == DType::F32 && tensor.device() == Device::flex()
+}
+
+fn strided<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    tensor.try_into_primitive::<Flex>().expect("a tensor that `takes` was asked about")
+}
+
+/// Numbers that lie row by row in memory.
+pub(crate) struct Rows(FlexTensor);
+
+impl From<FlexTensor> for Rows {
+    /// Copies them if they lie otherwise.
+    fn from(tensor: FlexTensor) -> Rows {
+        Rows(if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() })
+    }
+}
+
+impl Rows {
+    fn of<const D: usize>(tensor: Tensor<D>) -> Rows {
+        strided(tensor).into()
+    }
+
+    pub(crate) fn values(&self) -> &[f32] {
+        self.0.as_slice().expect("contiguous f32")
+    }
+
+    /// The same numbers as `write` leaves them; in their place where no other tensor has them, too.
+    pub(crate) fn rewritten(mut self, write: impl FnOnce(&mut [f32])) -> FlexTensor {
+        let (start, end) = self.0.layout().contiguous_offsets().expect("contiguous");
+        write(&mut self.0.storage_mut::<f32>()[start..end]);
+        self.0
+    }
+}
+
+fn tensor<const D: usize>(flex: FlexTensor) -> Tensor<D> {
+    Tensor::from_primitive::<Flex>(flex)
+}
+
+/// A tensor of `shape` that `write` fills.
+fn filled<const D: usize>(shape: [usize; D], write: impl FnOnce(&mut [f32])) -> Tensor<D> {
+    let mut values = vec![0.0; shape.iter().product()];
+    write(&mut values);
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
+impl From<Activation> for kernels::Activation {
+    fn from(activation: Activation) -> kernels::Activation {
+        match activation {
+            Activation::Gelu => kernels::Activation::Gelu,
+            Activation::Relu => kernels::Activation::Relu,
+            Activation::Silu => kernels::Activation::Silu,
+        }
+    }
+}
+
+fn epilogue(bias: Option<&Rows>, activation: Option<Activation>) -> Epilogue<'_> {
+    Epilogue {
+        bias: bias.map(Rows::values),
+        activation: activation.map_or(kernels::Activation::None, Into::into),
+        ..Epilogue::default()
+    }
+}
+
+pub(crate) fn activate<const D: usize>(activation: Activation, x: Tensor<D>) -> Tensor<D> {
+    tensor(Rows::of(x).rewritten(|x| kernels::Activation::from(activation).apply(x)))
+}
+
+/// The product with a layer's weight, then the activation; or with `onto`, that plus the product.
+pub(crate) fn linear<const D: usize>(
+    layer: &Linear,
+    activation: Option<Activation>,
+    x: Tensor<D>,
+    onto: Option<Tensor<D>>,
+) -> Tensor<D> {
+    let mut shape = x.dims();
+    let (x, weight) = (Rows::of(x), strided(layer.weight.val()));
+    let bias = layer.bias.as_ref().map(|bias| Rows::of(bias.val()));
+    let layout = weight.layout();
+    let (inputs, outputs) = (layout.shape()[0], layout.shape()[1]);
+    let strides =
+        [0, 1].map(|axis| usize::try_from(layout.strides()[axis]).expect("weights are never flipped"));
+    let weight = Matrix::new(&weight.storage::<f32>()[layout.start_offset()..], [inputs, outputs], strides);
+    let x = Matrix::row_major(x.values(), x.values().len() / inputs, inputs);
+    let epilogue = epilogue(bias.as_ref(), activation);
+    shape[D - 1] = outputs;
+    match onto {
+        None => filled(shape, |out| kernels::linear(x, weight, epilogue, out)),
+        Some(onto) => tensor(
+            Rows::of(onto)
+                .rewritten(|out| kernels::linear(x, weight, Epilogue { accumulate: true, ..epilogue }, out)),
+        ),
+    }
+}
+
+pub(crate) fn layer_norm<const D: usize>(norm: &LayerNorm, x: Tensor<D>) -> Tensor<D> {
+    let (gamma, beta, shape) = (Rows::of(norm.gamma.val()), Rows::of(norm.beta.val()), x.dims());
+    let (x, epsilon) = (Rows::of(x), norm.epsilon as f32);
+    if x.0.is_unique() {
+        return tensor(x.rewritten(|x| kernels::layer_norm(x, gamma.values(), beta.values(), epsilon)));
+    }
+    filled(shape, |out| {
+        kernels::layer_norm_into(x.values(), gamma.values(), beta.values(), epsilon, out);
+    })
+}
+
+/// Of `[B, T, D]` each; `bias` as `[B, H, T, T]`, with 1 for any of them.
+pub(crate) fn attention(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    heads: usize,
+    bias: Option<Tensor<4>>,
+) -> Tensor<3> {
+    let shape @ [batch, steps, columns] = query.dims();
+    let [query, key, value] = [query, key, value].map(Rows::of);
+    let bias = bias.map(|bias| {
+        let (dims, wanted) = (bias.dims(), [batch, heads, steps, steps]);
+        let (mut strides, mut stride) = ([0; 4], 1);
+        for axis in (0..4).rev() {
+            assert!(dims[axis] == wanted[axis] || dims[axis] == 1, "a bias {dims:?} to scores {wanted:?}");
+            strides[axis] = if dims[axis] == 1 { 0 } else { stride };
+            stride *= dims[axis];
+        }
+        (Rows::of(bias), strides)
+    });
+    let bias = bias.as_ref().map(|(rows, strides)| Bias { data: rows.values(), strides: *strides });
+    let width = columns / heads;
+    let scale = (width as f32).sqrt().recip();
+    let sizes = Attention { batch, queries: steps, keys: steps, heads, width, scale };
+    filled(shape, |out| {
+        kernels::attention(sizes, query.values(), key.values(), value.values(), bias, out);
+    })
+}
+
+/// `x` `[B, T, I]` and `weight` `[O, I / groups, K]` to `[B, T', O]`, at most `most` frames of it.
+pub(crate) fn conv1d(
+    x: Tensor<3>,
+    weight: Tensor<3>,
+    bias: Option<Tensor<1>>,
+    [stride, padding, groups]: [usize; 3],
+    most: usize,
+    activation: Option<Activation>,
+) -> Tensor<3> {
+    let ([batch, _, in_channels], [out_channels, _, kernel]) = (x.dims(), weight.dims());
+    let (x, weight, bias) = (Rows::of(x), Rows::of(weight), bias.map(Rows::of));
+    let shape = Conv1d { in_channels, out_channels, kernel, stride, padding, groups };
+    let packed = kernels::pack_conv1d(shape, weight.values());
+    tensor(convolved(shape, &x, batch, &packed, bias.as_ref(), most, activation))
+}
+
+/// [`conv1d`] of `batch` clips with a packed weight.
+pub(crate) fn convolved(
+    shape: Conv1d,
+    x: &Rows,
+    batch: usize,
+    packed: &[f32],
+    bias: Option<&Rows>,
+    most: usize,
+    activation: Option<Activation>,
+) -> FlexTensor {
+    let clip = x.values().len() / batch;
+    let frames = shape.out_frames(clip / shape.in_channels).min(most);
+    let mut out = vec![0.0; batch * frames * shape.out_channels];
+    for (x, out) in x.values().chunks(clip).zip(out.chunks_mut(frames * shape.out_channels)) {
+        kernels::conv1d(shape, x, packed, epilogue(bias, activation), out);
+    }
+    FlexTensor::from_data(TensorData::new(out, [batch, frames, shape.out_channels]))
+}
+
+/// `v` `[O, I, K]` with each of its K taps brought to the length `g` `[1, 1, K]`.
+pub(crate) fn weight_norm(v: Tensor<3>, g: Tensor<3>) -> Tensor<3> {
+    let (shape, v, g) = (v.dims(), Rows::of(v), Rows::of(g));
+    filled(shape, |out| kernels::weight_norm(v.values(), g.values(), out))
+}
+
+/// A convolution of [`conv_stack`].
+pub(crate) struct Layer<'a> {
+    /// `[O, I, K]`
+    pub(crate) weight: Tensor<3>,
+    pub(crate) bias: Option<Tensor<1>>,
+    pub(crate) stride: usize,
+    /// Over the channels of a frame, before the activation.
+    pub(crate) norm: Option<&'a LayerNorm>,
+    pub(crate) activation: Activation,
+}
+
+/// Convolutions one after the other: `[B, S]` samples to `[B, T, C]` frames. `first` has the weight `[B, K, O]` and the bias
+/// `[B, 1, O]` of the first layer where each clip has its own.
+///
+/// A stretch of frames goes through all layers before the next begins, so that what lies between them stays in the cache: at
+/// 30 s the first layer alone would give 196 MB.
+pub(crate) fn conv_stack(
+    waveforms: Tensor<2>,
+    layers: Vec<Layer<'_>>,
+    first: Option<(Tensor<3>, Tensor<3>)>,
+) -> Tensor<3> {
+    /// Frames of the last layer; 17 MB after the first with the usual strides and 512 channels.
+    const STRETCH: usize = 128;
+    struct Ready {
+        shape: Conv1d,
+        packed: Vec<f32>,
+        bias: Option<Rows>,
+        norm: Option<(Rows, Rows, f32)>,
+        activation: Activation,
+    }
+    let [batch, samples] = waveforms.dims();
+    let layers: Vec<Ready> = layers
+        .into_iter()
+        .map(|layer| {
+            let [out_channels, in_channels, kernel] = layer.weight.dims();
+            let shape =
+                Conv1d { in_channels, out_channels, kernel, stride: layer.stride, padding: 0, groups: 1 };
+            Ready {
+                shape,
+                packed: kernels::pack_conv1d(shape, Rows::of(layer.weight).values()),
+                bias: layer.bias.map(Rows::of),
+                norm: layer
+                    .norm
+                    .map(|norm| (Rows::of(norm.gamma.val()), Rows::of(norm.beta.val()), norm.epsilon as f32)),
+                activation: layer.activation,
+            }
+        })
+        .collect();
+    let frames = layers.iter().fold(samples, |length, layer| layer.shape.out_frames(length));
+    let channels = layers.last().map_or(1, |layer| layer.shape.out_channels);
+    let waveforms = Rows::of(waveforms);
+    let first = first.map(|(weight, bias)| (Rows::of(weight), Rows::of(bias)));
+    filled([batch, frames, channels], |out| {
+        let clips = waveforms.values().chunks(samples).zip(out.chunks_mut(frames * channels));
+        let mut buffers = [Vec::new(), Vec::new()];
+        for (clip, (waveform, out)) in clips.enumerate() {
+            for (i, out) in out.chunks_mut(STRETCH * channels).enumerate() {
+                // Where each layer's part of this stretch begins, and how long it is: from the last layer to the samples.
+                let mut part = (i * STRETCH, out.len() / channels);
+                let mut lengths = Vec::with_capacity(layers.len());
+                for Ready { shape, .. } in layers.iter().rev() {
+                    lengths.push(part.1);
+                    part = (part.0 * shape.stride, (part.1 - 1) * shape.stride + shape.kernel);
+                }
+                let [mut from, mut to] = buffers.each_mut();
+                let mut hidden = &waveform[part.0..part.0 + part.1];
+                for (depth, (layer, length)) in layers.iter().zip(lengths.into_iter().rev()).enumerate() {
+                    let size = length * layer.shape.out_channels;
+                    let target = if depth + 1 == layers.len() {
+                        &mut *out
+                    } else {
+                        if to.len() < size {
+                            to.resize(size, 0.0);
+                        }
+                        &mut to[..size]
+                    };
+                    let (packed, bias) = match &first {
+                        Some((weight, bias)) if depth == 0 => {
+                            let (taps, channels) = (layer.packed.len(), layer.shape.out_channels);
+                            (
+                                &weight.values()[clip * taps..][..taps],
+                                Some(&bias.values()[clip * channels..][..channels]),
+                            )
+                        }
+                        _ => (layer.packed.as_slice(), layer.bias.as_ref().map(Rows::values)),
+                    };
+                    let activation = kernels::Activation::from(layer.activation);
+                    match &layer.norm {
+                        None => {
+                            let epilogue = Epilogue { bias, activation, ..Epilogue::default() };
+                            kernels::conv1d(layer.shape, hidden, packed, epilogue, target);
+                        }
+                        Some((gamma, beta, epsilon)) => {
+                            let epilogue = Epilogue { bias, ..Epilogue::default() };
+                            kernels::conv1d(layer.shape, hidden, packed, epilogue, target);
+                            kernels::layer_norm(target, gamma.values(), beta.values(), *epsilon);
+                            activation.apply(target);
+                        }
+                    }
+                    std::mem::swap(&mut from, &mut to);
+                    hidden = &from[..size.min(from.len())];
+                }
+            }
+        }
+    })
+}

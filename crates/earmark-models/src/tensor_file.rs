@@ -1,0 +1,97 @@
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::store::burn_pack::{Error as PackError, Tensor as PackTensor};
+use burn::tensor::{BoolStore, Bytes, DType, Shape};
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+
+use crate::error::ErrorKind;
+
+/// More than any model needs; the limit of the format's own library.
+const MOST_HEADER: u64 = 100_000_000;
+
+/// The tensors of a `.safetensors` file, each read when it is asked for.
+///
+/// Not mapped into memory, as burn-store does: the pages of the file would count beside the tensors made of them, twice the
+/// model at the peak, and a file that shrinks meanwhile would end the process. Reading takes no longer.
+pub(crate) fn open(path: &Path) -> Result<BTreeMap<String, PackTensor>, ErrorKind> {
+    let broken = |why: String| ErrorKind::BrokenWeights(why);
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut length = [0; 8];
+    file.read_exact(&mut length)
+        .map_err(|_| broken(format!("it ends after {size} bytes, within its first number")))?;
+    let length = u64::from_le_bytes(length);
+    if length > MOST_HEADER || length > size - 8 {
+        return Err(broken(format!("its header would be {length} bytes long, and the file is {size}")));
+    }
+    let mut header = vec![0; length as usize];
+    file.read_exact(&mut header)?;
+    let metadata: Metadata =
+        serde_json::from_slice(&header).map_err(|e| broken(format!("its header: {e}")))?;
+
+    let start = 8 + length;
+    let (infos, mut next) = (metadata.tensors(), 0);
+    for name in metadata.offset_keys() {
+        next = check(infos[&name], next).map_err(|why| broken(format!("`{name}` {why}")))?;
+    }
+    if start + next as u64 != size {
+        return Err(broken(format!(
+            "its header tells of {} bytes, and the file has {size}",
+            start + next as u64
+        )));
+    }
+
+    let file = Arc::new(Mutex::new(file));
+    let tensors = infos.into_iter().map(|(name, info)| {
+        let dtype = dtype(info.dtype).ok_or_else(|| broken(format!("`{name}` is {:?}", info.dtype)))?;
+        let (file, (from, to)) = (Arc::clone(&file), info.data_offsets);
+        let read = move || {
+            let mut bytes = vec![0; to - from];
+            // Nothing of the file is left half read by a panic: each reader seeks first.
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start(start + from as u64))
+                .and_then(|_| file.read_exact(&mut bytes))
+                .map_err(|e| PackError::IoError(e.to_string()))?;
+            Ok(Bytes::from_bytes_vec(bytes))
+        };
+        let shape = Shape::from(info.shape.clone());
+        Ok((name.clone(), PackTensor::deferred(name, dtype, shape, None, to - from, read)))
+    });
+    tensors.collect()
+}
+
+/// Where the next tensor begins, if this one begins at `start` and is as long as its shape says.
+fn check(info: &TensorInfo, start: usize) -> Result<usize, String> {
+    let (from, to) = info.data_offsets;
+    let numbers = info.shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
+    let bits = numbers.and_then(|numbers| numbers.checked_mul(info.dtype.bitsize()));
+    match bits {
+        Some(bits) if from == start && to >= from && bits.is_multiple_of(8) && to - from == bits / 8 => {
+            Ok(to)
+        }
+        _ => Err(format!("of shape {:?} does not fit its place, {from} to {to}", info.shape)),
+    }
+}
+
+fn dtype(dtype: Dtype) -> Option<DType> {
+    Some(match dtype {
+        Dtype::F64 => DType::F64,
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::BF16 => DType::BF16,
+        Dtype::I64 => DType::I64,
+        Dtype::I32 => DType::I32,
+        Dtype::I16 => DType::I16,
+        Dtype::I8 => DType::I8,
+        Dtype::U64 => DType::U64,
+        Dtype::U32 => DType::U32,
+        Dtype::U8 => DType::U8,
+        Dtype::BOOL => DType::Bool(BoolStore::Native),
+        _ => return None,
+    })
+}

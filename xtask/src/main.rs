@@ -1,5 +1,6 @@
 //! The chores: `cargo xtask <chore>`. One file a chore; links nothing heavy, so that it is there in seconds.
 
+mod bench;
 mod check;
 mod goldens;
 mod interop;
@@ -24,6 +25,9 @@ cargo xtask <chore>
   check                format, lints, docs, licences, layering
   goldens [NAME..]     make the committed reference values anew (needs the Python reference stack)
   interop              check the finished binary against the Python reference stack
+  bench [ARGS]         measure beside PyTorch and ONNX Runtime; writes docs/performance.md
+                         --only NAME       some rows; --list names them
+                         --python PATH     an interpreter with bench/requirements.txt
   libtorch [--pip]     find libtorch 2.9.0, or make it, for --device libtorch and libtorch:cuda
 ";
 
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         "check" => check::run(&args),
         "goldens" => goldens::run(&args),
         "interop" => interop::run(&args),
+        "bench" => bench::run(&args),
         "libtorch" => libtorch::run(&args),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");

@@ -1,4 +1,4 @@
-//! `cargo xtask test [--device libtorch] [ARGS]`: every test of the workspace; on another device those that compute.
+//! `cargo xtask test [--device libtorch] [ARGS]`: every test of the workspace, on the CPU or another device.
 
 use std::process::Command;
 
@@ -21,13 +21,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             let libtorch = Libtorch::find(None)?;
             libtorch.tell(&mut cargo);
             libtorch.tell_programs(&mut cargo);
-            cargo.env("EARMARK_TEST_DEVICE", device).args([
-                "--package",
-                "earmark-models",
-                "--package",
-                "earmark-tests",
-            ]);
-            cargo.args(["--features", "earmark-models/libtorch,earmark-tests/libtorch"]).args(args);
+            // All of the workspace here too: with some packages only, burn would compile once more.
+            let features =
+                ["earmark-cli", "earmark-models", "earmark-tests"].map(|name| format!("{name}/libtorch"));
+            cargo.env("EARMARK_TEST_DEVICE", device);
+            cargo.args(["--workspace", "--features", &features.join(",")]).args(args);
         }
         // The whole workspace at once and in release, as the product is built: otherwise burn compiles a second time.
         args => {

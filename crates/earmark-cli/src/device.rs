@@ -176,18 +176,22 @@ const BUILT_IN: &[Choice] = &[
 ];
 
 impl DeviceArgs {
+    /// As [`choose`](Self::choose), and says what `auto` took where there was a choice.
+    fn open(&self) -> Result<(Device, String)> {
+        let (device, name) = self.choose()?;
+        if self.device == Choice::Auto && BUILT_IN.len() > 1 {
+            crate::say::note(format_args!("device   {name}"));
+        }
+        Ok((device, name))
+    }
+
     /// The device and its full name. Never burn's own default, which changes with what is compiled in.
-    pub(crate) fn open(&self) -> Result<(Device, String)> {
+    pub(crate) fn choose(&self) -> Result<(Device, String)> {
         if self.device != Choice::Auto {
             return Ok((self.device.open()?, self.device.to_string()));
         }
         let found = BUILT_IN.iter().find_map(|choice| Some((choice.open().ok()?, choice.to_string())));
-        let (device, name) = found.context("no device can be used")?;
-        if BUILT_IN.len() > 1 {
-            // Where there is only one, nobody has to be told.
-            crate::say::note(format_args!("device   {name}"));
-        }
-        Ok((device, name))
+        found.context("no device can be used")
     }
 }
 

@@ -201,7 +201,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     // First of all: hours of training should not end at a token that may not write.
     let check = |repo: &String| Pusher::check(&args.hub, repo, args.hub_private);
     let target = args.push_to_hub.as_ref().map(check).transpose()?;
-    let (device, device_name) = args.device.open()?;
+    let (device, device_name) = args.device.choose()?;
     let job = match &args.resume {
         Some(run) => resumed(run.as_deref(), &args.numbers, device, &args.hub)?,
         None => fresh(args, device, &device_name)?,

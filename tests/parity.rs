@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use earmark_data::{AudioDataset, torch_randperm};
 use earmark_pipeline::Pretrained;
-use earmark_testkit::{Golden, assert_close, reference};
+use earmark_testkit::{Golden, assert_close, note_difference, reference};
 use earmark_train::{Clips, Ear, Precision, Recipe, SplitFile, Start, StepDone, evaluate};
 use serde::Deserialize;
 
@@ -234,6 +234,7 @@ fn argmax(row: &[f32]) -> usize {
 fn close(what: &str, step: u64, got: f64, want: f64, tolerance: f64) {
     // The first learning rate is 0.
     let difference = if got == want { 0.0 } else { (got - want).abs() / want.abs() };
+    note_difference(what, difference);
     assert!(
         difference <= tolerance,
         "{what} of step {step} is {got}, expected {want}: off by {difference:e}"

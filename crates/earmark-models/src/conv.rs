@@ -10,7 +10,8 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Device, Tensor, TensorData, module};
 
 use crate::activation::Activation;
-use crate::{cpu, learn};
+use crate::cpu::{self, Packed};
+use crate::learn;
 
 /// Convolves `[B, T, I]` with `weight` `[O, I, K]` at `stride`, without padding, then the activation: `[B, T', O]`,
 /// T' = (T - K) / stride + 1.
@@ -22,8 +23,10 @@ pub(crate) fn conv1d(
     bias: Option<Tensor<1>>,
     stride: usize,
     activation: Option<Activation>,
+    kept: &Packed,
 ) -> Tensor<3> {
     if cpu::takes(x) && cpu::takes(&weight) {
+        let weight = (weight.into(), kept);
         return cpu::conv1d(x.clone(), weight, bias, [stride, 0, 1], usize::MAX, activation);
     }
     let convolved = match learn::takes(x) && learn::takes(&weight) {
@@ -66,9 +69,6 @@ pub(crate) fn grouped_conv1d(
     activation: Activation,
 ) -> Tensor<3> {
     let (frames, padding) = (x.dims()[1], weight.dims()[2] / 2);
-    if cpu::takes(&x) && cpu::takes(&weight) {
-        return cpu::conv1d(x, weight, bias, [1, padding, groups], frames, Some(activation));
-    }
     if learn::takes(&x) && learn::takes(&weight) {
         return activation.forward(learn::conv1d(x, weight, bias, [1, padding, groups], frames));
     }

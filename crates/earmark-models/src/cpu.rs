@@ -3,7 +3,7 @@
 //! Each function is one of `ops.rs` or `conv.rs`, which ask [`takes`] first and otherwise do the same in burn's operations:
 //! on another device, in another number type, or while a graph is recorded.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use burn::backend::{Flex, flex::FlexTensor};
 use burn::nn::Linear;
@@ -59,6 +59,66 @@ impl Rows {
 
 fn tensor<const D: usize>(flex: FlexTensor) -> Tensor<D> {
     Tensor::from_primitive::<Flex>(flex)
+}
+
+/// Weights as the kernels want them, kept for as long as they are made of the same tensors.
+///
+/// Packing the convolutions of a base model takes as long as hearing half a second. What is kept holds on to the tensors it was
+/// made of, so that nobody can write to them in their place: the same tensor has the same numbers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Packed(Arc<Mutex<Option<Kept>>>);
+
+/// Tensors, and what was made of them.
+type Kept = (Vec<FlexTensor>, Arc<Vec<f32>>);
+
+impl Packed {
+    fn get<const N: usize>(
+        &self,
+        of: [&FlexTensor; N],
+        pack: impl FnOnce([&[f32]; N]) -> Vec<f32>,
+    ) -> Arc<Vec<f32>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |(a, b): (&FlexTensor, &FlexTensor)| {
+            Arc::ptr_eq(&a.data_arc(), &b.data_arc()) && a.layout() == b.layout()
+        };
+        match &*kept {
+            Some((tensors, packed)) if tensors.iter().zip(of).all(same) => Arc::clone(packed),
+            _ => {
+                let rows = of.map(|tensor| Rows::from(tensor.clone()));
+                let packed = Arc::new(pack(rows.each_ref().map(Rows::values)));
+                *kept = Some((of.map(FlexTensor::clone).to_vec(), Arc::clone(&packed)));
+                packed
+            }
+        }
+    }
+}
+
+/// The weight of a convolution, before it is packed.
+pub(crate) struct Weight {
+    /// `[O, I / groups, K]`
+    pub(crate) taps: Tensor<3>,
+    /// `[1, 1, K]`: with a weight norm the length that each of the K taps is to be brought to.
+    pub(crate) lengths: Option<Tensor<3>>,
+}
+
+impl From<Tensor<3>> for Weight {
+    fn from(taps: Tensor<3>) -> Weight {
+        Weight { taps, lengths: None }
+    }
+}
+
+impl Weight {
+    fn packed(self, shape: Conv1d, kept: &Packed) -> Arc<Vec<f32>> {
+        let taps = strided(self.taps);
+        match self.lengths {
+            None => kept.get([&taps], |[taps]| kernels::pack_conv1d(shape, taps)),
+            Some(lengths) => kept.get([&taps, &strided(lengths)], |[taps, lengths]| {
+                let mut weight = vec![0.0; taps.len()];
+                kernels::weight_norm(taps, lengths, &mut weight);
+                kernels::pack_conv1d(shape, &weight)
+            }),
+        }
+    }
 }
 
 /// A tensor of `shape` that `write` fills.
@@ -160,16 +220,16 @@ pub(crate) fn attention(
 /// `x` `[B, T, I]` and `weight` `[O, I / groups, K]` to `[B, T', O]`, at most `most` frames of it.
 pub(crate) fn conv1d(
     x: Tensor<3>,
-    weight: Tensor<3>,
+    (weight, kept): (Weight, &Packed),
     bias: Option<Tensor<1>>,
     [stride, padding, groups]: [usize; 3],
     most: usize,
     activation: Option<Activation>,
 ) -> Tensor<3> {
-    let ([batch, _, in_channels], [out_channels, _, kernel]) = (x.dims(), weight.dims());
-    let (x, weight, bias) = (Rows::of(x), Rows::of(weight), bias.map(Rows::of));
+    let ([batch, _, in_channels], [out_channels, _, kernel]) = (x.dims(), weight.taps.dims());
+    let (x, bias) = (Rows::of(x), bias.map(Rows::of));
     let shape = Conv1d { in_channels, out_channels, kernel, stride, padding, groups };
-    let packed = kernels::pack_conv1d(shape, weight.values());
+    let packed = weight.packed(shape, kept);
     tensor(convolved(shape, &x, batch, &packed, bias.as_ref(), most, activation))
 }
 
@@ -192,16 +252,11 @@ pub(crate) fn convolved(
     FlexTensor::from_data(TensorData::new(out, [batch, frames, shape.out_channels]))
 }
 
-/// `v` `[O, I, K]` with each of its K taps brought to the length `g` `[1, 1, K]`.
-pub(crate) fn weight_norm(v: Tensor<3>, g: Tensor<3>) -> Tensor<3> {
-    let (shape, v, g) = (v.dims(), Rows::of(v), Rows::of(g));
-    filled(shape, |out| kernels::weight_norm(v.values(), g.values(), out))
-}
-
 /// A convolution of [`conv_stack`].
 pub(crate) struct Layer<'a> {
     /// `[O, I, K]`
     pub(crate) weight: Tensor<3>,
+    pub(crate) packed: &'a Packed,
     pub(crate) bias: Option<Tensor<1>>,
     pub(crate) stride: usize,
     /// Over the channels of a frame, before the activation.
@@ -223,7 +278,7 @@ pub(crate) fn conv_stack(
     const STRETCH: usize = 128;
     struct Ready {
         shape: Conv1d,
-        packed: Vec<f32>,
+        packed: Arc<Vec<f32>>,
         bias: Option<Rows>,
         norm: Option<(Rows, Rows, f32)>,
         activation: Activation,
@@ -237,7 +292,7 @@ pub(crate) fn conv_stack(
                 Conv1d { in_channels, out_channels, kernel, stride: layer.stride, padding: 0, groups: 1 };
             Ready {
                 shape,
-                packed: kernels::pack_conv1d(shape, Rows::of(layer.weight).values()),
+                packed: Weight::from(layer.weight).packed(shape, layer.packed),
                 bias: layer.bias.map(Rows::of),
                 norm: layer
                     .norm

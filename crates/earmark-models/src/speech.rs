@@ -27,11 +27,12 @@ use crate::activation::Activation;
 use crate::checks;
 use crate::classifier::NetworkNumbers;
 use crate::conv::{conv1d, conv1d_normed_over_time, grouped_conv1d, norm_into_taps};
+use crate::cpu::{self, Packed};
 use crate::error::ErrorKind;
+use crate::learn;
 use crate::noise::{Noise, Spans};
 use crate::ops;
 use crate::transformer::{LayerNorm, dropout, layer_norm, linear, weighted_sum};
-use crate::{cpu, learn};
 
 /// A `config.json` of this kind of encoder. Field names are that file's, and a missing field takes the reference's default,
 /// which all families share.
@@ -530,6 +531,8 @@ struct ConvLayer {
     layer_norm: Option<ConvNorm>,
     #[module(skip)]
     activation: Activation,
+    #[module(skip)]
+    packed: Packed,
 }
 
 /// The reference calls both norms `layer_norm`, so the checkpoint's keys are the same.
@@ -556,7 +559,7 @@ impl ConvLayer {
             // The reference takes PyTorch's default epsilon here, not the config's.
             (FeatExtractNorm::Layer, _) => Some(ConvNorm::Layer(layer_norm(channels, 1e-5, device))),
         };
-        ConvLayer { conv, layer_norm, activation: config.feat_extract_activation }
+        ConvLayer { conv, layer_norm, activation: config.feat_extract_activation, packed: Packed::default() }
     }
 
     /// `[B, T, C]` to `[B, T', C']`.
@@ -567,10 +570,9 @@ impl ConvLayer {
             Some(ConvNorm::Group(norm)) => {
                 conv1d_normed_over_time(hidden, weight, scale_and_shift(norm), stride, activation)
             }
-            Some(ConvNorm::Layer(norm)) => {
-                activation.forward(ops::layer_norm(norm, conv1d(hidden, weight, bias, stride, None)))
-            }
-            None => conv1d(hidden, weight, bias, stride, Some(activation)),
+            Some(ConvNorm::Layer(norm)) => activation
+                .forward(ops::layer_norm(norm, conv1d(hidden, weight, bias, stride, None, &self.packed))),
+            None => conv1d(hidden, weight, bias, stride, Some(activation), &self.packed),
         }
     }
 
@@ -578,6 +580,7 @@ impl ConvLayer {
     fn on_cpu(&self) -> cpu::Layer<'_> {
         cpu::Layer {
             weight: self.conv.weight.val(),
+            packed: &self.packed,
             bias: self.conv.bias.as_ref().map(Param::val),
             stride: self.conv.stride,
             norm: match &self.layer_norm {
@@ -642,6 +645,8 @@ struct PosConvEmbed {
     batch_norm: Option<BatchNorm>,
     #[module(skip)]
     activation: Activation,
+    #[module(skip)]
+    packed: Packed,
 }
 
 /// The convolution's weights, `[D, D / groups, K]`: as they are, or as direction and length.
@@ -664,9 +669,7 @@ impl WeightNormConv {
     /// In the number type of the bias, for direction and length stay in that of the norms.
     fn weight(&self) -> Tensor<3> {
         let (v, g) = (self.weight_v.val(), self.weight_g.val());
-        let weight = if cpu::takes(&v) && cpu::takes(&g) {
-            cpu::weight_norm(v, g)
-        } else if learn::takes(&v) && learn::takes(&g) {
+        let weight = if learn::takes(&v) && learn::takes(&g) {
             learn::weight_norm(v, g)
         } else {
             let norm = v.clone().square().sum_dim(0).sum_dim(1).sqrt(); // [1, 1, K]
@@ -699,6 +702,7 @@ impl PosConvEmbed {
             conv,
             batch_norm: config.conv_pos_batch_norm.then(|| BatchNormConfig::new(width).init(device)),
             activation: config.feat_extract_activation,
+            packed: Packed::default(),
         }
     }
 
@@ -708,11 +712,38 @@ impl PosConvEmbed {
             Some(norm) => norm.forward(hidden.swap_dims(1, 2).cast(norm.gamma.dtype())).swap_dims(1, 2),
             None => hidden,
         };
+        if let Some((weight, bias, groups)) = self.on_cpu(&hidden) {
+            let (frames, padding) = (hidden.dims()[1], self.kernel() / 2);
+            let (weight, sizes) = ((weight, &self.packed), [1, padding, groups]);
+            return cpu::conv1d(hidden, weight, bias, sizes, frames, Some(self.activation));
+        }
         let (weight, bias, groups) = match &self.conv {
             PosConv::Plain(conv) => (conv.weight.val(), conv.bias.as_ref().map(Param::val), conv.groups),
             PosConv::WeightNorm(conv) => (conv.weight(), Some(conv.bias.val()), conv.groups),
         };
         grouped_conv1d(hidden, weight, bias, groups, self.activation)
+    }
+
+    /// Weight, bias and groups for the CPU's kernels, if those take them.
+    fn on_cpu(&self, hidden: &Tensor<3>) -> Option<(cpu::Weight, Option<Tensor<1>>, usize)> {
+        let takes = |weight: &Param<Tensor<3>>| cpu::takes(hidden) && cpu::takes(weight);
+        match &self.conv {
+            PosConv::Plain(conv) if takes(&conv.weight) => {
+                Some((conv.weight.val().into(), conv.bias.as_ref().map(Param::val), conv.groups))
+            }
+            PosConv::WeightNorm(conv) if takes(&conv.weight_v) && cpu::takes(&conv.bias) => {
+                let (taps, lengths) = (conv.weight_v.val(), Some(conv.weight_g.val()));
+                Some((cpu::Weight { taps, lengths }, Some(conv.bias.val()), conv.groups))
+            }
+            _ => None,
+        }
+    }
+
+    fn kernel(&self) -> usize {
+        match &self.conv {
+            PosConv::Plain(conv) => conv.weight.dims()[2],
+            PosConv::WeightNorm(conv) => conv.weight_v.dims()[2],
+        }
     }
 }
 

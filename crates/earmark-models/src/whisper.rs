@@ -21,6 +21,7 @@ use crate::activation::Activation;
 use crate::checks;
 use crate::classifier::{Classify, Input, NetworkNumbers};
 use crate::conv::conv1d;
+use crate::cpu::Packed;
 use crate::error::ErrorKind;
 use crate::noise::Noise;
 use crate::ops;
@@ -256,6 +257,9 @@ pub struct WhisperEncoder {
     layer_norm: LayerNorm,
     dropout: Dropout,
     layerdrop: f64,
+    /// Of the two convolutions.
+    #[module(skip)]
+    packed: [Packed; 2],
 }
 
 impl WhisperEncoder {
@@ -272,6 +276,7 @@ impl WhisperEncoder {
             layer_norm: layer_norm(width, LAYER_NORM_EPS, device),
             dropout: dropout(config.dropout),
             layerdrop: config.encoder_layerdrop,
+            packed: Default::default(),
         }
     }
 
@@ -285,8 +290,8 @@ impl WhisperEncoder {
         let wanted = [self.conv1.weight.dims()[1], 2 * positions.dims()[0]];
         assert_eq!([bands, frames], wanted, "Whisper reads spectrograms of its config's size only");
         let hidden = spectrograms.swap_dims(1, 2); // [B, F, M]
-        let hidden = convolve(&self.conv1, hidden, Some(Activation::Gelu)); // [B, F, D]
-        let hidden = convolve(&self.conv2, hidden, Some(Activation::Gelu)); // [B, T, D]
+        let hidden = convolve(&self.conv1, &self.packed[0], hidden, Some(Activation::Gelu)); // [B, F, D]
+        let hidden = convolve(&self.conv2, &self.packed[1], hidden, Some(Activation::Gelu)); // [B, T, D]
         let mut hidden = ops::dropout(&self.dropout, ops::add(positions.unsqueeze_dim(0), hidden));
         let mut states = Vec::with_capacity(self.layers.len() + 1);
         for layer in &self.layers {
@@ -302,11 +307,11 @@ impl WhisperEncoder {
 }
 
 /// Convolves `[B, T, I]` padded by one silent step on both sides, then the activation.
-fn convolve(conv: &Conv1d, x: Tensor<3>, activation: Option<Activation>) -> Tensor<3> {
+fn convolve(conv: &Conv1d, kept: &Packed, x: Tensor<3>, activation: Option<Activation>) -> Tensor<3> {
     let [batch, _, channels] = x.dims();
     let silence = Tensor::<3>::zeros([batch, 1, channels], &x.device()).cast(x.dtype());
     let padded = Tensor::cat(vec![silence.clone(), x, silence], 1);
-    conv1d(&padded, conv.weight.val(), conv.bias.as_ref().map(Param::val), conv.stride, activation)
+    conv1d(&padded, conv.weight.val(), conv.bias.as_ref().map(Param::val), conv.stride, activation, kept)
 }
 
 /// PyTorch's default; no key of the config says otherwise.

@@ -53,9 +53,11 @@ fn every_stage_matches() {
         let (golden, network) = open(variant);
         let spectrograms: Tensor<3> = tensor(&golden, "input_features", &device());
         let stage = |key: &str, got| check(variant, &golden, key, got, STAGE);
-        let hidden = convolve(&network.encoder.conv1, spectrograms.clone().swap_dims(1, 2), None);
+        let hidden =
+            convolve(&network.encoder.conv1, &Packed::default(), spectrograms.clone().swap_dims(1, 2), None);
         stage("conv1", hidden.clone().swap_dims(1, 2));
-        let hidden = convolve(&network.encoder.conv2, Activation::Gelu.forward(hidden), None);
+        let hidden =
+            convolve(&network.encoder.conv2, &Packed::default(), Activation::Gelu.forward(hidden), None);
         stage("conv2", hidden.swap_dims(1, 2));
         let states = network.base().hidden_states(spectrograms, None);
         let last = states.last().expect("there is a layer").clone();

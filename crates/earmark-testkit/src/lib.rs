@@ -15,5 +15,5 @@ mod tone;
 
 pub use golden::Golden;
 pub use reference::{reference, reference_dir};
-pub use tolerance::{Worst, assert_close, worst_difference};
+pub use tolerance::{Worst, assert_close, note_difference, worst_difference};
 pub use tone::{noise, tone};

@@ -1,3 +1,5 @@
+use std::io::Write as _;
+
 /// Where two arrays differ most.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Worst {
@@ -31,6 +33,7 @@ pub fn worst_difference(got: &[f32], want: &[f32]) -> Worst {
 pub fn assert_close(what: &str, got: &[f32], want: &[f32], tolerance: f32) -> f32 {
     assert_eq!(got.len(), want.len(), "{what}: {} values, expected {}", got.len(), want.len());
     let Worst { index, difference } = worst_difference(got, want);
+    note_difference(what, difference.into());
     assert!(
         difference <= tolerance,
         "{what}: off by {difference:e} at {index} (got {}, expected {}), allowed {tolerance:e}",
@@ -38,6 +41,17 @@ pub fn assert_close(what: &str, got: &[f32], want: &[f32], tolerance: f32) -> f3
         want[index],
     );
     difference
+}
+
+/// Adds a line to the file that `EARMARK_WORST` names, if it does: the test, what was compared, how far it was off. So the
+/// differences in the docs are measured.
+pub fn note_difference(what: &str, difference: f64) {
+    let Some(path) = std::env::var_os("EARMARK_WORST") else { return };
+    let thread = std::thread::current();
+    let line = format!("{difference:e}\t{}\t{what}\n", thread.name().unwrap_or_default());
+    let file = std::fs::File::options().create(true).append(true).open(path);
+    file.and_then(|mut file| file.write_all(line.as_bytes()))
+        .expect("EARMARK_WORST names a file to write to");
 }
 
 #[cfg(test)]

@@ -25,7 +25,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             let features =
                 ["earmark-cli", "earmark-models", "earmark-tests"].map(|name| format!("{name}/libtorch"));
             cargo.env("EARMARK_TEST_DEVICE", device);
-            cargo.args(["--workspace", "--features", &features.join(",")]).args(args);
+            cargo.args(["--workspace", "--features", &features.join(",")]);
+            // Not those of the command as a whole, which say what the usual build says.
+            cargo.args(["--lib", "--bins", "--test", "whole", "--no-fail-fast"]).args(args);
         }
         // The whole workspace at once and in release, as the product is built: otherwise burn compiles a second time.
         args => {

@@ -6,9 +6,9 @@
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use earmark_kernels::{
-    Activation, AdamW, Attention, Conv1d, Epilogue, Matrix, adamw, attention, column_sums, conv1d,
-    conv1d_input_gradient, conv1d_weight_gradient, dropout, gelu_backward, layer_norm, layer_norm_into,
-    linear, pack_conv1d, softmax, softmax_backward, unpack_conv1d, weight_norm, weight_norm_backward,
+    Activation, Attention, Conv1d, Epilogue, Matrix, attention, column_sums, conv1d, conv1d_input_gradient,
+    conv1d_weight_gradient, dropout, gelu_backward, layer_norm, layer_norm_into, linear, pack_conv1d,
+    softmax, softmax_backward, unpack_conv1d, weight_norm, weight_norm_backward,
 };
 
 fn main() {
@@ -308,16 +308,5 @@ mod bound_by_memory {
             .counter(BytesCount::new(8 * length))
             .with_inputs(|| numbers(length))
             .bench_local_refs(|x| dropout(x, 0.9, black_box(42)));
-    }
-
-    // All the weights of DistilHuBERT are 23.5 million.
-    #[divan::bench(args = [768 * 3072, 23_500_000])]
-    fn step_of_adamw(bencher: Bencher, length: usize) {
-        let (gradient, mut weights) = (numbers(length), numbers(length));
-        let [mut moment_1, mut moment_2] = [vec![0.1; length], vec![0.1; length]];
-        bencher.counter(BytesCount::new(28 * length)).bench_local(|| {
-            let settings = AdamW::default();
-            adamw(&mut weights, black_box(&gradient), &mut moment_1, &mut moment_2, settings, 10);
-        });
     }
 }

@@ -17,7 +17,7 @@
 //! (bias, activation, softmax) is done while its block of the output is in cache. The work is shared out over Rayon's
 //! current pool. How a product is cut up depends on how many threads that has, and with it the last place of some results.
 //!
-//! For training there are the gradients, [`dropout`], whose mask is computed twice instead of kept, and [`adamw`]. The
+//! For training there are the gradients, and [`dropout`], whose mask is computed twice instead of kept. The
 //! gradients of a linear layer are [`linear`] of transposed views; attention has none yet.
 //!
 //! The instruction set is chosen at run time (AVX-512, AVX2 with FMA, or what the target promises) by [`pulp`], so
@@ -29,7 +29,6 @@
 mod matrix; // Read first: the views that everything else is written in.
 
 mod activation;
-mod adamw;
 mod attention;
 mod conv;
 mod dropout;
@@ -43,7 +42,6 @@ mod testing;
 mod weight_norm;
 
 pub use activation::{Activation, gelu_backward};
-pub use adamw::{AdamW, adamw};
 pub use attention::{Attention, Bias, attention};
 pub use conv::{Conv1d, conv1d, conv1d_input_gradient, conv1d_weight_gradient, pack_conv1d, unpack_conv1d};
 pub use dropout::dropout;

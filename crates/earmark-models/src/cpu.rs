@@ -276,86 +276,104 @@ pub(crate) fn conv_stack(
 ) -> Tensor<3> {
     /// Frames of the last layer; 17 MB after the first with the usual strides and 512 channels.
     const STRETCH: usize = 128;
-    struct Ready {
-        shape: Conv1d,
-        packed: Arc<Vec<f32>>,
-        bias: Option<Rows>,
-        norm: Option<(Rows, Rows, f32)>,
-        activation: Activation,
-    }
     let [batch, samples] = waveforms.dims();
-    let layers: Vec<Ready> = layers
-        .into_iter()
-        .map(|layer| {
-            let [out_channels, in_channels, kernel] = layer.weight.dims();
-            let shape =
-                Conv1d { in_channels, out_channels, kernel, stride: layer.stride, padding: 0, groups: 1 };
-            Ready {
-                shape,
-                packed: Weight::from(layer.weight).packed(shape, layer.packed),
-                bias: layer.bias.map(Rows::of),
-                norm: layer
-                    .norm
-                    .map(|norm| (Rows::of(norm.gamma.val()), Rows::of(norm.beta.val()), norm.epsilon as f32)),
-                activation: layer.activation,
-            }
-        })
-        .collect();
+    let layers: Vec<Stage> = layers.into_iter().map(Stage::new).collect();
     let frames = layers.iter().fold(samples, |length, layer| layer.shape.out_frames(length));
     let channels = layers.last().map_or(1, |layer| layer.shape.out_channels);
-    let waveforms = Rows::of(waveforms);
-    let first = first.map(|(weight, bias)| (Rows::of(weight), Rows::of(bias)));
+    let (waveforms, first) =
+        (Rows::of(waveforms), first.map(|(weight, bias)| (Rows::of(weight), Rows::of(bias))));
     filled([batch, frames, channels], |out| {
         let clips = waveforms.values().chunks(samples).zip(out.chunks_mut(frames * channels));
         let mut buffers = [Vec::new(), Vec::new()];
         for (clip, (waveform, out)) in clips.enumerate() {
+            let own = first.as_ref().map(|(weight, bias)| {
+                let (taps, channels) = (weight.values().len() / batch, bias.values().len() / batch);
+                (&weight.values()[clip * taps..][..taps], &bias.values()[clip * channels..][..channels])
+            });
             for (i, out) in out.chunks_mut(STRETCH * channels).enumerate() {
-                // Where each layer's part of this stretch begins, and how long it is: from the last layer to the samples.
-                let mut part = (i * STRETCH, out.len() / channels);
-                let mut lengths = Vec::with_capacity(layers.len());
-                for Ready { shape, .. } in layers.iter().rev() {
-                    lengths.push(part.1);
-                    part = (part.0 * shape.stride, (part.1 - 1) * shape.stride + shape.kernel);
-                }
-                let [mut from, mut to] = buffers.each_mut();
-                let mut hidden = &waveform[part.0..part.0 + part.1];
-                for (depth, (layer, length)) in layers.iter().zip(lengths.into_iter().rev()).enumerate() {
-                    let size = length * layer.shape.out_channels;
-                    let target = if depth + 1 == layers.len() {
-                        &mut *out
-                    } else {
-                        if to.len() < size {
-                            to.resize(size, 0.0);
-                        }
-                        &mut to[..size]
-                    };
-                    let (packed, bias) = match &first {
-                        Some((weight, bias)) if depth == 0 => {
-                            let (taps, channels) = (layer.packed.len(), layer.shape.out_channels);
-                            (
-                                &weight.values()[clip * taps..][..taps],
-                                Some(&bias.values()[clip * channels..][..channels]),
-                            )
-                        }
-                        _ => (layer.packed.as_slice(), layer.bias.as_ref().map(Rows::values)),
-                    };
-                    let activation = kernels::Activation::from(layer.activation);
-                    match &layer.norm {
-                        None => {
-                            let epilogue = Epilogue { bias, activation, ..Epilogue::default() };
-                            kernels::conv1d(layer.shape, hidden, packed, epilogue, target);
-                        }
-                        Some((gamma, beta, epsilon)) => {
-                            let epilogue = Epilogue { bias, ..Epilogue::default() };
-                            kernels::conv1d(layer.shape, hidden, packed, epilogue, target);
-                            kernels::layer_norm(target, gamma.values(), beta.values(), *epsilon);
-                            activation.apply(target);
-                        }
-                    }
-                    std::mem::swap(&mut from, &mut to);
-                    hidden = &from[..size.min(from.len())];
-                }
+                stretch(&layers, own, waveform, i * STRETCH, &mut buffers, out);
             }
         }
     })
+}
+
+/// A layer of [`conv_stack`], ready to run.
+struct Stage {
+    shape: Conv1d,
+    packed: Arc<Vec<f32>>,
+    bias: Option<Rows>,
+    norm: Option<(Rows, Rows, f32)>,
+    activation: kernels::Activation,
+}
+
+impl Stage {
+    fn new(layer: Layer<'_>) -> Stage {
+        let [out_channels, in_channels, kernel] = layer.weight.dims();
+        let shape = Conv1d { in_channels, out_channels, kernel, stride: layer.stride, padding: 0, groups: 1 };
+        let norm =
+            |norm: &LayerNorm| (Rows::of(norm.gamma.val()), Rows::of(norm.beta.val()), norm.epsilon as f32);
+        Stage {
+            shape,
+            packed: Weight::from(layer.weight).packed(shape, layer.packed),
+            bias: layer.bias.map(Rows::of),
+            norm: layer.norm.map(norm),
+            activation: layer.activation.into(),
+        }
+    }
+
+    /// Its weight and bias, unless others are given.
+    fn weights<'a>(&'a self, others: Option<(&'a [f32], &'a [f32])>) -> (&'a [f32], Option<&'a [f32]>) {
+        match others {
+            Some((weight, bias)) => (weight, Some(bias)),
+            None => (&self.packed, self.bias.as_ref().map(Rows::values)),
+        }
+    }
+
+    fn run(&self, hidden: &[f32], packed: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
+        let epilogue = Epilogue { bias, ..Epilogue::default() };
+        match &self.norm {
+            None => {
+                let epilogue = Epilogue { activation: self.activation, ..epilogue };
+                kernels::conv1d(self.shape, hidden, packed, epilogue, out);
+            }
+            Some((gamma, beta, epsilon)) => {
+                kernels::conv1d(self.shape, hidden, packed, epilogue, out);
+                kernels::layer_norm(out, gamma.values(), beta.values(), *epsilon);
+                self.activation.apply(out);
+            }
+        }
+    }
+}
+
+/// The frames of `out`, the first of which is the `from`th of its clip. `first` are weight and bias of the first layer, if they
+/// are not its own; what lies between two layers alternates between the buffers.
+fn stretch(
+    layers: &[Stage],
+    first: Option<(&[f32], &[f32])>,
+    waveform: &[f32],
+    from: usize,
+    buffers: &mut [Vec<f32>; 2],
+    out: &mut [f32],
+) {
+    let Some((last, before)) = layers.split_last() else { return };
+    // What each layer has to give, from the last back to the samples: where it begins, and how many frames it is.
+    let (mut from, mut length) = (from, out.len() / last.shape.out_channels);
+    let mut sizes = Vec::with_capacity(layers.len());
+    for Stage { shape, .. } in layers.iter().rev() {
+        sizes.push(length * shape.out_channels);
+        (from, length) = (from * shape.stride, (length - 1) * shape.stride + shape.kernel);
+    }
+    let [mut ready, mut next] = buffers.each_mut();
+    let mut hidden = &waveform[from..from + length];
+    for (depth, (layer, size)) in before.iter().zip(sizes.into_iter().rev()).enumerate() {
+        if next.len() < size {
+            next.resize(size, 0.0);
+        }
+        let (packed, bias) = layer.weights(first.filter(|_| depth == 0));
+        layer.run(hidden, packed, bias, &mut next[..size]);
+        std::mem::swap(&mut ready, &mut next);
+        hidden = &ready[..size];
+    }
+    let (packed, bias) = last.weights(first.filter(|_| before.is_empty()));
+    last.run(hidden, packed, bias, out);
 }

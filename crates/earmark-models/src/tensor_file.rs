@@ -51,12 +51,21 @@ pub(crate) fn open(path: &Path) -> Result<BTreeMap<String, PackTensor>, ErrorKin
         let dtype = dtype(info.dtype).ok_or_else(|| broken(format!("`{name}` is {:?}", info.dtype)))?;
         let (file, (from, to)) = (Arc::clone(&file), info.data_offsets);
         let read = move || {
+            let read = |bytes: &mut [u8]| {
+                // Nothing of the file is left half read by a panic: each reader seeks first.
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(start + from as u64))
+                    .and_then(|_| file.read_exact(bytes))
+                    .map_err(|e| PackError::IoError(e.to_string()))
+            };
+            if dtype == DType::F32 {
+                // As the numbers that they are, for burn copies what is not aligned like them.
+                let mut values = vec![0.0_f32; (to - from) / size_of::<f32>()];
+                read(bytemuck::cast_slice_mut(&mut values))?;
+                return Ok(Bytes::from_elems(values));
+            }
             let mut bytes = vec![0; to - from];
-            // Nothing of the file is left half read by a panic: each reader seeks first.
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(start + from as u64))
-                .and_then(|_| file.read_exact(&mut bytes))
-                .map_err(|e| PackError::IoError(e.to_string()))?;
+            read(&mut bytes)?;
             Ok(Bytes::from_bytes_vec(bytes))
         };
         let shape = Shape::from(info.shape.clone());

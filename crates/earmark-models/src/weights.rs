@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::store::bridge::map_data;
 use burn::store::burn_pack::Tensor as PackTensor;
 use burn::store::{
     BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleContext, ModuleSnapshot as _,
     ModuleStore as _, PyTorchToBurnAdapter, PytorchStore,
 };
-use burn::tensor::{DType, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use earmark_kernels::{Conv1d, pack_conv1d};
 use safetensors::{Dtype, View};
 
@@ -140,9 +140,13 @@ impl Checkpoint {
     }
 
     /// The tensors by the names of a network that has the parameters `ours`.
-    fn renamed(&self, keys: &Keys, ours: &[PackTensor]) -> Result<BTreeMap<String, PackTensor>, ErrorKind> {
+    fn renamed(
+        &self,
+        keys: &Keys,
+        ours: &[(String, Vec<usize>)],
+    ) -> Result<BTreeMap<String, PackTensor>, ErrorKind> {
         let theirs_has_base = self.tensors.keys().any(|key| key.starts_with(keys.base));
-        let ours_has_base = ours.iter().any(|tensor| tensor.name.starts_with(keys.base));
+        let ours_has_base = ours.iter().any(|(name, _)| name.starts_with(keys.base));
         let mut renamed = BTreeMap::new();
         for (key, tensor) in &self.tensors {
             let mut name = match (theirs_has_base, ours_has_base) {
@@ -252,25 +256,21 @@ pub fn load<M: Architecture>(
         (Some(_), Head::NewIfMissing) => true,
         (Some(key), Head::FromCheckpoint) => return Err(fail(ErrorKind::NoHead { key })),
     };
-    let ours = parameters(&network);
+    let (ours, dtype) = expected(&network);
     let mut tensors = checkpoint.renamed(rules, &ours).map_err(fail)?;
     if new_head {
         tensors.retain(|key, _| !rules.is_head(key));
     }
 
-    let dtype = ours.first().map_or(DType::F32, |parameter| parameter.dtype);
     let mut keys = KeyMismatch::default();
     let mut drawn = Vec::new();
     let mut found = Vec::new();
-    for expected in ours {
-        let shape = expected.shape.to_vec();
-        match tensors.remove(&expected.name) {
+    for (name, shape) in ours {
+        match tensors.remove(&name) {
             Some(tensor) if tensor.shape.to_vec() == shape => found.push(tensor),
-            Some(tensor) => keys.misshapen.push((expected.name, tensor.shape.to_vec(), shape)),
-            None if rules.is_optional(&expected.name) || (new_head && rules.is_head(&expected.name)) => {
-                drawn.push(expected.name);
-            }
-            None => keys.missing.push((expected.name, shape)),
+            Some(tensor) => keys.misshapen.push((name, tensor.shape.to_vec(), shape)),
+            None if rules.is_optional(&name) || (new_head && rules.is_head(&name)) => drawn.push(name),
+            None => keys.missing.push((name, shape)),
         }
     }
     keys.unexpected = tensors.into_keys().filter(|key| !rules.is_unused(key)).collect();
@@ -332,6 +332,55 @@ impl ModuleAdapter for FromPyTorch {
     fn clone_box(&self) -> Box<dyn ModuleAdapter> {
         Box::new(self.clone())
     }
+}
+
+/// The reference's name and shape of every parameter, and the number type they will have; none of them is made for it, as they
+/// are about to be replaced.
+fn expected<M: Module>(network: &M) -> (Vec<(String, Vec<usize>)>, DType) {
+    struct Expected {
+        path: Vec<String>,
+        containers: Vec<String>,
+        found: Vec<(String, Vec<usize>)>,
+        dtype: DType,
+    }
+    impl ModuleVisitor for Expected {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.containers.push(container.to_owned());
+            // The reference knows no variants.
+            if !container.starts_with("Enum:") {
+                self.path.push(name.to_owned());
+            }
+        }
+
+        fn exit_module(&mut self, _name: &str, container: &str) {
+            self.containers.pop();
+            if !container.starts_with("Enum:") {
+                self.path.pop();
+            }
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let context = ModuleContext::new(&self.containers);
+            let (mut shape, last) =
+                (param.lazy_shape().to_vec(), self.path.last().cloned().unwrap_or_default());
+            let name = match (context.module_type().unwrap_or_default(), last.as_str()) {
+                ("Struct:Linear", "weight") => {
+                    shape.reverse();
+                    last
+                }
+                (container, _) => {
+                    PyTorchToBurnAdapter.get_alternative_param_name(&last, container).unwrap_or(last)
+                }
+            };
+            let stem = &self.path[..self.path.len().saturating_sub(1)];
+            self.found.push(([stem, &[name]].concat().join("."), shape));
+            self.dtype = param.lazy_device().settings().float_dtype.into();
+        }
+    }
+    let mut visitor =
+        Expected { path: Vec::new(), containers: Vec::new(), found: Vec::new(), dtype: DType::F32 };
+    network.visit(&mut visitor);
+    (visitor.found, visitor.dtype)
 }
 
 /// Every parameter of a network by the reference's name, in the reference's shape; values are read when asked for.

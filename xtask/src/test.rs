@@ -22,10 +22,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             libtorch.tell(&mut cargo);
             libtorch.tell_programs(&mut cargo);
             // All of the workspace here too: with some packages only, burn would compile once more.
-            let features =
-                ["earmark-cli", "earmark-models", "earmark-tests"].map(|name| format!("{name}/libtorch"));
             cargo.env("EARMARK_TEST_DEVICE", device);
-            cargo.args(["--workspace", "--features", &features.join(",")]);
+            cargo.args(["--workspace", "--features", "earmark-cli/libtorch,earmark-tests/libtorch"]);
             // Not those of the command as a whole, which say what the usual build says.
             cargo.args(["--lib", "--bins", "--test", "whole", "--no-fail-fast"]).args(args);
         }

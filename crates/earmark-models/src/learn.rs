@@ -8,7 +8,7 @@ use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind, unary};
 use burn::backend::{Autodiff, Flex, flex::FlexTensor};
 use burn::tensor::{Tensor, TensorData};
 use earmark_kernels::{self as kernels, Conv1d};
@@ -30,6 +30,20 @@ macro_rules! tracked {
     };
 }
 
+/// `out`, and in the graph the step that made it of `parents`.
+fn record<S: Backward<Flex, N>, const N: usize, const D: usize>(
+    step: S,
+    parents: [NodeGuard; N],
+    state: S::State,
+    out: FlexTensor,
+) -> Tensor<D> {
+    let out = match step.prepare::<NoCheckpointing>(parents).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish(state, out),
+        OpsKind::UnTracked(step) => step.finish(out),
+    };
+    Tensor::from_primitive::<Learning>(out)
+}
+
 pub(crate) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     #[derive(Debug)]
     struct Gelu;
@@ -47,12 +61,7 @@ pub(crate) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let x = tracked!(x);
     let given = x.primitive().clone();
     let out = Rows::from(given.clone()).rewritten(|x| kernels::Activation::Gelu.apply(x));
-    Tensor::from_primitive::<Learning>(
-        match Gelu.prepare::<NoCheckpointing>([x.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(step) => step.finish(given, out),
-            OpsKind::UnTracked(step) => step.finish(out),
-        },
-    )
+    record(Gelu, [x.node()], given, out)
 }
 
 pub(crate) fn layer_norm<const D: usize>(norm: &LayerNorm, x: Tensor<D>) -> Tensor<D> {
@@ -92,11 +101,8 @@ pub(crate) fn layer_norm<const D: usize>(norm: &LayerNorm, x: Tensor<D>) -> Tens
         Rows::from(given.clone())
             .rewritten(|x| kernels::layer_norm(x, gamma.values(), beta.values(), epsilon))
     };
-    let step = Norm.prepare::<NoCheckpointing>([x.node(), gamma.node(), beta.node()]).compute_bound();
-    Tensor::from_primitive::<Learning>(match step.stateful() {
-        OpsKind::Tracked(step) => step.finish((given, gamma.into_primitive(), epsilon), out),
-        OpsKind::UnTracked(step) => step.finish(out),
-    })
+    let parents = [x.node(), gamma.node(), beta.node()];
+    record(Norm, parents, (given, gamma.into_primitive(), epsilon), out)
 }
 
 /// `x` `[B, T, I]` and `weight` `[O, I / groups, K]` to `[B, T', O]`, at most `most` frames of it.
@@ -171,19 +177,10 @@ pub(crate) fn conv1d(
     let out =
         cpu::convolved(shape, &rows, x.primitive().layout().shape()[0], &packed, offset.as_ref(), most, None);
     let state = State { shape, x: x.primitive().clone(), packed };
-    Tensor::from_primitive::<Learning>(match bias {
-        None => match Conv.prepare::<NoCheckpointing>([x.node(), weight.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(step) => step.finish(state, out),
-            OpsKind::UnTracked(step) => step.finish(out),
-        },
-        Some(bias) => {
-            let nodes = [x.node(), weight.node(), bias.node()];
-            match Conv.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
-                OpsKind::Tracked(step) => step.finish(state, out),
-                OpsKind::UnTracked(step) => step.finish(out),
-            }
-        }
-    })
+    match bias {
+        None => record(Conv, [x.node(), weight.node()], state, out),
+        Some(bias) => record(Conv, [x.node(), weight.node(), bias.node()], state, out),
+    }
 }
 
 /// Of the last axis.
@@ -207,12 +204,7 @@ pub(crate) fn softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let x = tracked!(x);
     let node = x.node();
     let out = Rows::from(x.into_primitive()).rewritten(|x| kernels::softmax(x, width));
-    Tensor::from_primitive::<Learning>(
-        match Softmax.prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(step) => step.finish((out.clone(), width), out),
-            OpsKind::UnTracked(step) => step.finish(out),
-        },
-    )
+    record(Softmax, [node], (out.clone(), width), out)
 }
 
 /// Each number is dropped with the chance that `keep` leaves, and what is kept grows in proportion. Which, `seed` decides: the
@@ -233,12 +225,7 @@ pub(crate) fn dropout<const D: usize>(x: Tensor<D>, keep: f64, seed: u64) -> Ten
     let x = tracked!(x);
     let node = x.node();
     let out = Rows::from(x.into_primitive()).rewritten(|x| kernels::dropout(x, keep, seed));
-    Tensor::from_primitive::<Learning>(
-        match Dropout.prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(step) => step.finish((keep, seed), out),
-            OpsKind::UnTracked(step) => step.finish(out),
-        },
-    )
+    record(Dropout, [node], (keep, seed), out)
 }
 
 /// `v` `[O, I, K]` with each of its K taps brought to the length `g` `[1, 1, K]`.
@@ -273,12 +260,7 @@ pub(crate) fn weight_norm(v: Tensor<3>, g: Tensor<3>) -> Tensor<3> {
         &mut out,
     );
     let out = flex(out, shape);
-    Tensor::from_primitive::<Learning>(
-        match Norm.prepare::<NoCheckpointing>([v.node(), g.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(step) => step.finish((v.into_primitive(), g.into_primitive()), out),
-            OpsKind::UnTracked(step) => step.finish(out),
-        },
-    )
+    record(Norm, [v.node(), g.node()], (v.into_primitive(), g.into_primitive()), out)
 }
 
 fn flex<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {

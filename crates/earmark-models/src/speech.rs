@@ -27,9 +27,8 @@ use crate::activation::Activation;
 use crate::checks;
 use crate::classifier::NetworkNumbers;
 use crate::conv::{conv1d, conv1d_normed_over_time, grouped_conv1d, norm_into_taps};
-use crate::cpu::{self, Packed};
+use crate::cpu::{self, Packed, Weight};
 use crate::error::ErrorKind;
-use crate::learn;
 use crate::noise::{Noise, Spans};
 use crate::ops;
 use crate::transformer::{LayerNorm, dropout, layer_norm, linear, weighted_sum};
@@ -665,20 +664,6 @@ struct WeightNormConv {
     groups: usize,
 }
 
-impl WeightNormConv {
-    /// In the number type of the bias, for direction and length stay in that of the norms.
-    fn weight(&self) -> Tensor<3> {
-        let (v, g) = (self.weight_v.val(), self.weight_g.val());
-        let weight = if learn::takes(&v) && learn::takes(&g) {
-            learn::weight_norm(v, g)
-        } else {
-            let norm = v.clone().square().sum_dim(0).sum_dim(1).sqrt(); // [1, 1, K]
-            v * (g / norm)
-        };
-        weight.cast(self.bias.dtype())
-    }
-}
-
 impl PosConvEmbed {
     fn zeros(config: &SpeechConfig, device: &Device) -> Self {
         let (width, kernel) = (config.hidden_size, config.num_conv_pos_embeddings);
@@ -712,38 +697,16 @@ impl PosConvEmbed {
             Some(norm) => norm.forward(hidden.swap_dims(1, 2).cast(norm.gamma.dtype())).swap_dims(1, 2),
             None => hidden,
         };
-        if let Some((weight, bias, groups)) = self.on_cpu(&hidden) {
-            let (frames, padding) = (hidden.dims()[1], self.kernel() / 2);
-            let (weight, sizes) = ((weight, &self.packed), [1, padding, groups]);
-            return cpu::conv1d(hidden, weight, bias, sizes, frames, Some(self.activation));
-        }
         let (weight, bias, groups) = match &self.conv {
-            PosConv::Plain(conv) => (conv.weight.val(), conv.bias.as_ref().map(Param::val), conv.groups),
-            PosConv::WeightNorm(conv) => (conv.weight(), Some(conv.bias.val()), conv.groups),
-        };
-        grouped_conv1d(hidden, weight, bias, groups, self.activation)
-    }
-
-    /// Weight, bias and groups for the CPU's kernels, if those take them.
-    fn on_cpu(&self, hidden: &Tensor<3>) -> Option<(cpu::Weight, Option<Tensor<1>>, usize)> {
-        let takes = |weight: &Param<Tensor<3>>| cpu::takes(hidden) && cpu::takes(weight);
-        match &self.conv {
-            PosConv::Plain(conv) if takes(&conv.weight) => {
-                Some((conv.weight.val().into(), conv.bias.as_ref().map(Param::val), conv.groups))
+            PosConv::Plain(conv) => {
+                (conv.weight.val().into(), conv.bias.as_ref().map(Param::val), conv.groups)
             }
-            PosConv::WeightNorm(conv) if takes(&conv.weight_v) && cpu::takes(&conv.bias) => {
+            PosConv::WeightNorm(conv) => {
                 let (taps, lengths) = (conv.weight_v.val(), Some(conv.weight_g.val()));
-                Some((cpu::Weight { taps, lengths }, Some(conv.bias.val()), conv.groups))
+                (Weight { taps, lengths }, Some(conv.bias.val()), conv.groups)
             }
-            _ => None,
-        }
-    }
-
-    fn kernel(&self) -> usize {
-        match &self.conv {
-            PosConv::Plain(conv) => conv.weight.dims()[2],
-            PosConv::WeightNorm(conv) => conv.weight_v.dims()[2],
-        }
+        };
+        grouped_conv1d(hidden, weight, bias, groups, self.activation, &self.packed)
     }
 }
 

@@ -124,7 +124,9 @@ impl Optimization {
         let lr = self.schedule.rate(done - state.skipped);
         let skipped = self.precision == Precision::Fp16 && !grad_norm.is_finite();
         let outcome = StepDone { step: done + 1, loss: learned.loss, lr, grad_norm, clips, skipped };
-        state.loss_scale = state.loss_scale.after(grad_norm.is_finite());
+        if self.precision == Precision::Fp16 {
+            state.loss_scale = state.loss_scale.after(grad_norm.is_finite());
+        }
         if skipped && !state.loss_scale.is_hopeless() {
             state.skipped += 1;
             return Ok(outcome);

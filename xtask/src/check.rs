@@ -9,20 +9,25 @@ use crate::python::{root, run as must};
 
 /// Which of our crates each of our crates may use: the arrows of ARCHITECTURE.md, which only point down.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("earmark-audio", &[]),
+    ("earmark-fs", &[]),
+    ("earmark-audio", &["earmark-fs"]),
     ("earmark-labels", &[]),
     ("earmark-testkit", &[]),
     ("earmark-kernels", &[]),
-    ("earmark-models", &["earmark-kernels"]),
-    ("earmark-hub", &[]),
-    ("earmark-features", &["earmark-audio"]),
-    ("earmark-data", &["earmark-audio", "earmark-labels"]),
-    ("earmark-pipeline", &["earmark-audio", "earmark-features", "earmark-labels", "earmark-models"]),
+    ("earmark-models", &["earmark-fs", "earmark-kernels"]),
+    ("earmark-hub", &["earmark-fs"]),
+    ("earmark-features", &["earmark-audio", "earmark-fs"]),
+    ("earmark-data", &["earmark-audio", "earmark-fs", "earmark-labels"]),
+    (
+        "earmark-pipeline",
+        &["earmark-audio", "earmark-features", "earmark-fs", "earmark-labels", "earmark-models"],
+    ),
     (
         "earmark",
         &[
             "earmark-audio",
             "earmark-features",
+            "earmark-fs",
             "earmark-hub",
             "earmark-labels",
             "earmark-models",
@@ -35,6 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "earmark-audio",
             "earmark-data",
             "earmark-features",
+            "earmark-fs",
             "earmark-labels",
             "earmark-models",
             "earmark-pipeline",
@@ -46,6 +52,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "earmark-audio",
             "earmark-data",
             "earmark-features",
+            "earmark-fs",
             "earmark-hub",
             "earmark-labels",
             "earmark-models",

@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod atomic;
+mod folder;
+mod read;
+mod sync;
+
+pub use atomic::{AtomicFile, write};
+pub use folder::{NewFolder, sweep};
+pub use read::{open, read, read_to_string};
+pub use sync::{sync_file, sync_folder, sync_tree};

@@ -7,8 +7,10 @@ use std::path::Path;
 use earmark_fs::{AtomicFile, NewFolder, read, read_to_string, sweep, write};
 
 fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let entries = fs::read_dir(folder).expect("the folder is there");
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.expect("it can be listed").file_name().into_string().expect("ASCII"))
+        .collect();
     names.sort();
     names
 }

@@ -1,45 +1,40 @@
 //! A file that is written beside its name and renamed when it is whole.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::sync::sync_folder;
-
-/// How the names of files and folders begin that are not whole yet.
-pub(crate) const UNFINISHED: &str = ".unfinished-";
+use crate::sync::{sync_file, sync_folder};
+use crate::unfinished::{self, parent};
 
 /// A file that appears under its name when it is whole, and not before.
 ///
 /// Until [`AtomicFile::commit`] it lies in the same folder under a name that begins with `.unfinished-`; dropping it removes
-/// that. Its mode is what any new file gets from the process's umask; it is not buffered.
+/// that. Its mode is that of the file it replaces, or else what any new file gets from the process's umask. It is not buffered.
 #[derive(Debug)]
 pub struct AtomicFile {
     /// Locked, by which [`crate::sweep`] sees that somebody is still at it.
     file: File,
     unfinished: Unfinished,
     target: PathBuf,
+    replaces: Option<Permissions>,
 }
 
 impl AtomicFile {
-    /// Begins the file that will be `path`, whose folder must be there. What is at `path` stays until the end.
+    /// Begins the file that will be `path`, whose folder must be there. What is at `path` stays until the end; where that is a
+    /// link to a file, that file is replaced and the link stays.
     ///
     /// # Errors
     ///
-    /// Those of the system; `IsADirectory` where `path` is a folder.
+    /// Those of the system; `IsADirectory` where `path` is a folder; `InvalidInput` where it is something else that no file
+    /// should be put in place of, such as `/dev/null`.
     pub fn create(path: impl AsRef<Path>) -> io::Result<AtomicFile> {
-        let target = path.as_ref();
-        if target.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-        }
-        let unfinished = unfinished_name(parent(target))?;
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&unfinished)?;
-        let unfinished = Unfinished { path: unfinished, here: true };
-        // Where locks do not work, nobody sweeps either.
-        let _ = file.try_lock();
-        Ok(AtomicFile { file, unfinished, target: target.to_owned() })
+        let (target, replaces) = destination(path.as_ref())?;
+        let (unfinished, file) = unfinished::make(parent(&target), |path| {
+            let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+            unfinished::claim(file, path)
+        })?;
+        Ok(AtomicFile { file, unfinished: Unfinished { path: unfinished, here: true }, target, replaces })
     }
 
     /// Where it lies until it is whole, for a writer that wants a path.
@@ -54,7 +49,12 @@ impl AtomicFile {
     ///
     /// Those of the system. What was there before is then still there.
     pub fn commit(mut self) -> io::Result<()> {
+        if let Some(permissions) = self.replaces.take().filter(|_| cfg!(unix)) {
+            fs::set_permissions(&self.unfinished.path, permissions)?;
+        }
         self.file.sync_all()?;
+        // A writer that was given the path may have put another file there.
+        sync_file(&self.unfinished.path)?;
         fs::rename(&self.unfinished.path, &self.target)?;
         self.unfinished.here = false;
         sync_folder(parent(&self.target))
@@ -88,6 +88,24 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> 
     file.commit()
 }
 
+/// Which file `path` stands for, links followed, and the mode of the one that is there.
+fn destination(path: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
+    let is_link = path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    match path.metadata() {
+        Ok(found) if found.is_file() => {
+            let target = if is_link { path.canonicalize()? } else { path.to_owned() };
+            Ok((target, Some(found.permissions())))
+        }
+        Ok(found) if found.is_dir() => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_link => {
+            Err(io::Error::new(io::ErrorKind::NotFound, "it is a link that leads to nothing"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((path.to_owned(), None)),
+        Err(error) => Err(error),
+    }
+}
+
 /// A file that is removed unless it got its name.
 #[derive(Debug)]
 struct Unfinished {
@@ -101,24 +119,4 @@ impl Drop for Unfinished {
             let _ = fs::remove_file(&self.path);
         }
     }
-}
-
-/// A name in `folder` that nobody uses.
-pub(crate) fn unfinished_name(folder: &Path) -> io::Result<PathBuf> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    loop {
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("{UNFINISHED}{}-{count}", process::id()));
-        match path.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path),
-            // Left by a process that had this number before.
-            Ok(_) => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// The folder that `path` lies in. That of a bare name is the empty path, which no file system knows.
-pub(crate) fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -38,14 +38,38 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
 ///
 /// Those of the system.
 pub fn sync_tree(path: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            sync_tree(&entry.path())?;
-        } else if kind.is_file() {
-            sync_file(&entry.path())?;
+    let (mut files, mut folders) = (Vec::new(), vec![path.to_owned()]);
+    let mut seen = 0;
+    while let Some(folder) = folders.get(seen) {
+        let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+        seen += 1;
+        for entry in entries {
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                files.push(entry.path());
+            }
         }
     }
-    sync_folder(path)
+    if files.len() > SINGLE && sync_disk(path) {
+        return Ok(());
+    }
+    files.iter().try_for_each(|file| sync_file(file))?;
+    // From the inside out.
+    folders.iter().rev().try_for_each(|folder| sync_folder(folder))
+}
+
+/// Most files that are synced one by one. 3 000 small ones took 10.8 s so, and 0.3 s with their disk as a whole.
+const SINGLE: usize = 64;
+
+/// Waits until all of the file system that holds `folder` is on the disk, and says whether that could be done.
+fn sync_disk(folder: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    return File::open(folder).is_ok_and(|folder| rustix::fs::syncfs(folder).is_ok());
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = folder;
+        false
+    }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use earmark_fs::{AtomicFile, NewFolder, read, read_to_string, sweep, write};
+use earmark_fs::{AtomicFile, NewFolder, read, read_to_string, sweep, sync_tree, write};
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("the folder is there");
@@ -106,4 +106,199 @@ fn a_fifo_and_a_device_are_refused_at_once() {
         assert!(read(&fifo, 100).unwrap_err().to_string().contains("regular"));
     }
     assert!(read("/dev/zero", 100).unwrap_err().to_string().contains("regular"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_replaced_keeps_its_mode_its_link_and_its_nature() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    let (private, link) = (folder.path().join("private"), folder.path().join("link"));
+    fs::write(&private, "before").unwrap();
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o600)).unwrap();
+    symlink("private", &link).unwrap();
+    write(&link, "after").unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(fs::read(&private).unwrap(), b"after");
+    assert_eq!(fs::metadata(&private).unwrap().permissions().mode() & 0o777, 0o600);
+
+    symlink("nothing", folder.path().join("broken")).unwrap();
+    let error = write(folder.path().join("broken"), "x").unwrap_err();
+    assert!(error.to_string().contains("leads to nothing"), "{error}");
+    assert!(!folder.path().join("nothing").exists());
+    // As root, a rename would put a file in place of the device.
+    assert!(write("/dev/null", "x").unwrap_err().to_string().contains("not a regular file"));
+    assert_eq!(write(folder.path(), "x").unwrap_err().kind(), ErrorKind::IsADirectory);
+    assert_eq!(names(folder.path()), ["broken", "link", "private"]);
+}
+
+#[test]
+fn a_file_that_a_writer_put_in_place_of_ours_is_the_one_that_lands() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = AtomicFile::create(folder.path().join("a")).unwrap();
+    fs::write(folder.path().join("theirs"), "theirs").unwrap();
+    fs::rename(folder.path().join("theirs"), file.path()).unwrap();
+    file.commit().unwrap();
+    assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"theirs");
+    assert_eq!(names(folder.path()), ["a"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_sweep_takes_nothing_that_this_crate_did_not_make() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let theirs = [
+        ".unfinished-",
+        ".unfinished-notes",
+        ".unfinished-1",
+        ".unfinished-1-",
+        ".unfinished-1-2-3",
+        ".unfinished-1-x",
+    ];
+    for name in theirs {
+        fs::write(path(name), "theirs").unwrap();
+    }
+    // Names that we could give, on what we do not make.
+    symlink(path(".unfinished-notes"), path(".unfinished-1-1")).unwrap();
+    fs::create_dir(path(".unfinished-1-2")).unwrap();
+    fs::write(path(".unfinished-1-2/mine"), "theirs").unwrap();
+    fs::create_dir_all(path(".unfinished-1-3/lock")).unwrap();
+    // A lock that names a place outside the folder.
+    fs::create_dir_all(path(".unfinished-1-4/old")).unwrap();
+    fs::write(path(".unfinished-1-4/lock"), "../elsewhere").unwrap();
+    let before = names(folder.path());
+    assert_eq!(sweep(folder.path()).unwrap(), 0);
+    assert_eq!(names(folder.path()), before);
+    // One that died between making the folder and its lock.
+    fs::create_dir(path(".unfinished-1-5")).unwrap();
+    assert_eq!(sweep(folder.path()).unwrap(), 1);
+    assert_eq!(names(folder.path()), before);
+    assert_eq!(sweep(&path("missing")).unwrap(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn names_are_bytes() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let parent = tempfile::tempdir().unwrap();
+    let targets =
+        [&b"run-\xff"[..], b"run-\xfe"].map(|name| parent.path().join(std::ffi::OsStr::from_bytes(name)));
+    for (target, text) in targets.iter().zip(["first", "second"]) {
+        let folder = NewFolder::create(target).unwrap();
+        write(folder.path().join("a"), text).unwrap();
+        folder.commit().unwrap();
+    }
+    // Killed between the two renames of a replacement.
+    let dead = parent.path().join(".unfinished-0-0");
+    fs::create_dir(&dead).unwrap();
+    fs::write(dead.join("lock"), b"run-\xff").unwrap();
+    fs::rename(&targets[0], dead.join("old")).unwrap();
+    assert_eq!(sweep(parent.path()).unwrap(), 1);
+    for (target, text) in targets.iter().zip(["first", "second"]) {
+        assert_eq!(fs::read(target.join("a")).unwrap(), text.as_bytes());
+    }
+}
+
+#[test]
+fn a_tree_of_many_files_is_synced_and_links_in_it_are_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..200 {
+        let sub = folder.path().join(format!("{}/{}", n % 3, n % 5));
+        fs::create_dir_all(&sub).unwrap();
+        fs::write(sub.join(n.to_string()), "x").unwrap();
+    }
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(".", folder.path().join("loop")).unwrap();
+    sync_tree(folder.path()).unwrap();
+}
+
+/// A process that does nothing but write until it is killed, and one that has no room.
+#[cfg(unix)]
+#[allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
+mod killed {
+    use std::process::{Child, Command, Stdio};
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    use super::*;
+
+    const FOLDER: &str = "EARMARK_FS_CHILD";
+
+    /// Not a test of its own: what the others start.
+    #[test]
+    fn child() {
+        let Some(folder) = std::env::var_os(FOLDER) else { return };
+        let folder = Path::new(&folder);
+        for round in 0_u32.. {
+            let bytes = vec![round as u8; 300_000];
+            let file = write(folder.join("file"), &bytes);
+            let new = NewFolder::create(folder.join("tree")).unwrap();
+            let filled = (0..3).try_for_each(|n| fs::write(new.path().join(n.to_string()), &bytes[..9_000]));
+            let replaced = filled.and_then(|()| new.replace());
+            if std::env::var_os("EARMARK_FS_ONCE").is_some() {
+                let full =
+                    |done: std::io::Result<()>| done.is_err_and(|e| e.kind() == ErrorKind::FileTooLarge);
+                assert!(full(file) && replaced.is_ok(), "the large file has no room, the small ones have");
+                return;
+            }
+            file.and(replaced).unwrap();
+        }
+    }
+
+    fn start(folder: &Path, prefix: &str, once: bool) -> Child {
+        let exe = std::env::current_exe().unwrap();
+        let line = format!("{prefix} exec \"$0\" --exact killed::child --nocapture");
+        let mut command = Command::new("sh");
+        command.args(["-c", &line]).arg(exe).env(FOLDER, folder);
+        if once {
+            command.env("EARMARK_FS_ONCE", "1");
+        }
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    #[track_caller]
+    fn all_of_one_round(folder: &Path) {
+        let of_one = |bytes: &[u8]| bytes.iter().all(|byte| *byte == bytes[0]);
+        let file = fs::read(folder.join("file")).unwrap();
+        assert!(file.len() == 300_000 && of_one(&file));
+        let tree: Vec<_> =
+            (0..3).map(|n| fs::read(folder.join("tree").join(n.to_string())).unwrap()).collect();
+        assert!(tree.iter().all(|file| file.len() == 9_000) && of_one(&tree.concat()));
+    }
+
+    #[test]
+    fn a_kill_at_any_moment_leaves_the_old_or_the_new_and_a_sweep_leaves_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..25_u64 {
+            let mut child = start(folder.path(), "", false);
+            let mut waited = 0;
+            while !folder.path().join("tree").exists() && waited < 500 {
+                sleep(Duration::from_millis(10));
+                waited += 1;
+            }
+            // Somebody who sweeps meanwhile takes nothing of a living process.
+            sweep(folder.path()).unwrap();
+            sleep(Duration::from_millis(7 * round % 40));
+            assert!(child.try_wait().unwrap().is_none(), "it fell over by itself");
+            child.kill().unwrap();
+            child.wait().unwrap();
+            sweep(folder.path()).unwrap();
+            all_of_one_round(folder.path());
+            assert_eq!(names(folder.path()), ["file", "tree"], "round {round}");
+        }
+    }
+
+    #[test]
+    fn no_room_is_an_error_and_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path().join("file"), vec![7; 300_000]).unwrap();
+        // 64 blocks of 512 bytes or of 1 KiB; the signal would end it before the error is seen.
+        let mut child = start(folder.path(), "trap '' XFSZ; ulimit -f 64;", true);
+        assert!(child.wait().unwrap().success());
+        all_of_one_round(folder.path());
+        assert_eq!(fs::read(folder.path().join("file")).unwrap()[0], 7);
+        assert_eq!(names(folder.path()), ["file", "tree"]);
+    }
 }

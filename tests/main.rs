@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
 
+mod attacks;
 mod end_to_end;
 mod parity;
 mod pipeline;

@@ -30,7 +30,7 @@ impl HubArgs {
         }
         let repo =
             Repo::model(name).with_context(|| format!("there is no folder `{name}`, and it is no Hub id"))?;
-        Ok(self.open()?.fetch_model(&repo)?)
+        Ok(self.open()?.fetch_model(&repo)?.into_folder())
     }
 
     /// As [`model`](Self::model), with the tokenizer of a model that reads text.

@@ -134,6 +134,7 @@ impl Cargo {
         }
         let mut files = Vec::new();
         gather(folder, "", checkpoints, &mut files)?;
+        stay_inside(folder, &files)?;
         Ok(Cargo { files, _written: None })
     }
 
@@ -153,6 +154,7 @@ impl Cargo {
                 }
             }
         }
+        stay_inside(run, &files)?;
         // In the run's folder the card's examples speak of the folder; on the Hub, of the repository.
         let written = tempfile::tempdir().context("cannot write the card for the Hub")?;
         if let Some((_, path)) = files.iter_mut().find(|(name, _)| name == "README.md") {
@@ -207,10 +209,31 @@ fn diary(run: &Path, files: &mut Vec<(String, PathBuf)>) -> Result<()> {
     Ok(())
 }
 
+/// Links to files are followed, but not out of the folder that was named: a model from elsewhere could link to anything. Those
+/// of a snapshot in the Hub's cache lead to the blobs beside it.
+fn stay_inside(folder: &Path, files: &[(String, PathBuf)]) -> Result<()> {
+    let real = |path: &Path| path.canonicalize().with_context(|| format!("cannot open `{}`", path.display()));
+    let folder = real(folder)?;
+    let snapshots = folder.parent().filter(|above| above.ends_with("snapshots"));
+    let blobs = snapshots.and_then(Path::parent).map(|repo| repo.join("blobs"));
+    for (_, path) in files {
+        let target = real(path)?;
+        if !target.starts_with(&folder) && !blobs.as_ref().is_some_and(|blobs| target.starts_with(blobs)) {
+            bail!(
+                "`{}` is a link that leads out of the folder: nothing was sent, put the file itself there or remove it",
+                path.display()
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Every file below a folder that may go.
 fn gather(folder: &Path, prefix: &str, checkpoints: bool, files: &mut Vec<(String, PathBuf)>) -> Result<()> {
     for path in sorted(folder)? {
-        let name = name_of(&path);
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
+            bail!("the name of `{}` is not UTF-8, which the Hub wants: nothing was sent", path.display());
+        };
         let shown = format!("{prefix}{name}");
         if path.is_dir() && is_checkpoint(&name) && !checkpoints {
             say::note(format_args!("left out {shown}/ (--checkpoints sends it)"));
@@ -218,7 +241,10 @@ fn gather(folder: &Path, prefix: &str, checkpoints: bool, files: &mut Vec<(Strin
             say::note(format_args!("left out {shown}, which is hidden"));
         } else if path.is_dir() && !path.is_symlink() {
             gather(&path, &format!("{shown}/"), checkpoints, files)?;
-        } else if path.is_file() {
+        } else if !path.is_file() {
+            let what = if path.is_dir() { "a link to a folder" } else { "no regular file" };
+            say::note(format_args!("left out {shown}, which is {what}"));
+        } else {
             if is_secret(&path, &name) {
                 bail!(
                     "`{}` looks like a token or a key: nothing was sent, move it away first",
@@ -253,8 +279,7 @@ fn is_secret(path: &Path, name: &str) -> bool {
     if key || NAMES.contains(&name) {
         return true;
     }
-    let small = fs::metadata(path).is_ok_and(|file| file.len() < 1024);
-    let text = if small { fs::read_to_string(path).unwrap_or_default() } else { String::new() };
+    let text = earmark_fs::read_to_string(path, 1024).unwrap_or_default();
     text.trim().strip_prefix("hf_").is_some_and(|rest| {
         rest.len() >= 20 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     })

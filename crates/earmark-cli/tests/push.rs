@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
-use earmark_testkit::http::Response;
+use earmark_testkit::http::{Intake, Response};
 use earmark_testkit::hub::LoopbackHub;
 use earmark_testkit::{noise, tone};
 
@@ -208,6 +208,56 @@ mod pushes {
             place.run_as_me("push model --repo me/tiny").says(1, &[name, "looks like a token or a key"]);
             fs::remove_file(place.path("model").join(name)).unwrap();
         }
+    }
+
+    #[test]
+    fn a_connection_that_drops_ends_with_its_cause_and_not_in_silence() {
+        let place = Place::with_model();
+        place.hub.storage().take_in(Some(Intake::Cut(100)));
+        let said = place.run_as_me("push model --repo me/tiny");
+        said.says(1, &["`model.safetensors`", &place.hub.storage().url(), "because", "push again"]);
+        assert_eq!(said.out, "");
+        place.hub.storage().take_in(None);
+        // The commit itself, whose files stand in its body.
+        place.hub.server().take_in(Some(Intake::Cut(1)));
+        let said = place.run_as_me("push model --repo me/tiny");
+        said.says(1, &["me/tiny", &place.hub.url(), "because"]);
+        place.hub.server().take_in(None);
+        place.run_as_me("push model --repo me/tiny").says(0, &["3 files sent"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_lead_nowhere_else_and_what_is_no_file_is_said() {
+        use std::os::unix::ffi::OsStrExt as _;
+        use std::os::unix::fs::symlink;
+        let place = Place::with_model();
+        place.write("mine.txt", b"mine");
+        let link = place.path("model/notes.txt");
+        symlink(place.path("mine.txt"), &link).unwrap();
+        place.run_as_me("push model --repo me/tiny").says(1, &["notes.txt", "leads out of the folder"]);
+        assert_eq!(place.hub.server().count("POST"), 0);
+        fs::remove_file(&link).unwrap();
+        symlink("config.json", &link).unwrap();
+        symlink(place.path("home"), place.path("model/elsewhere")).unwrap();
+        let fifo = Command::new("mkfifo").arg(place.path("model/fifo")).status().is_ok_and(|it| it.success());
+        let words = ["left out elsewhere", "left out fifo"];
+        place.run_as_me("push model --repo me/tiny").says(0, &words[..1 + usize::from(fifo)]);
+        assert_eq!(
+            place.held("main"),
+            ["config.json", "model.safetensors", "notes.txt", "preprocessor_config.json"]
+        );
+
+        // A model in the Hub's cache is all links, to beside it.
+        place.run("classify mine.txt --model me/tiny");
+        let cached = place.path("home/hub/models--me--tiny/snapshots");
+        let snapshot = fs::read_dir(cached).unwrap().next().unwrap().unwrap().path();
+        let args = format!("push {} --repo me/copy", snapshot.display());
+        place.run_as_me(&args).says(0, &["3 files sent"]);
+
+        let odd = std::ffi::OsStr::from_bytes(b"model/\xff.txt");
+        fs::write(place.folder.path().join(odd), "x").unwrap();
+        place.run_as_me("push model --repo me/tiny").says(1, &["not UTF-8", "nothing was sent"]);
     }
 
     #[test]

@@ -10,10 +10,10 @@
 //! ```
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::error::ErrorKind;
 use crate::repo::{FileName, Repo, Revision, is_commit};
@@ -83,9 +83,7 @@ impl RepoCache {
         if revision.is_commit() {
             return Commit::new(revision.as_str());
         }
-        let mut text = String::new();
-        File::open(self.ref_path(revision)).ok()?.take(64).read_to_string(&mut text).ok()?;
-        Commit::new(text.trim())
+        Commit::new(earmark_fs::read_to_string(self.ref_path(revision), 64).ok()?.trim())
     }
 
     /// The file of that commit, if it is cached.
@@ -140,7 +138,7 @@ impl RepoCache {
             return;
         }
         let path = self.ref_path(revision);
-        if let Err(error) = make_parent(&path).and_then(|()| fs::write(&path, &commit.0)) {
+        if let Err(error) = make_parent(&path).and_then(|()| earmark_fs::write(&path, &commit.0)) {
             tracing::warn!(path = %path.display(), %error, "cannot note the commit for offline use");
         }
     }
@@ -163,58 +161,62 @@ impl RepoCache {
     /// With the lock, and where a checksum will tell whether the halves fit, it is the one an interrupted download left,
     /// perhaps one that was killed; else an empty one that no other download shares, even where locks do not work.
     pub(crate) fn incomplete(&self, etag: &Etag, locked: bool) -> Result<Incomplete, ErrorKind> {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
         let blob = self.blob(etag);
         let resumes = locked && etag.sha256().is_some();
-        let name = if resumes {
-            format!("{}.incomplete", etag.0)
-        } else {
-            let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-            format!("{}.{}-{count}.incomplete", etag.0, std::process::id())
-        };
-        let path = blob.with_file_name(name);
+        let path =
+            if resumes { blob.with_file_name(format!("{}.incomplete", etag.0)) } else { self.unshared(etag) };
         let open = || {
             make_parent(&path)?;
             sweep(path.parent().unwrap_or(&self.root));
-            File::options().create(true).truncate(!resumes).read(true).write(true).open(&path)
+            let file = File::options().create(true).truncate(!resumes).read(true).write(true).open(&path)?;
+            // So that nobody sweeps it up meanwhile. On a file system that keeps no times nothing is swept.
+            let _ = file.set_modified(SystemTime::now());
+            Ok(file)
         };
         let file = open().map_err(|e| io_error(&path, e))?;
         Ok(Incomplete { file, path, blob, resumes, kept: false })
     }
 
-    /// Makes the blob appear as the file of that commit.
+    /// Makes the blob appear as the file of that commit, in place of what was there. It is made beside the blobs, where what a
+    /// killed process leaves is swept up, and no listing of the snapshot meets it.
     pub(crate) fn link(&self, commit: &Commit, file: FileName<'_>, etag: &Etag) -> Result<Cached, ErrorKind> {
         let path = self.pointer(commit, file);
         let link = || {
             make_parent(&path)?;
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            match link_blob(&self.blob(etag), &path, file) {
-                // Another process linked the same blob at the same moment.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-                done => done,
-            }
+            let new = self.unshared(etag);
+            // Left by a killed process that had this one's number.
+            let _ = fs::remove_file(&new);
+            link_blob(&self.blob(etag), &new, file)?;
+            fs::rename(&new, &path).inspect_err(|_| {
+                // The error to report is the one above.
+                let _ = fs::remove_file(&new);
+            })
         };
         link().map_err(|e| io_error(&path, e))?;
         Ok(Cached { commit: commit.clone(), path })
     }
+
+    /// A name beside the blob that nobody else uses, even where locks do not work.
+    fn unshared(&self, etag: &Etag) -> PathBuf {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+        self.blob(etag).with_file_name(format!("{}.{}-{count}.incomplete", etag.0, std::process::id()))
+    }
 }
 
-/// Relative, so that a cache can be moved, and as Python writes it.
+/// Relative to where it will lie, so that a cache can be moved, and as Python writes it.
 #[cfg(unix)]
-fn link_blob(blob: &Path, pointer: &Path, file: FileName<'_>) -> io::Result<()> {
+fn link_blob(blob: &Path, new: &Path, file: FileName<'_>) -> io::Result<()> {
     let name = blob.file_name().expect("a blob has a name");
     // Up through the file's folders, the commit and `snapshots`.
     let up: PathBuf = std::iter::repeat_n("..", file.as_str().matches('/').count() + 2).collect();
-    std::os::unix::fs::symlink(up.join("blobs").join(name), pointer)
+    std::os::unix::fs::symlink(up.join("blobs").join(name), new)
 }
 
 /// Symbolic links need a privilege on Windows, hard links do not; a file system with neither gets a copy.
 #[cfg(not(unix))]
-fn link_blob(blob: &Path, pointer: &Path, _file: FileName<'_>) -> io::Result<()> {
-    fs::hard_link(blob, pointer).or_else(|_| fs::copy(blob, pointer).map(drop))
+fn link_blob(blob: &Path, new: &Path, _file: FileName<'_>) -> io::Result<()> {
+    fs::hard_link(blob, new).or_else(|_| fs::copy(blob, new).map(drop))
 }
 
 /// How long what an interrupted download left waits to be taken up.
@@ -251,7 +253,11 @@ impl Incomplete {
     pub(crate) fn publish(self) -> Result<(), ErrorKind> {
         // Without this, a power cut can leave the new name on an empty file.
         self.file.sync_all().map_err(|e| io_error(&self.path, e))?;
-        fs::rename(&self.path, &self.blob).map_err(|e| io_error(&self.blob, e))
+        let publish = || {
+            fs::rename(&self.path, &self.blob)?;
+            earmark_fs::sync_folder(self.blob.parent().unwrap_or(&self.blob))
+        };
+        publish().map_err(|e| io_error(&self.blob, e))
     }
 }
 

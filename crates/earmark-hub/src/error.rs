@@ -125,16 +125,46 @@ pub enum ErrorKind {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The connection ended before the file did.
-    #[error("the connection was cut after {received} of {expected} bytes: try again")]
+    #[error("the connection to {server} was cut after {received}{} bytes: try again", of(*expected))]
     Interrupted {
+        /// Scheme, host and port of who sent it.
+        server: String,
         /// Bytes that came.
         received: u64,
-        /// Bytes the file has.
-        expected: u64,
+        /// Bytes there should be, if that is known.
+        expected: Option<u64>,
         /// What the HTTP client said.
         #[source]
         source: std::io::Error,
     },
+    /// The other side keeps the connection open and sends next to nothing; see
+    /// [`HubBuilder::least_rate`](crate::HubBuilder::least_rate).
+    #[error("{server} sent only {bytes} bytes in {seconds:.1} seconds, so it was given up on: try again")]
+    TooSlow {
+        /// Scheme, host and port of who sent it.
+        server: String,
+        /// Bytes that came.
+        bytes: u64,
+        /// In what time.
+        seconds: f64,
+    },
+    /// An answer, or a part of it, that would take more memory or disk than it can need.
+    #[error("{what} is larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// What is too large.
+        what: String,
+        /// The limit, in bytes unless `what` says otherwise.
+        limit: u64,
+    },
+    /// A redirect from https to a connection that anybody on the way can read and change, or to what is no web address.
+    #[error("it is redirected to {to}: refused, as what comes from there could be anybody's")]
+    InsecureRedirect {
+        /// Scheme, host and port it leads to.
+        to: String,
+    },
+    /// A redirect after the last one that is followed.
+    #[error("it leads from one address to the next without an end")]
+    Redirects,
     /// The repository is gated or private.
     #[error(
         "the Hub answered {status}, so this is gated or private: {}, and accept the licence \
@@ -263,10 +293,12 @@ pub enum ErrorKind {
     },
     /// The storage did not take a file.
     #[error(
-        "the storage answered {status} for `{file}`, and nothing was committed: push again, what it took already is not \
-         sent twice"
+        "the storage {server} answered {status} for `{file}`, and nothing was committed: push again, what it took already \
+         is not sent twice"
     )]
     Upload {
+        /// Scheme, host and port of the storage.
+        server: String,
         /// The HTTP status.
         status: u16,
         /// The file's path in the repository.
@@ -274,15 +306,53 @@ pub enum ErrorKind {
     },
     /// The connection to the storage broke.
     #[error(
-        "the connection broke while `{file}` was sent, and nothing was committed: push again, what arrived already is \
-         not sent twice"
+        "the connection to {server} broke while `{file}` was sent, and nothing was committed: push again, what arrived \
+         already is not sent twice"
     )]
     UploadCut {
+        /// Scheme, host and port of the storage.
+        server: String,
         /// The file's path in the repository.
         file: String,
         /// What the HTTP client said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The storage keeps the connection open and takes next to nothing; see
+    /// [`HubBuilder::least_rate`](crate::HubBuilder::least_rate).
+    #[error(
+        "{server} took only {bytes} bytes of `{file}` in {seconds:.1} seconds, so it was given up on, and nothing was \
+         committed: push again, what arrived already is not sent twice"
+    )]
+    UploadTooSlow {
+        /// Scheme, host and port of the storage.
+        server: String,
+        /// The file's path in the repository.
+        file: String,
+        /// Bytes that went.
+        bytes: u64,
+        /// In what time.
+        seconds: f64,
+    },
+    /// The Hub names an address for a file that no file is sent to.
+    #[error("the Hub would have `{file}` sent to {address}, {why}: refused, and nothing was committed")]
+    UploadAddress {
+        /// The file's path in the repository.
+        file: String,
+        /// Scheme, host and port of the address.
+        address: String,
+        /// The rule it breaks.
+        why: &'static str,
+    },
+    /// The Hub names headers for an upload that would send the token to the storage, or break the request.
+    #[error(
+        "the Hub would have `{file}` sent with the header `{header}`: refused, and nothing was committed"
+    )]
+    UploadHeader {
+        /// The file's path in the repository.
+        file: String,
+        /// The header's name.
+        header: String,
     },
     /// The Hub holds something else than what was sent.
     #[error("commit {commit} does not hold the `{file}` that was sent: push again")]
@@ -346,7 +416,12 @@ impl ErrorKind {
             ErrorKind::Unreachable { .. }
             | ErrorKind::AccessDenied { .. }
             | ErrorKind::Status { .. }
-            | ErrorKind::Malformed { .. } => true,
+            | ErrorKind::Malformed { .. }
+            | ErrorKind::Interrupted { .. }
+            | ErrorKind::TooSlow { .. }
+            | ErrorKind::TooLarge { .. }
+            | ErrorKind::InsecureRedirect { .. }
+            | ErrorKind::Redirects => true,
             _ => false,
         }
     }
@@ -363,7 +438,10 @@ impl ErrorKind {
     pub(crate) fn spares_the_download(&self) -> bool {
         matches!(
             self,
-            ErrorKind::Interrupted { .. } | ErrorKind::Unreachable { .. } | ErrorKind::Status { .. }
+            ErrorKind::Interrupted { .. }
+                | ErrorKind::TooSlow { .. }
+                | ErrorKind::Unreachable { .. }
+                | ErrorKind::Status { .. }
         )
     }
 
@@ -371,6 +449,10 @@ impl ErrorKind {
     pub(crate) fn is_missing_file(&self) -> bool {
         matches!(self, ErrorKind::NotFound { what: Missing::File | Missing::Unknown, .. })
     }
+}
+
+fn of(expected: Option<u64>) -> String {
+    expected.map(|bytes| format!(" of {bytes}")).unwrap_or_default()
 }
 
 fn token_advice(token_sent: bool) -> &'static str {

@@ -1,11 +1,10 @@
-use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::Read;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde::Deserialize;
 
-use crate::cache::{Cached, RepoCache, io_error};
+use crate::cache::{Cached, Commit, RepoCache, io_error};
 use crate::error::{Error, ErrorKind, Missing, Subject};
 use crate::hub::Hub;
 use crate::repo::{FileName, Repo};
@@ -13,6 +12,36 @@ use crate::transport::{Answer, Remote, Target, Transport, files_page, off_runtim
 
 /// Largest shard index that is read: one of a 400 GB model has some 5 MB.
 const MAX_INDEX: u64 = 32 << 20;
+
+/// Files of one commit in the cache: where they lie, and which commit it is.
+///
+/// The commit is what a report of results, a recipe or a journal should note: a branch moves, a commit does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    folder: PathBuf,
+    commit: String,
+}
+
+impl Snapshot {
+    pub(crate) fn new(cache: &RepoCache, commit: &Commit) -> Snapshot {
+        Snapshot { folder: cache.snapshot(commit), commit: commit.as_str().to_owned() }
+    }
+
+    /// The folder that holds the files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The commit's hash: 40 lower-case hexadecimal digits.
+    pub fn commit(&self) -> &str {
+        &self.commit
+    }
+
+    /// The folder that holds the files.
+    pub fn into_folder(self) -> PathBuf {
+        self.folder
+    }
+}
 
 impl Hub {
     /// Fetches one file and returns its path in the cache.
@@ -54,7 +83,7 @@ impl Hub {
         }))
     }
 
-    /// Fetches a model, all of it from one commit, and returns the folder that holds it.
+    /// Fetches a model, all of it from one commit, and returns the folder that holds it and the commit.
     ///
     /// That is `config.json`; `preprocessor_config.json` if there is one; and the weights:
     /// `model.safetensors`, or `model.safetensors.index.json` with the shards it lists, or
@@ -62,7 +91,7 @@ impl Hub {
     ///
     /// # Errors
     /// As for [`Hub::fetch`], no weights in any of these forms, or an index that lists no shards.
-    pub fn fetch_model(&self, repo: &Repo) -> Result<PathBuf, Error> {
+    pub fn fetch_model(&self, repo: &Repo) -> Result<Snapshot, Error> {
         const INDEX: &str = "model.safetensors.index.json";
         const WEIGHTS: [&str; 3] = ["model.safetensors", INDEX, "pytorch_model.bin"];
 
@@ -86,7 +115,7 @@ impl Hub {
         // Only now: offline, the branch should stand for a commit that is all there.
         let cache = RepoCache::new(&self.cache_dir, repo);
         cache.remember_commit(&repo.revision, &commit);
-        Ok(cache.snapshot(&commit))
+        Ok(Snapshot::new(&cache, &commit))
     }
 
     /// The file in the cache, brought there if need be.
@@ -164,28 +193,20 @@ impl Hub {
 
 /// The files that hold the weights, from `{"weight_map": {"tensor": "file", …}}`.
 fn shards(index: &Path) -> Result<BTreeSet<String>, ErrorKind> {
-    let bad = |why: &str| ErrorKind::Index { why: why.to_owned() };
-    let mut bytes = Vec::new();
-    File::open(index)
-        .and_then(|file| file.take(MAX_INDEX + 1).read_to_end(&mut bytes))
-        .map_err(|e| io_error(index, e))?;
-    if bytes.len() as u64 > MAX_INDEX {
-        return Err(bad("it is larger than 32 MiB"));
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
     }
-    let json: Value = serde_json::from_slice(&bytes).map_err(|e| bad(&e.to_string()))?;
-    let map = json
-        .get("weight_map")
-        .and_then(Value::as_object)
-        .ok_or_else(|| bad("it has no `weight_map` object"))?;
-    let shard = |file: &Value| {
-        file.as_str()
-            .filter(|file| file.ends_with(".safetensors"))
-            .map(str::to_owned)
-            .ok_or_else(|| bad("`weight_map` leads to something other than a `.safetensors` file"))
-    };
-    let shards = map.values().map(shard).collect::<Result<BTreeSet<_>, _>>()?;
-    if shards.is_empty() {
+    let bad = |why: &str| ErrorKind::Index { why: why.to_owned() };
+    let bytes = earmark_fs::read(index, MAX_INDEX).map_err(|e| io_error(index, e))?;
+    // Not with serde's words, which may repeat any length of what is in the file.
+    let Index { weight_map } = serde_json::from_slice(&bytes)
+        .map_err(|_| bad("it is not JSON with an object `weight_map` that leads from tensors to files"))?;
+    if weight_map.is_empty() {
         return Err(bad("`weight_map` is empty"));
     }
-    Ok(shards)
+    if !weight_map.values().all(|file| file.ends_with(".safetensors")) {
+        return Err(bad("`weight_map` leads to something other than a `.safetensors` file"));
+    }
+    Ok(weight_map.into_values().collect())
 }

@@ -1,7 +1,5 @@
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use crate::error::{Error, ErrorKind, Subject};
-use crate::transport::{Token, Transport};
+use crate::transport::{Patience, Rate, Token, Transport};
 
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
@@ -43,9 +41,12 @@ impl Hub {
             token_file: None,
             offline: false,
             progress: None,
-            retries: 4,
-            retry_delay: Duration::from_millis(250),
-            timeout: Duration::from_secs(30),
+            patience: Patience {
+                retries: 4,
+                retry_delay: Duration::from_millis(250),
+                timeout: Duration::from_secs(30),
+                rate: Rate { bytes_per_second: 1 << 10, window: Duration::from_secs(30) },
+            },
         }
     }
 
@@ -80,9 +81,7 @@ pub struct HubBuilder {
     token_file: Option<PathBuf>,
     offline: bool,
     progress: Option<Arc<dyn Progress>>,
-    retries: u32,
-    retry_delay: Duration,
-    timeout: Duration,
+    patience: Patience,
 }
 
 impl HubBuilder {
@@ -181,20 +180,27 @@ impl HubBuilder {
     /// How often a request is repeated when the network fails or the server is busy; 4 unless set. A wrong
     /// length or checksum is given one repeat, as a second one says that the server means it.
     pub fn retries(mut self, retries: u32) -> Self {
-        self.retries = retries;
+        self.patience.retries = retries;
         self
     }
 
     /// The wait before the first repeat, doubled before each next one; a quarter of a second unless set.
     pub fn retry_delay(mut self, delay: Duration) -> Self {
-        self.retry_delay = delay;
+        self.patience.retry_delay = delay;
         self
     }
 
-    /// How long the other side may be silent; 30 seconds unless set. A slow download is not cut, a stalled
-    /// one is.
+    /// How long the other side may be silent; 30 seconds unless set.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.patience.timeout = timeout;
+        self
+    }
+
+    /// The least that a download, an answer or an upload moves, averaged over `window`; 1024 bytes a second over 30 seconds
+    /// unless set. A server that keeps below it is given up on ([`ErrorKind::TooSlow`]), however often it sends a byte; a large
+    /// (LFS) file's next download goes on where that one stood.
+    pub fn least_rate(mut self, bytes_per_second: u64, window: Duration) -> Self {
+        self.patience.rate = Rate { bytes_per_second, window };
         self
     }
 
@@ -208,8 +214,7 @@ impl HubBuilder {
         let transport = if self.offline {
             None
         } else {
-            let transport = Transport::new(self.token.as_ref(), self.retries, self.retry_delay, self.timeout);
-            Some(Arc::new(transport.map_err(settings)?))
+            Some(Arc::new(Transport::new(self.token.as_ref(), &self.patience).map_err(settings)?))
         };
         Ok(Hub { endpoint, cache_dir: self.cache_dir, transport, progress: self.progress })
     }
@@ -255,10 +260,8 @@ fn parse_endpoint(text: &str) -> Result<Url, ErrorKind> {
 }
 
 fn read_token(file: &Path) -> Option<String> {
-    let mut text = String::new();
-    // A token has a few dozen characters; whatever else is in the file will be refused.
-    File::open(file).ok()?.take(4096).read_to_string(&mut text).ok()?;
-    Some(text.trim().to_owned())
+    // A token has a few dozen characters; whatever else is in the file would be refused.
+    Some(earmark_fs::read_to_string(file, 4096).ok()?.trim().to_owned())
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 //! use earmark_hub::{Hub, Repo};
 //!
 //! let hub = Hub::from_env()?;
-//! let folder = hub.fetch_model(&Repo::model("ntu-spml/distilhubert")?)?;
-//! assert!(folder.join("config.json").exists());
+//! let model = hub.fetch_model(&Repo::model("ntu-spml/distilhubert")?)?;
+//! assert!(model.folder().join("config.json").exists());
+//! println!("{}", model.commit()); // `main` moves, a commit does not
 //! # Ok::<(), earmark_hub::Error>(())
 //! ```
 //!
@@ -30,9 +31,11 @@ mod open;
 mod push;
 mod repo; // Read first: what a repository, a revision and a file are called.
 mod transport;
+mod upload;
 mod web;
 
 pub use error::{Error, ErrorKind, Missing, Subject};
+pub use fetch::Snapshot;
 pub use hub::{Hub, HubBuilder, Progress};
 pub use list::RemoteFile;
 pub use open::{HubFile, HubRead};

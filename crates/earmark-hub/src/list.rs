@@ -2,18 +2,28 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::cache::{Commit, RepoCache, make_parent};
 use crate::error::{Error, ErrorKind, Subject};
+use crate::fetch::Snapshot;
 use crate::hub::Hub;
 use crate::repo::{FileName, Repo};
-use crate::transport::{Target, Transport, off_runtime};
+use crate::transport::{MAX_JSON, Target, Transport, off_runtime};
 
-/// Most pages of a listing: 1 000 files each, so that a server that never ends is noticed.
-const MAX_PAGES: usize = 10_000;
+/// Most pages of a listing, of 1 000 files each, so that a server that never ends is noticed.
+const MAX_PAGES: u64 = 2_000;
+
+/// Largest page of a listing: one of 1 000 files has some hundred KB.
+const MAX_PAGE: u64 = 16 << 20;
+
+/// Most files of a listing: some 200 MB of memory. The largest datasets of the Hub have a few hundred thousand.
+const MAX_FILES: u64 = 1_000_000;
+
+/// Largest listing that is read back from the cache.
+const MAX_NOTE: u64 = 1 << 30;
 
 /// A file of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,21 +39,51 @@ pub struct RemoteFile {
     pub git_oid: Option<String>,
 }
 
+/// An entry of the API's tree, and of the listing noted in the cache.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    #[serde(rename = "type", default, skip_serializing)]
+    kind: Option<String>,
+    path: String,
+    /// Directories may have none.
+    size: Option<u64>,
+    oid: Option<String>,
+    lfs: Option<Lfs>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Lfs {
+    oid: Option<String>,
+}
+
 impl RemoteFile {
-    fn from_json(entry: &Value) -> Option<RemoteFile> {
-        let text = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str);
-        let path = FileName::new(text("/path")?).ok()?.as_str().to_owned();
-        Some(RemoteFile {
-            path,
-            size: entry.get("size")?.as_u64()?,
-            sha256: text("/lfs/oid").map(str::to_owned),
-            git_oid: text("/oid").map(str::to_owned),
-        })
+    /// `None` for a path that leads out of the repository, or a file of no known length.
+    fn from_entry(entry: Entry) -> Option<RemoteFile> {
+        FileName::new(&entry.path).ok()?;
+        let sha256 = entry.lfs.and_then(|lfs| lfs.oid);
+        Some(RemoteFile { path: entry.path, size: entry.size?, sha256, git_oid: entry.oid })
     }
 
-    fn to_json(&self) -> Value {
-        let lfs = self.sha256.as_ref().map(|oid| json!({ "oid": oid }));
-        json!({ "path": self.path, "size": self.size, "oid": self.git_oid, "lfs": lfs })
+    fn to_entry(&self) -> Entry {
+        Entry {
+            kind: None,
+            path: self.path.clone(),
+            size: Some(self.size),
+            oid: self.git_oid.clone(),
+            lfs: self.sha256.clone().map(|oid| Lfs { oid: Some(oid) }),
+        }
+    }
+}
+
+/// What the API says of a revision, as far as it is asked here.
+#[derive(Deserialize)]
+pub(crate) struct Head {
+    sha: String,
+}
+
+impl Head {
+    pub(crate) fn commit(&self) -> Option<Commit> {
+        Commit::new(&self.sha)
     }
 }
 
@@ -70,11 +110,11 @@ impl Hub {
         self.try_list(repo).map_err(|kind| Error::new(Subject::Repo(repo.clone()), kind))
     }
 
-    /// Fetches every file `wanted` says yes to, all of one commit, and returns the folder that holds them.
+    /// Fetches every file `wanted` says yes to, all of one commit, and returns the folder that holds them and the commit.
     ///
     /// # Errors
     /// As [`Hub::list`] and [`Hub::fetch`]. What came before stays in the cache, and is not fetched again.
-    pub fn fetch_all(&self, repo: &Repo, wanted: impl Fn(&RemoteFile) -> bool) -> Result<PathBuf, Error> {
+    pub fn fetch_all(&self, repo: &Repo, wanted: impl Fn(&RemoteFile) -> bool) -> Result<Snapshot, Error> {
         let pinned = self.pin(repo)?;
         for file in self.list(&pinned)?.iter().filter(|file| wanted(file)) {
             self.fetch(&pinned, &file.path)?;
@@ -83,7 +123,7 @@ impl Hub {
         let commit = Commit::new(pinned.revision.as_str()).expect("a pinned revision is a commit");
         // Only now: offline, the branch should stand for a commit that is all there.
         cache.remember_commit(&repo.revision, &commit);
-        Ok(cache.snapshot(&commit))
+        Ok(Snapshot::new(&cache, &commit))
     }
 
     pub(crate) fn commit(&self, repo: &Repo) -> Result<Commit, ErrorKind> {
@@ -95,10 +135,8 @@ impl Hub {
             return noted.ok_or_else(|| ErrorKind::Offline { cache_dir: self.cache_dir.clone() });
         };
         let target = Target::api(&self.endpoint, repo, "revision");
-        let answer = off_runtime(|| transport.json(&target)).and_then(|(json, _)| {
-            let sha = json.get("sha").and_then(Value::as_str).and_then(Commit::new);
-            sha.ok_or_else(|| target.malformed("`sha`").kind)
-        });
+        let answer = off_runtime(|| transport.json::<Head>(&target, MAX_JSON))
+            .and_then(|(head, _)| head.commit().ok_or_else(|| target.malformed("`sha`").kind));
         match (answer, noted) {
             (Err(kind), Some(noted)) if kind.spares_the_cache() => {
                 tracing::warn!(%repo, error = %kind, "using the commit last seen");
@@ -123,12 +161,10 @@ impl Hub {
         };
         let pinned = repo.at(commit.as_revision());
         let files = off_runtime(|| transport.tree(&self.endpoint, &pinned))?;
-        let text = Value::from_iter(files.iter().map(RemoteFile::to_json)).to_string();
-        // A cache that cannot be written only forgets it; by a rename, so that none reads half of it.
-        let part = note.with_extension(format!("{}.part", std::process::id()));
-        let written =
-            make_parent(&note).and_then(|()| fs::write(&part, text)).and_then(|()| fs::rename(&part, &note));
-        if let Err(error) = written {
+        let entries: Vec<Entry> = files.iter().map(RemoteFile::to_entry).collect();
+        let text = serde_json::to_vec(&entries).expect("strings and numbers are JSON");
+        // A cache that cannot be written only forgets it.
+        if let Err(error) = make_parent(&note).and_then(|()| earmark_fs::write(&note, text)) {
             tracing::debug!(path = %note.display(), %error, "cannot note the listing");
         }
         Ok(files)
@@ -140,15 +176,22 @@ impl Transport {
     pub(crate) fn tree(&self, endpoint: &reqwest::Url, repo: &Repo) -> Result<Vec<RemoteFile>, ErrorKind> {
         let mut target = Target::api(endpoint, repo, "tree");
         target.url.set_query(Some("recursive=true"));
+        let too_large = |what: &str, limit| {
+            let what = format!("the Hub's list of files of {repo}, counted in {what},");
+            ErrorKind::TooLarge { what, limit }
+        };
         let mut files = Vec::new();
         for _ in 0..MAX_PAGES {
-            let (page, next) = self.json(&target)?;
-            for entry in page.as_array().ok_or_else(|| target.malformed("list of files").kind)? {
-                if entry.get("type").and_then(Value::as_str) == Some("directory") {
+            let (page, next) = self.json::<Vec<Entry>>(&target, MAX_PAGE)?;
+            for entry in page {
+                if entry.kind.as_deref() == Some("directory") {
                     continue;
                 }
-                let file = RemoteFile::from_json(entry);
+                let file = RemoteFile::from_entry(entry);
                 files.push(file.ok_or_else(|| target.malformed("list of files").kind)?);
+            }
+            if files.len() as u64 > MAX_FILES {
+                return Err(too_large("files", MAX_FILES));
             }
             match next {
                 Some(next) => target.url = next,
@@ -158,26 +201,32 @@ impl Transport {
                 }
             }
         }
-        Err(target.malformed("end of the list of files").kind)
+        Err(too_large("pages", MAX_PAGES))
     }
 }
 
 /// The listing noted in the cache. One that cannot be read is asked for again.
 fn read_note(note: &Path) -> Option<Vec<RemoteFile>> {
-    let json: Value = serde_json::from_slice(&fs::read(note).ok()?).ok()?;
-    json.as_array()?.iter().map(RemoteFile::from_json).collect()
+    let entries: Vec<Entry> = serde_json::from_slice(&earmark_fs::read(note, MAX_NOTE).ok()?).ok()?;
+    entries.into_iter().map(RemoteFile::from_entry).collect()
 }
 
 /// What the cache holds of a commit.
 fn cached_files(snapshot: &Path) -> Vec<RemoteFile> {
     fn walk(folder: &Path, root: &Path, found: &mut Vec<RemoteFile>) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                walk(&path, root, found)?;
+                continue;
+            }
             // Through the link: the blob may be gone.
             let Ok(metadata) = fs::metadata(&path) else { continue };
-            if metadata.is_dir() {
-                walk(&path, root, found)?;
-            } else if let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str) {
+            if !metadata.is_file() {
+                continue;
+            }
+            if let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str) {
                 let path = name.replace('\\', "/");
                 found.push(RemoteFile { path, size: metadata.len(), sha256: None, git_oid: None });
             }

@@ -16,7 +16,8 @@ use crate::error::{Error, ErrorKind, Missing, Subject};
 use crate::hub::Hub;
 use crate::repo::{FileName, Repo};
 use crate::transport::{
-    Again, Answer, Failure, Pace, Target, Transport, Tries, files_page, next_on_same_host, off_runtime, text,
+    Again, Answer, BadRedirect, Failure, Pace, Target, Transport, Tries, check_redirect, files_page,
+    next_on_same_host, off_runtime, shown, text,
 };
 
 /// A file of a repository that is read where it lies: in the cache if it is there, else on the Hub by range requests,
@@ -260,7 +261,7 @@ impl Cursor {
 
     fn new(transport: &Transport) -> Cursor {
         let tries = Tries::new(transport, transport.retries);
-        Cursor { response: None, tries, pace: Pace::new(transport.timeout), well: 0 }
+        Cursor { response: None, tries, pace: Pace::new(transport.rate), well: 0 }
     }
 
     /// At least one byte of those from `at` to `end`; none only when there are none or no room.
@@ -290,14 +291,16 @@ impl Cursor {
         let response = match &mut self.response {
             Some(response) => response,
             empty => {
-                self.pace = Pace::new(from.transport.timeout);
+                self.pace = Pace::new(from.transport.rate);
                 empty.insert(off_runtime(|| from.ask(at, end))?)
             }
         };
         match self.pace.read(response, into) {
-            Ok(0) => Err(from.cut(at, io::ErrorKind::UnexpectedEof.into())),
+            Ok(0) => {
+                Err(Failure::of_cut(response.url(), at, Some(from.len), io::ErrorKind::UnexpectedEof.into()))
+            }
             Ok(n) => Ok(n),
-            Err(error) => Err(from.cut(at, error)),
+            Err(error) => Err(Failure::of_cut(response.url(), at, Some(from.len), error)),
         }
     }
 }
@@ -305,11 +308,6 @@ impl Cursor {
 impl Remote {
     fn target(&self) -> Target<'_> {
         Target { url: self.url.clone(), endpoint: &self.endpoint, repo: &self.repo }
-    }
-
-    fn cut(&self, at: u64, source: io::Error) -> Failure {
-        let kind = ErrorKind::Interrupted { received: at, expected: self.len, source };
-        Failure { kind, again: Again::Later }
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), ErrorKind> {
@@ -361,6 +359,7 @@ impl Remote {
             }
             let location = text(headers, "location").and_then(|location| url.join(location).ok());
             let location = location.ok_or_else(|| target.malformed("`Location`"))?;
+            check_redirect(self.url.scheme(), &location)?;
             let response = range(stranger.get(location.clone()))?;
             if response.status().is_success() {
                 let etag = text(response.headers(), "etag").map(str::to_owned);
@@ -369,7 +368,7 @@ impl Remote {
             }
             return self.positioned(response, None, at);
         }
-        Err(target.malformed("end of redirects"))
+        Err(BadRedirect::Endless.into())
     }
 
     /// The answer, once it is the right part of the right file.
@@ -400,15 +399,19 @@ impl Remote {
                 if response.content_length().is_some_and(|length| length != self.len) {
                     return Err(changed());
                 }
-                let mut pace = Pace::new(self.transport.timeout);
+                let mut pace = Pace::new(self.transport.rate);
                 let (mut past, mut buffer) = (0, vec![0; 1 << 16]);
                 while past < at {
                     let most = buffer.len().min(usize::try_from(at - past).unwrap_or(usize::MAX));
-                    match pace.read(&mut response, &mut buffer[..most]) {
-                        Ok(0) => return Err(self.cut(past, io::ErrorKind::UnexpectedEof.into())),
-                        Ok(n) => past += n as u64,
-                        Err(error) => return Err(self.cut(past, error)),
-                    }
+                    let source = match pace.read(&mut response, &mut buffer[..most]) {
+                        Ok(0) => io::ErrorKind::UnexpectedEof.into(),
+                        Ok(n) => {
+                            past += n as u64;
+                            continue;
+                        }
+                        Err(error) => error,
+                    };
+                    return Err(Failure::of_cut(response.url(), past, Some(self.len), source));
                 }
                 Ok(response)
             }
@@ -416,7 +419,7 @@ impl Remote {
             status if status.is_success() => Err(target.malformed("status")),
             // Said with the Hub's address: the storage's is signed.
             status => {
-                let kind = ErrorKind::Status { status: status.as_u16(), url: self.url.to_string() };
+                let kind = ErrorKind::Status { status: status.as_u16(), url: shown(&self.url) };
                 Err(Failure { kind, again: Again::of_status(&response) })
             }
         }

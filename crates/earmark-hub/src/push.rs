@@ -5,31 +5,35 @@
 //! has the measurement.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::blocking::{Body, RequestBuilder, Response};
-use reqwest::{Url, header};
+use reqwest::Url;
+use reqwest::blocking::RequestBuilder;
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::cache::{Commit, hex};
 use crate::error::{Error, ErrorKind, Missing, Subject};
-use crate::hub::{Hub, Progress};
-use crate::list::RemoteFile;
+use crate::hub::Hub;
+use crate::list::{Head, RemoteFile};
 use crate::repo::{FileName, Repo, Revision};
-use crate::transport::{Again, Failure, Finish, Target, Transport, Tries, off_runtime, repo_url, text};
-
-/// An upload slower than this, in bytes a second, is given up on: the client's timeout is for the whole of it.
-const SLOWEST: u64 = 16 << 10;
+use crate::transport::{
+    Again, Failure, Finish, MAX_JSON, SLOWEST, Target, Transport, Tries, off_runtime, origin, repo_url,
+    shown, text,
+};
+use crate::upload::{Part, Taken, Uploader, check_address};
 
 /// Files of one question to the Hub.
 const BATCH: usize = 256;
+
+/// Most bytes of the files that the Hub wants inside the commit; it takes those above 10 MB by git-LFS.
+const MAX_INLINE: u64 = 256 << 20;
 
 /// What goes to the Hub, all of it in one commit.
 #[derive(Debug, Clone)]
@@ -99,7 +103,7 @@ impl Hub {
             let answer = off_runtime(|| transport.send(&call, false, |url| transport.following.get(url)))?;
             let name = answer.get("name").and_then(Value::as_str).ok_or_else(|| call.malformed("`name`"))?;
             let role = answer.pointer("/auth/accessToken/role").and_then(Value::as_str);
-            Ok(Account { name: name.to_owned(), role: role.map(str::to_owned) })
+            Ok(Account { name: transport.scrub(name), role: role.map(|role| transport.scrub(role)) })
         };
         ask().map_err(|kind: ErrorKind| Error::new(Subject::Account, kind.of_writing()))
     }
@@ -120,7 +124,10 @@ impl Hub {
             let transport = self.writer()?;
             let locals = push.files.iter().map(|(path, file)| Local::read(path, file));
             let locals = locals.collect::<Result<Vec<_>, _>>()?;
-            off_runtime(|| Pushing { hub: self, transport, push }.run(&locals))
+            off_runtime(|| {
+                let uploader = Uploader::new(transport)?;
+                Pushing { hub: self, transport, uploader, push }.run(&locals)
+            })
         };
         run().map_err(|kind: ErrorKind| Error::new(Subject::Push(push.repo.clone()), kind.of_writing()))
     }
@@ -139,7 +146,7 @@ impl Local {
     /// Reads the file once, for all that has to be known of it before it is sent.
     fn read(path: &str, file: &Path) -> Result<Local, ErrorKind> {
         let failed = |source| ErrorKind::LocalFile { path: file.to_owned(), source };
-        let mut open = File::open(file).map_err(failed)?;
+        let mut open = earmark_fs::open(file).map_err(failed)?;
         let metadata = open.metadata().map_err(failed)?;
         let size = metadata.len();
         let mut sha256 = Sha256::new();
@@ -196,6 +203,7 @@ impl Local {
 struct Pushing<'a> {
     hub: &'a Hub,
     transport: &'a Transport,
+    uploader: Uploader,
     push: &'a Push,
 }
 
@@ -225,6 +233,12 @@ impl Pushing<'_> {
                     }
                 }
             }
+        }
+        let inline = || sending.iter().filter(|local| !large.iter().any(|other| other.path == local.path));
+        if inline().map(|local| local.size).sum::<u64>() > MAX_INLINE {
+            let file = inline().max_by_key(|local| local.size).map_or("", |local| &local.path);
+            let what = format!("what the Hub wants inside the commit, `{file}` above all,");
+            return Err(ErrorKind::TooLarge { what, limit: MAX_INLINE });
         }
         for files in large.chunks(BATCH) {
             self.upload(files)?;
@@ -264,9 +278,8 @@ impl Pushing<'_> {
     fn ask_head(&self, revision: &Revision) -> Result<Commit, ErrorKind> {
         let repo = self.push.repo.at(revision.clone());
         let target = Target::api(&self.hub.endpoint, &repo, "revision");
-        let (answer, _) = self.transport.json(&target)?;
-        let sha = answer.get("sha").and_then(Value::as_str).and_then(Commit::new);
-        sha.ok_or_else(|| target.malformed("`sha`").kind)
+        let (head, _) = self.transport.json::<Head>(&target, MAX_JSON)?;
+        head.commit().ok_or_else(|| target.malformed("`sha`").kind)
     }
 
     fn create(&self) -> Result<(), ErrorKind> {
@@ -346,8 +359,9 @@ impl Pushing<'_> {
             "objects": objects,
             "hash_algo": "sha256",
         });
-        let answer =
-            self.transport.send(&call, false, |url| lfs_body(self.transport.staying.post(url), &body))?;
+        let answer = self.transport.send(&call, false, |url| {
+            self.transport.staying.post(url).headers(lfs_headers()).body(body.to_string())
+        })?;
         let answers = answer.get("objects").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         for local in files {
             let found =
@@ -371,25 +385,22 @@ impl Pushing<'_> {
     fn upload_one(&self, local: &Local, upload: &Value, call: &Call<'_>) -> Result<(), ErrorKind> {
         let progress = Finish(self.hub.progress.as_deref());
         progress.started(&local.path, Some(local.size));
-        let address = |value: Option<&Value>| {
-            let url = value.and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
-            url.filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(|| call.malformed("`href`"))
-        };
-        let href = address(upload.get("href"))?;
+        let href = self.address(local, upload.get("href"), call)?;
         let empty = serde_json::Map::new();
         let header = upload.get("header").and_then(Value::as_object).unwrap_or(&empty);
         let chunk = header
             .get("chunk_size")
             .and_then(|it| it.as_str().map_or_else(|| it.as_u64(), |t| t.parse().ok()));
         let Some(chunk) = chunk.filter(|chunk| *chunk > 0) else {
-            self.put(local, 0, local.size, &href, header)?;
+            let headers = self.headers(local, &href, header, call)?;
+            self.put(local, 0, local.size, &href, &headers)?;
             return Ok(());
         };
         // The other keys are part numbers, `00001` and on, each with its address.
         let mut parts = BTreeMap::new();
         for (key, value) in header {
             if let Ok(number) = key.parse::<u64>() {
-                parts.insert(number, address(Some(value))?);
+                parts.insert(number, self.address(local, Some(value), call)?);
             }
         }
         if parts.len() as u64 != local.size.div_ceil(chunk)
@@ -401,13 +412,63 @@ impl Pushing<'_> {
         for (number, url) in &parts {
             let from = (number - 1) * chunk;
             let length = chunk.min(local.size - from);
-            let answer = self.put(local, from, length, url, &empty)?;
-            let etag = text(answer.headers(), "etag").ok_or_else(|| call.malformed("`ETag`"))?;
+            let answer = self.put(local, from, length, url, &HeaderMap::new())?;
+            let etag = text(&answer.headers, "etag").ok_or_else(|| call.malformed("`ETag`"))?;
             done.push(json!({ "partNumber": number, "etag": etag }));
         }
-        let body = json!({ "oid": local.sha256, "parts": done });
-        let stranger = self.transport.stranger()?;
-        self.repeat(local, |_| Ok(lfs_body(stranger.post(href.clone()), &body))).map(drop)
+        let body = json!({ "oid": local.sha256, "parts": done }).to_string();
+        self.repeat(local, &href, |_| self.uploader.post(&href, &lfs_headers(), body.clone(), &local.path))
+            .map(drop)
+    }
+
+    /// An address in the Hub's answer that this file may go to.
+    fn address(&self, local: &Local, value: Option<&Value>, call: &Call<'_>) -> Result<Url, ErrorKind> {
+        let url = value.and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
+        let url = url.ok_or_else(|| call.malformed("`href`"))?;
+        self.check(local, &url)?;
+        Ok(url)
+    }
+
+    fn check(&self, local: &Local, url: &Url) -> Result<(), ErrorKind> {
+        check_address(&self.hub.endpoint, url).map_err(|why| ErrorKind::UploadAddress {
+            file: local.path.clone(),
+            address: origin(url),
+            why,
+        })
+    }
+
+    /// The headers that the Hub names for an upload, but those that say where a request goes and how it ends.
+    fn headers(
+        &self,
+        local: &Local,
+        url: &Url,
+        header: &serde_json::Map<String, Value>,
+        call: &Call<'_>,
+    ) -> Result<HeaderMap, ErrorKind> {
+        const OURS: [&str; 8] = [
+            "connection",
+            "content-length",
+            "expect",
+            "host",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+        ];
+        let mut headers = HeaderMap::new();
+        for (name, value) in header.iter().filter_map(|(name, value)| Some((name, value.as_str()?))) {
+            // The Hub has the token, but nobody else should have it from us.
+            if self.transport.is_token_in(value) && url.origin() != self.hub.endpoint.origin() {
+                let header = self.transport.scrub(name);
+                return Err(ErrorKind::UploadHeader { file: local.path.clone(), header });
+            }
+            let parsed = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
+            let (name, value) = parsed.ok_or_else(|| call.malformed("`header`"))?;
+            if !OURS.contains(&name.as_str()) && !name.as_str().starts_with("proxy-") {
+                headers.insert(name, value);
+            }
+        }
+        Ok(headers)
     }
 
     /// Sends a part of the file to the storage, which is not shown the token: the address is signed.
@@ -417,59 +478,69 @@ impl Pushing<'_> {
         from: u64,
         length: u64,
         url: &Url,
-        header: &serde_json::Map<String, Value>,
-    ) -> Result<Response, ErrorKind> {
-        let stranger = self.transport.stranger()?;
-        let timeout = self.transport.timeout + Duration::from_secs(length / SLOWEST);
-        let failed = |source| ErrorKind::LocalFile { path: local.file.clone(), source };
-        self.repeat(local, |again| {
-            let mut file = File::open(&local.file).map_err(failed)?;
+        headers: &HeaderMap,
+    ) -> Result<Taken, ErrorKind> {
+        let failed = |source| Failure::last(ErrorKind::LocalFile { path: local.file.clone(), source });
+        self.repeat(local, url, |again| {
+            let mut file = earmark_fs::open(&local.file).map_err(failed)?;
             file.seek(SeekFrom::Start(from)).map_err(failed)?;
-            let body = Told { from: file.take(length), to: self.hub.progress.clone().filter(|_| !again) };
-            let mut request = stranger.put(url.clone()).timeout(timeout).body(Body::sized(body, length));
-            for (name, value) in header {
-                if let Some(value) = value.as_str() {
-                    request = request.header(name, value);
-                }
-            }
-            Ok(request)
+            let part = Part::new(file, length, self.hub.progress.clone().filter(|_| !again));
+            self.uploader.put(url, headers, part, &local.path)
         })
     }
 
     fn verify(&self, local: &Local, address: &str, call: &Call<'_>) -> Result<(), ErrorKind> {
-        let url = Url::parse(address).map_err(|_| call.malformed("`href`"))?;
-        let body = json!({ "oid": local.sha256, "size": local.size });
+        let url = self.address(local, Some(&Value::from(address)), call)?;
+        let body = json!({ "oid": local.sha256, "size": local.size }).to_string();
         // The token only where it belongs.
         let own = url.origin() == self.hub.endpoint.origin();
-        let client = if own { &self.transport.staying } else { self.transport.stranger()? };
-        self.repeat(local, |_| Ok(lfs_body(client.post(url.clone()), &body))).map(drop)
+        let send = |_: bool| {
+            if !own {
+                return self.uploader.post(&url, &lfs_headers(), body.clone(), &local.path);
+            }
+            let request = self.transport.staying.post(url.clone()).headers(lfs_headers()).body(body.clone());
+            let answer = request.send().map_err(|error| {
+                let (server, file) = (origin(&url), local.path.clone());
+                Failure::of_request(error, |source| ErrorKind::UploadCut { server, file, source })
+            })?;
+            Ok(Taken { status: answer.status(), headers: answer.headers().clone() })
+        };
+        self.repeat(local, &url, send).map(drop)
     }
 
     /// Sends to an address that the Hub gave, until it is taken or it is hopeless.
     fn repeat(
         &self,
         local: &Local,
-        request: impl Fn(bool) -> Result<RequestBuilder, ErrorKind>,
-    ) -> Result<Response, ErrorKind> {
+        url: &Url,
+        send: impl Fn(bool) -> Result<Taken, Failure>,
+    ) -> Result<Taken, ErrorKind> {
         let mut tries = Tries::new(self.transport, self.transport.retries);
         let mut again = false;
         loop {
-            let failure = match request(again)?.send() {
-                Ok(response) if response.status().is_success() => return Ok(response),
-                Ok(response) => {
-                    let kind =
-                        ErrorKind::Upload { status: response.status().as_u16(), file: local.path.clone() };
-                    Failure { kind, again: Again::of_status(&response) }
-                }
-                Err(error) => {
-                    // Without its URL: that is signed.
-                    let source = error.without_url().into();
-                    let kind = ErrorKind::UploadCut { file: local.path.clone(), source };
-                    Failure { kind, again: Again::Later }
-                }
+            let failure = match send(again) {
+                Ok(taken) if taken.status.is_success() => return Ok(taken),
+                Ok(taken) => self.not_taken(local, url, &taken),
+                Err(failure) => failure,
             };
             tries.pause_or_give_up(failure)?;
             again = true;
+        }
+    }
+
+    fn not_taken(&self, local: &Local, url: &Url, Taken { status, headers }: &Taken) -> Failure {
+        let file = local.path.clone();
+        let next = text(headers, "location").and_then(|location| url.join(location).ok());
+        match next.filter(|_| status.is_redirection()) {
+            Some(next) => Failure::last(ErrorKind::UploadAddress {
+                file,
+                address: origin(&next),
+                why: "by a redirect of the storage",
+            }),
+            None => {
+                let kind = ErrorKind::Upload { server: origin(url), status: status.as_u16(), file };
+                Failure { kind, again: Again::of(*status, headers) }
+            }
         }
     }
 
@@ -492,7 +563,7 @@ impl Pushing<'_> {
                 json!({ "key": "lfsFile", "value": value })
             } else {
                 let failed = |source| ErrorKind::LocalFile { path: local.file.clone(), source };
-                let bytes = std::fs::read(&local.file).map_err(failed)?;
+                let bytes = earmark_fs::read(&local.file, local.size).map_err(failed)?;
                 let value =
                     json!({ "path": local.path, "encoding": "base64", "content": STANDARD.encode(bytes) });
                 json!({ "key": "file", "value": value })
@@ -528,7 +599,8 @@ impl Pushing<'_> {
         };
         let oid = answer.get("commitOid").and_then(Value::as_str).and_then(Commit::new);
         let commit = oid.ok_or_else(|| call.malformed("`commitOid`"))?;
-        let page = answer.get("pullRequestUrl").and_then(Value::as_str).map(str::to_owned);
+        let page = answer.get("pullRequestUrl").and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
+        let page = page.map(|url| shown(&url));
         Ok((commit, page))
     }
 
@@ -556,7 +628,7 @@ struct Call<'a> {
 
 impl Call<'_> {
     fn malformed(&self, what: &'static str) -> ErrorKind {
-        ErrorKind::Malformed { what, url: self.url.to_string() }
+        ErrorKind::Malformed { what, url: shown(&self.url) }
     }
 
     fn page(&self) -> String {
@@ -582,10 +654,11 @@ impl Transport {
     }
 
     fn try_send(&self, call: &Call<'_>, taken: bool, request: RequestBuilder) -> Result<Value, Failure> {
-        let unreachable = |error: reqwest::Error| {
-            let source = error.without_url().into();
-            let kind = ErrorKind::Unreachable { endpoint: call.endpoint.to_string(), source };
-            Failure { kind, again: Again::Later }
+        let unreachable = |error| {
+            Failure::of_request(error, |source| ErrorKind::Unreachable {
+                endpoint: call.endpoint.to_string(),
+                source,
+            })
         };
         let response = request.send().map_err(unreachable)?;
         let status = response.status();
@@ -599,12 +672,9 @@ impl Transport {
                 401 if call.repo.is_none() => ErrorKind::BadToken,
                 status @ (401 | 403) => ErrorKind::NoWriteAccess { status, page: call.page() },
                 412 => ErrorKind::MovedOn,
-                status @ (429 | 500..) => ErrorKind::Status { status, url: call.url.to_string() },
+                status @ (429 | 500..) => ErrorKind::Status { status, url: shown(&call.url) },
                 status => {
-                    let mut body = String::new();
-                    // An answer that cannot be read has nothing to say.
-                    let _ = response.take(4096).read_to_string(&mut body);
-                    let json: Option<Value> = serde_json::from_str(&body).ok();
+                    let json: Option<Value> = serde_json::from_slice(&self.start_of(response)).ok();
                     let said = said.or_else(|| Some(json?.get("error")?.as_str()?.to_owned()));
                     let message = self.scrub(&said.unwrap_or_else(|| "it does not say why".to_owned()));
                     ErrorKind::PushRefused { status, page: call.page(), message }
@@ -612,12 +682,7 @@ impl Transport {
             };
             return Err(Failure { kind, again });
         }
-        let mut body = Vec::new();
-        if let Err(source) = response.take(64 << 20).read_to_end(&mut body) {
-            let received = body.len() as u64;
-            let kind = ErrorKind::Interrupted { received, expected: received + 1, source };
-            return Err(Failure { kind, again: Again::Later });
-        }
+        let body = self.body(response, MAX_JSON)?;
         if body.is_empty() {
             return Ok(Value::Null);
         }
@@ -629,23 +694,7 @@ fn json_body(request: RequestBuilder, body: &Value) -> RequestBuilder {
     request.header(header::CONTENT_TYPE, "application/json").body(body.to_string())
 }
 
-fn lfs_body(request: RequestBuilder, body: &Value) -> RequestBuilder {
-    const LFS: &str = "application/vnd.git-lfs+json";
-    request.header(header::ACCEPT, LFS).header(header::CONTENT_TYPE, LFS).body(body.to_string())
-}
-
-/// A part of a file that tells how far it was read.
-struct Told {
-    from: io::Take<File>,
-    to: Option<Arc<dyn Progress>>,
-}
-
-impl Read for Told {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.from.read(buffer)?;
-        if let Some(to) = &self.to {
-            to.advanced(n as u64);
-        }
-        Ok(n)
-    }
+fn lfs_headers() -> HeaderMap {
+    const LFS: HeaderValue = HeaderValue::from_static("application/vnd.git-lfs+json");
+    HeaderMap::from_iter([(header::ACCEPT, LFS), (header::CONTENT_TYPE, LFS)])
 }

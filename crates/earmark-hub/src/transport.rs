@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{StatusCode, Url, redirect};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::cache::{Commit, Etag, Incomplete, hex, io_error};
@@ -22,8 +22,14 @@ use crate::error::{ErrorKind, Missing};
 use crate::hub::Progress;
 use crate::repo::{FileName, Repo};
 
-/// Largest JSON answer that is read: a page of a listing has some hundred KB.
-const MAX_JSON: u64 = 64 << 20;
+/// Largest JSON answer that is read, unless another limit is said: what the API says of a revision names each of its files.
+pub(crate) const MAX_JSON: u64 = 64 << 20;
+
+/// Largest list of headers over HTTP/2; over HTTP/1 the client stops at 100 headers and some 400 KiB.
+const MAX_HEADERS: u32 = 256 << 10;
+
+/// An upload that takes longer than this, in bytes a second, is given up on, where its progress cannot be seen.
+pub(crate) const SLOWEST: u64 = 16 << 10;
 
 /// Longest wait a server's `Retry-After` may impose.
 const MAX_WAIT: Duration = Duration::from_secs(30);
@@ -78,14 +84,14 @@ impl<'a> Target<'a> {
     }
 
     pub(crate) fn malformed(&self, what: &'static str) -> Failure {
-        Failure::last(ErrorKind::Malformed { what, url: self.url.to_string() })
+        Failure::last(ErrorKind::Malformed { what, url: shown(&self.url) })
     }
 
     pub(crate) fn unreachable(&self, error: reqwest::Error) -> Failure {
-        // Without its URL: after a redirect that one may be signed.
-        let source = error.without_url().into();
-        let endpoint = self.endpoint.to_string();
-        Failure { kind: ErrorKind::Unreachable { endpoint, source }, again: Again::Later }
+        Failure::of_request(error, |source| ErrorKind::Unreachable {
+            endpoint: self.endpoint.to_string(),
+            source,
+        })
     }
 }
 
@@ -127,11 +133,35 @@ pub(crate) struct Transport {
     /// For addresses that are not the Hub's; made when the first is asked for.
     stranger: OnceLock<Client>,
     pub(crate) timeout: Duration,
+    pub(crate) rate: Rate,
     pub(crate) token_sent: bool,
     /// To keep it out of what the Hub says in its refusals.
     token: Option<Token>,
     pub(crate) retries: u32,
     retry_delay: Duration,
+}
+
+/// How a [`Transport`] waits.
+#[derive(Clone)]
+pub(crate) struct Patience {
+    pub(crate) retries: u32,
+    pub(crate) retry_delay: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) rate: Rate,
+}
+
+/// The least a transfer moves, averaged over a window.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rate {
+    pub(crate) bytes_per_second: u64,
+    pub(crate) window: Duration,
+}
+
+impl Rate {
+    /// Whether so many bytes in that time are too few.
+    pub(crate) fn is_missed(self, bytes: u64, spent: Duration) -> bool {
+        (bytes as f64) < self.bytes_per_second as f64 * spent.as_secs_f64()
+    }
 }
 
 impl fmt::Debug for Transport {
@@ -141,12 +171,8 @@ impl fmt::Debug for Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(
-        token: Option<&Token>,
-        retries: u32,
-        retry_delay: Duration,
-        timeout: Duration,
-    ) -> Result<Transport, ErrorKind> {
+    pub(crate) fn new(token: Option<&Token>, patience: &Patience) -> Result<Transport, ErrorKind> {
+        let Patience { retries, retry_delay, timeout, rate } = patience.clone();
         let mut headers = plain_headers();
         if let Some(Token(token)) = token {
             let bearer = format!("Bearer {token}");
@@ -157,9 +183,10 @@ impl Transport {
         off_runtime(|| {
             Ok(Transport {
                 staying: client(headers.clone(), redirect::Policy::none(), timeout)?,
-                following: client(headers, redirect::Policy::limited(10), timeout)?,
+                following: client(headers, redirects(), timeout)?,
                 stranger: OnceLock::new(),
                 timeout,
+                rate,
                 token_sent: token.is_some(),
                 token: token.cloned(),
                 retries,
@@ -173,7 +200,7 @@ impl Transport {
         match self.stranger.get() {
             Some(client) => Ok(client),
             None => {
-                let client = client(plain_headers(), redirect::Policy::limited(10), self.timeout)?;
+                let client = client(plain_headers(), redirects(), self.timeout)?;
                 Ok(self.stranger.get_or_init(|| client))
             }
         }
@@ -185,21 +212,71 @@ impl Transport {
             Some(Token(token)) if !token.is_empty() => said.replace(token.as_str(), "(token)"),
             _ => said.to_owned(),
         };
-        said.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+        said.chars().map(|c| if c.is_control() || is_line_end(c) { ' ' } else { c }).take(200).collect()
+    }
+
+    /// Whether the token is part of `text`, which somebody would have us send elsewhere.
+    pub(crate) fn is_token_in(&self, text: &str) -> bool {
+        self.token.as_ref().is_some_and(|Token(token)| !token.is_empty() && text.contains(token.as_str()))
+    }
+
+    /// The start of an answer's body, for what it says; none of one that cannot be read.
+    pub(crate) fn start_of(&self, mut response: Response) -> Vec<u8> {
+        let (mut start, mut filled, mut pace) = (vec![0; 64 << 10], 0, Pace::new(self.rate));
+        while filled < start.len() {
+            match pace.read(&mut response, &mut start[filled..]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(_) => return Vec::new(),
+            }
+        }
+        start.truncate(filled);
+        start
+    }
+
+    /// All of an answer's body, if it is no longer than `limit` bytes.
+    pub(crate) fn body(&self, mut response: Response, limit: u64) -> Result<Vec<u8>, Failure> {
+        let too_large = |response: &Response| {
+            let what = format!("the answer for {}", shown(response.url()));
+            Failure::last(ErrorKind::TooLarge { what, limit })
+        };
+        let expected = response.content_length();
+        if expected.is_some_and(|length| length > limit) {
+            return Err(too_large(&response));
+        }
+        let (mut body, mut buffer, mut pace) = (Vec::new(), vec![0; 1 << 14], Pace::new(self.rate));
+        loop {
+            match pace.read(&mut response, &mut buffer) {
+                Ok(0) => return Ok(body),
+                Ok(n) if body.len() as u64 + n as u64 > limit => return Err(too_large(&response)),
+                Ok(n) => body.extend_from_slice(&buffer[..n]),
+                Err(source) => {
+                    return Err(Failure::of_cut(response.url(), body.len() as u64, expected, source));
+                }
+            }
+        }
     }
 
     /// One JSON answer of the API, and where its next page is.
-    pub(crate) fn json(&self, target: &Target<'_>) -> Result<(Value, Option<Url>), ErrorKind> {
+    pub(crate) fn json<T: DeserializeOwned>(
+        &self,
+        target: &Target<'_>,
+        limit: u64,
+    ) -> Result<(T, Option<Url>), ErrorKind> {
         let mut tries = Tries::new(self, self.retries);
         loop {
-            match self.try_json(target) {
+            match self.try_json(target, limit) {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => tries.pause_or_give_up(failure)?,
             }
         }
     }
 
-    fn try_json(&self, target: &Target<'_>) -> Result<(Value, Option<Url>), Failure> {
+    fn try_json<T: DeserializeOwned>(
+        &self,
+        target: &Target<'_>,
+        limit: u64,
+    ) -> Result<(T, Option<Url>), Failure> {
         let response = self.following.get(target.url.clone()).send().map_err(|e| target.unreachable(e))?;
         if !response.status().is_success() {
             return Err(self.refusal(target, &response));
@@ -211,17 +288,7 @@ impl Transport {
             Some(Ok(url)) if url.origin() == target.endpoint.origin() => Some(url),
             Some(_) => return Err(target.malformed("`Link`")),
         };
-        let expected = response.content_length();
-        let mut body = Vec::new();
-        if let Err(source) = response.take(MAX_JSON + 1).read_to_end(&mut body) {
-            let received = body.len() as u64;
-            let kind =
-                ErrorKind::Interrupted { received, expected: expected.unwrap_or(received + 1), source };
-            return Err(Failure { kind, again: Again::Later });
-        }
-        if body.len() as u64 > MAX_JSON {
-            return Err(target.malformed("length"));
-        }
+        let body = self.body(response, limit)?;
         let json = serde_json::from_slice(&body).map_err(|_| target.malformed("JSON"))?;
         Ok((json, next))
     }
@@ -240,13 +307,17 @@ impl Transport {
                 Ok(response) if response.status().is_success() => return Ok(response),
                 Ok(response) => {
                     let status = response.status().as_u16();
+                    let location = text(response.headers(), "location").and_then(|to| url.join(to).ok());
+                    if let Some(to) = location {
+                        // The client hands out what it does not follow by itself.
+                        check_redirect(url.scheme(), &to).map_err(|bad| Failure::from(bad).kind)?;
+                    }
                     Failure { kind: ErrorKind::AddressStatus { status }, again: Again::of_status(&response) }
                 }
-                Err(error) => {
+                Err(error) => Failure::of_request(error, |source| {
                     let host = url.host_str().unwrap_or_default().to_owned();
-                    let source = error.without_url().into();
-                    Failure { kind: ErrorKind::AddressUnreachable { host, source }, again: Again::Later }
-                }
+                    ErrorKind::AddressUnreachable { host, source }
+                }),
             };
             tries.pause_or_give_up(failure)?;
         }
@@ -293,7 +364,7 @@ impl Transport {
                 size: size.and_then(|size| size.parse().ok()),
             }));
         }
-        Err(target.malformed("end of redirects"))
+        Err(BadRedirect::Endless.into())
     }
 
     /// Downloads the file into `into`, and returns once its length and, where known, its checksum are right.
@@ -307,7 +378,7 @@ impl Transport {
     ) -> Result<(), ErrorKind> {
         let progress = Finish(progress);
         let mut tries = Tries::new(self, self.retries);
-        let mut body = Body { into, hasher: Sha256::new(), received: 0, window: self.timeout };
+        let mut body = Body { into, hasher: Sha256::new(), received: 0, rate: self.rate };
         body.take_up(remote.size)?;
         progress.started(file.as_str(), remote.size);
         if body.received > 0 {
@@ -391,7 +462,7 @@ impl Transport {
                 token_sent: self.token_sent,
             }),
             _ => {
-                let kind = ErrorKind::Status { status, url: target.url.to_string() };
+                let kind = ErrorKind::Status { status, url: shown(&target.url) };
                 Failure { kind, again: Again::of_status(response) }
             }
         }
@@ -399,20 +470,92 @@ impl Transport {
 }
 
 /// Headers that go to everybody.
-fn plain_headers() -> HeaderMap {
+pub(crate) fn plain_headers() -> HeaderMap {
     // Lengths are compared, so nothing may be compressed on the way.
     HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))])
 }
 
+pub(crate) const USER_AGENT: &str = concat!("earmark/", env!("CARGO_PKG_VERSION"));
+
 fn client(headers: HeaderMap, redirects: redirect::Policy, timeout: Duration) -> Result<Client, ErrorKind> {
     Client::builder()
-        .user_agent(concat!("earmark/", env!("CARGO_PKG_VERSION")))
+        .user_agent(USER_AGENT)
         .default_headers(headers)
         .connect_timeout(timeout.min(Duration::from_secs(10)))
         .timeout(timeout) // Per read, not for the whole body.
+        .http2_max_header_list_size(MAX_HEADERS)
         .redirect(redirects)
+        .referer(false) // The address before a redirect may be signed.
         .build()
         .map_err(|e| ErrorKind::Client(e.into()))
+}
+
+/// Follows ten redirects, and none from https to plain http, where anybody on the way could change what comes. Python's
+/// `huggingface_hub` 2.4.0 follows those, too.
+fn redirects() -> redirect::Policy {
+    redirect::Policy::custom(|attempt| {
+        let first = attempt.previous().first().map_or("", Url::scheme);
+        if attempt.previous().len() > 10 {
+            return attempt.error(BadRedirect::Endless);
+        }
+        match check_redirect(first, attempt.url()) {
+            Ok(()) => attempt.follow(),
+            Err(bad) => attempt.error(bad),
+        }
+    })
+}
+
+/// Whether a request that began with the scheme `first` may go on to `next`.
+pub(crate) fn check_redirect(first: &str, next: &Url) -> Result<(), BadRedirect> {
+    match next.scheme() {
+        "https" => Ok(()),
+        "http" if first == "http" => Ok(()),
+        _ => Err(BadRedirect::Insecure(origin(next))),
+    }
+}
+
+/// A redirect that is not followed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum BadRedirect {
+    #[error("more than ten redirects")]
+    Endless,
+    #[error("a redirect to {0}")]
+    Insecure(String),
+}
+
+impl From<BadRedirect> for Failure {
+    fn from(bad: BadRedirect) -> Failure {
+        Failure::last(match bad {
+            BadRedirect::Endless => ErrorKind::Redirects,
+            BadRedirect::Insecure(to) => ErrorKind::InsecureRedirect { to },
+        })
+    }
+}
+
+/// Scheme, host and port of an address, as errors show them.
+pub(crate) fn origin(url: &Url) -> String {
+    match url.host_str() {
+        Some(host) => {
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            format!("{}://{}{port}", url.scheme(), host.chars().take(255).collect::<String>())
+        }
+        None => format!("{}:", url.scheme()),
+    }
+}
+
+/// An address as errors show it: without what may be a password or a signature, and no longer than a line or two.
+pub(crate) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    let (_, _) = (url.set_username(""), url.set_password(None));
+    let query = if url.query().is_some() { "?…" } else { "" };
+    url.set_query(None);
+    url.set_fragment(None);
+    let text = url.to_string();
+    if text.len() > 300 { format!("{}…", text.chars().take(300).collect::<String>()) } else { text + query }
+}
+
+fn is_line_end(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// Runs on a thread of its own: in a debug build, a blocking client panics on an async runtime's thread, and
@@ -437,6 +580,35 @@ impl Failure {
     pub(crate) fn mismatch(kind: ErrorKind) -> Failure {
         Failure { kind, again: Again::Mismatch }
     }
+
+    /// Of a request that had no answer, or was redirected to where we do not go.
+    pub(crate) fn of_request(
+        error: reqwest::Error,
+        kind: impl FnOnce(Box<dyn std::error::Error + Send + Sync>) -> ErrorKind,
+    ) -> Failure {
+        // Without its URL: after a redirect that one may be signed.
+        let error = error.without_url();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            if let Some(bad) = inner.downcast_ref::<BadRedirect>() {
+                return bad.clone().into();
+            }
+            cause = inner.source();
+        }
+        Failure { kind: kind(error.into()), again: Again::Later }
+    }
+
+    /// Of a body that broke off, or came too slowly.
+    pub(crate) fn of_cut(from: &Url, received: u64, expected: Option<u64>, source: io::Error) -> Failure {
+        let server = origin(from);
+        let kind = match source.get_ref().and_then(|inner| inner.downcast_ref::<TooSlow>()) {
+            Some(&TooSlow { bytes, spent }) => {
+                ErrorKind::TooSlow { server, bytes, seconds: spent.as_secs_f64() }
+            }
+            None => ErrorKind::Interrupted { server, received, expected, source },
+        };
+        Failure { kind, again: Again::Later }
+    }
 }
 
 /// Whether another attempt may do better.
@@ -451,8 +623,12 @@ pub(crate) enum Again {
 
 impl Again {
     pub(crate) fn of_status(response: &Response) -> Again {
-        let after = text(response.headers(), "retry-after").and_then(|s| s.parse().ok());
-        match (response.status().as_u16(), after) {
+        Again::of(response.status(), response.headers())
+    }
+
+    pub(crate) fn of(status: StatusCode, headers: &HeaderMap) -> Again {
+        let after = text(headers, "retry-after").and_then(|s| s.parse().ok());
+        match (status.as_u16(), after) {
             (408 | 429 | 500 | 502 | 503 | 504, Some(seconds)) => Again::After(Duration::from_secs(seconds)),
             (408 | 429 | 500 | 502 | 503 | 504, None) => Again::Later,
             _ => Again::Never,
@@ -498,20 +674,19 @@ struct Body<'a> {
     into: &'a mut Incomplete,
     hasher: Sha256,
     received: u64,
-    window: Duration,
+    rate: Rate,
 }
 
 impl Body<'_> {
     fn receive(&mut self, from: &mut Response, expected: u64, progress: &Finish<'_>) -> Result<(), Failure> {
         let mut buffer = vec![0; 1 << 16];
-        let mut pace = Pace::new(self.window);
+        let mut pace = Pace::new(self.rate);
         loop {
             let n = match pace.read(from, &mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(n) => n,
                 Err(source) => {
-                    let kind = ErrorKind::Interrupted { received: self.received, expected, source };
-                    return Err(Failure { kind, again: Again::Later });
+                    return Err(Failure::of_cut(from.url(), self.received, Some(expected), source));
                 }
             };
             self.received += n as u64;
@@ -567,35 +742,43 @@ impl Body<'_> {
 
 /// Tells a slow connection from one that is kept open for nothing: each read is timed by the client, but a server that
 /// sends a byte just before that time is up would never end.
+#[derive(Debug)]
 pub(crate) struct Pace {
-    window: Duration,
+    rate: Rate,
     spent: Duration,
-    bytes: usize,
+    bytes: u64,
 }
 
 impl Pace {
-    /// Fewer bytes than this in a whole window, and it is no connection.
-    const LEAST: usize = 1024;
-
-    pub(crate) fn new(window: Duration) -> Pace {
-        Pace { window, spent: Duration::ZERO, bytes: 0 }
+    pub(crate) fn new(rate: Rate) -> Pace {
+        Pace { rate, spent: Duration::ZERO, bytes: 0 }
     }
 
     /// Reads, and counts only the time spent reading: whoever wants the bytes may take long over them.
+    ///
+    /// An error of the kind `TimedOut` that holds a [`TooSlow`] says that the rate was missed.
     pub(crate) fn read(&mut self, from: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
         let before = Instant::now();
         let read = from.read(into)?;
         self.spent += before.elapsed();
-        self.bytes += read;
-        if read > 0 && self.spent >= self.window {
-            if self.bytes < Pace::LEAST {
-                let what = format!("only {} bytes in {:?}", self.bytes, self.spent);
-                return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+        self.bytes += read as u64;
+        if read > 0 && self.spent >= self.rate.window {
+            let Pace { rate, spent, bytes } = *self;
+            if rate.is_missed(bytes, spent) {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, TooSlow { bytes, spent }));
             }
-            *self = Pace::new(self.window);
+            *self = Pace::new(rate);
         }
         Ok(read)
     }
+}
+
+/// What [`Pace`] found.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("only {bytes} bytes in {spent:.1?}")]
+pub(crate) struct TooSlow {
+    pub(crate) bytes: u64,
+    pub(crate) spent: Duration,
 }
 
 /// Progress that cannot forget to finish.
@@ -644,4 +827,35 @@ fn resumes_at(headers: &HeaderMap, received: u64) -> bool {
 
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_redirect_leads_from_https_to_plain_http_or_off_the_web() {
+        let goes = |first: &str, next: &str| check_redirect(first, &Url::parse(next).unwrap()).is_ok();
+        assert!(goes("https", "https://cdn.example/x") && goes("http", "https://cdn.example/x"));
+        assert!(
+            goes("http", "http://127.0.0.1:9/x"),
+            "whoever speaks plain http to begin with has chosen it"
+        );
+        for next in
+            ["http://cdn.example/x", "http://hub.example/x", "file:///etc/passwd", "ftp://cdn.example/x"]
+        {
+            assert!(!goes("https", next), "{next}");
+        }
+        assert!(!goes("http", "file:///etc/passwd"));
+    }
+
+    #[test]
+    fn addresses_are_shown_without_secrets_and_short() {
+        let show = |url: &str| shown(&Url::parse(url).unwrap());
+        assert_eq!(show("https://me:secret@host:8/a?signature=s3cr3t#x"), "https://host:8/a?…");
+        assert!(show(&format!("https://host/{}", "é".repeat(5000))).len() < 400);
+        assert_eq!(origin(&Url::parse("https://me:secret@host:8/a?b").unwrap()), "https://host:8");
+        assert_eq!(origin(&Url::parse("http://[::1]:9/").unwrap()), "http://[::1]:9");
+        assert_eq!(origin(&Url::parse("file:///etc/passwd").unwrap()), "file:");
+    }
 }

@@ -1,8 +1,8 @@
 //! Files from anywhere on the web: sounds that people name by their address.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use reqwest::blocking::Response;
@@ -12,14 +12,20 @@ use sha2::{Digest as _, Sha256};
 use crate::cache::{hex, io_error};
 use crate::error::{Error, ErrorKind, Subject};
 use crate::hub::Hub;
-use crate::transport::{Finish, Transport, off_runtime, text};
+use crate::transport::{Failure, Finish, Pace, Transport, off_runtime, shown, text};
+
+/// Longest download whose server does not promise a length; one that does is held to its promise.
+const MAX_UNPROMISED: u64 = 64 << 30;
 
 /// What is behind an address, as it comes; made by [`Hub::open_url`].
 ///
-/// A body that ends before the length its server promised is an error of the kind [`io::ErrorKind::UnexpectedEof`].
+/// A body that ends before the length its server promised is an error of the kind [`io::ErrorKind::UnexpectedEof`], one that
+/// comes more slowly than [`HubBuilder::least_rate`](crate::HubBuilder::least_rate) of [`io::ErrorKind::TimedOut`]. It may be
+/// endless: whoever keeps it bounds it.
 #[derive(Debug)]
 pub struct Body {
     response: Response,
+    pace: Pace,
     received: u64,
     expected: Option<u64>,
 }
@@ -33,19 +39,26 @@ impl Body {
 
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let cut = |received, expected: Option<u64>| {
-            let of = expected.map(|bytes| format!(" of {bytes}")).unwrap_or_default();
-            let what = format!("the connection was cut after {received}{of} bytes: try again");
-            io::Error::new(io::ErrorKind::UnexpectedEof, what)
+        let broken = |body: &Body, error| {
+            Failure::of_cut(body.response.url(), body.received, body.expected, error).kind
         };
-        match self.response.read(buffer) {
+        match self.pace.read(&mut self.response, buffer) {
+            Ok(0) if !buffer.is_empty() && self.expected.is_some_and(|all| self.received < all) => {
+                let kind = broken(self, io::ErrorKind::UnexpectedEof.into());
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, kind))
+            }
             Ok(read) => {
                 self.received += read as u64;
-                let short =
-                    read == 0 && !buffer.is_empty() && self.expected.is_some_and(|all| self.received < all);
-                if short { Err(cut(self.received, self.expected)) } else { Ok(read) }
+                Ok(read)
             }
-            Err(_) => Err(cut(self.received, self.expected)),
+            Err(error) => {
+                let kind = broken(self, error);
+                let slow = matches!(kind, ErrorKind::TooSlow { .. });
+                Err(io::Error::new(
+                    if slow { io::ErrorKind::TimedOut } else { io::ErrorKind::UnexpectedEof },
+                    kind,
+                ))
+            }
         }
     }
 }
@@ -57,14 +70,15 @@ impl Hub {
     /// # Errors
     /// [`ErrorKind::Offline`] when offline; an address that is none, no answer, or a status other than success.
     pub fn open_url(&self, url: &str) -> Result<Body, Error> {
-        self.try_open_url(url).map_err(|kind| Error::new(Subject::Address(shown(url)), kind))
+        self.try_open_url(url).map_err(|kind| Error::new(Subject::Address(shown_text(url)), kind))
     }
 
     fn try_open_url(&self, url: &str) -> Result<Body, ErrorKind> {
         let Some(transport) = &self.transport else { return Err(ErrorKind::OfflineAddress) };
         let url = web_address(url)?;
         let response = off_runtime(|| transport.get_anywhere(&url, None))?;
-        Ok(Body { expected: response.content_length(), response, received: 0 })
+        let pace = Pace::new(transport.rate);
+        Ok(Body { expected: response.content_length(), response, pace, received: 0 })
     }
 }
 
@@ -98,7 +112,7 @@ impl Hub {
                 Ok(WebFile { transport: Arc::clone(transport), url: url.clone(), len, etag })
             })
         };
-        open().map_err(|kind| Error::new(Subject::Address(shown(url)), kind))
+        open().map_err(|kind| Error::new(Subject::Address(shown_text(url)), kind))
     }
 
     /// Downloads what is at an `http` or `https` address into `target`, which appears whole or not at all.
@@ -106,17 +120,16 @@ impl Hub {
     /// # Errors
     /// As [`open_url`](Hub::open_url); a body that is cut, or has another SHA-256 than the one promised.
     pub fn fetch_url(&self, url: &str, sha256: Option<&str>, target: &Path) -> Result<(), Error> {
-        let subject = || Subject::Address(shown(url));
+        let subject = || Subject::Address(shown_text(url));
         let mut body = self.open_url(url)?;
         let mut fetch = || {
             let io = |error| io_error(target, error);
             if let Some(folder) = target.parent() {
                 fs::create_dir_all(folder).map_err(io)?;
             }
-            let mut name = target.as_os_str().to_owned();
-            name.push(format!(".{}.incomplete", std::process::id()));
-            let landing = Landing(name.into());
-            let mut file = File::create(&landing.0).map_err(io)?;
+            // What a killed download left beside it. Whoever cannot sweep cannot download either, and says so below.
+            let _ = earmark_fs::sweep(target.parent().unwrap_or(target));
+            let mut file = earmark_fs::AtomicFile::create(target).map_err(io)?;
             let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
             let file_name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let progress = Finish(self.progress.as_deref());
@@ -125,12 +138,12 @@ impl Hub {
                 let read = match body.read(&mut buffer) {
                     Ok(0) => break,
                     Ok(read) => read,
-                    Err(source) => {
-                        let (received, expected) =
-                            (body.received, body.expected.unwrap_or(body.received + 1));
-                        return Err(ErrorKind::Interrupted { received, expected, source });
-                    }
+                    Err(error) => return Err(cause(error, target)),
                 };
+                if body.expected.is_none() && body.received > MAX_UNPROMISED {
+                    let what = "what comes from there, of no promised length,".to_owned();
+                    return Err(ErrorKind::TooLarge { what, limit: MAX_UNPROMISED });
+                }
                 hasher.update(&buffer[..read]);
                 file.write_all(&buffer[..read]).map_err(io)?;
                 progress.advanced(read as u64);
@@ -139,21 +152,15 @@ impl Hub {
             if let Some(expected) = sha256.filter(|expected| *expected != received) {
                 return Err(ErrorKind::Checksum { received, expected: expected.to_owned() });
             }
-            file.sync_all().map_err(io)?;
-            fs::rename(&landing.0, target).map_err(io)
+            file.commit().map_err(io)
         };
         fetch().map_err(|kind| Error::new(subject(), kind))
     }
 }
 
-/// A download on its way; removed unless it was renamed.
-struct Landing(PathBuf);
-
-impl Drop for Landing {
-    fn drop(&mut self) {
-        // After the rename it is gone already.
-        let _ = fs::remove_file(&self.0);
-    }
+/// What a [`Body`]'s error holds.
+fn cause(error: io::Error, target: &Path) -> ErrorKind {
+    error.downcast::<ErrorKind>().unwrap_or_else(|error| io_error(target, error))
 }
 
 impl WebFile {
@@ -188,19 +195,29 @@ impl WebFile {
                     if self.etag.as_deref() != text(response.headers(), "etag") {
                         return Err(ErrorKind::Changed);
                     }
-                    match response.read_exact(into) {
+                    match fill(&mut response, into, Pace::new(self.transport.rate)) {
                         Ok(()) => return Ok(()),
-                        Err(source) => {
-                            last =
-                                Some(ErrorKind::Interrupted { received: offset, expected: self.len, source });
+                        Err(error) => {
+                            last = Some(Failure::of_cut(response.url(), offset, Some(self.len), error).kind);
                         }
                     }
                 }
                 Err(last.unwrap_or(ErrorKind::NoRanges))
             })
         };
-        read().map_err(|kind| Error::new(Subject::Address(shown(self.url.as_str())), kind))
+        read().map_err(|kind| Error::new(Subject::Address(shown(&self.url)), kind))
     }
+}
+
+/// As `read_exact`, at a pace.
+fn fill(from: &mut Response, mut into: &mut [u8], mut pace: Pace) -> io::Result<()> {
+    while !into.is_empty() {
+        match pace.read(from, into)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => into = &mut into[read..],
+        }
+    }
+    Ok(())
 }
 
 fn web_address(url: &str) -> Result<Url, ErrorKind> {
@@ -208,27 +225,18 @@ fn web_address(url: &str) -> Result<Url, ErrorKind> {
     url.ok_or(ErrorKind::Name { what: "web address", why: "it must look like https://host/file" })
 }
 
-/// The address as errors show it: without what may be a password or a signature.
-fn shown(url: &str) -> String {
-    match Url::parse(url) {
-        Ok(mut url) => {
-            let (_, _) = (url.set_username(""), url.set_password(None));
-            if url.query().is_some() {
-                url.set_query(Some("…"));
-            }
-            url.to_string().replace("?%E2%80%A6", "?…")
-        }
-        Err(_) => url.chars().take(80).collect(),
-    }
+/// The address as errors show it.
+fn shown_text(url: &str) -> String {
+    Url::parse(url).map_or_else(|_| url.chars().take(80).collect(), |url| shown(&url))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use super::shown_text;
 
     #[test]
     fn an_address_is_shown_without_its_secrets() {
-        assert_eq!(shown("https://me:secret@host/a.wav?signature=abc"), "https://host/a.wav?…");
-        assert_eq!(shown("http://host/a.wav"), "http://host/a.wav");
+        assert_eq!(shown_text("https://me:secret@host/a.wav?signature=abc"), "https://host/a.wav?…");
+        assert_eq!(shown_text("http://host/a.wav"), "http://host/a.wav");
     }
 }

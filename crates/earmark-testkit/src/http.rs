@@ -100,6 +100,15 @@ impl Response {
     }
 }
 
+/// What the server does with the body of a request, other than reading it.
+#[derive(Debug, Clone, Copy)]
+pub enum Intake {
+    /// Reads so many bytes and hangs up.
+    Cut(usize),
+    /// Reads a byte, waits, and so on.
+    Drip(Duration),
+}
+
 type Handler = dyn Fn(&Request) -> Response + Send + Sync;
 
 /// A server that answers until it is dropped.
@@ -111,6 +120,7 @@ pub struct Server {
 
 struct Shared {
     handler: Box<Handler>,
+    intake: Mutex<Option<Intake>>,
     requests: Mutex<Vec<Request>>,
     connections: AtomicUsize,
     stopping: AtomicBool,
@@ -128,6 +138,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             handler: Box::new(handler),
+            intake: Mutex::default(),
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
@@ -151,6 +162,11 @@ impl Server {
     /// `http://127.0.0.1:…`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// How the bodies of requests are read from now on; `None` is as they should be.
+    pub fn take_in(&self, intake: Option<Intake>) {
+        *self.shared.intake.lock().unwrap() = intake;
     }
 
     /// How often somebody connected.
@@ -187,7 +203,7 @@ impl Drop for Server {
 impl Shared {
     /// One request per connection. What the client does meanwhile, hanging up included, is its own affair.
     fn serve(&self, mut stream: TcpStream) {
-        let Some(request) = read_request(&stream) else {
+        let Some(request) = self.read_request(&stream) else {
             return;
         };
         self.requests.lock().unwrap().push(request.clone());
@@ -232,42 +248,64 @@ impl Shared {
     }
 }
 
-fn read_request(stream: &TcpStream) -> Option<Request> {
-    let mut reader = BufReader::new(stream);
-    let first = read_line(&mut reader)?;
-    let mut words = first.split(' ').map(str::to_owned);
-    let (method, path) = (words.next()?, words.next()?);
-    let mut headers = BTreeMap::new();
-    loop {
-        let line = read_line(&mut reader)?;
-        if line.is_empty() {
-            break;
-        }
-        let (name, value) = line.split_once(':')?;
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    if headers.get("expect").is_some_and(|it| it.eq_ignore_ascii_case("100-continue")) {
-        let mut stream = stream;
-        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
-    }
-    let mut body = Vec::new();
-    if headers.get("transfer-encoding").is_some_and(|it| it.eq_ignore_ascii_case("chunked")) {
+impl Shared {
+    fn read_request(&self, stream: &TcpStream) -> Option<Request> {
+        let mut reader = BufReader::new(stream);
+        let first = read_line(&mut reader)?;
+        let mut words = first.split(' ').map(str::to_owned);
+        let (method, path) = (words.next()?, words.next()?);
+        let mut headers = BTreeMap::new();
         loop {
-            let size = usize::from_str_radix(read_line(&mut reader)?.split(';').next()?.trim(), 16).ok()?;
-            let begin = body.len();
-            body.resize(begin + size, 0);
-            reader.read_exact(&mut body[begin..]).ok()?;
-            read_line(&mut reader)?;
-            if size == 0 {
+            let line = read_line(&mut reader)?;
+            if line.is_empty() {
                 break;
             }
+            let (name, value) = line.split_once(':')?;
+            headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
         }
-    } else {
-        let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-        body.resize(length, 0);
-        reader.read_exact(&mut body).ok()?;
+        if headers.get("expect").is_some_and(|it| it.eq_ignore_ascii_case("100-continue")) {
+            let mut stream = stream;
+            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
+        }
+        let mut body = Vec::new();
+        if headers.get("transfer-encoding").is_some_and(|it| it.eq_ignore_ascii_case("chunked")) {
+            loop {
+                let size =
+                    usize::from_str_radix(read_line(&mut reader)?.split(';').next()?.trim(), 16).ok()?;
+                let begin = body.len();
+                body.resize(begin + size, 0);
+                reader.read_exact(&mut body[begin..]).ok()?;
+                read_line(&mut reader)?;
+                if size == 0 {
+                    break;
+                }
+            }
+        } else {
+            let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+            body.resize(length, 0);
+            let intake = *self.intake.lock().unwrap();
+            match intake.filter(|_| length > 0) {
+                None => reader.read_exact(&mut body).ok()?,
+                Some(Intake::Cut(bytes)) => {
+                    reader.read_exact(&mut body[..bytes]).ok()?;
+                    // With unread bytes, this resets the connection.
+                    return None;
+                }
+                Some(Intake::Drip(pause)) => {
+                    for byte in 0..length {
+                        // Past the reader, which would take more than a byte from the connection.
+                        let mut stream = stream;
+                        stream.read_exact(&mut body[byte..=byte]).ok()?;
+                        std::thread::sleep(pause);
+                        if self.stopping.load(Ordering::SeqCst) {
+                            return None;
+                        }
+                    }
+                }
+            }
+        }
+        Some(Request { method, path, headers, body })
     }
-    Some(Request { method, path, headers, body })
 }
 
 /// Without its percent signs.

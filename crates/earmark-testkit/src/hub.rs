@@ -161,6 +161,11 @@ impl LoopbackHub {
         lock(&self.state).repos.get(repo)?.branches.get(branch).cloned()
     }
 
+    /// Names this address for uploads, in place of the storage's.
+    pub fn storage_at(&self, url: &str) {
+        lock(&self.state).storage_url = url.to_owned();
+    }
+
     /// Takes large files in parts of so many bytes.
     pub fn in_parts(&self, bytes: usize) {
         lock(&self.state).part_size = Some(bytes);

@@ -1,7 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::Device;
-use earmark_hub::{Hub, Repo};
+use earmark_hub::{Hub, Repo, Snapshot};
 use earmark_pipeline::{AudioClassifier, ZeroShotClassifier};
 
 /// A model that could not be fetched or opened.
@@ -38,18 +38,22 @@ pub trait FromPretrained: Sized {
     /// # Errors
     /// As [`from_pretrained`](Self::from_pretrained).
     fn from_hub(hub: &Hub, name: &str, device: &Device) -> Result<Self, Error> {
-        Self::open_folder(&Self::fetch(hub, &Repo::model(name)?)?, device)
+        Self::open_folder(Self::fetch(hub, &Repo::model(name)?)?.folder(), device)
     }
 
-    #[doc(hidden)]
-    fn fetch(hub: &Hub, repo: &Repo) -> Result<PathBuf, earmark_hub::Error>;
+    /// Fetches what [`from_hub`](Self::from_hub) opens, and says of which commit it is: note [`Snapshot::commit`] where results
+    /// should be repeatable, and open [`Snapshot::folder`].
+    ///
+    /// # Errors
+    /// When it cannot be fetched.
+    fn fetch(hub: &Hub, repo: &Repo) -> Result<Snapshot, earmark_hub::Error>;
 
     #[doc(hidden)]
     fn open_folder(folder: &Path, device: &Device) -> Result<Self, Error>;
 }
 
 impl FromPretrained for AudioClassifier {
-    fn fetch(hub: &Hub, repo: &Repo) -> Result<PathBuf, earmark_hub::Error> {
+    fn fetch(hub: &Hub, repo: &Repo) -> Result<Snapshot, earmark_hub::Error> {
         hub.fetch_model(repo)
     }
 
@@ -59,7 +63,7 @@ impl FromPretrained for AudioClassifier {
 }
 
 impl FromPretrained for ZeroShotClassifier {
-    fn fetch(hub: &Hub, repo: &Repo) -> Result<PathBuf, earmark_hub::Error> {
+    fn fetch(hub: &Hub, repo: &Repo) -> Result<Snapshot, earmark_hub::Error> {
         hub.fetch(repo, "tokenizer.json")?;
         hub.fetch_model(repo)
     }

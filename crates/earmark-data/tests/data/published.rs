@@ -560,3 +560,35 @@ fn a_damaged_shard_is_an_error() {
         let _ = read(bytes);
     }
 }
+
+/// Cut anywhere, an archive is an error and the next run is not spoiled by it; damaged anywhere, it is no panic.
+#[test]
+fn a_damaged_archive_is_an_error_and_spoils_nothing() {
+    let table: String = (0..3).map(|i| format!("{i}\t{i}.wav\tA\ta\ta\t16000\tMALE\n")).collect();
+    let files: Vec<_> = (0..3).map(|i| (format!("dev/{i}.wav"), wav(0.05, 16_000))).collect();
+    let whole = tar_gz(&files);
+    let (folder, shelf) = with_folder(Shelf::default());
+    let open_with = |archive: Vec<u8>, into: &Path| {
+        let mut shelf = shelf.clone();
+        shelf.files.insert("data/af_za/dev.tsv".to_owned(), Arc::new(table.clone().into_bytes()));
+        shelf.files.insert("data/af_za/audio/dev.tar.gz".to_owned(), Arc::new(archive));
+        let selection = selection("fleurs:af_za", "validation");
+        let streamed = selection.stream(Arc::new(shelf.clone())).filter(Result::is_ok).count();
+        (streamed, open(&shelf, &selection, into).map(|dataset| dataset.clips.len()))
+    };
+    let into = folder.path().join("data");
+    // The last eight bytes are the checksum and the length, behind all that is unpacked.
+    for cut in (0..whole.len() - 8).step_by(whole.len() / 60) {
+        let (_, opened) = open_with(whole[..cut].to_vec(), &into);
+        assert!(opened.is_err(), "cut at {cut} of {}", whole.len());
+    }
+    for at in (0..whole.len()).step_by(whole.len() / 60) {
+        let mut bytes = whole.to_vec();
+        bytes[at] ^= 0x55;
+        let damaged = tempfile::tempdir().unwrap();
+        let (streamed, opened) = open_with(bytes, damaged.path());
+        assert!(streamed <= 3 && opened.unwrap_or(0) <= 3);
+    }
+    let (streamed, opened) = open_with(whole.to_vec(), &into);
+    assert_eq!((streamed, opened.unwrap()), (3, 3));
+}

@@ -85,7 +85,7 @@ pub enum ErrorKind {
     /// Offline, and the file is not cached.
     #[error(
         "offline, and the cache at `{}` does not hold it: fetch it once while online (without --offline and HF_HUB_OFFLINE), \
-         or use --model DIR with a local folder", cache_dir.display()
+         or use a folder that is here", cache_dir.display()
     )]
     Offline {
         /// The cache that was searched.
@@ -114,7 +114,7 @@ pub enum ErrorKind {
     },
     /// No answer.
     #[error(
-        "no answer from {endpoint}: check the network; without one, use --model DIR with a local folder, \
+        "no answer from {endpoint}: check the network; without one, use a folder that is here, \
          or HF_HUB_OFFLINE=1 with a warm cache"
     )]
     Unreachable {

@@ -118,14 +118,14 @@ impl fmt::Display for KeyMismatch {
             .iter()
             .map(|(key, found, expected)| format!("`{key}` has shape {found:?}, expected {expected:?}"));
         let unexpected = self.unexpected.iter().map(|key| format!("unexpected `{key}`"));
-        // Ten lines tell the story; a wrong config makes hundreds.
+        // Ten tell the story; a wrong config makes hundreds.
         const SHOWN: usize = 10;
         let all: Vec<_> = missing.chain(misshapen).chain(unexpected).collect();
-        for line in all.iter().take(SHOWN) {
-            write!(f, "\n  {line}")?;
+        for (place, key) in all.iter().take(SHOWN).enumerate() {
+            write!(f, "{} {key}", if place == 0 { ":" } else { "," })?;
         }
         if all.len() > SHOWN {
-            write!(f, "\n  and {} more", all.len() - SHOWN)?;
+            write!(f, " and {} more", all.len() - SHOWN)?;
         }
         Ok(())
     }

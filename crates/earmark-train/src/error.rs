@@ -147,16 +147,17 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 fn list_bad(clips: &[BadClip]) -> String {
     const SHOWN: usize = 20;
     let mut text = match clips.len() {
-        1 => "1 clip cannot be used:".to_owned(),
-        n => format!("{n} clips cannot be used:"),
+        1 => "1 clip cannot be used".to_owned(),
+        n => format!("{n} clips cannot be used"),
     };
-    for clip in clips.iter().take(SHOWN) {
-        text.push_str(&format!("\n  {}: {}", clip.path.display(), clip.why));
+    for (place, clip) in clips.iter().take(SHOWN).enumerate() {
+        let mark = if place == 0 { ":" } else { ";" };
+        text.push_str(&format!("{mark} `{}`: {}", clip.path.display(), clip.why));
     }
     if clips.len() > SHOWN {
-        text.push_str(&format!("\n  and {} more", clips.len() - SHOWN));
+        text.push_str(&format!("; and {} more", clips.len() - SHOWN));
     }
-    text + "\nrepair or remove them, or pass --skip-bad to leave them out"
+    text + "; repair or remove them, or pass --skip-bad to leave them out"
 }
 
 fn list(names: &[String]) -> String {

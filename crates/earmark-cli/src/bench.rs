@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::Write as _;
 use std::num::NonZero;
 use std::time::Instant;
 
@@ -11,10 +12,10 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde::Serialize;
 
-use crate::Done;
 use crate::device::ComputeArgs;
 use crate::embed::Hears;
 use crate::model::HubArgs;
+use crate::{Done, output};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -100,7 +101,7 @@ pub(crate) fn run(args: &Args, threads: Option<NonZero<usize>>) -> Result<Done> 
         forward_s,
         peak_rss_mb: peak_rss_mb(),
     };
-    println!("{}", serde_json::to_string(&timings)?);
+    writeln!(output::stdout(), "{}", serde_json::to_string(&timings)?)?;
     Ok(Done::Well)
 }
 

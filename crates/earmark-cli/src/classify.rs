@@ -60,7 +60,7 @@ pub(crate) enum ScoresArg {
 /// A classifier, and what its numbers are to be.
 pub(crate) struct Asked {
     classifier: AudioClassifier,
-    scores: Scores,
+    pub(crate) scores: Scores,
 }
 
 impl Model for Asked {
@@ -104,12 +104,22 @@ impl Asked {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
+    args.job.check()?;
     let (device, _) = args.compute.open()?;
-    let model = Asked::open(args.hub.model(&args.model)?, args.scores, &device)?;
+    let folder = args.hub.model(&args.model)?;
+    let model = Asked::open(folder.clone(), args.scores, &device)?;
+    let mut settings = vec![
+        ("--model".to_owned(), args.model.clone()),
+        ("--scores".to_owned(), model.scores.to_string()),
+        ("--dtype".to_owned(), args.compute.dtype().to_owned()),
+    ];
+    settings.extend(args.hearing.settings());
     let asking = Asking {
         hearing: args.hearing.hearing(),
         hub: &args.hub,
-        settings: format!("{} {} {:?}", args.model, model.scores, args.hearing) + args.compute.changes(),
+        folder,
+        settings,
+        scores: model.scores,
         usual_top_k: TopK::N(5),
     };
     job::run(&args.job, &asking, &model)

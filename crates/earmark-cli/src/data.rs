@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,9 +11,10 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::datasets::{Clips, DatasetArgs, Named};
+use crate::escape::escape;
 use crate::model::HubArgs;
 use crate::tables::{ClipRow, Manifest};
-use crate::{Done, error, progress, say, table};
+use crate::{Done, error, output, progress, say, table};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -159,14 +160,14 @@ fn list() -> Result<Done> {
         let licence = dataset.about().licence.unwrap_or_else(|| "none stated".to_owned());
         [dataset.name().to_owned(), format!("{some}{more}"), licence]
     });
-    let mut out = io::stdout().lock();
+    let mut out = output::stdout();
     writeln!(out, "{}", table::left(["dataset", "configurations", "licence"], rows))?;
     Ok(Done::Well)
 }
 
 fn info(args: &InfoArgs) -> Result<Done> {
-    let mut out = io::stdout().lock();
-    let mut line = |name: &str, text: &str| writeln!(out, "{name:<14} {text}");
+    let mut out = output::stdout();
+    let mut line = |name: &str, text: &str| writeln!(out, "{name:<14} {}", escape(text));
     let some = |names: &[String]| {
         let most = if args.all { usize::MAX } else { 10 };
         let more = if names.len() > most {
@@ -222,7 +223,7 @@ fn head(args: &HeadArgs) -> Result<Done> {
         let dataset = named.open(&args.one.which, hub)?;
         (dataset.labels.clone(), Clips::of(dataset))
     };
-    let mut out = io::stdout().lock();
+    let mut out = output::stdout();
     let mut done = Done::Well;
     for example in clips.skip(args.skip).take(args.n) {
         let example = example?;
@@ -241,7 +242,7 @@ fn head(args: &HeadArgs) -> Result<Done> {
             Err(problem) => {
                 done = Done::InPart;
                 let line = error::line(&problem.into());
-                say::error(&line);
+                say::error(line.as_str());
                 json!({"error": line})
             }
         };
@@ -254,9 +255,9 @@ fn head(args: &HeadArgs) -> Result<Done> {
                 writeln!(out, "{row}")?;
             }
             HeadFormat::Text => {
-                writeln!(out, "{}", example.name)?;
+                writeln!(out, "{}", escape(&example.name))?;
                 let id = example.label.map(|id| id.index().to_string()).unwrap_or_default();
-                writeln!(out, "  {:<20} {} ({id})", "label", label.unwrap_or("not known"))?;
+                writeln!(out, "  {:<20} {} ({id})", "label", escape(label.unwrap_or("not known")))?;
                 if let Some(rate) = audio.get("sampling_rate") {
                     let first: Vec<String> =
                         audio["first"].as_array().into_iter().flatten().map(Value::to_string).collect();
@@ -270,7 +271,7 @@ fn head(args: &HeadArgs) -> Result<Done> {
                 }
                 for (name, value) in &example.fields {
                     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    writeln!(out, "  {name:<20} {text}")?;
+                    writeln!(out, "  {:<20} {}", escape(name), escape(&text))?;
                 }
             }
         }
@@ -325,8 +326,12 @@ fn stats(args: &StatsArgs) -> Result<Done> {
     let rows = hear(&dataset);
     let done = tell_bad(&rows);
     let manifest = Manifest::new(&rows)?;
-    let mut out = io::stdout().lock();
     let classes = manifest.by_label(dataset.labels.names())?;
+    if let Some(file) = &args.output {
+        manifest.write(file)?;
+        say::note(format_args!("wrote {}", file.display()));
+    }
+    let mut out = output::stdout();
     let seconds = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| format!("{x:.2}"));
     let lines = classes.iter().map(|class| {
         [
@@ -352,10 +357,6 @@ fn stats(args: &StatsArgs) -> Result<Done> {
     writeln!(out, "{} clips, {:.2} hours", rows.len(), total / 3600.0)?;
     writeln!(out, "rates     {}", counted(|row| row.rate, " Hz"))?;
     writeln!(out, "channels  {}", counted(|row| row.channels, ""))?;
-    if let Some(file) = &args.output {
-        manifest.write(file)?;
-        say::note(format_args!("wrote {}", file.display()));
-    }
     Ok(done)
 }
 
@@ -378,7 +379,7 @@ fn verify(args: &OneArgs) -> Result<Done> {
     let done = tell_bad(&rows);
     let broken = rows.iter().filter(|row| row.duration.is_none()).count();
     let damaged = rows.iter().filter(|row| row.error.is_some()).count() - broken;
-    let mut out = io::stdout().lock();
+    let mut out = output::stdout();
     writeln!(
         out,
         "{} clips: {} whole, {damaged} damaged, {broken} that cannot be heard",

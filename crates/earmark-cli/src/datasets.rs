@@ -16,6 +16,7 @@ use earmark_data::{
 use earmark_hub::{Hub, HubFile, Repo, WebFile};
 use earmark_labels::LabelSet;
 
+use crate::escape::escape;
 use crate::model::HubArgs;
 use crate::{progress, say};
 
@@ -165,7 +166,10 @@ pub(crate) fn open_published(selection: &Selection, hub: &HubArgs) -> Result<Aud
         if bar.as_ref().is_none_or(|(shown, _)| shown != file) {
             let size =
                 fetch.path(file).ok().and_then(|path| path.metadata().ok()).map_or(0, |file| file.len());
-            bar = Some((file.clone(), progress::bar(size, template).with_prefix(file.place.to_string())));
+            bar = Some((
+                file.clone(),
+                progress::bar(size, template).with_prefix(escape(&file.place.to_string()).into_owned()),
+            ));
         }
         if let Some((_, bar)) = &bar {
             bar.set_position(bytes);

@@ -208,12 +208,12 @@ impl ComputeArgs {
         Ok((device, name))
     }
 
-    /// What of this changes the results, for a job's journal.
-    pub(crate) fn changes(&self) -> &'static str {
+    /// What of this changes the results.
+    pub(crate) fn dtype(&self) -> &'static str {
         match self.dtype {
-            Dtype::F32 => "",
-            Dtype::F16 => " f16",
-            Dtype::Bf16 => " bf16",
+            Dtype::F32 => "f32",
+            Dtype::F16 => "f16",
+            Dtype::Bf16 => "bf16",
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -7,14 +7,16 @@ use burn::tensor::Device;
 use clap::Args as ClapArgs;
 use earmark_audio::{SampleRate, Waveform};
 use earmark_features::Features;
+use earmark_fs::AtomicFile;
 use earmark_pipeline::{AudioClassifier, Hearing, ZeroShotClassifier};
 use rayon::prelude::*;
 
 use crate::device::ComputeArgs;
+use crate::escape::escape;
 use crate::hearing::HearingArgs;
 use crate::inputs::{Input, InputArgs, Opener};
 use crate::model::HubArgs;
-use crate::{Done, error, job, progress, say, tables};
+use crate::{Done, error, job, output, progress, say, tables};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -135,15 +137,14 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         bail!("none of the files could be heard, so `{}` is not written", args.output.display());
     }
     let land = || -> Result<()> {
-        let landing = tempfile::NamedTempFile::new_in(parent(&args.output))?;
-        write(landing.reopen()?, &paths, &rows)?;
-        landing.persist(&args.output)?;
-        Ok(())
+        let mut file = AtomicFile::create(&args.output)?;
+        write(&mut file, &paths, &rows)?;
+        Ok(file.commit()?)
     };
     land().with_context(|| format!("cannot write `{}`", args.output.display()))?;
     // Only now: whoever reads the paths finds their vectors.
-    let mut out = std::io::stdout().lock();
-    paths.iter().try_for_each(|path| writeln!(out, "{path}"))?;
+    let mut out = output::stdout();
+    paths.iter().try_for_each(|path| writeln!(out, "{}", escape(path)))?;
     say::note(format_args!("{}: {} × {}", args.output.display(), rows.len(), rows[0].len()));
     Ok(if rows.len() == inputs.len() { Done::Well } else { Done::InPart })
 }
@@ -154,15 +155,8 @@ fn features(input: &Input, opener: &Opener, hearing: &Hearing, model: &Hears) ->
     model.features(&heard.waveform).with_context(|| job::unusable(input))
 }
 
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
-}
-
 /// NumPy's format 1.0 (`numpy.lib.format`): a magic number, the header's length, the header, the numbers.
-fn write_npy(out: File, _paths: &[String], rows: &[Vec<f32>]) -> Result<()> {
+fn write_npy(out: &mut AtomicFile, _paths: &[String], rows: &[Vec<f32>]) -> Result<()> {
     let columns = rows.first().map_or(0, Vec::len);
     let mut header =
         format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {columns}), }}", rows.len());

@@ -1,27 +1,43 @@
-use std::io;
+use std::fmt;
 
-/// An error and its causes, each said once.
-pub(crate) fn chain(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        // A wrapper that only passes its source on repeats it.
-        if !text.ends_with(&cause) {
-            if !text.is_empty() {
-                text.push_str("\n  because ");
-            }
-            text.push_str(&cause);
-        }
-    }
-    text
+use crate::say::Text;
+
+/// An error and its causes, each said once, a line for each.
+pub(crate) fn chain(error: &anyhow::Error) -> Text {
+    let mut causes = causes(error).into_iter();
+    let first = causes.next().unwrap_or_default();
+    causes.fold(Text::from(first), |text, cause| text.then(format!("  because {cause}")))
 }
 
 /// As [`chain`], on one line.
 pub(crate) fn line(error: &anyhow::Error) -> String {
-    chain(error).replace("\n  because ", ": ")
+    causes(error).join(": ")
 }
 
-pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe))
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // A wrapper that only passes its source on repeats it.
+        if !causes.last().is_some_and(|before| before.ends_with(&cause)) {
+            causes.push(cause);
+        }
+    }
+    causes
 }
+
+/// A command that was given wrongly, as only its run shows: exit code 2.
+pub(crate) fn usage(text: impl fmt::Display) -> anyhow::Error {
+    anyhow::Error::new(Usage(text.to_string()))
+}
+
+/// See [`usage`].
+#[derive(Debug)]
+pub(crate) struct Usage(String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}

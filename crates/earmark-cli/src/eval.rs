@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -9,13 +10,12 @@ use earmark_labels::{LabelId, LabelSet, Scores};
 use earmark_pipeline::Pretrained;
 use earmark_train::{Cache, Clips, Ear, EvaluationReport, Recipe, SplitFile, confusion_svg, evaluate};
 
-use crate::Done;
 use crate::device::ComputeArgs;
 use crate::hearing::HearingArgs;
 use crate::model::HubArgs;
 use crate::progress::bar;
 use crate::tables::{Predicted, write_predictions};
-use crate::{datasets, say, table, train};
+use crate::{Done, datasets, output, say, table, train};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -155,9 +155,6 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         say::warning(format_args!("left out {}: {}", clip.path.display(), clip.why));
     }
     let report = evaluation.report(&dataset.name, &part, &model, learner.config.labels());
-    println!("{}", table::confusion(&report));
-    println!("{}", table::per_class(&report));
-    println!("{} on {} clips", table::score(&report), report.n);
     if let Some(folder) = &args.output {
         write(folder, &report)?;
         let scores = Scores::for_problem_type(learner.config.problem_type());
@@ -178,6 +175,9 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         write_predictions(&file, &predicted)?;
         say::note(format_args!("wrote {}", file.display()));
     }
+    let mut out = output::stdout();
+    writeln!(out, "{}\n{}", table::confusion(&report), table::per_class(&report))?;
+    writeln!(out, "{} on {} clips", table::score(&report), report.n)?;
     Ok(if left_out.is_empty() { Done::Well } else { Done::InPart })
 }
 
@@ -257,7 +257,7 @@ fn write(folder: &Path, report: &EvaluationReport) -> Result<()> {
         [("report.json", serde_json::to_string_pretty(report)? + "\n"), ("confusion_matrix.svg", figure)]
     {
         let path = folder.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+        earmark_fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
         say::note(format_args!("wrote {}", path.display()));
     }
     Ok(())

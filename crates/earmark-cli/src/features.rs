@@ -75,7 +75,8 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         tensors.push(("is_longer", TensorView::new(Dtype::BOOL, vec![1, 1], longer)?));
     }
     let bytes = safetensors::serialize(tensors, None)?;
-    fs::write(&args.output, bytes).with_context(|| format!("cannot write `{}`", args.output.display()))?;
+    earmark_fs::write(&args.output, bytes)
+        .with_context(|| format!("cannot write `{}`", args.output.display()))?;
     say::note(format_args!(
         "{}: {} {:?}",
         args.output.display(),

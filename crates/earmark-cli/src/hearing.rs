@@ -46,6 +46,15 @@ impl HearingArgs {
         Hearing { decode, resampler: self.resampler().into() }
     }
 
+    /// What of this changes the results, each by its flag.
+    pub(crate) fn settings(&self) -> [(String, String); 2] {
+        let value = |name: String| name.to_lowercase();
+        [
+            ("--resampler".to_owned(), value(format!("{:?}", self.resampler()))),
+            ("--downmix".to_owned(), value(format!("{:?}", self.downmix()))),
+        ]
+    }
+
     /// What the flags say, or the default.
     pub(crate) fn resampler(&self) -> ResamplerName {
         match (self.resampler, self.compat) {

@@ -1,6 +1,7 @@
 //! What the PATHs of a command stand for: files, folders, patterns, web addresses, standard input.
 
 use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,9 @@ use earmark_audio::{DecodeOptions, Decoder};
 use earmark_data::is_sound;
 use earmark_hub::Hub;
 use earmark_pipeline::Sound;
+use glob::{MatchOptions, Pattern};
 
+use crate::journal::Stamp;
 use crate::model::HubArgs;
 
 /// What to listen to.
@@ -19,7 +22,7 @@ use crate::model::HubArgs;
 pub(crate) struct InputArgs {
     /// Sound files, folders (searched through), patterns in quotes, http(s) addresses, or - for standard input.
     #[arg(value_name = "PATH", required = true)]
-    paths: Vec<String>,
+    paths: Vec<OsString>,
 
     /// Do only every n-th file, from the i-th on: for n jobs that share the work.
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]
@@ -52,20 +55,28 @@ pub(crate) enum Input {
 impl Input {
     /// What one PATH names by itself. Whether a file is there shows when its turn comes: one missing file should not stop
     /// a thousand others.
-    pub(crate) fn named(text: &str) -> Input {
-        match text {
-            "-" => Input::Stdin,
-            _ if text.starts_with("http://") || text.starts_with("https://") => {
-                Input::Address(text.to_owned())
+    pub(crate) fn named(path: &OsStr) -> Input {
+        match path.to_str() {
+            Some("-") => Input::Stdin,
+            Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
+                Input::Address(url.to_owned())
             }
-            _ => Input::File(text.into()),
+            _ => Input::File(path.into()),
         }
     }
 
-    /// What the results call it.
+    /// The file as it is now.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        match self {
+            Input::File(path) => Stamp::of(path),
+            Input::Address(_) | Input::Stdin => None,
+        }
+    }
+
+    /// What the results call it: no two files by the same name.
     pub(crate) fn name(&self) -> String {
         match self {
-            Input::File(path) => path.display().to_string(),
+            Input::File(path) => earmark_fs::text(path),
             Input::Address(url) => url.clone(),
             Input::Stdin => "-".to_owned(),
         }
@@ -85,7 +96,7 @@ impl Opener {
     pub(crate) fn sound(&self, input: &Input) -> Result<Sound> {
         let named = |bytes| Sound::Named(input.name(), bytes);
         match input {
-            Input::File(path) => Ok(Sound::File(path.clone())),
+            Input::File(path) => regular(path).map(|()| Sound::File(path.clone())),
             Input::Stdin => whole(io::stdin().lock()).map(named).context("cannot read standard input"),
             Input::Address(url) => {
                 let read = || whole(self.body(url)?).with_context(|| format!("cannot fetch `{url}`"));
@@ -98,7 +109,10 @@ impl Opener {
     /// As it comes, to be heard block by block.
     pub(crate) fn decoder(&self, input: &Input, options: &DecodeOptions) -> Result<Decoder> {
         Ok(match input {
-            Input::File(path) => Decoder::open(path, options)?,
+            Input::File(path) => {
+                regular(path)?;
+                Decoder::open(path, options)?
+            }
             Input::Stdin => Decoder::from_stream(io::stdin().lock(), options)?,
             Input::Address(url) => Decoder::from_stream(self.body(url)?, options)
                 .with_context(|| format!("cannot hear `{url}`"))?,
@@ -107,6 +121,19 @@ impl Opener {
 
     fn body(&self, url: &str) -> Result<earmark_hub::Body> {
         Ok(self.0.as_ref().context("addresses were not asked for")?.open_url(url)?)
+    }
+}
+
+/// A FIFO would be waited for, and a device has no end.
+fn regular(path: &Path) -> Result<()> {
+    let name = earmark_fs::text(path);
+    match earmark_fs::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            bail!(
+                "cannot read `{name}`: {error}; what a pipe or a device gives is named -, on standard input"
+            )
+        }
+        opened => opened.map(drop).with_context(|| format!("cannot read `{name}`")),
     }
 }
 
@@ -130,28 +157,25 @@ impl InputArgs {
     /// Every file meant, in the order given; what a folder or a pattern holds, by name.
     pub(crate) fn find(&self) -> Result<Vec<Input>> {
         let mut inputs = Vec::new();
-        for text in &self.paths {
-            let path = Path::new(text);
-            match Input::named(text) {
-                Input::File(_) if path.is_dir() => {
+        for named in &self.paths {
+            let path = Path::new(named);
+            let pattern = named.to_str().filter(|text| text.contains(['*', '?', '[']));
+            match (Input::named(named), pattern) {
+                (Input::File(_), _) if path.is_dir() => {
                     let before = inputs.len();
                     search(path, &mut inputs)?;
                     if inputs.len() == before {
-                        bail!("the folder `{text}` holds no sound files");
+                        bail!("the folder `{}` holds no sound files", earmark_fs::text(path));
                     }
                 }
-                Input::File(_) if !path.exists() && text.contains(['*', '?', '[']) => {
-                    let found = glob::glob(text).with_context(|| format!("`{text}` is no pattern"))?;
+                (Input::File(_), Some(text)) if path.symlink_metadata().is_err() => {
                     let before = inputs.len();
-                    for path in found {
-                        inputs
-                            .push(Input::File(path.with_context(|| format!("cannot search for `{text}`"))?));
-                    }
+                    fitting(text, &mut inputs)?;
                     if inputs.len() == before {
                         bail!("no file fits the pattern `{text}`");
                     }
                 }
-                input => inputs.push(input),
+                (input, _) => inputs.push(input),
             }
         }
         // A file that is named and lies in a named folder is one file.
@@ -166,21 +190,68 @@ impl InputArgs {
 
 /// Sound files below a folder, by name; hidden ones are passed over, and links to folders are not followed.
 fn search(folder: &Path, inputs: &mut Vec<Input>) -> Result<()> {
-    let unlisted = || format!("cannot list the folder `{}`", folder.display());
-    let mut entries = fs::read_dir(folder)
-        .and_then(|entries| entries.collect::<Result<Vec<_>, _>>())
-        .with_context(unlisted)?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
+    for entry in entries(folder)? {
         let path = entry.path();
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        if entry.file_type().with_context(unlisted)?.is_dir() {
+        if entry.file_type().with_context(|| unlisted(folder))?.is_dir() {
             search(&path, inputs)?;
-        } else if is_sound(&path) && path.is_file() {
+        } else if is_sound(&path) && !path.is_dir() {
+            // Also what is no file: that shows when its turn comes, and is said then.
             inputs.push(Input::File(path));
         }
     }
     Ok(())
+}
+
+/// Files whose paths fit a pattern, by name, and sound files below the folders that do. Links to folders are followed where
+/// the pattern says how deep it goes: with `**` they may lead round and round.
+fn fitting(text: &str, inputs: &mut Vec<Input>) -> Result<()> {
+    let pattern = Pattern::new(text).with_context(|| format!("`{text}` is no pattern"))?;
+    let special = text.find(['*', '?', '[']).unwrap_or(text.len());
+    let start = text[..special].rfind(std::path::is_separator).map_or(0, |at| at + 1);
+    let (folder, rest) = text.split_at(start);
+    let deep = rest.split(std::path::is_separator).any(|part| part == "**");
+    let depth = if deep { usize::MAX } else { rest.matches(std::path::is_separator).count() };
+    descend(Path::new(folder), &pattern, depth, !deep, inputs)
+}
+
+fn descend(
+    folder: &Path,
+    pattern: &Pattern,
+    depth: usize,
+    follow: bool,
+    inputs: &mut Vec<Input>,
+) -> Result<()> {
+    let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+    for entry in entries(folder)? {
+        let path = folder.join(entry.file_name());
+        let is_link = entry.file_type().with_context(|| unlisted(folder))?.is_symlink();
+        let is_folder = path.is_dir() && (follow || !is_link);
+        if pattern.matches_with(&earmark_fs::text(&path), options) {
+            match path.is_dir() {
+                true if is_link => {}
+                true => search(&path, inputs)?,
+                false => inputs.push(Input::File(path.clone())),
+            }
+        }
+        if is_folder && depth > 0 {
+            descend(&path, pattern, depth - 1, follow, inputs)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder, by name.
+fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>> {
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let read = || fs::read_dir(here)?.collect::<io::Result<Vec<_>>>();
+    let mut entries = read().with_context(|| unlisted(here))?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    Ok(entries)
+}
+
+fn unlisted(folder: &Path) -> String {
+    format!("cannot list the folder `{}`", earmark_fs::text(folder))
 }

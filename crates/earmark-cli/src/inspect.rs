@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
 use clap::Args as ClapArgs;
@@ -7,8 +8,9 @@ use earmark_features::Preprocessor;
 use earmark_models::{Checkpoint, MODEL_TYPES, ModelConfig};
 use serde_json::Value;
 
-use crate::Done;
+use crate::escape::escape;
 use crate::model::HubArgs;
+use crate::{Done, output};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,12 +48,14 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let kind = json.get("model_type").and_then(Value::as_str).unwrap_or("not named");
     let runs = MODEL_TYPES.contains(&kind) || kind == "clap";
 
-    line("folder", &folder.display().to_string());
-    line("model type", &format!("{kind}{}", if runs { "" } else { " (cannot be run here)" }));
+    let mut out = output::stdout();
+    let mut line = |name: &str, text: &str| writeln!(out, "{name:<13} {}", escape(text));
+    line("folder", &folder.display().to_string())?;
+    line("model type", &format!("{kind}{}", if runs { "" } else { " (cannot be run here)" }))?;
     if let Some(class) = json.pointer("/architectures/0").and_then(Value::as_str) {
-        line("architecture", class);
+        line("architecture", class)?;
     }
-    line("hears", &hears(&folder.join("preprocessor_config.json"), kind));
+    line("hears", &hears(&folder.join("preprocessor_config.json"), kind))?;
     // A model that cannot be run may describe its labels in ways of its own.
     let labels = match ModelConfig::from_json(&text) {
         Ok(config) => config.labels().to_vec(),
@@ -62,9 +66,9 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
             Vec::new()
         }
     };
-    line("labels", &shown(&labels, if args.labels { usize::MAX } else { 8 }));
+    line("labels", &shown(&labels, if args.labels { usize::MAX } else { 8 }))?;
     if let Some(problem) = json.get("problem_type").and_then(Value::as_str) {
-        line("problem type", problem);
+        line("problem type", problem)?;
     }
 
     let checkpoint = Checkpoint::open(&folder)?;
@@ -77,18 +81,14 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         numbers += count;
     }
     let types: Vec<String> = by_type.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    line("weights", &checkpoint.path().display().to_string());
-    line("parameters", &format!("{numbers} in {tensors} tensors ({})", types.join(", ")));
+    line("weights", &checkpoint.path().display().to_string())?;
+    line("parameters", &format!("{numbers} in {tensors} tensors ({})", types.join(", ")))?;
     if args.keys {
         for (key, shape, dtype) in checkpoint.tensors() {
-            println!("  {key} {shape:?} {dtype:?}");
+            writeln!(out, "  {} {shape:?} {dtype:?}", escape(key))?;
         }
     }
     Ok(Done::Well)
-}
-
-fn line(name: &str, text: &str) {
-    println!("{name:<13} {text}");
 }
 
 /// The rate, and what the extractor makes.

@@ -1,7 +1,7 @@
 //! Asking a model about any number of sounds: decode and model side by side, whole files or windows, one row or more a file.
 
-use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -11,15 +11,17 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use earmark_audio::{SampleRate, Warning, Waveform};
 use earmark_features::Features;
-use earmark_labels::{LabelSet, Prediction, TopK, top_k};
+use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
 use earmark_pipeline::{Error, Hearing, Window, Windows};
 use rayon::prelude::*;
 
+use crate::error::usage;
 use crate::inputs::{Input, InputArgs, Opener};
-use crate::journal::Journal;
-use crate::model::HubArgs;
-use crate::rows::{Format, Row, Writer};
-use crate::{Done, error, progress, say};
+use crate::journal::{Before, Journal, Progress, Settings, Stamp, Stretch, Unusable, Written};
+use crate::model::{self, HubArgs};
+use crate::output::{self, Stdout};
+use crate::rows::{Answer, Format, Row, Style, Writer, clock};
+use crate::{Done, error, interrupt, progress, say};
 
 /// Which results are wanted, and where.
 #[derive(Debug, Args)]
@@ -112,7 +114,20 @@ pub(crate) trait Model: Sync {
 /// Files that are decoded at once, and windows that are asked about at once.
 pub(crate) const TOGETHER: usize = 16;
 
-/// Something heard, ready for the model.
+/// What stands for an input that is read: its name, and its file as it was before that.
+#[derive(Debug, Clone)]
+struct Reading {
+    input: Input,
+    stamp: Option<Stamp>,
+}
+
+impl Reading {
+    fn begin(input: Input) -> Reading {
+        Reading { stamp: input.stamp(), input }
+    }
+}
+
+/// A whole file, ready for the model.
 struct Heard {
     duration: f64,
     features: Features,
@@ -121,11 +136,12 @@ struct Heard {
 /// What the listening thread tells the asking one.
 enum Message {
     /// Whole files, one after the other.
-    Files(Vec<(Input, Result<Heard>)>),
-    /// Some windows of the file that is being heard.
-    Windows(Vec<(Window, Features)>),
+    Files(Vec<(Reading, Result<Heard>)>),
+    /// The windows that follow are of this file; some were asked about before the job was interrupted.
+    Begin(Reading, Stretch),
+    Windows(Vec<(Window, Result<Features, Error>)>),
     /// The end of it: how long it plays, or why it could not be heard.
-    End(Input, Result<f64>),
+    End(Result<f64>),
 }
 
 /// What a command asks for beside its [`JobArgs`].
@@ -133,105 +149,98 @@ pub(crate) struct Asking<'a> {
     pub(crate) hearing: Hearing,
     /// Through which addresses are opened.
     pub(crate) hub: &'a HubArgs,
-    /// Whatever changes the results.
-    pub(crate) settings: String,
+    /// The model's folder.
+    pub(crate) folder: PathBuf,
+    /// Whatever else changes the results.
+    pub(crate) settings: Settings,
+    /// What the numbers are.
+    pub(crate) scores: Scores,
     /// Labels of each row unless the user says how many.
     pub(crate) usual_top_k: TopK,
 }
 
 /// Asks `model` about everything that `args` name.
 pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Result<Done> {
-    let format = args.format();
-    let top_k = match (args.top_k, format.needs_windows()) {
+    let style = Style { format: args.format()?, high: f64::from(model.sampling_rate().hz()) / 2.0 };
+    check_threshold(args.threshold, asking.scores)?;
+    let top_k = match (args.top_k, style.format.needs_windows()) {
         (Some(k), _) => k,
         // A mark has room for one label.
         (None, true) => TopK::N(1),
         (None, false) => asking.usual_top_k,
     };
     let windows = args.window.map(|length| Windows { length, hop: args.hop.unwrap_or(length) });
-    if format.needs_windows() && windows.is_none() {
-        bail!("this format tells when each label is heard: pass --window, such as --window 5s");
-    }
-    if format.needs_windows() && args.aggregate.is_some() {
-        bail!("this format tells when each label is heard, and --aggregate gives one answer a file");
-    }
-    if format == Format::Parquet && args.output.is_none() && io::stdout().is_terminal() {
-        bail!("Parquet is not for the screen: pass --output FILE.parquet");
-    }
     let inputs = args.inputs.find()?;
     let opener = Opener::new(&inputs, asking.hub)?;
-    if format == Format::Audacity && inputs.len() > 1 {
-        bail!(
+    if style.format == Format::Audacity && inputs.len() > 1 {
+        return Err(usage(format_args!(
             "a label track belongs to one recording, and {} are named: take raven, rttm, csv or jsonl",
             inputs.len()
-        );
+        )));
     }
     let order: Vec<String> = inputs.iter().map(Input::name).collect();
-    let mut sink = match &args.output {
+    let (mut sink, before) = match &args.output {
         Some(output) => {
-            let (threshold, merge, aggregate) = (args.threshold, args.merge, args.aggregate);
-            let flags = format!("{top_k:?} {threshold:?} {windows:?} merge {merge} {aggregate:?}");
-            let settings = format!("{} {flags}", asking.settings);
-            let (journal, done) = Journal::open(output, &settings, args.force)?;
-            Sink::Journal(journal, done)
+            let mut settings = asking.settings.clone();
+            settings.extend(model::files(&asking.folder)?);
+            settings.extend(args.settings(top_k));
+            let (journal, before) = Journal::open(output, &settings, args.force)?;
+            (Sink::Journal(journal), before)
         }
-        None => Sink::Screen(Writer::new(io::stdout(), format)?),
+        None => (Sink::Screen(Writer::new(output::stdout(), style)?), HashMap::new()),
     };
-    let (inputs, mut done) = match &sink {
-        Sink::Journal(_, before) => {
-            let failed = order.iter().any(|name| before.get(name).copied().unwrap_or(false));
-            let rest = inputs.into_iter().filter(|input| !before.contains_key(&input.name())).collect();
-            // What failed before the job was cut short has failed all the same.
-            (rest, if failed { Done::InPart } else { Done::Well })
-        }
-        Sink::Screen(_) => (inputs, Done::Well),
-    };
-    let inputs: Vec<Input> = inputs;
-    if inputs.len() < order.len() {
-        let done = order.len() - inputs.len();
-        say::note(format_args!("going on: {done} of {} files are done already", order.len()));
-    }
+    let Left { inputs, mut done } = Left::of(inputs, before);
     let template = "{bar:30} {pos}/{len} files {per_sec} {eta} left";
     let bar = match args.output.is_some() && order.len() > 1 {
         true => progress::bar(order.len() as u64, template),
         false => indicatif::ProgressBar::hidden(),
     };
     bar.set_position((order.len() - inputs.len()) as u64);
-
-    let stop = Arc::new(AtomicBool::new(false));
-    if args.output.is_some() {
-        let stop = Arc::clone(&stop);
-        ctrlc::set_handler(move || {
-            if stop.swap(true, Ordering::Relaxed) {
-                std::process::exit(130); // Asked twice: the person means now.
-            }
-            say::note("stopping; give the same command again to go on");
-        })
-        .context("cannot listen for Ctrl-C")?;
-    }
+    let stop = match &sink {
+        Sink::Journal(_) => interrupt::asked(
+            "stopping: what is done is kept, and the same command goes on from there (Ctrl-C again quits at once)",
+            Some(PATIENCE),
+        )?,
+        // What was printed is all there is.
+        Sink::Screen(_) => Arc::default(),
+    };
 
     let mut gathered = Gathered::new(args, top_k, model.labels());
+    let mut keeper = Keeper { sink: &mut sink, done: &mut done, bar: &bar };
+    let mut left = inputs.len();
     std::thread::scope(|scope| -> Result<()> {
         let (sender, receiver) = sync_channel(1);
         let listener = Listener { hearing: &asking.hearing, opener: &opener, model, stop: &stop };
         scope.spawn(move || match windows {
             None => listener.files(&inputs, &sender),
-            Some(windows) => {
-                inputs.into_iter().try_for_each(|input| listener.windows(input, windows, &sender))
-            }
+            Some(windows) => inputs
+                .into_iter()
+                .try_for_each(|(input, stretch)| listener.windows(&input, stretch, windows, &sender)),
         });
+        let mut reading = None;
         for message in receiver {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
             match message {
+                Message::Begin(begun, stretch) => {
+                    gathered.begin(stretch);
+                    reading = Some(begun);
+                }
                 Message::Windows(windows) => {
-                    let (windows, features): (Vec<Window>, Vec<Features>) = windows.into_iter().unzip();
-                    for (window, scores) in windows.into_iter().zip(model.scores(&features)?) {
-                        gathered.window(window, &scores);
+                    gathered.ask(windows, model)?;
+                    let stretch = gathered.stretch();
+                    if let (Sink::Journal(journal), Some(Reading { input, stamp })) =
+                        (&mut *keeper.sink, &reading)
+                    {
+                        journal.windows(&input.name(), *stamp, stretch)?;
                     }
                 }
-                Message::End(input, ended) => {
-                    let rows = gathered.finish(&input.name(), ended.as_ref().ok().copied());
-                    let rows = ended.map(|_| rows);
-                    keep(&mut sink, &mut done, &input, rows, &bar)?;
+                Message::End(ended) => {
+                    let Some(reading) = reading.take() else { continue };
+                    let rows = gathered.finish(&reading.input, ended);
+                    keeper.keep(&reading, rows)?;
+                    left -= 1;
                 }
                 Message::Files(files) => {
                     let clips: Vec<Features> = files
@@ -239,14 +248,17 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Re
                         .filter_map(|(_, heard)| Some(heard.as_ref().ok()?.features.clone()))
                         .collect();
                     let mut scores = model.scores(&clips)?.into_iter();
-                    for (input, heard) in files {
-                        let rows = heard.map(|heard| {
+                    for (reading, heard) in files {
+                        let rows = heard.and_then(|heard| {
                             let scores = scores.next().expect("one list of scores a clip");
-                            let (path, duration) = (input.name(), heard.duration);
-                            let predictions = gathered.predictions(&scores);
-                            vec![Row::Heard { path, duration, start: None, end: None, predictions }]
+                            let (path, duration) = (reading.input.name(), heard.duration);
+                            let predictions =
+                                gathered.predictions(&scores).with_context(|| unusable(&reading.input))?;
+                            let row = Row::Heard { path, duration, start: None, end: None, predictions };
+                            Ok((duration, vec![row]))
                         });
-                        keep(&mut sink, &mut done, &input, rows, &bar)?;
+                        keeper.keep(&reading, rows)?;
+                        left -= 1;
                     }
                 }
             }
@@ -254,47 +266,178 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Re
         Ok(())
     })?;
     bar.finish_and_clear();
-    if stop.load(Ordering::Relaxed) {
+    if left > 0 {
         return Ok(Done::Interrupted);
     }
     match sink {
-        Sink::Journal(journal, _) => journal.finish(format, &order)?,
         Sink::Screen(writer) => writer.finish()?,
+        Sink::Journal(journal) => {
+            let Written { rows, files, failed } = journal.finish(style, &order)?;
+            let output = args.output.as_deref().unwrap_or(Path::new("")).display();
+            let failed =
+                if failed > 0 { format!("; {} failed", count(failed, "file")) } else { String::new() };
+            let (rows, files) = (count(rows, "row"), count(files, "file"));
+            say::note(format_args!("wrote {output}: {rows} from {files}{failed}"));
+        }
     }
     Ok(done)
 }
 
-enum Sink {
-    Journal(Journal, std::collections::HashMap<String, bool>),
-    Screen(Writer<io::Stdout>),
+/// `1 row`, `2 rows`.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Keeps what is said of an input; what went wrong is a row, and a line on stderr.
-fn keep(
-    sink: &mut Sink,
-    done: &mut Done,
-    input: &Input,
-    rows: Result<Vec<Row>>,
-    bar: &indicatif::ProgressBar,
-) -> Result<()> {
-    let name = input.name();
-    let rows = rows.unwrap_or_else(|problem| {
-        *done = Done::InPart;
-        let error = error::line(&problem);
-        say::error(&error);
-        vec![Row::Failed { path: name.clone(), error }]
-    });
-    bar.inc(1);
-    match sink {
-        Sink::Journal(journal, _) => journal.note(name, rows),
-        Sink::Screen(writer) => rows.iter().try_for_each(|row| writer.write(row)),
+/// How long work goes on after Ctrl-C, to keep what it is just at.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// What is left to do, each with the windows that were asked about before.
+struct Left {
+    inputs: Vec<(Input, Stretch)>,
+    /// What failed before the job was cut short has failed all the same.
+    done: Done,
+}
+
+impl Left {
+    /// Says what of it was done before.
+    fn of(all: Vec<Input>, mut before: HashMap<String, Before>) -> Left {
+        let total = all.len();
+        let mut left = Left { inputs: Vec::new(), done: Done::Well };
+        let mut changed = Vec::new();
+        for input in all {
+            let stretch = match before.remove(&input.name()) {
+                None => Stretch::default(),
+                // What came in by a pipe is gone.
+                Some(_) if input == Input::Stdin => Stretch::default(),
+                Some(Before { stamp, .. }) if stamp != input.stamp() => {
+                    changed.push(input.name());
+                    Stretch::default()
+                }
+                Some(Before { progress: Progress::Windows(stretch), .. }) => stretch,
+                Some(Before { progress: Progress::Done { failed }, .. }) => {
+                    if failed {
+                        left.done = Done::InPart;
+                    }
+                    continue;
+                }
+            };
+            left.inputs.push((input, stretch));
+        }
+        if let [first, rest @ ..] = changed.as_slice() {
+            let more =
+                if rest.is_empty() { String::new() } else { format!(" and {}", count(rest.len(), "other")) };
+            say::warning(format_args!("`{first}`{more} changed since, and is done again"));
+        }
+        if left.inputs.len() < total || left.inputs.iter().any(|(_, stretch)| stretch.count > 0) {
+            let done = total - left.inputs.len();
+            say::note(format_args!("going on: {done} of {} are done already", count(total, "file")));
+        }
+        left
+    }
+}
+
+enum Sink {
+    Journal(Journal),
+    Screen(Writer<Stdout>),
+}
+
+/// Where answers go.
+struct Keeper<'a> {
+    sink: &'a mut Sink,
+    done: &'a mut Done,
+    bar: &'a indicatif::ProgressBar,
+}
+
+impl Keeper<'_> {
+    /// Keeps what is said of an input that plays so long; what went wrong is a row, and a line on stderr.
+    fn keep(&mut self, reading: &Reading, rows: Result<(f64, Vec<Row>)>) -> Result<()> {
+        let input = reading.input.name();
+        let answer = match rows {
+            Ok((duration, rows)) => Answer { input, duration: Some(duration), rows },
+            Err(problem) => {
+                *self.done = Done::InPart;
+                let error = error::line(&problem);
+                say::error(error.as_str());
+                Answer::failed(input, error)
+            }
+        };
+        self.bar.inc(1);
+        match self.sink {
+            Sink::Journal(journal) => journal.done(reading.stamp, answer),
+            Sink::Screen(writer) => writer.write(&answer),
+        }
     }
 }
 
 impl JobArgs {
-    fn format(&self) -> Format {
-        let by_name = || self.output.as_deref().and_then(Format::of_name);
-        self.format.or_else(by_name).unwrap_or(Format::Table)
+    /// What is wrong with the flags, before anything is opened.
+    pub(crate) fn check(&self) -> Result<()> {
+        let format = self.format()?;
+        if format.needs_windows() && self.window.is_none() {
+            return Err(usage(
+                "this format tells when each label is heard: pass --window, such as --window 5s",
+            ));
+        }
+        if format.needs_windows() && self.aggregate.is_some() {
+            return Err(usage(
+                "this format tells when each label is heard, and --aggregate gives one answer a file",
+            ));
+        }
+        if format == Format::Parquet && self.output.is_none() && output::stdout().is_terminal() {
+            return Err(usage("Parquet is not for the screen: pass --output FILE.parquet"));
+        }
+        Ok(())
+    }
+
+    fn format(&self) -> Result<Format> {
+        match (self.format, &self.output) {
+            (Some(format), _) => Ok(format),
+            (None, None) => Ok(Format::Table),
+            (None, Some(output)) => Format::of_name(output).ok_or_else(|| {
+                usage(format_args!(
+                    "the name `{}` says no format: pass --format, or end it in .csv, .parquet, .json, .jsonl or .rttm",
+                    output.display()
+                ))
+            }),
+        }
+    }
+
+    fn settings(&self, top_k: TopK) -> Settings {
+        let or_none = |it: Option<String>| it.unwrap_or_else(|| "not given".to_owned());
+        let length = |it: Option<Duration>| or_none(it.map(|it| format!("{it:?}")));
+        let top_k = match top_k {
+            TopK::All => "all".to_owned(),
+            TopK::N(n) => n.to_string(),
+        };
+        let aggregate =
+            self.aggregate.map(|it| if it == Aggregate::Mean { "mean" } else { "max" }.to_owned());
+        let merge = if self.merge { "given" } else { "not given" };
+        [
+            ("--top-k", top_k),
+            ("--threshold", or_none(self.threshold.map(|it| it.to_string()))),
+            ("--window", length(self.window)),
+            ("--hop", length(self.hop)),
+            ("--merge", merge.to_owned()),
+            ("--aggregate", or_none(aggregate)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+}
+
+/// A threshold that no score could reach, or every one does.
+pub(crate) fn check_threshold(threshold: Option<f32>, scores: Scores) -> Result<()> {
+    match threshold {
+        Some(it) if it.is_nan() => Err(usage("--threshold is not a number")),
+        Some(it) if scores != Scores::None && !(0.0..=1.0).contains(&it) => {
+            let percent = if (1.0..=100.0).contains(&it) {
+                format!(": {it} % is {}", it / 100.0)
+            } else {
+                String::new()
+            };
+            Err(usage(format_args!("--threshold is {it}, and scores lie between 0 and 1{percent}")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -312,13 +455,17 @@ struct Gone;
 type Sent = Result<(), Gone>;
 
 impl<M: Model> Listener<'_, M> {
-    fn files(&self, inputs: &[Input], sender: &SyncSender<Message>) -> Sent {
+    fn files(&self, inputs: &[(Input, Stretch)], sender: &SyncSender<Message>) -> Sent {
         let mut rest = inputs;
         while !rest.is_empty() && !self.stop.load(Ordering::Relaxed) {
             let (chunk, behind) = rest.split_at(TOGETHER.min(rest.len()));
             rest = behind;
-            let heard = chunk.par_iter().map(|input| (input.clone(), self.file(input))).collect();
-            sender.send(Message::Files(heard)).map_err(|_| Gone)?;
+            let heard = chunk.par_iter().map(|(input, _)| {
+                let reading = Reading::begin(input.clone());
+                let heard = self.file(input);
+                (reading, heard)
+            });
+            sender.send(Message::Files(heard.collect())).map_err(|_| Gone)?;
         }
         Ok(())
     }
@@ -330,21 +477,28 @@ impl<M: Model> Listener<'_, M> {
         Ok(Heard { duration: heard.duration, features })
     }
 
-    fn windows(&self, input: Input, windows: Windows, sender: &SyncSender<Message>) -> Sent {
-        if self.stop.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let ended = match self.stream(&input, windows, sender) {
-            Ok(ended) => Ok(ended),
+    fn windows(
+        &self,
+        input: &Input,
+        stretch: Stretch,
+        windows: Windows,
+        sender: &SyncSender<Message>,
+    ) -> Sent {
+        let (reading, skip) = (Reading::begin(input.clone()), stretch.count);
+        sender.send(Message::Begin(reading, stretch)).map_err(|_| Gone)?;
+        let ended = match self.stream(input, skip, windows, sender) {
+            Ok(duration) => Ok(duration),
             Err(StreamEnd::Gone) => return Err(Gone),
             Err(StreamEnd::Failed(error)) => Err(error),
         };
-        sender.send(Message::End(input, ended)).map_err(|_| Gone)
+        sender.send(Message::End(ended)).map_err(|_| Gone)
     }
 
+    /// Sends all windows but the first `skip`.
     fn stream(
         &self,
         input: &Input,
+        skip: usize,
         windows: Windows,
         sender: &SyncSender<Message>,
     ) -> Result<f64, StreamEnd> {
@@ -353,16 +507,26 @@ impl<M: Model> Listener<'_, M> {
         let (rate, least) = (self.model.sampling_rate(), self.model.least());
         let mut cut =
             windows.cut(decoder, self.hearing, rate, least).map_err(|error| failed(error.into()))?;
+        let mut number = 0;
         loop {
+            // As many as there were at once before, so that a batch is what it would have been.
             let some: Vec<_> = cut.by_ref().take(TOGETHER).collect();
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(StreamEnd::Gone);
+            }
             if some.is_empty() {
                 break;
             }
-            let heard: Result<Vec<_>, Error> = some
+            number += some.len();
+            let spans = some.into_iter().collect::<Result<Vec<_>, Error>>();
+            let spans = spans.with_context(|| unusable(input)).map_err(failed)?;
+            if number <= skip {
+                continue;
+            }
+            let heard = spans
                 .into_par_iter()
-                .map(|span| span.and_then(|span| Ok((span.window, self.model.features(&span.waveform)?))))
+                .map(|span| (span.window, self.model.features(&span.waveform)))
                 .collect();
-            let heard = heard.with_context(|| unusable(input)).map_err(failed)?;
             sender.send(Message::Windows(heard)).map_err(|_| StreamEnd::Gone)?;
         }
         warn(input, &cut.warnings());
@@ -393,11 +557,15 @@ struct Gathered<'a> {
     merge: bool,
     aggregate: Option<Aggregate>,
     windows: Vec<(Window, Vec<Prediction>)>,
-    /// Windows joined in the last of `windows`, whose score is still their sum.
+    /// Windows joined in the last of `windows`, whose score is their mean.
     joined: f32,
-    /// Sums or highest scores over the windows, and how many there were.
+    /// Sums or highest scores over the windows that could be used.
     totals: Vec<f64>,
+    /// All windows so far.
     count: usize,
+    unusable: Option<Unusable>,
+    /// For the journal: the windows that it does not hold yet.
+    fresh: Vec<(f64, f64, Vec<Prediction>)>,
 }
 
 impl<'a> Gathered<'a> {
@@ -412,33 +580,82 @@ impl<'a> Gathered<'a> {
             joined: 0.0,
             totals: Vec::new(),
             count: 0,
+            unusable: None,
+            fresh: Vec::new(),
         }
     }
 
-    fn predictions(&self, scores: &[f32]) -> Vec<Prediction> {
+    /// The best labels, where the scores are numbers.
+    fn predictions(&self, scores: &[f32]) -> Result<Vec<Prediction>> {
+        if !scores.iter().all(|score| score.is_finite()) {
+            bail!("the model's scores of it are not finite numbers");
+        }
         let mut best = top_k(scores, self.labels, self.top_k);
-        // A score that is not a number stays visible.
-        best.retain(|prediction| prediction.score >= self.threshold || prediction.score.is_nan());
-        best
+        best.retain(|prediction| prediction.score >= self.threshold);
+        Ok(best)
     }
 
-    fn window(&mut self, window: Window, scores: &[f32]) {
-        self.count += 1;
-        if let Some(how) = self.aggregate {
-            let scores = scores.iter().map(|&score| f64::from(score));
-            if self.count == 1 {
-                self.totals = scores.collect();
-                return;
+    /// The next file, of which so much is known already.
+    fn begin(&mut self, stretch: Stretch) {
+        let Stretch { count, windows, totals, unusable } = stretch;
+        self.windows.clear();
+        windows.into_iter().for_each(|(start, end, best)| self.join(Window { start, end }, best));
+        (self.count, self.totals, self.unusable) = (count, totals, unusable);
+        self.fresh.clear();
+    }
+
+    /// What was asked since the last time.
+    fn stretch(&mut self) -> Stretch {
+        Stretch {
+            count: self.count,
+            windows: std::mem::take(&mut self.fresh),
+            totals: self.totals.clone(),
+            unusable: self.unusable.clone(),
+        }
+    }
+
+    /// Asks about the windows that come next.
+    fn ask(&mut self, windows: Vec<(Window, Result<Features, Error>)>, model: &impl Model) -> Result<()> {
+        let clips: Vec<Features> =
+            windows.iter().filter_map(|(_, features)| features.as_ref().ok().cloned()).collect();
+        let mut scores = model.scores(&clips)?.into_iter();
+        for (window, features) in windows {
+            self.count += 1;
+            let told = features.map_err(anyhow::Error::from).and_then(|_| {
+                let scores = scores.next().expect("one list of scores a window");
+                Ok((self.predictions(&scores)?, scores))
+            });
+            match told {
+                Ok((_, scores)) if self.aggregate.is_some() => self.add(&scores),
+                Ok((best, _)) => {
+                    self.fresh.push((window.start, window.end, best.clone()));
+                    self.join(window, best);
+                }
+                Err(error) => {
+                    let first = window.start;
+                    let new = || Unusable { count: 0, first, why: error::line(&error) };
+                    self.unusable.get_or_insert_with(new).count += 1;
+                }
             }
-            for (total, score) in self.totals.iter_mut().zip(scores) {
-                *total = match how {
-                    Aggregate::Mean => *total + score,
-                    Aggregate::Max => total.max(score),
-                };
-            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, scores: &[f32]) {
+        let scores = scores.iter().map(|&score| f64::from(score));
+        if self.totals.is_empty() {
+            self.totals = scores.collect();
             return;
         }
-        let predictions = self.predictions(scores);
+        for (total, score) in self.totals.iter_mut().zip(scores) {
+            *total = match self.aggregate {
+                Some(Aggregate::Max) => total.max(score),
+                _ => *total + score,
+            };
+        }
+    }
+
+    fn join(&mut self, window: Window, predictions: Vec<Prediction>) {
         match (self.windows.last_mut(), predictions.first()) {
             (Some((span, before)), Some(best))
                 if self.merge
@@ -456,18 +673,29 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// The rows of a file that plays `duration` seconds, and room for the next file.
-    fn finish(&mut self, path: &str, duration: Option<f64>) -> Vec<Row> {
+    /// How long the file plays, and its rows.
+    fn finish(&mut self, input: &Input, ended: Result<f64>) -> Result<(f64, Vec<Row>)> {
         let (windows, totals) = (std::mem::take(&mut self.windows), std::mem::take(&mut self.totals));
-        let count = std::mem::take(&mut self.count);
-        let Some(duration) = duration else { return Vec::new() };
+        let (count, unusable) = (std::mem::take(&mut self.count), self.unusable.take());
+        let (duration, path) = (ended?, input.name());
+        let mut used = count;
+        if let Some(Unusable { count: bad, first, why }) = unusable {
+            used -= bad;
+            if used == 0 {
+                bail!("{}: {why}", self::unusable(input));
+            }
+            say::warning(format_args!(
+                "`{path}`: {bad} of {count} windows have no row, the first of them at {}: {why}",
+                clock(first)
+            ));
+        }
         let row =
-            |start, end, predictions| Row::Heard { path: path.to_owned(), duration, start, end, predictions };
-        match self.aggregate {
+            |start, end, predictions| Row::Heard { path: path.clone(), duration, start, end, predictions };
+        let rows = match self.aggregate {
             Some(how) => {
-                let share = if how == Aggregate::Mean { count.max(1) as f64 } else { 1.0 };
+                let share = if how == Aggregate::Mean { used.max(1) as f64 } else { 1.0 };
                 let scores: Vec<f32> = totals.iter().map(|total| (total / share) as f32).collect();
-                vec![row(None, None, self.predictions(&scores))]
+                vec![row(None, None, self.predictions(&scores)?)]
             }
             None => {
                 // With --merge a stretch where nothing is heard is no event.
@@ -476,6 +704,7 @@ impl<'a> Gathered<'a> {
                 told.map(|(window, predictions)| row(Some(window.start), Some(window.end), predictions))
                     .collect()
             }
-        }
+        };
+        Ok((duration, rows))
     }
 }

@@ -6,18 +6,19 @@ use anyhow::{Context as _, Result};
 use clap::{Args as ClapArgs, ValueEnum};
 use earmark_audio::{DecodeOptions, Decoder, LiveFormat, RawSamples, SampleRate};
 use earmark_features::Features;
-use earmark_labels::{Prediction, TopK, top_k};
+use earmark_labels::{Prediction, Scores, TopK, top_k};
 use earmark_pipeline::{Error, Window, Windows};
 use serde::Serialize;
 
 use crate::classify::ScoresArg;
 use crate::device::ComputeArgs;
+use crate::escape::escape;
 use crate::hearing::HearingArgs;
-use crate::job::{Model, parse_length, parse_top_k};
+use crate::job::{Model, check_threshold, parse_length, parse_top_k};
 use crate::model::HubArgs;
 use crate::rows::clock;
 use crate::zero_shot::LabelArgs;
-use crate::{Done, classify, say, zero_shot};
+use crate::{Done, classify, output, say, zero_shot};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -117,11 +118,14 @@ struct Heard {
 pub(crate) fn run(args: &Args) -> Result<Done> {
     let (device, _) = args.compute.open()?;
     if args.labels.given() {
+        check_threshold(args.threshold, Scores::Softmax)?;
         let folder = args.hub.text_model(&args.model)?;
         listen(args, &zero_shot::Asked::open(folder, &args.labels, &device)?)
     } else {
         let folder = args.hub.model(&args.model)?;
-        listen(args, &classify::Asked::open(folder, args.scores, &device)?)
+        let model = classify::Asked::open(folder, args.scores, &device)?;
+        check_threshold(args.threshold, model.scores)?;
+        listen(args, &model)
     }
 }
 
@@ -195,11 +199,11 @@ impl Teller<'_> {
         }
         self.last = best;
         let (start, end) = (window.start, window.end);
-        let mut out = io::stdout().lock();
+        let mut out = output::stdout();
         match self.args.format {
             Format::Jsonl => writeln!(out, "{}", serde_json::to_string(&Heard { start, end, predictions })?)?,
             Format::Text => {
-                let labels = predictions.iter().map(|p| format!("{} {:.3}", p.label, p.score));
+                let labels = predictions.iter().map(|p| format!("{} {:.3}", escape(&p.label), p.score));
                 writeln!(out, "{:>9}  {}", clock(end), labels.collect::<Vec<_>>().join("  "))?;
             }
         }

@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args as ClapArgs;
 use earmark_hub::HubBuilder;
 
+use crate::escape::escape;
 use crate::model::HubArgs;
-use crate::{Done, say};
+use crate::{Done, output, say};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,7 +66,7 @@ pub(crate) fn login(args: &Login) -> Result<Done> {
 
 pub(crate) fn whoami(args: &Whoami) -> Result<Done> {
     let account = args.hub.open()?.whoami()?;
-    println!("{}", account.name);
+    writeln!(output::stdout(), "{}", escape(&account.name))?;
     if let Some(role) = account.role {
         say::note(format_args!("the token's role is {role}"));
     }

@@ -6,6 +6,8 @@
     rustdoc::bare_urls,
     reason = "the comments on arguments are help texts"
 )]
+// They panic where stdout or stderr has ended: `output` and `say` do not.
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod bench;
 mod classify;
@@ -15,16 +17,19 @@ mod decode;
 mod device;
 mod embed;
 mod error;
+mod escape;
 mod eval;
 mod features;
 mod hearing;
 mod inputs;
 mod inspect;
+mod interrupt;
 mod job;
 mod journal;
 mod listen;
 mod login;
 mod model;
+mod output;
 mod progress;
 mod push;
 mod rows;
@@ -35,10 +40,14 @@ mod tables;
 mod train;
 mod zero_shot;
 
+use std::borrow::Cow;
+use std::io::Write as _;
 use std::num::NonZero;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+
+use escape::escape;
 
 const MORE: &str = "\
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but some inputs failed (each is named); 130 interrupted, and what \
@@ -55,7 +64,7 @@ struct Cli {
     command: Command,
 
     /// Threads to compute with; by default one for every core.
-    #[arg(long, global = true, value_name = "N", help_heading = "Everywhere")]
+    #[arg(long, global = true, value_name = "N", value_parser = parse_threads, help_heading = "Everywhere")]
     threads: Option<NonZero<usize>>,
 
     /// Say more about what is done (-v, -vv).
@@ -92,6 +101,15 @@ enum Command {
     Man(shell::Man),
 }
 
+/// As many as could be of use: four for each core, and 64 where there are few.
+fn parse_threads(text: &str) -> Result<NonZero<usize>, String> {
+    let most = std::thread::available_parallelism().map_or(1, NonZero::get).saturating_mul(4).max(64);
+    match text.parse::<NonZero<usize>>() {
+        Ok(threads) if threads.get() <= most => Ok(threads),
+        _ => Err(format!("expected a number from 1 to {most}")),
+    }
+}
+
 /// How a command ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Done {
@@ -103,7 +121,10 @@ enum Done {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return told(&error),
+    };
     say::start(cli.log_format, cli.quiet, cli.verbose);
     if let Some(threads) = cli.threads
         && let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()
@@ -130,15 +151,44 @@ fn main() -> ExitCode {
         Command::Completions(args) => shell::completions(&args, &mut Cli::command()),
         Command::Man(args) => shell::man(&args, Cli::command()),
     };
+    let done = done.and_then(|done| Ok(output::stdout().flush().map(|()| done)?));
     match done {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::InPart) => ExitCode::from(3),
-        Ok(Done::Interrupted) => ExitCode::from(130),
+        Ok(Done::Interrupted) => ExitCode::from(interrupt::EXIT),
         // `earmark … | head` is no failure.
-        Err(error) if error::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(_) if output::reader_left() => ExitCode::SUCCESS,
         Err(error) => {
             say::error(error::chain(&error));
+            if error.is::<error::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// What is wrong with arguments that hold what acts on a terminal: escaped, on one line.
+fn harmless(error: &clap::Error) -> Option<String> {
+    let hostile = std::env::args_os().any(|arg| matches!(escape(&arg.to_string_lossy()), Cow::Owned(_)));
+    hostile.then(|| format!("{}\n", escape(error.render().to_string().trim())))
+}
+
+/// Help, the version, or what is wrong with the arguments.
+fn told(error: &clap::Error) -> ExitCode {
+    let printed = match harmless(error) {
+        None => error.print(),
+        Some(text) => {
+            progress::above(&text);
+            Ok(())
+        }
+    };
+    if error.use_stderr() {
+        return ExitCode::from(2);
+    }
+    match printed.map_err(|error| output::failed(&error)).and_then(|()| output::stdout().flush()) {
+        Err(error) if !output::reader_left() => {
+            say::start(say::LogFormat::Text, false, 0);
+            say::error(error.to_string());
             ExitCode::FAILURE
         }
+        _ => ExitCode::SUCCESS,
     }
 }

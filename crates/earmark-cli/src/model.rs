@@ -1,4 +1,6 @@
-use std::path::PathBuf;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -54,5 +56,37 @@ impl HubArgs {
         let repo =
             Repo::model(name).with_context(|| format!("there is no folder `{name}`, and it is no Hub id"))?;
         Ok(self.open()?.fetch(&repo, FILE)?)
+    }
+}
+
+/// What a model is: each file of its folder that may be part of it, with its size and the CRC-32C of all of it.
+pub(crate) fn files(folder: &Path) -> Result<Vec<(String, String)>> {
+    let doing = || format!("cannot read the model in `{}`", folder.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(doing)? {
+        let path = entry.with_context(doing)?.path();
+        let extension = path.extension().and_then(|it| it.to_str()).unwrap_or_default();
+        if path.is_file() && ["json", "safetensors", "bin", "txt"].contains(&extension) {
+            let (bytes, sum) =
+                checksum(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            let name = earmark_fs::text(path.file_name().unwrap_or_default());
+            files.push((format!("the model's {name}"), format!("{bytes} bytes with checksum {sum:08x}")));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn checksum(path: &Path) -> std::io::Result<(u64, u32)> {
+    let (mut file, mut buffer) = (earmark_fs::open(path)?, vec![0; 1 << 20]);
+    let (mut bytes, mut sum) = (0, 0);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok((bytes, sum)),
+            read => {
+                bytes += read as u64;
+                sum = crc32c::crc32c_append(sum, &buffer[..read]);
+            }
+        }
     }
 }

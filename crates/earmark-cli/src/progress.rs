@@ -1,10 +1,13 @@
-//! Progress bars on stderr, one set for the whole process.
+//! Progress bars on stderr, one set for the whole process, and lines above them.
 
+use std::io::{self, Write as _};
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use earmark_hub::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::escape::escape;
 
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
@@ -13,9 +16,14 @@ pub(crate) fn hide() {
     BARS.set_draw_target(ProgressDrawTarget::hidden());
 }
 
-/// Does something with the bars out of the way.
-pub(crate) fn suspend<T>(act: impl FnOnce() -> T) -> T {
-    BARS.suspend(act)
+/// Writes a line to stderr, with the bars out of its way. One that cannot be written is dropped.
+#[allow(clippy::disallowed_methods, reason = "this is what `say` writes by")]
+pub(crate) fn above(line: &str) {
+    // Not `suspend`, which panics where the terminal is gone.
+    let _ = match BARS.is_hidden() {
+        true => io::stderr().write_all(line.as_bytes()),
+        false => BARS.println(line.trim_end()),
+    };
 }
 
 /// A bar on stderr; nothing at all when stderr is no terminal, or everything is hidden.
@@ -46,7 +54,7 @@ impl Downloads {
 impl Progress for Downloads {
     fn started(&self, file: &str, total: Option<u64>) {
         let template = "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left";
-        let bar = bar(total.unwrap_or(0), template).with_prefix(file.to_owned());
+        let bar = bar(total.unwrap_or(0), template).with_prefix(escape(file).into_owned());
         self.with(|slot| *slot = Some(bar));
     }
 

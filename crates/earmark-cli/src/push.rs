@@ -1,6 +1,7 @@
 //! `push`: a run's model, or a folder in Hugging Face layout, to the Hub; and the pushes a training makes on its way.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,8 +12,9 @@ use clap::Args as ClapArgs;
 use earmark_hub::{ErrorKind, Hub, Push, Pushed, Repo};
 use tempfile::TempDir;
 
+use crate::escape::escape;
 use crate::model::HubArgs;
-use crate::{Done, error, say};
+use crate::{Done, error, output, say};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -87,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         }
     })?;
     tell(&pushed);
-    println!("{}", pushed.page);
+    writeln!(output::stdout(), "{}", escape(&pushed.page))?;
     Ok(Done::Well)
 }
 
@@ -387,10 +389,8 @@ impl Target {
 
     fn warn(&self, error: &anyhow::Error) {
         let (run, repo) = (self.run.display(), &self.repo.id);
-        say::warning(format_args!(
-            "{}; the training goes on and is saved: when it is done,\n  earmark push {run} --repo {repo}",
-            error::chain(error)
-        ));
+        let text = error::chain(error).then("the training goes on and is saved: when it is done,");
+        say::warning(text.then(format_args!("  earmark push {run} --repo {repo}")));
     }
 }
 

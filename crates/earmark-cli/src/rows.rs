@@ -3,11 +3,13 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::ValueEnum;
 use earmark_labels::Prediction;
 use serde::{Deserialize, Serialize};
 
+use crate::error::usage;
+use crate::escape::escape;
 use crate::table;
 use crate::tables::LabelTable;
 
@@ -30,6 +32,27 @@ pub(crate) enum Row {
     },
 }
 
+/// What is said about one input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    /// The input's name.
+    pub(crate) input: String,
+    /// How long it plays, in seconds; nothing where it failed.
+    pub(crate) duration: Option<f64>,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Answer {
+    pub(crate) fn failed(input: String, error: String) -> Answer {
+        let rows = vec![Row::Failed { path: input.clone(), error }];
+        Answer { input, duration: None, rows }
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.duration.is_none()
+    }
+}
+
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -45,7 +68,8 @@ pub(crate) enum Format {
     Parquet,
     /// A label track of Audacity; needs --window and one recording.
     Audacity,
-    /// A selection table of Raven; needs --window.
+    /// A selection table of Raven, with BirdNET-Analyzer's columns: times of one file after the other, and each file's own
+    /// as File Offset; needs --window.
     Raven,
     /// Rich transcription time marks, as speaker diarisation writes them; needs --window.
     Rttm,
@@ -70,6 +94,30 @@ impl Format {
     }
 }
 
+impl Format {
+    /// The rows that what was heard makes in it.
+    pub(crate) fn rows(self, answer: &Answer) -> usize {
+        let rows = answer.rows.iter().map(|row| match row {
+            Row::Failed { .. } => 0,
+            Row::Heard { predictions, .. } => match self {
+                Format::Json | Format::Jsonl => 1,
+                // Nothing above the threshold is a row as well.
+                Format::Csv | Format::Parquet => predictions.len().max(1),
+                _ => predictions.len(),
+            },
+        });
+        rows.sum()
+    }
+}
+
+/// How results are written, and what of the model stands in them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Style {
+    pub(crate) format: Format,
+    /// The highest frequency that the model is given, in hertz.
+    pub(crate) high: f64,
+}
+
 /// Rows as they are written.
 pub(crate) enum Writer<W: Write> {
     Lines(LineWriter<W>),
@@ -77,17 +125,17 @@ pub(crate) enum Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    pub(crate) fn new(out: W, format: Format) -> Result<Writer<W>> {
-        Ok(match format {
+    pub(crate) fn new(out: W, style: Style) -> Result<Writer<W>> {
+        Ok(match style.format {
             Format::Parquet => Writer::Table(Box::new(LabelTable::new(out)?)),
-            _ => Writer::Lines(LineWriter { out, format, rows: 0 }),
+            _ => Writer::Lines(LineWriter { out, style, rows: 0, selections: 0, played: 0.0 }),
         })
     }
 
-    pub(crate) fn write(&mut self, row: &Row) -> Result<()> {
+    pub(crate) fn write(&mut self, answer: &Answer) -> Result<()> {
         match self {
-            Writer::Lines(lines) => lines.write(row),
-            Writer::Table(table) => table.write(row),
+            Writer::Lines(lines) => lines.answer(answer),
+            Writer::Table(table) => answer.rows.iter().try_for_each(|row| table.write(row)),
         }
     }
 
@@ -103,15 +151,25 @@ impl<W: Write> Writer<W> {
 /// The formats that are text.
 pub(crate) struct LineWriter<W: Write> {
     out: W,
-    format: Format,
+    style: Style,
     rows: usize,
+    /// Raven's, numbered through all files.
+    selections: usize,
+    /// How long the files before play, in seconds.
+    played: f64,
 }
 
 impl<W: Write> LineWriter<W> {
+    fn answer(&mut self, answer: &Answer) -> Result<()> {
+        answer.rows.iter().try_for_each(|row| self.write(row))?;
+        self.played += answer.duration.unwrap_or(0.0);
+        Ok(())
+    }
+
     fn write(&mut self, row: &Row) -> Result<()> {
         let first = self.rows == 0;
         self.rows += 1;
-        match self.format {
+        match self.style.format {
             Format::Jsonl => writeln!(self.out, "{}", serde_json::to_string(row)?)?,
             Format::Json => {
                 write!(self.out, "{}{}", if first { "[" } else { ",\n" }, serde_json::to_string(row)?)?;
@@ -126,27 +184,18 @@ impl<W: Write> LineWriter<W> {
             Format::Parquet => unreachable!("Writer::new makes a table of it"),
             Format::Audacity => {
                 for (start, end, prediction) in marks(row)? {
-                    writeln!(self.out, "{start:.6}\t{end:.6}\t{}", one_line(&prediction.label))?;
+                    writeln!(self.out, "{start:.6}\t{end:.6}\t{}", escape(&prediction.label))?;
                 }
             }
             Format::Raven => {
                 if first {
-                    let columns =
-                        "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tBegin File\tSpecies\tScore";
-                    writeln!(self.out, "{columns}")?;
+                    self.out.write_all(RAVEN_HEADER)?;
                 }
-                for (start, end, prediction) in marks(row)? {
-                    let (file, label) = (one_line(path(row)), one_line(&prediction.label));
-                    let (number, score) = (self.rows, prediction.score);
-                    writeln!(
-                        self.out,
-                        "{number}\tSpectrogram 1\t1\t{start:.3}\t{end:.3}\t{file}\t{label}\t{score:.4}"
-                    )?;
-                }
+                self.selections(row)?;
             }
             Format::Rttm => {
                 for (start, end, prediction) in marks(row)? {
-                    let (file, label) = (joined(path(row)), joined(&prediction.label));
+                    let (file, label) = (word(path(row)), word(&prediction.label));
                     let (length, score) = (end - start, prediction.score);
                     let line = format!("{start:.3} {length:.3} <NA> <NA> {label} {score:.4} <NA>");
                     writeln!(self.out, "SPEAKER {file} 1 {line}")?;
@@ -156,18 +205,50 @@ impl<W: Write> LineWriter<W> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<()> {
-        if self.format == Format::Csv && self.rows == 0 {
-            self.out.write_all(CSV_HEADER)?;
+    /// The columns of BirdNET-Analyzer's tables, which Raven's readers know by their names. Raven plays the files one after
+    /// the other: a selection's times are in all of them, its offset in its own.
+    fn selections(&mut self, row: &Row) -> Result<()> {
+        let (path, file) =
+            (path(row), path(row).rsplit(['/', std::path::MAIN_SEPARATOR]).next().unwrap_or_default());
+        let is_file = path != "-" && !path.contains("://");
+        let here = if is_file && Path::new(path).is_relative() { std::env::current_dir().ok() } else { None };
+        let whole = match here {
+            Some(here) => {
+                let inside = path.strip_prefix("./").unwrap_or(path);
+                format!("{}{}{inside}", earmark_fs::text(here), std::path::MAIN_SEPARATOR)
+            }
+            None => path.to_owned(),
+        };
+        let (whole, file) = (escape(&whole), escape(file));
+        for (start, end, Prediction { label, score }) in marks(row)? {
+            self.selections += 1;
+            let (begin, end) = (self.played + start, self.played + end);
+            let (number, high, label) = (self.selections, self.style.high, escape(label));
+            writeln!(
+                self.out,
+                "{number}\tSpectrogram 1\t1\t{begin:.6}\t{end:.6}\t0\t{high}\t{label}\t{label}\t{score:.4}\t{whole}\t{start:.6}\t{file}"
+            )?;
         }
-        if self.format == Format::Json {
-            self.out.write_all(if self.rows == 0 { b"[]\n" } else { b"]\n" })?;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<()> {
+        match (self.style.format, self.rows) {
+            (Format::Csv, 0) => self.out.write_all(CSV_HEADER)?,
+            (Format::Raven, 0) => self.out.write_all(RAVEN_HEADER)?,
+            (Format::Json, 0) => self.out.write_all(b"[]\n")?,
+            (Format::Json, _) => self.out.write_all(b"]\n")?,
+            _ => {}
         }
         Ok(self.out.flush()?)
     }
 }
 
 const CSV_HEADER: &[u8] = b"path,duration,start,end,rank,label,score,error\n";
+
+const RAVEN_HEADER: &[u8] =
+    b"Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\t\
+    Common Name\tSpecies Code\tConfidence\tBegin Path\tFile Offset (s)\tBegin File\n";
 
 fn path(row: &Row) -> &str {
     let (Row::Heard { path, .. } | Row::Failed { path, .. }) = row;
@@ -180,7 +261,9 @@ fn marks(row: &Row) -> Result<Vec<(f64, f64, &Prediction)>> {
         Row::Heard { start: Some(start), end: Some(end), predictions, .. } => {
             Ok(predictions.iter().map(|prediction| (*start, *end, prediction)).collect())
         }
-        Row::Heard { path, .. } => bail!("`{path}` was not heard window by window: pass --window"),
+        Row::Heard { path, .. } => {
+            Err(usage(format_args!("`{path}` was not heard window by window: pass --window")))
+        }
         Row::Failed { .. } => Ok(Vec::new()),
     }
 }
@@ -209,8 +292,8 @@ fn table_block(out: &mut impl Write, row: &Row) -> io::Result<()> {
     // What failed is said on stderr.
     let Row::Heard { path, start, end, predictions, .. } = row else { return Ok(()) };
     match (start, end) {
-        (Some(start), Some(end)) => writeln!(out, "{path} {} to {}", clock(*start), clock(*end))?,
-        _ => writeln!(out, "{path}")?,
+        (Some(start), Some(end)) => writeln!(out, "{} {} to {}", escape(path), clock(*start), clock(*end))?,
+        _ => writeln!(out, "{}", escape(path))?,
     }
     let rows = predictions.iter().map(|p| [format!("  {}", p.label), format!("{:.4}", p.score)]);
     writeln!(out, "{}\n", table::plain(["  label", "score"], rows))
@@ -226,49 +309,52 @@ pub(crate) fn clock(seconds: f64) -> String {
     }
 }
 
-/// Text that cannot end the line or the column it stands in.
-fn one_line(text: &str) -> String {
-    text.replace(['\t', '\n', '\r'], " ")
-}
-
 /// Text as one word.
-fn joined(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join("_")
+fn word(text: &str) -> String {
+    let joined = text.split_whitespace().map(escape).collect::<Vec<_>>().join("_");
+    if joined.is_empty() { "<NA>".to_owned() } else { joined }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn heard(start: Option<f64>) -> Row {
-        let predictions = vec![Prediction { label: "dog, \"barking\"".to_owned(), score: 0.75 }];
-        Row::Heard {
-            path: "a b.wav".to_owned(),
+    const LABEL: &str = "dog, \"barking\"";
+
+    fn answer(path: &str, label: &str, starts: &[Option<f64>]) -> Answer {
+        let row = |start: &Option<f64>| Row::Heard {
+            path: path.to_owned(),
             duration: 4.5,
-            start,
+            start: *start,
             end: start.map(|it| it + 2.0),
-            predictions,
-        }
+            predictions: vec![Prediction { label: label.to_owned(), score: 0.75 }],
+        };
+        Answer { input: path.to_owned(), duration: Some(4.5), rows: starts.iter().map(row).collect() }
     }
 
-    fn failed() -> Row {
-        Row::Failed { path: "x.wav".to_owned(), error: "it is no sound".to_owned() }
+    fn heard(start: Option<f64>) -> Answer {
+        answer("a b.wav", LABEL, &[start])
     }
 
-    fn written(format: Format, rows: &[Row]) -> String {
+    fn failed() -> Answer {
+        Answer::failed("x.wav".to_owned(), "it is no sound".to_owned())
+    }
+
+    fn written(format: Format, answers: &[Answer]) -> String {
         let mut out = Vec::new();
-        let mut writer = Writer::new(&mut out, format).unwrap();
-        rows.iter().for_each(|row| writer.write(row).unwrap());
+        let mut writer = Writer::new(&mut out, Style { format, high: 8000.0 }).unwrap();
+        answers.iter().for_each(|answer| writer.write(answer).unwrap());
         writer.finish().unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn json_is_one_array_and_jsonl_one_object_a_line() {
-        let rows = [heard(None), failed()];
-        let objects: Vec<Row> = serde_json::from_str(&written(Format::Json, &rows)).unwrap();
+        let answers = [heard(None), failed()];
+        let rows: Vec<Row> = answers.iter().flat_map(|answer| answer.rows.clone()).collect();
+        let objects: Vec<Row> = serde_json::from_str(&written(Format::Json, &answers)).unwrap();
         assert_eq!(objects, rows);
-        let lines = written(Format::Jsonl, &rows);
+        let lines = written(Format::Jsonl, &answers);
         let objects: Vec<Row> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(objects, rows);
         assert_eq!(written(Format::Json, &[]), "[]\n");
@@ -276,11 +362,10 @@ mod tests {
 
     #[test]
     fn csv_quotes_what_needs_it() {
-        let rows = [heard(Some(1.0)), failed()];
         let want = "path,duration,start,end,rank,label,score,error\n\
                     a b.wav,4.5,1,3,1,\"dog, \"\"barking\"\"\",0.75,\n\
                     x.wav,,,,,,,it is no sound\n";
-        assert_eq!(written(Format::Csv, &rows), want);
+        assert_eq!(written(Format::Csv, &[heard(Some(1.0)), failed()]), want);
     }
 
     #[test]
@@ -291,13 +376,76 @@ mod tests {
             written(Format::Rttm, &rows),
             "SPEAKER a_b.wav 1 1.000 2.000 <NA> <NA> dog,_\"barking\" 0.7500 <NA>\n"
         );
-        let raven = written(Format::Raven, &rows);
-        assert!(
-            raven.ends_with("1\tSpectrogram 1\t1\t1.000\t3.000\ta b.wav\tdog, \"barking\"\t0.7500\n"),
-            "{raven}"
-        );
-        let mut writer = Writer::new(Vec::new(), Format::Raven).unwrap();
+        let mut writer = Writer::new(Vec::new(), Style { format: Format::Raven, high: 8000.0 }).unwrap();
         assert!(writer.write(&heard(None)).is_err(), "a whole file has no start");
+    }
+
+    #[test]
+    fn ravens_selections_are_numbered_and_timed_through_all_files() {
+        let (first, second) =
+            (answer("d/a.wav", "dog", &[Some(0.0), Some(2.5)]), answer("/b.wav", "cat", &[Some(1.0)]));
+        // A file in which nothing was found, and one that failed.
+        let (silent, failed) = (Answer { rows: Vec::new(), ..first.clone() }, failed());
+        let table = written(Format::Raven, &[first, silent, failed, second]);
+        let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split('\t').collect()).collect();
+        assert_eq!(
+            lines[0],
+            [
+                "Selection",
+                "View",
+                "Channel",
+                "Begin Time (s)",
+                "End Time (s)",
+                "Low Freq (Hz)",
+                "High Freq (Hz)",
+                "Common Name",
+                "Species Code",
+                "Confidence",
+                "Begin Path",
+                "File Offset (s)",
+                "Begin File",
+            ]
+        );
+        let path = std::path::absolute("d/a.wav").unwrap();
+        let a = path.to_str().unwrap();
+        let row = |rest: [&'static str; 3], label, path, offset, file| {
+            let [number, begin, end] = rest;
+            vec![
+                number,
+                "Spectrogram 1",
+                "1",
+                begin,
+                end,
+                "0",
+                "8000",
+                label,
+                label,
+                "0.7500",
+                path,
+                offset,
+                file,
+            ]
+        };
+        assert_eq!(lines[1], row(["1", "0.000000", "2.000000"], "dog", a, "0.000000", "a.wav"));
+        assert_eq!(lines[2], row(["2", "2.500000", "4.500000"], "dog", a, "2.500000", "a.wav"));
+        assert_eq!(lines[3], row(["3", "10.000000", "12.000000"], "cat", "/b.wav", "1.000000", "b.wav"));
+        assert_eq!(lines.len(), 4);
+    }
+
+    #[test]
+    fn a_label_cannot_end_its_column_or_its_line() {
+        for label in ["a\tb\nc d", "a\r\u{2028}b\u{85}c", "", " ", "\u{1b}[2J"] {
+            let one = [answer("x\ty\nz.wav", label, &[Some(1.0)])];
+            for (format, columns, between) in
+                [(Format::Audacity, 3, '\t'), (Format::Raven, 13, '\t'), (Format::Rttm, 10, ' ')]
+            {
+                let text = written(format, &one);
+                let lines: Vec<&str> = text.lines().skip(usize::from(format == Format::Raven)).collect();
+                assert_eq!(lines.len(), 1, "{text:?}");
+                assert_eq!(lines[0].split(between).count(), columns, "{text:?}");
+                assert!(!lines[0].contains(|c: char| c.is_control() && c != '\t'), "{text:?}");
+            }
+        }
     }
 
     #[test]

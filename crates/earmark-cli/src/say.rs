@@ -1,9 +1,9 @@
 //! What people are told beside the results: lines on stderr, above any progress bar.
 //!
 //! All of it goes through `tracing`, so that one filter and one `--log-format` hold for what the command says and for what
-//! the libraries log.
+//! the libraries log. Stderr may end or fill up at any time: what cannot be written there is dropped, and the work goes on.
 
-use std::fmt::{self, Display};
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 
 use clap::ValueEnum;
@@ -13,6 +13,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::escape::escape;
 use crate::progress;
 
 /// How lines on stderr are written.
@@ -26,6 +27,7 @@ pub(crate) enum LogFormat {
 const SAID: &str = "said";
 
 /// Decides what is said and how, for the rest of the process. `EARMARK_LOG` overrules the flags: `debug`, `earmark_hub=trace`.
+#[allow(clippy::disallowed_methods, reason = "writes nothing")]
 pub(crate) fn start(format: LogFormat, quiet: bool, verbose: u8) {
     let level = match (quiet, verbose) {
         // Symphonia logs what it tries on a file; what comes of that is in our errors and warnings.
@@ -46,19 +48,50 @@ pub(crate) fn start(format: LogFormat, quiet: bool, verbose: u8) {
     }
 }
 
+/// Lines for people, escaped: only the line breaks of [`Text::then`] are in it, never those of a label or a file name.
+#[derive(Debug)]
+pub(crate) struct Text(String);
+
+impl Text {
+    /// One more line.
+    pub(crate) fn then(mut self, line: impl Into<Text>) -> Text {
+        self.0.push('\n');
+        self.0.push_str(&line.into().0);
+        self
+    }
+}
+
+impl From<&str> for Text {
+    fn from(line: &str) -> Text {
+        Text(escape(line).into_owned())
+    }
+}
+
+impl From<String> for Text {
+    fn from(line: String) -> Text {
+        Text::from(line.as_str())
+    }
+}
+
+impl From<fmt::Arguments<'_>> for Text {
+    fn from(line: fmt::Arguments<'_>) -> Text {
+        Text::from(line.to_string())
+    }
+}
+
 /// Something the user should know.
-pub(crate) fn note(text: impl Display) {
-    tracing::info!(target: SAID, "{text}");
+pub(crate) fn note(text: impl Into<Text>) {
+    tracing::info!(target: SAID, "{}", text.into().0);
 }
 
 /// Something that may be wrong with an input.
-pub(crate) fn warning(text: impl Display) {
-    tracing::warn!(target: SAID, "{text}");
+pub(crate) fn warning(text: impl Into<Text>) {
+    tracing::warn!(target: SAID, "{}", text.into().0);
 }
 
 /// Something that failed.
-pub(crate) fn error(text: impl Display) {
-    tracing::error!(target: SAID, "{text}");
+pub(crate) fn error(text: impl Into<Text>) {
+    tracing::error!(target: SAID, "{}", text.into().0);
 }
 
 /// `warning: …`, as compilers do; what is only noted stands as it is.
@@ -78,8 +111,10 @@ where
             Level::INFO => write!(to, "{}: ", metadata.target())?,
             Level::DEBUG | Level::TRACE => write!(to, "debug: {}: ", metadata.target())?,
         }
-        ctx.format_fields(to.by_ref(), event)?;
-        writeln!(to)
+        let mut text = String::new();
+        ctx.format_fields(Writer::new(&mut text), event)?;
+        // What the libraries log holds names as well; our own is escaped already, but for its line breaks.
+        writeln!(to, "{}", if metadata.target() == SAID { text.into() } else { escape(&text) })
     }
 }
 
@@ -96,10 +131,11 @@ impl<'a> MakeWriter<'a> for AboveBars {
 
 impl Write for AboveBars {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        progress::suspend(|| io::stderr().write(line))
+        progress::above(&String::from_utf8_lossy(line));
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }

@@ -1,14 +1,14 @@
 //! What a shell and `man` want to know of the command.
 
 use std::fs;
-use std::io;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use clap_complete::Shell;
 
-use crate::{Done, say};
+use crate::{Done, output, say};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +41,7 @@ pub(crate) fn completions(args: &Completions, command: &mut clap::Command) -> Re
     let mut script = Vec::new();
     clap_complete::generate(args.shell, command, "earmark", &mut script);
     // Not by `generate` itself, which panics when a pipe closes.
-    io::Write::write_all(&mut io::stdout().lock(), &script)?;
+    output::stdout().write_all(&script)?;
     Ok(Done::Well)
 }
 

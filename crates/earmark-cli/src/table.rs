@@ -4,7 +4,9 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use earmark_train::{EpochDone, EvaluationReport};
 
-/// Rows of text, all to the left.
+use crate::escape::escape;
+
+/// Rows of text, escaped, all to the left.
 pub(crate) fn left<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     filled(header, rows).trim_fmt()
 }
@@ -14,12 +16,12 @@ fn filled<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [Str
     table.load_style(NOTHING);
     table.set_header(header);
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.map(|cell| escape(&cell).into_owned()));
     }
     table
 }
 
-/// Rows of text: the first column to the left, the others to the right.
+/// Rows of text, escaped: the first column to the left, the others to the right.
 pub(crate) fn plain<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
@@ -87,7 +89,7 @@ pub(crate) fn confusion(report: &EvaluationReport) -> String {
     table.set_header(std::iter::once("actual \\ predicted".to_owned()).chain(numbers));
     for ((id, label), row) in report.labels.iter().enumerate().zip(report.confusion.rows()) {
         let counts = row.iter().map(|&n| if n == 0 { "·".to_owned() } else { n.to_string() });
-        table.add_row(std::iter::once(format!("{id} {label}")).chain(counts));
+        table.add_row(std::iter::once(format!("{id} {}", escape(label))).chain(counts));
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);

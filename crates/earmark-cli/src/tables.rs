@@ -1,10 +1,10 @@
 //! Tables as Parquet files, by polars: results, embeddings, predictions.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use earmark_fs::AtomicFile;
 use earmark_labels::Prediction;
 use polars::prelude::*;
 
@@ -109,7 +109,7 @@ impl<W: Write> LabelTable<W> {
 }
 
 /// Writes a vector for each path: `path`, `embedding` as a list of float32.
-pub(crate) fn write_embeddings(out: File, paths: &[String], rows: &[Vec<f32>]) -> Result<()> {
+pub(crate) fn write_embeddings(out: &mut AtomicFile, paths: &[String], rows: &[Vec<f32>]) -> Result<()> {
     write(out, df!["path" => paths, "embedding" => lists(rows)]?)
 }
 
@@ -135,8 +135,7 @@ pub(crate) fn write_predictions(file: &Path, clips: &[Predicted]) -> Result<()> 
         "score" => clips.iter().map(best).collect::<Vec<f32>>(),
         "scores" => lists(&scores),
     ]?;
-    let doing = || format!("cannot write `{}`", file.display());
-    write(File::create(file).with_context(doing)?, frame).with_context(doing)
+    write_file(file, frame)
 }
 
 /// What `earmark data` knows of a clip.
@@ -195,8 +194,7 @@ impl Manifest {
 
     /// Writes it as Parquet.
     pub(crate) fn write(self, file: &Path) -> Result<()> {
-        let doing = || format!("cannot write `{}`", file.display());
-        write(File::create(file).with_context(doing)?, self.0).with_context(doing)
+        write_file(file, self.0)
     }
 }
 
@@ -204,7 +202,16 @@ fn lists(rows: &[Vec<f32>]) -> Vec<Series> {
     rows.iter().map(|row| Series::new(PlSmallStr::EMPTY, row)).collect()
 }
 
-fn write(out: File, mut frame: DataFrame) -> Result<()> {
+fn write_file(path: &Path, frame: DataFrame) -> Result<()> {
+    let land = || -> Result<()> {
+        let mut file = AtomicFile::create(path)?;
+        write(&mut file, frame)?;
+        Ok(file.commit()?)
+    };
+    land().with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+fn write(out: &mut AtomicFile, mut frame: DataFrame) -> Result<()> {
     ParquetWriter::new(out).with_row_group_size(Some(GROUP)).finish(&mut frame)?;
     Ok(())
 }

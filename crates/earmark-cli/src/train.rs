@@ -1,8 +1,7 @@
 use std::fs;
+use std::io::Write as _;
 use std::panic;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -18,11 +17,12 @@ use indicatif::ProgressBar;
 
 use crate::datasets::{self, DatasetArgs, Named, data_folder};
 use crate::device::DeviceArgs;
+use crate::escape::escape;
 use crate::hearing::HearingArgs;
 use crate::model::HubArgs;
 use crate::progress::{bar, style};
 use crate::push::Pusher;
-use crate::{Done, say, table};
+use crate::{Done, interrupt, output, say, table};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -231,17 +231,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         ));
         return Ok(Done::Well);
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    {
-        let stop = Arc::clone(&stop);
-        ctrlc::set_handler(move || {
-            if stop.swap(true, Ordering::Relaxed) {
-                std::process::exit(130); // Asked twice: the person means now.
-            }
-            say::note("stopping after this step; once more to stop without saving");
-        })
-        .context("cannot listen for Ctrl-C")?;
-    }
+    let stop = interrupt::asked("stopping after this step; once more to stop without saving", None)?;
     let outcome = earmark_train::train(&job, &watch, &stop);
     screen.close();
     if let Some(pusher) = pusher {
@@ -249,14 +239,13 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     }
     match outcome? {
         Outcome::Finished(finished) => {
-            print_finished(&job, &finished);
+            print_finished(&job, &finished)?;
             Ok(Done::Well)
         }
         Outcome::Stopped { step, steps } => {
-            let run = job.output.display();
-            say::note(format_args!(
-                "stopped after step {step} of {steps}, saved; go on with\n  earmark train --resume {run}"
-            ));
+            let stopped =
+                say::Text::from(format_args!("stopped after step {step} of {steps}, saved; go on with"));
+            say::note(stopped.then(format_args!("  earmark train --resume {}", job.output.display())));
             Ok(Done::Interrupted)
         }
     }
@@ -489,17 +478,16 @@ fn new_run(parent: &Path) -> PathBuf {
         .expect("the numbers do not end")
 }
 
-fn print_finished(job: &Job, finished: &Finished) {
-    let report = &finished.report;
-    println!("{}", table::confusion(report));
-    println!("{}", table::per_class(report));
-    println!("{} on {} held-out clips, from epoch {}", table::score(report), report.n, finished.best_epoch);
-    println!();
-    println!("run      {}", job.output.display());
-    println!("model    {}", finished.model.display());
-    println!("report   {}", job.output.join("report.html").display());
-    println!();
-    println!("next:    earmark classify CLIP --model {}", finished.model.display());
+fn print_finished(job: &Job, finished: &Finished) -> Result<()> {
+    let (report, best) = (&finished.report, finished.best_epoch);
+    let shown = |path: &Path| escape(&path.display().to_string()).into_owned();
+    let (model, html) = (shown(&finished.model), shown(&job.output.join("report.html")));
+    let mut out = output::stdout();
+    writeln!(out, "{}\n{}", table::confusion(report), table::per_class(report))?;
+    writeln!(out, "{} on {} held-out clips, from epoch {best}\n", table::score(report), report.n)?;
+    writeln!(out, "run      {}\nmodel    {model}\nreport   {html}\n", shown(&job.output))?;
+    writeln!(out, "next:    earmark classify CLIP --model {model}")?;
+    Ok(())
 }
 
 /// A full device is no bug: the run goes on with smaller batches and says so, or ends with an error.

@@ -1,4 +1,4 @@
-use std::fs;
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
@@ -106,14 +106,24 @@ impl Asked {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
+    args.job.check()?;
     let labels = args.labels.all()?;
     let (device, _) = args.compute.open()?;
-    let model = Asked::open(args.hub.text_model(&args.model)?, &args.labels, &device)?;
+    let folder = args.hub.text_model(&args.model)?;
+    let model = Asked::open(folder.clone(), &args.labels, &device)?;
+    let mut settings = vec![
+        ("--model".to_owned(), args.model.clone()),
+        ("the labels".to_owned(), format!("{labels:?}")),
+        ("--template".to_owned(), args.labels.template.clone()),
+        ("--dtype".to_owned(), args.compute.dtype().to_owned()),
+    ];
+    settings.extend(args.hearing.settings());
     let asking = Asking {
         hearing: args.hearing.hearing(),
         hub: &args.hub,
-        settings: format!("{} {labels:?} {:?} {:?}", args.model, args.labels.template, args.hearing)
-            + args.compute.changes(),
+        folder,
+        settings,
+        scores: Scores::Softmax,
         usual_top_k: TopK::All,
     };
     job::run(&args.job, &asking, &model)
@@ -126,17 +136,23 @@ impl LabelArgs {
     }
 
     fn all(&self) -> Result<Vec<String>> {
+        const MOST: u64 = 16 << 20;
         let from_file = match &self.labels_file {
-            Some(path) => {
-                fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?
-            }
+            Some(path) => earmark_fs::read_to_string(path, MOST)
+                .with_context(|| format!("cannot read `{}`", path.display()))?,
             None => String::new(),
         };
+        // Excel and Notepad put a byte order mark first.
+        let from_file = from_file.strip_prefix('\u{feff}').unwrap_or(&from_file);
         let all = self.labels.iter().chain(&self.label).map(String::as_str).chain(from_file.lines());
         let labels: Vec<String> =
             all.map(|label| label.trim().to_owned()).filter(|label| !label.is_empty()).collect();
         if labels.is_empty() {
             bail!("there are no labels: pass --labels \"dog,rain\", --label LABEL or --labels-file FILE");
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = labels.iter().find(|label| !seen.insert(label.as_str())) {
+            bail!("the label `{twice}` is given twice");
         }
         Ok(labels)
     }

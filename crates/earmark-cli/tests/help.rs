@@ -70,6 +70,40 @@ fn the_help_of_every_command() {
     }
 }
 
+/// Flags that a text names: `--force`, `--top-k`.
+fn flags(text: &str) -> Vec<&str> {
+    text.split(|c: char| !(c.is_ascii_lowercase() || c == '-'))
+        .filter(|word| word.starts_with("--") && word.len() > 2)
+        .map(|word| word.trim_end_matches('-'))
+        .collect()
+}
+
+/// Every flag that a message names is one of the command, or of the `earmark COMMAND …` that it quotes.
+#[track_caller]
+fn advises_what_there_is(line: &str, said: &str) {
+    let help = |command: &str| {
+        let mut words: Vec<&str> = command.split(' ').take_while(|word| !word.starts_with('-')).collect();
+        words.truncate(if words.first() == Some(&"data") { 2 } else { 1 });
+        let output = earmark(Path::new("."), &[&words[..], &["--help"]].concat()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let has = |command: &str, text: &str| {
+        let known = help(command);
+        let known = [flags(&known), vec!["--help"]].concat();
+        for flag in flags(text) {
+            assert!(known.contains(&flag), "`earmark {command}` has no {flag}, which this advises:\n{said}");
+        }
+    };
+    // Between backticks are commands, in the odd places.
+    for (place, text) in said.split('`').enumerate() {
+        match (place % 2, text.split_once(' ')) {
+            (0, _) => has(line, text),
+            (_, Some(("earmark", command))) => has(command, text),
+            _ => {}
+        }
+    }
+}
+
 /// One a line: the command, its exit code, and what it says.
 #[test]
 fn what_is_said_when_something_is_wrong() {
@@ -144,6 +178,7 @@ fn what_is_said_when_something_is_wrong() {
         let output = earmark(place.path(), &line.split(' ').collect::<Vec<_>>()).output().unwrap();
         let code = output.status.code().unwrap();
         assert_ne!(code, 0, "{line}");
+        advises_what_there_is(line, std::str::from_utf8(&output.stderr).unwrap());
         said += &format!("$ earmark {line}\n{}({code})\n\n", String::from_utf8(output.stderr).unwrap());
     }
     let here = fs::canonicalize(place.path()).unwrap();

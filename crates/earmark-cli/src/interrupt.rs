@@ -1,0 +1,44 @@
+//! Ctrl-C and SIGTERM: the first asks for an end, the second ends the process at once.
+
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::{progress, say};
+
+/// The exit code of a command that was interrupted.
+pub(crate) const EXIT: u8 = 130;
+
+/// The flag that is set from now on when the person or the system asks for an end, and then says `notice`.
+///
+/// With `patience`, the process ends after so long even where nobody looked at the flag: for work whose results are on the
+/// disk at any time.
+pub(crate) fn asked(notice: &'static str, patience: Option<Duration>) -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order, so that only the second signal finds the flag set.
+        flag::register_conditional_shutdown(signal, EXIT.into(), Arc::clone(&stop))
+            .and_then(|_| flag::register(signal, Arc::clone(&stop)))
+            .context("cannot listen for Ctrl-C")?;
+    }
+    std::thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            say::note(notice);
+            if let Some(patience) = patience {
+                std::thread::sleep(patience);
+                progress::hide();
+                process::exit(EXIT.into());
+            }
+        }
+    });
+    Ok(stop)
+}

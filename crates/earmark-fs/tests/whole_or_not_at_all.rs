@@ -301,4 +301,18 @@ mod killed {
         assert_eq!(fs::read(folder.path().join("file")).unwrap()[0], 7);
         assert_eq!(names(folder.path()), ["file", "tree"]);
     }
+
+#[test]
+fn a_git_lfs_pointer_is_refused_with_the_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 94771728\n";
+    fs::write(&path, pointer).unwrap();
+    for error in [earmark_fs::open(&path).unwrap_err(), read(&path, 1 << 20).unwrap_err()] {
+        let said = error.to_string();
+        assert!(said.contains("94771728 bytes") && said.contains("git lfs pull"), "{said}");
+    }
+    // Any other short file is read from its beginning.
+    fs::write(&path, "version 2").unwrap();
+    assert_eq!(read(&path, 100).unwrap(), b"version 2");
 }

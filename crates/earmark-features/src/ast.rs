@@ -88,6 +88,8 @@ impl AstExtractor {
         in_range("sampling_rate", config.sampling_rate.hz() as usize, preprocessor::RATES)?;
         in_range("num_mel_bins", config.num_mel_bins, 4..=preprocessor::MAX_BINS)?;
         in_range("max_length", config.max_length, 1..=preprocessor::MAX_FRAMES)?;
+        let values = config.max_length as u64 * config.num_mel_bins as u64;
+        preprocessor::product("max_length", "`num_mel_bins`", values, preprocessor::MAX_VALUES)?;
         if config.do_normalize && !(config.mean.is_finite() && config.std.is_normal()) {
             let (key, value, rule) =
                 ("std", config.std.to_string(), "`std` must not be 0, and both must be finite");
@@ -98,6 +100,8 @@ impl AstExtractor {
         let frame = (rate * 25.0 * 0.001) as usize;
         let hop = (rate * 10.0 * 0.001) as usize;
         let padded = frame.next_power_of_two();
+        let weights = config.num_mel_bins as u64 * padded as u64 / 2;
+        preprocessor::product("num_mel_bins", "`sampling_rate`", weights, preprocessor::MAX_WEIGHTS)?;
         Ok(AstExtractor {
             spectrum: Spectrum::new(padded),
             bank: kaldi_bank(config.num_mel_bins, padded, rate as f32),

@@ -144,6 +144,13 @@ impl ClapExtractor {
         let samples = config.max_length_s * rate as usize;
         in_range("hop_length", config.hop_length, 1..=samples)?;
         in_range("max_length_s", samples / config.hop_length, 1..=preprocessor::MAX_FRAMES)?;
+        preprocessor::product("max_length_s", "`sampling_rate`", samples as u64, preprocessor::MAX_SAMPLES)?;
+        let bands = config.feature_size as u64;
+        let values = (samples / config.hop_length) as u64 * bands;
+        let with = "`max_length_s`, `sampling_rate` and `hop_length`";
+        preprocessor::product("feature_size", with, values, preprocessor::MAX_VALUES)?;
+        let weights = bands * config.fft_window_size as u64 / 2;
+        preprocessor::product("feature_size", "`fft_window_size`", weights, preprocessor::MAX_WEIGHTS)?;
         let (low, high) = (config.frequency_min, config.frequency_max);
         if !(0.0 <= low && low < high && high <= f64::from(rate)) {
             let (key, value) = ("frequency_max", high.to_string());

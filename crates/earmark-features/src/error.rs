@@ -47,7 +47,7 @@ impl Task {
 #[non_exhaustive]
 pub enum ErrorKind {
     /// Not JSON.
-    #[error("it is not a valid `preprocessor_config.json`")]
+    #[error("it is not the configuration of an extractor")]
     Json(#[source] serde_json::Error),
     /// A key has a value of another kind.
     #[error("`{key}` cannot be read")]

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use earmark_audio::{SampleRate, Waveform};
+use earmark_json::Object;
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
@@ -50,7 +51,8 @@ pub enum PaddingSide {
 
 impl Preprocessor {
     /// Reads the contents of a `preprocessor_config.json`, or of the `processor_config.json` that newer versions of
-    /// the reference write instead.
+    /// the reference write instead. A key that changes the numbers and is missing takes the reference's default, and a
+    /// warning is logged that names both.
     ///
     /// # Errors
     /// [`ErrorKind::Json`] when it is no such file, [`ErrorKind::NoExtractor`] and [`ErrorKind::UnknownExtractor`] when
@@ -59,36 +61,56 @@ impl Preprocessor {
         Preprocessor::read(json.as_ref(), None)
     }
 
-    /// As [`from_json`](Self::from_json), for a model whose file is too old to name its extractor: `model_type`, from
-    /// the model's `config.json`, chooses then.
+    /// As [`from_json`](Self::from_json), for a model whose file is too old to name its extractor: `model`, the
+    /// `feature_extractor_type` or else the `model_type` of its `config.json`, chooses then.
     ///
     /// # Errors
     /// Those of [`from_json`](Self::from_json).
-    pub fn from_json_for(json: impl AsRef<[u8]>, model_type: &str) -> Result<Preprocessor, Error> {
-        let extractor = match model_type {
-            "wav2vec2" | "hubert" => Some(WAV2VEC2),
+    pub fn from_json_for(json: impl AsRef<[u8]>, model: &str) -> Result<Preprocessor, Error> {
+        Preprocessor::read(json.as_ref(), Preprocessor::extractor_of(model))
+    }
+
+    /// The extractor of a `model_type`, as the reference has them in `feature_extraction_auto.py`; that of an extractor's name
+    /// is itself.
+    pub fn extractor_of(model: &str) -> Option<&'static str> {
+        match model {
+            "wav2vec2" | "hubert" | "unispeech" | "unispeech-sat" => Some(WAV2VEC2),
             "audio-spectrogram-transformer" => Some(AST),
             "whisper" => Some(WHISPER),
             "clap" => Some(CLAP),
-            _ => None,
-        };
-        Preprocessor::read(json.as_ref(), extractor)
+            named => SUPPORTED.into_iter().find(|supported| *supported == named),
+        }
+    }
+
+    /// Whether `json`, the contents of a `processor_config.json`, describes an extractor: such files of before
+    /// transformers 5 do not.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Json`] when it is not an object.
+    pub fn is_in_processor_config(json: impl AsRef<[u8]>) -> Result<bool, Error> {
+        let mut keys =
+            earmark_json::object(json.as_ref()).map_err(|e| Task::Configure.failed(ErrorKind::Json(e)))?;
+        Ok(section(&mut keys).is_some())
     }
 
     fn read(json: &[u8], otherwise: Option<&str>) -> Result<Preprocessor, Error> {
         let failed = |kind| Task::Configure.failed(kind);
-        let mut keys: serde_json::Map<String, Value> =
-            serde_json::from_slice(json).map_err(|e| failed(ErrorKind::Json(e)))?;
-        if let Some(Value::Object(inner)) = keys.remove("feature_extractor") {
-            keys = inner;
+        let mut keys = earmark_json::object(json).map_err(|e| failed(ErrorKind::Json(e)))?;
+        match section(&mut keys) {
+            None => {}
+            Some((_, Value::Object(inner))) => keys = inner,
+            Some((key, found)) => {
+                let rule = "it must be the extractor's configuration";
+                return Err(failed(ErrorKind::Value { key, value: found.to_string(), rule }));
+            }
         }
         let extractor = match (keys.remove("feature_extractor_type"), otherwise) {
             (Some(Value::String(name)), _) => name,
+            (None | Some(Value::Null), Some(name)) => name.to_owned(),
+            (None | Some(Value::Null), None) => return Err(failed(ErrorKind::NoExtractor)),
             (Some(found), _) => {
                 return Err(failed(ErrorKind::UnknownExtractor { found: found.to_string() }));
             }
-            (None, Some(name)) => name.to_owned(),
-            (None, None) => return Err(failed(ErrorKind::NoExtractor)),
         };
         // Derived from other keys, by the reference and by us; old Whisper files spell out the whole filter bank.
         for derived in ["mel_filters", "n_samples", "nb_max_frames", "nb_frequency_bins", "nb_max_samples"] {
@@ -101,31 +123,52 @@ impl Preprocessor {
             keys.entry("top_db").or_insert(Value::Null);
         }
         match extractor.as_str() {
-            WAV2VEC2 => Ok(Preprocessor::Wav2Vec2(config(keys)?)),
-            AST => AstExtractor::new(config(keys)?).map(Preprocessor::Ast),
-            WHISPER => WhisperExtractor::new(config(keys)?).map(Preprocessor::Whisper),
-            CLAP => ClapExtractor::new(config(keys)?).map(Preprocessor::Clap),
+            WAV2VEC2 => {
+                Ok(Preprocessor::Wav2Vec2(config(keys, WAV2VEC2, &["do_normalize", "sampling_rate"])?))
+            }
+            AST => {
+                let telling = ["do_normalize", "max_length", "mean", "num_mel_bins", "sampling_rate", "std"];
+                AstExtractor::new(config(keys, AST, &telling)?).map(Preprocessor::Ast)
+            }
+            WHISPER => {
+                let telling = ["chunk_length", "feature_size", "hop_length", "n_fft", "sampling_rate"];
+                WhisperExtractor::new(config(keys, WHISPER, &telling)?).map(Preprocessor::Whisper)
+            }
+            CLAP => {
+                let telling = [
+                    "feature_size",
+                    "fft_window_size",
+                    "frequency_max",
+                    "frequency_min",
+                    "hop_length",
+                    "max_length_s",
+                    "padding",
+                    "sampling_rate",
+                    "truncation",
+                ];
+                ClapExtractor::new(config(keys, CLAP, &telling)?).map(Preprocessor::Clap)
+            }
             _ => Err(failed(ErrorKind::UnknownExtractor { found: extractor })),
         }
     }
 
     /// The file the reference would write: its keys, sorted, indented by two.
     pub fn to_json(&self) -> String {
-        let (extractor, config, derived) = match self {
-            Preprocessor::Wav2Vec2(it) => (WAV2VEC2, serde_json::to_value(it), json!({})),
-            Preprocessor::Ast(it) => (AST, serde_json::to_value(it.config()), json!({})),
+        let (config, derived) = match self {
+            Preprocessor::Wav2Vec2(it) => (serde_json::to_value(it), json!({})),
+            Preprocessor::Ast(it) => (serde_json::to_value(it.config()), json!({})),
             Preprocessor::Whisper(it) => {
                 let derived = json!({ "n_samples": it.window_samples(), "nb_max_frames": it.frames() });
-                (WHISPER, serde_json::to_value(it.config()), derived)
+                (serde_json::to_value(it.config()), derived)
             }
             Preprocessor::Clap(it) => {
                 let bins = it.config().fft_window_size / 2 + 1;
                 let derived = json!({ "nb_max_samples": it.window_samples(), "nb_frequency_bins": bins });
-                (CLAP, serde_json::to_value(it.config()), derived)
+                (serde_json::to_value(it.config()), derived)
             }
         };
         let config = config.expect("a config holds nothing but what JSON can say");
-        let extractor = json!({ "feature_extractor_type": extractor });
+        let extractor = json!({ "feature_extractor_type": self.extractor() });
         // A `BTreeMap`, because another crate's features decide whether `serde_json::Map` sorts its keys.
         let mut keys = BTreeMap::new();
         for part in [config, derived, extractor] {
@@ -134,6 +177,16 @@ impl Preprocessor {
         }
         let json = serde_json::to_string_pretty(&keys).expect("a config holds nothing but what JSON can say");
         json + "\n"
+    }
+
+    /// The reference's class.
+    pub fn extractor(&self) -> &'static str {
+        match self {
+            Preprocessor::Wav2Vec2(_) => WAV2VEC2,
+            Preprocessor::Ast(_) => AST,
+            Preprocessor::Whisper(_) => WHISPER,
+            Preprocessor::Clap(_) => CLAP,
+        }
     }
 
     /// The rate the model was trained on.
@@ -182,14 +235,34 @@ impl Preprocessor {
     }
 }
 
-fn config<C: DeserializeOwned>(keys: serde_json::Map<String, Value>) -> Result<C, Error> {
-    serde_path_to_error::deserialize(Value::Object(keys)).map_err(|error| {
-        let key = error.path().to_string();
-        Task::Configure.failed(match key.as_str() {
-            "." => ErrorKind::Json(error.into_inner()),
-            _ => ErrorKind::Key { key, source: error.into_inner() },
+/// The extractor's section of a `processor_config.json`, taken out. As the reference: the first of the two keys that is there
+/// counts, and none of them when that is `null`.
+fn section(keys: &mut Object) -> Option<(&'static str, Value)> {
+    let key = ["feature_extractor", "audio_processor"].into_iter().find(|key| keys.contains_key(*key))?;
+    keys.remove(key).filter(|section| !section.is_null()).map(|section| (key, section))
+}
+
+/// The configuration of `extractor` that `keys` describe. Those of `telling` that are missing are logged with their defaults.
+fn config<C>(keys: Object, extractor: &str, telling: &[&str]) -> Result<C, Error>
+where
+    C: Default + Serialize + DeserializeOwned,
+{
+    let missing: Vec<&str> = telling.iter().copied().filter(|key| !keys.contains_key(*key)).collect();
+    let config = earmark_json::config(keys).map_err(|error| {
+        Task::Configure.failed(match error.key.as_str() {
+            "." => ErrorKind::Json(error.source),
+            _ => ErrorKind::Key { key: error.key, source: error.source },
         })
-    })
+    })?;
+    if !missing.is_empty() {
+        let read = serde_json::to_value(&config).expect("a config holds nothing but what JSON can say");
+        let assumed: Vec<String> = missing.iter().map(|key| format!("`{key}` {}", read[key])).collect();
+        tracing::warn!(
+            "the model's {extractor} configuration lacks {}: the reference's defaults",
+            assumed.join(", ")
+        );
+    }
+    Ok(config)
 }
 
 /// A clip at another rate sounds wrong to a model, and nothing else would notice.
@@ -206,6 +279,12 @@ pub(crate) const MAX_BINS: usize = 1 << 10;
 const MAX_FRAME: usize = 1 << 16;
 pub(crate) const MAX_FRAMES: usize = 1 << 16;
 pub(crate) const MAX_SECONDS: usize = 600;
+/// Ten minutes at 48 kHz.
+pub(crate) const MAX_SAMPLES: u64 = 600 * 48_000;
+/// A hundred times the largest spectrogram of a published model.
+pub(crate) const MAX_VALUES: u64 = 1 << 24;
+/// Weights of a filter bank.
+pub(crate) const MAX_WEIGHTS: u64 = 1 << 22;
 
 pub(crate) fn in_range(key: &'static str, value: usize, range: RangeInclusive<usize>) -> Result<(), Error> {
     match range.contains(&value) {
@@ -215,6 +294,16 @@ pub(crate) fn in_range(key: &'static str, value: usize, range: RangeInclusive<us
             Err(Task::Configure.failed(ErrorKind::Value { key, value: value.to_string(), rule }))
         }
     }
+}
+
+/// As [`in_range`], for what `key` and the other settings in `with` make together.
+pub(crate) fn product(key: &'static str, with: &'static str, count: u64, most: u64) -> Result<(), Error> {
+    if count <= most {
+        return Ok(());
+    }
+    let value = format!("so large that with {with} it makes {count} numbers");
+    let rule = "no model needs that many";
+    Err(Task::Configure.failed(ErrorKind::Value { key, value, rule }))
 }
 
 /// An odd frame has no centre, and the reference counts one frame less then; no model has one.

@@ -96,6 +96,13 @@ impl WhisperExtractor {
         let samples = config.chunk_length * rate as usize;
         in_range("hop_length", config.hop_length, 1..=samples)?;
         in_range("chunk_length", samples / config.hop_length, 1..=preprocessor::MAX_FRAMES)?;
+        preprocessor::product("chunk_length", "`sampling_rate`", samples as u64, preprocessor::MAX_SAMPLES)?;
+        let bands = config.feature_size as u64;
+        let values = (samples / config.hop_length) as u64 * bands;
+        let with = "`chunk_length`, `sampling_rate` and `hop_length`";
+        preprocessor::product("feature_size", with, values, preprocessor::MAX_VALUES)?;
+        let weights = bands * config.n_fft as u64 / 2;
+        preprocessor::product("feature_size", "`n_fft`", weights, preprocessor::MAX_WEIGHTS)?;
         if samples <= config.n_fft / 2 {
             // The reference mirrors half a frame at either end, and has nothing to mirror then.
             let (key, value) = ("n_fft", config.n_fft.to_string());

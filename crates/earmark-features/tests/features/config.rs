@@ -122,10 +122,64 @@ fn an_extractor_inside_a_processor_config_is_found() {
 }
 
 #[test]
+fn the_section_of_a_processor_config_is_found_as_the_reference_finds_it() {
+    for json in [CLAP, WHISPER, AST, WAV2VEC2] {
+        let keys = [("feature_extractor", "image_processor"), ("audio_processor", "tokenizer")];
+        for (key, other) in keys {
+            let processor =
+                format!(r#"{{"{other}": {{}}, "{key}": {json}, "processor_class": "SomeProcessor"}}"#);
+            assert!(Preprocessor::is_in_processor_config(&processor).unwrap());
+            assert_eq!(Preprocessor::from_json(&processor).unwrap().to_json(), json);
+        }
+    }
+    let both = format!(r#"{{"audio_processor": {WHISPER}, "feature_extractor": {AST}}}"#);
+    assert_eq!(Preprocessor::from_json(both).unwrap().to_json(), AST);
+    let null = format!(r#"{{"audio_processor": {WHISPER}, "feature_extractor": null}}"#);
+    assert!(!Preprocessor::is_in_processor_config(null).unwrap());
+    assert!(!Preprocessor::is_in_processor_config(r#"{"processor_class": "WhisperProcessor"}"#).unwrap());
+}
+
+#[test]
+fn numbers_and_flags_are_read_as_python_reads_them() {
+    let with = |json: &str, key: &str, value: &str| {
+        let mut keys: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).unwrap();
+        keys.insert(key.to_owned(), serde_json::from_str(value).unwrap());
+        Preprocessor::from_json(serde_json::to_string(&keys).unwrap()).unwrap().to_json()
+    };
+    for (json, key, value) in [
+        (WAV2VEC2, "sampling_rate", "16000.0"),
+        (WAV2VEC2, "return_attention_mask", "1"),
+        (WHISPER, "n_fft", "400.0"),
+        (WHISPER, "return_attention_mask", "null"),
+        (AST, "max_length", "128.0"),
+        (AST, "do_normalize", "1.0"),
+        (CLAP, "frequency_max", "14000.0"),
+        (CLAP, "return_attention_mask", "0"),
+    ] {
+        assert_eq!(with(json, key, value), json, "{key}: {value}");
+    }
+    assert!(with(WAV2VEC2, "do_normalize", "null").contains(r#""do_normalize": false"#));
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_named() {
+    for (json, key, value) in
+        [(WAV2VEC2, "do_normalize", r#""no""#), (AST, "mean", r#""loud""#), (WHISPER, "n_fft", "400.5")]
+    {
+        let mut keys: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).unwrap();
+        keys.insert(key.to_owned(), serde_json::from_str(value).unwrap());
+        let found = kind(&serde_json::to_string(&keys).unwrap());
+        assert!(matches!(&found, ErrorKind::Key { key: named, .. } if named == key), "{key}: {found:?}");
+    }
+}
+
+#[test]
 fn a_file_too_old_to_name_its_extractor_needs_the_model_type() {
     let old = r#"{"do_normalize": true, "feature_size": 1, "padding_value": 0, "sampling_rate": 16000}"#;
     assert!(matches!(kind(old), ErrorKind::NoExtractor));
-    assert!(matches!(Preprocessor::from_json_for(old, "hubert"), Ok(Preprocessor::Wav2Vec2(_))));
+    for model in ["hubert", "wav2vec2", "unispeech", "unispeech-sat", "Wav2Vec2FeatureExtractor"] {
+        assert!(matches!(Preprocessor::from_json_for(old, model), Ok(Preprocessor::Wav2Vec2(_))), "{model}");
+    }
     assert!(matches!(Preprocessor::from_json_for(old, "bert").unwrap_err().kind, ErrorKind::NoExtractor));
     // What the file says counts for more.
     assert!(matches!(Preprocessor::from_json_for(AST, "hubert"), Ok(Preprocessor::Ast(_))));

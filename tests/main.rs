@@ -4,6 +4,7 @@
 
 mod attacks;
 mod end_to_end;
+mod model_folders;
 mod parity;
 mod pipeline;
 mod resume;

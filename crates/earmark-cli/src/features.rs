@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(value_name = "PATH")]
     path: PathBuf,
 
-    /// The model whose preprocessor_config.json says how: a Hub id or a folder.
+    /// The model whose processor_config.json or preprocessor_config.json says how: a Hub id or a folder.
     #[arg(long, value_name = "ID|DIR")]
     model: String,
 
@@ -43,10 +43,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
-    let config = args.hub.preprocessor(&args.model)?;
-    let text = fs::read(&config).with_context(|| format!("cannot read `{}`", config.display()))?;
-    let preprocessor =
-        Preprocessor::from_json(text).with_context(|| format!("cannot use `{}`", config.display()))?;
+    let preprocessor = args.hub.extractor(&args.model)?;
     let options = DecodeOptions { downmix: args.hearing.downmix().into(), ..DecodeOptions::default() };
     let decoded = decode_file(&args.path, &options)?;
     for warning in &decoded.warnings {

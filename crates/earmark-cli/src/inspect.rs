@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use clap::Args as ClapArgs;
 use earmark_features::Preprocessor;
-use earmark_models::{Checkpoint, MODEL_TYPES, ModelConfig};
+use earmark_json::Object;
+use earmark_models::{Checkpoint, MODEL_TYPES, ModelConfig, WEIGHT_FILES};
+use earmark_pipeline::find_extractor;
 use serde_json::Value;
 
 use crate::escape::escape;
@@ -42,9 +44,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Done> {
     let folder = args.hub.model(&args.model)?;
     let path = folder.join("config.json");
-    let text = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    let json: Value =
-        serde_json::from_slice(&text).with_context(|| format!("`{}` is not JSON", path.display()))?;
+    let text = earmark_json::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let json = earmark_json::object(&text).with_context(|| format!("cannot use `{}`", path.display()))?;
     let kind = json.get("model_type").and_then(Value::as_str).unwrap_or("not named");
     let runs = MODEL_TYPES.contains(&kind) || kind == "clap";
 
@@ -52,10 +53,10 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let mut line = |name: &str, text: &str| writeln!(out, "{name:<13} {}", escape(text));
     line("folder", &folder.display().to_string())?;
     line("model type", &format!("{kind}{}", if runs { "" } else { " (cannot be run here)" }))?;
-    if let Some(class) = json.pointer("/architectures/0").and_then(Value::as_str) {
+    if let Some(class) = json.get("architectures").and_then(|classes| classes.get(0)?.as_str()) {
         line("architecture", class)?;
     }
-    line("hears", &hears(&folder.join("preprocessor_config.json"), kind))?;
+    line("hears", &hears(&folder, &json))?;
     // A model that cannot be run may describe its labels in ways of its own.
     let labels = match ModelConfig::from_json(&text) {
         Ok(config) => config.labels().to_vec(),
@@ -71,6 +72,10 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         line("problem type", problem)?;
     }
 
+    if !WEIGHT_FILES.iter().any(|name| folder.join(name).symlink_metadata().is_ok()) {
+        line("weights", &format!("none: expected one of {}", WEIGHT_FILES.join(", ")))?;
+        return Ok(Done::Well);
+    }
     let checkpoint = Checkpoint::open(&folder)?;
     let mut by_type: BTreeMap<String, usize> = BTreeMap::new();
     let (mut tensors, mut numbers) = (0, 0);
@@ -91,22 +96,30 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     Ok(Done::Well)
 }
 
-/// The rate, and what the extractor makes.
-fn hears(path: &std::path::Path, model_type: &str) -> String {
-    let Ok(text) = fs::read(path) else {
-        return "preprocessor_config.json is missing: speech models are then given 16000 Hz".to_owned();
-    };
-    match Preprocessor::from_json_for(text, model_type) {
-        Ok(preprocessor) => {
-            let extractor = match &preprocessor {
+/// What the extractor makes, the rate, and the file that says so.
+fn hears(folder: &Path, config: &Object) -> String {
+    match find_extractor(folder, config) {
+        Ok(Some((path, preprocessor))) => {
+            let makes = match &preprocessor {
                 Preprocessor::Wav2Vec2(_) => "the waveform itself",
                 Preprocessor::Ast(_) => "a Kaldi filter bank",
                 Preprocessor::Whisper(_) | Preprocessor::Clap(_) => "a log-mel spectrogram",
                 _ => "features",
             };
-            format!("{extractor}, {}", preprocessor.sampling_rate())
+            let file = path.file_name().unwrap_or_default().display();
+            format!("{makes}, {} ({file})", preprocessor.sampling_rate())
         }
-        Err(error) => format!("preprocessor_config.json cannot be used: {error}"),
+        Ok(None) => {
+            let model = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
+            let files = "neither processor_config.json nor preprocessor_config.json is there";
+            match Preprocessor::extractor_of(model) {
+                Some("Wav2Vec2FeatureExtractor") => {
+                    format!("{files}: normalised clips at 16000 Hz are assumed")
+                }
+                _ => files.to_owned(),
+            }
+        }
+        Err(error) => crate::error::line(&error.into()),
     }
 }
 

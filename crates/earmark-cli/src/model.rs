@@ -1,11 +1,13 @@
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use earmark_features::Preprocessor;
 use earmark_hub::{Hub, Repo};
+use earmark_pipeline::read_extractor;
 
 use crate::progress::Downloads;
 
@@ -46,16 +48,27 @@ impl HubArgs {
         Ok(folder)
     }
 
-    /// The file that says what a model is given to hear.
-    pub(crate) fn preprocessor(&self, name: &str) -> Result<PathBuf> {
-        const FILE: &str = "preprocessor_config.json";
-        let folder = PathBuf::from(name);
-        if folder.is_dir() {
-            return Ok(folder.join(FILE));
+    /// How a model's features are made.
+    pub(crate) fn extractor(&self, name: &str) -> Result<Preprocessor> {
+        let mut folder = PathBuf::from(name);
+        if !folder.is_dir() {
+            let repo = Repo::model(name)
+                .with_context(|| format!("there is no folder `{name}`, and it is no Hub id"))?;
+            let hub = self.open()?;
+            let config = hub.fetch(&repo, "config.json")?;
+            folder = config.parent().map(Path::to_owned).unwrap_or_default();
+            let commit = folder.file_name().unwrap_or_default().to_string_lossy();
+            let id = name.split('@').next().unwrap_or(name);
+            hub.fetch_extractor(&Repo::model(&format!("{id}@{commit}"))?)?;
         }
-        let repo =
-            Repo::model(name).with_context(|| format!("there is no folder `{name}`, and it is no Hub id"))?;
-        Ok(self.open()?.fetch(&repo, FILE)?)
+        let path = folder.join("config.json");
+        // The extractor's own file is enough, where it names its class.
+        let config = match earmark_json::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => earmark_json::Object::new(),
+            text => earmark_json::object(&text.with_context(|| format!("cannot read `{}`", path.display()))?)
+                .with_context(|| format!("cannot use `{}`", path.display()))?,
+        };
+        Ok(read_extractor(&folder, &config)?)
     }
 }
 
@@ -77,7 +90,7 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<(String, String)>> {
     Ok(files)
 }
 
-fn checksum(path: &Path) -> std::io::Result<(u64, u32)> {
+fn checksum(path: &Path) -> io::Result<(u64, u32)> {
     let (mut file, mut buffer) = (earmark_fs::open(path)?, vec![0; 1 << 20]);
     let (mut bytes, mut sum) = (0, 0);
     loop {

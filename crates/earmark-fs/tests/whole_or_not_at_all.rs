@@ -301,6 +301,7 @@ mod killed {
         assert_eq!(fs::read(folder.path().join("file")).unwrap()[0], 7);
         assert_eq!(names(folder.path()), ["file", "tree"]);
     }
+}
 
 #[test]
 fn a_git_lfs_pointer_is_refused_with_the_cure() {

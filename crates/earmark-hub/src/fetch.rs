@@ -85,30 +85,29 @@ impl Hub {
 
     /// Fetches a model, all of it from one commit, and returns the folder that holds it and the commit.
     ///
-    /// That is `config.json`; `preprocessor_config.json` if there is one; and the weights:
-    /// `model.safetensors`, or `model.safetensors.index.json` with the shards it lists, or
-    /// `pytorch_model.bin`, the first that exists.
+    /// That is `config.json`; `processor_config.json` and `preprocessor_config.json` if they are there; and the
+    /// weights: `model.safetensors` or `pytorch_model.bin`, or the index of either with the shards it lists, the
+    /// first that exists.
     ///
     /// # Errors
     /// As for [`Hub::fetch`], no weights in any of these forms, or an index that lists no shards.
     pub fn fetch_model(&self, repo: &Repo) -> Result<Snapshot, Error> {
-        const INDEX: &str = "model.safetensors.index.json";
-        const WEIGHTS: [&str; 3] = ["model.safetensors", INDEX, "pytorch_model.bin"];
+        const WEIGHTS: [&str; 4] = [
+            "model.safetensors",
+            "model.safetensors.index.json",
+            "pytorch_model.bin",
+            "pytorch_model.bin.index.json",
+        ];
 
         let commit = self.locate(repo, FileName::new("config.json")?)?.commit;
         // The branch may move meanwhile; the commit does not.
         let pinned = repo.at(commit.as_revision());
-        match self.fetch_first(&pinned, &["preprocessor_config.json"]) {
-            // Not every model has one; who needs it will say so.
-            Err(error) if !matches!(*error.kind, ErrorKind::NoneOf { .. } | ErrorKind::Offline { .. }) => {
-                return Err(error);
-            }
-            _ => {}
-        }
+        self.fetch_extractor(&pinned)?;
         let (place, path) = self.fetch_first(&pinned, &WEIGHTS)?;
-        if WEIGHTS[place] == INDEX {
-            let index = |kind| Error::new(Subject::File(pinned.clone(), INDEX.to_owned()), kind);
-            for shard in shards(&path).map_err(index)? {
+        if let Some(name) = WEIGHTS[place].strip_suffix(".index.json") {
+            let index = |kind| Error::new(Subject::File(pinned.clone(), WEIGHTS[place].to_owned()), kind);
+            let (_, extension) = name.rsplit_once('.').unwrap_or_default();
+            for shard in shards(&path, extension).map_err(index)? {
                 self.fetch(&pinned, &shard)?;
             }
         }
@@ -116,6 +115,24 @@ impl Hub {
         let cache = RepoCache::new(&self.cache_dir, repo);
         cache.remember_commit(&repo.revision, &commit);
         Ok(Snapshot::new(&cache, &commit))
+    }
+
+    /// Fetches the files of `repo` that say how its model's features are made, those of them that there are:
+    /// `processor_config.json` and `preprocessor_config.json`.
+    ///
+    /// # Errors
+    /// As for [`Hub::fetch`], but for files that do not exist or, offline, are not in the cache.
+    pub fn fetch_extractor(&self, repo: &Repo) -> Result<(), Error> {
+        for file in ["processor_config.json", "preprocessor_config.json"] {
+            match self.fetch(repo, file) {
+                Ok(_) => {}
+                // Not every model has both, or even one; who needs it will say so.
+                Err(error)
+                    if error.kind.is_missing_file() || matches!(*error.kind, ErrorKind::Offline { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// The file in the cache, brought there if need be.
@@ -192,7 +209,7 @@ impl Hub {
 }
 
 /// The files that hold the weights, from `{"weight_map": {"tensor": "file", …}}`.
-fn shards(index: &Path) -> Result<BTreeSet<String>, ErrorKind> {
+fn shards(index: &Path, extension: &str) -> Result<BTreeSet<String>, ErrorKind> {
     #[derive(Deserialize)]
     struct Index {
         weight_map: BTreeMap<String, String>,
@@ -205,8 +222,9 @@ fn shards(index: &Path) -> Result<BTreeSet<String>, ErrorKind> {
     if weight_map.is_empty() {
         return Err(bad("`weight_map` is empty"));
     }
-    if !weight_map.values().all(|file| file.ends_with(".safetensors")) {
-        return Err(bad("`weight_map` leads to something other than a `.safetensors` file"));
+    let fits = |file: &String| file.rsplit_once('.').is_some_and(|(_, found)| found == extension);
+    if !weight_map.values().all(fits) {
+        return Err(bad(&format!("`weight_map` leads to something other than a `.{extension}` file")));
     }
     Ok(weight_map.into_values().collect())
 }

@@ -31,7 +31,8 @@ impl fmt::Display for LabelId {
 
 /// The names of a model's classes, in the order of its outputs.
 ///
-/// Invariant: at least one name, and no name twice, so that a name and an id stand for each other.
+/// Invariant: at least one name, and no name twice, so that a name and an id stand for each other; but for
+/// [`with_repeats`](LabelSet::with_repeats).
 ///
 /// As serde data it is the `id2label` map of a Hugging Face `config.json`: `{"0": "blues", "1": "jazz"}`, keys in any
 /// order when read and in id order when written.
@@ -59,6 +60,20 @@ impl LabelSet {
     pub fn from_names<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Result<LabelSet, Error> {
         let names = names.into_iter().map(Into::into).collect();
         LabelSet::checked(names).map_err(|kind| Error { what: "label names", kind })
+    }
+
+    /// Takes names in id order, as a published model has them: two classes may have one name, and [`LabelSet::id`] is then that
+    /// of the first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Empty`] without names.
+    pub fn with_repeats<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Result<LabelSet, Error> {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        if names.is_empty() {
+            return Err(Error { what: "label names", kind: ErrorKind::Empty });
+        }
+        let ids = names.iter().enumerate().rev().map(|(id, name)| (name.clone(), id)).collect();
+        Ok(LabelSet { names, ids })
     }
 
     /// Takes the entries of an `id2label` map: keys are the ids as text, in any order.
@@ -229,6 +244,14 @@ mod tests {
         let duplicate = ErrorKind::Duplicate { name: "a".into(), first: 0, second: 2 };
         assert_eq!(kind(LabelSet::from_names(["a", "b", "a"])), duplicate);
         assert_eq!(kind(LabelSet::from_names::<String>([])), ErrorKind::Empty);
+    }
+
+    #[test]
+    fn a_model_may_have_one_name_for_two_classes() {
+        let labels = LabelSet::with_repeats(["a", "b", "a"]).unwrap();
+        assert_eq!(labels.names(), ["a", "b", "a"]);
+        assert_eq!(labels.id("a"), Some(LabelId::new(0)));
+        assert_eq!(kind(LabelSet::with_repeats::<String>([])), ErrorKind::Empty);
     }
 
     #[test]

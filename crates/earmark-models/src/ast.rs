@@ -104,11 +104,17 @@ impl AstConfig {
             ("frequency_stride", self.frequency_stride, 1 << 12),
             ("time_stride", self.time_stride, 1 << 16),
         ])?;
-        // A score for every pair of patches: 65 536 of them are already beyond any machine, yet cheap to refuse.
-        if self.patches() > 1 << 16 {
-            let why = format!("makes {} patches, expected 65536 at most", self.patches());
-            return Err(ErrorKind::BadConfig { key: "max_length", why });
-        }
+        // A score for every pair of patches.
+        let with = "num_mel_bins, patch_size, frequency_stride and time_stride";
+        checks::product("max_length", with, "patches", self.patches() as u128, 1 << 14)?;
+        let values = self.max_length as u128 * self.num_mel_bins as u128;
+        checks::product("max_length", "num_mel_bins", "numbers of a clip", values, checks::MOST_VALUES)?;
+        let layers =
+            checks::transformer_parameters(self.num_hidden_layers, self.hidden_size, self.intermediate_size);
+        let width = self.hidden_size as u128;
+        let patches = width * (self.patches() as u128 + (self.patch_size as u128).pow(2));
+        let with = "num_hidden_layers, intermediate_size, max_length and patch_size";
+        checks::product("hidden_size", with, "parameters", layers + patches, checks::MOST_PARAMETERS)?;
         checks::heads("num_attention_heads", self.num_attention_heads, "hidden_size", self.hidden_size)?;
         checks::chances(&[
             ("hidden_dropout_prob", self.hidden_dropout_prob),
@@ -156,10 +162,6 @@ impl NetworkNumbers for AstConfig {
 
     fn min_samples(&self) -> usize {
         1
-    }
-
-    fn spectrogram(&self) -> Option<[usize; 2]> {
-        Some([self.max_length, self.num_mel_bins])
     }
 }
 

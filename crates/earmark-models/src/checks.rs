@@ -15,6 +15,31 @@ pub(crate) fn sizes(sizes: &[(&'static str, usize, usize)]) -> Result<(), ErrorK
     }
 }
 
+/// Sizes that are each possible may together be more than any machine holds, or than a number counts. `with` names the others.
+pub(crate) fn product(
+    key: &'static str,
+    with: &str,
+    makes: &str,
+    count: u128,
+    most: u128,
+) -> Result<(), ErrorKind> {
+    if count <= most {
+        return Ok(());
+    }
+    bad(key, format!("with {with} makes {count} {makes}, expected {most} at most"))
+}
+
+/// Four times the largest published encoder of sound; 32 GB in `f32`.
+pub(crate) const MOST_PARAMETERS: u128 = 1 << 33;
+/// A clip's spectrogram, or what a convolution makes of a second: far above what published models have.
+pub(crate) const MOST_VALUES: u128 = 1 << 26;
+
+/// Parameters of transformer layers: queries, keys, values and output, and the two feed-forward layers.
+pub(crate) fn transformer_parameters(layers: usize, width: usize, inner: usize) -> u128 {
+    let (layers, width, inner) = (layers as u128, width as u128, inner as u128);
+    layers * (4 * width * width + 2 * width * inner)
+}
+
 /// The attention heads share the width equally.
 pub(crate) fn heads(key: &'static str, heads: usize, width_key: &str, width: usize) -> Result<(), ErrorKind> {
     if width.is_multiple_of(heads) {

@@ -479,3 +479,73 @@ fn every_reference_case_matches() {
         println!("{name}: worst embedding, logit, probability, logit of stored spectrogram: {:?}", it.worst);
     }
 }
+
+#[test]
+fn a_tokenizer_with_a_part_that_makes_much_of_little_is_refused_by_its_name() {
+    let dir = golden_dir("clap").join("unfused");
+    let with = |key: &str, value: Value| {
+        let mut file = json(dir.join("tokenizer.json"));
+        file[key] = value;
+        let read = ClapTokenizer::from_bytes(&serde_json::to_vec(&file).unwrap());
+        read.map(|_| ()).map_err(|error| std::error::Error::source(&error).unwrap().to_string())
+    };
+    let doubling = json_of(r#"{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}"#);
+    let byte_level = json_of(r#"{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true}"#);
+    let sequence = |key: &str, members: Vec<Value>| {
+        let mut sequence = json_of(r#"{"type": "Sequence"}"#);
+        sequence[key] = members.into();
+        sequence
+    };
+    for (key, value, named) in [
+        ("normalizer", doubling.clone(), "Replace"),
+        ("normalizer", sequence("normalizers", vec![doubling.clone(); 30]), "Replace"),
+        ("normalizer", json_of(r#"{"pattern": {"String": "a"}, "content": "aa"}"#), "no type"),
+        ("normalizer", json_of(r#"{"type": "Prepend", "prepend": "a"}"#), "Prepend"),
+        ("pre_tokenizer", sequence("pretokenizers", vec![byte_level.clone(); 16]), "ByteLevel"),
+        (
+            "pre_tokenizer",
+            json_of(
+                r#"{"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Removed", "invert": false}"#,
+            ),
+            "Split",
+        ),
+        (
+            "post_processor",
+            json_of(r#"{"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}}"#),
+            "TemplateProcessing",
+        ),
+        ("decoder", json_of(r#"{"type": "Fuse"}"#), "Fuse"),
+        ("model", json_of(r#"{"type": "Unigram", "vocab": []}"#), "Unigram"),
+    ] {
+        let said = with(key, value).unwrap_err();
+        assert!(said.contains(key) && said.contains(named), "{key}: {said}");
+    }
+    // What published files have, and what does not make a text much longer.
+    with("normalizer", Value::Null).unwrap();
+    with(
+        "normalizer",
+        sequence("normalizers", vec![json_of(r#"{"type": "NFC"}"#), json_of(r#"{"type": "Lowercase"}"#)]),
+    )
+    .unwrap();
+    with("pre_tokenizer", sequence("pretokenizers", vec![byte_level])).unwrap();
+
+    let large = vec![b' '; 9 << 20];
+    let said = ClapTokenizer::from_bytes(&large).unwrap_err();
+    assert!(std::error::Error::source(&said).unwrap().to_string().contains("8388608"));
+}
+
+fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn towers_that_are_too_large_together_name_their_keys() {
+    let said = |key: &str, changes: &str| {
+        let mut config = json(golden_dir("clap").join("unfused/config.json"));
+        config[key].as_object_mut().unwrap().extend(json_of(changes).as_object().unwrap().clone());
+        ClapConfig::from_json(config.as_object().unwrap().clone()).unwrap_err().to_string()
+    };
+    let text =
+        said("text_config", r#"{"hidden_size": 16384, "num_attention_heads": 16, "num_hidden_layers": 512}"#);
+    assert!(text.contains("`text_config.hidden_size`") && text.contains("num_hidden_layers"), "{text}");
+}

@@ -9,17 +9,17 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::ast::AstForAudioClassification;
-use crate::error::{Error, ErrorKind, configuration};
+use crate::error::{Error, ErrorKind};
 use crate::hubert::HubertForSequenceClassification;
 use crate::init::init_weights;
 use crate::noise::Noise;
 use crate::unispeech::{UniSpeechForSequenceClassification, UniSpeechSatForSequenceClassification};
 use crate::wav2vec2::Wav2Vec2ForSequenceClassification;
-use crate::weights::{Architecture, Checkpoint, Head, load, save};
+use crate::weights::{Architecture, Checkpoint, Head, load, save, unusable_weight};
 use crate::whisper::WhisperForAudioClassification;
 
 /// The numbers of a `config.json` that a network is built from.
-pub trait NetworkNumbers: Serialize + DeserializeOwned {
+pub trait NetworkNumbers: Default + Serialize + DeserializeOwned {
     /// Checks that they describe a network.
     ///
     /// # Errors
@@ -32,8 +32,6 @@ pub trait NetworkNumbers: Serialize + DeserializeOwned {
     fn initializer_range(&self) -> f64;
     /// The shortest clip the network can hear, in samples at its own rate; 1 when its extractor makes every clip one length.
     fn min_samples(&self) -> usize;
-    /// The spectrogram the network hears, without the batch; `None` for a network that hears samples.
-    fn spectrogram(&self) -> Option<[usize; 2]>;
     /// Whether zeros behind a clip leave its answer as it is, once the network is told how long the clip is.
     fn padding_is_harmless(&self) -> bool {
         false
@@ -92,11 +90,11 @@ macro_rules! networks {
 
         impl NetworkConfig {
             /// Reads the numbers from a whole `config.json`.
-            pub(crate) fn from_json(json: Value) -> Result<NetworkConfig, ErrorKind> {
+            pub(crate) fn from_json(json: earmark_json::Object) -> Result<NetworkConfig, ErrorKind> {
                 let found = json.get("model_type").and_then(Value::as_str).unwrap_or_default().to_owned();
                 match found.as_str() {
                     $(<$network as Classify>::MODEL_TYPE => {
-                        Ok(NetworkConfig::$name(configuration(json)?))
+                        Ok(NetworkConfig::$name(earmark_json::config(json)?))
                     })+
                     _ => Err(ErrorKind::UnsupportedModel { found, supported: MODEL_TYPES }),
                 }
@@ -129,11 +127,6 @@ macro_rules! networks {
             /// The shortest clip it can hear, in samples at its own rate.
             pub fn min_samples(&self) -> usize {
                 match self { $(NetworkConfig::$name(config) => NetworkNumbers::min_samples(config),)+ }
-            }
-
-            /// The spectrogram it hears, without the batch; `None` for a network that hears samples.
-            pub fn spectrogram(&self) -> Option<[usize; 2]> {
-                match self { $(NetworkConfig::$name(config) => NetworkNumbers::spectrogram(config),)+ }
             }
 
             /// Whether zeros behind a clip leave its answer as it is, once the network is told how long the clip is. A norm
@@ -201,6 +194,11 @@ macro_rules! networks {
             /// As [`save`].
             pub fn save(&self, path: &Path) -> Result<(), Error> {
                 match self { $(Classifier::$name(network) => save(network, path),)+ }
+            }
+
+            /// As [`unusable_weight`].
+            pub fn unusable_weight(&self) -> Option<String> {
+                match self { $(Classifier::$name(network) => unusable_weight(network),)+ }
             }
 
             /// Logits `[B, L]`, not probabilities; `noise` switches the random regularisers of training on.

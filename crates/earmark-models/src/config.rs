@@ -1,7 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
-use std::{fs, io};
 
+use earmark_json::{Object, whole};
 use serde_json::{Map, Value, json};
 
 use crate::classifier::NetworkConfig;
@@ -13,17 +14,18 @@ pub struct ModelConfig {
     network: NetworkConfig,
     labels: Vec<String>,
     /// The file as read; [`to_json`](Self::to_json) gives back what we do not model.
-    json: Map<String, Value>,
+    json: Object,
 }
 
 impl ModelConfig {
     /// Reads `config.json` in `dir`.
     ///
     /// # Errors
-    /// When it is missing, not JSON, another architecture, or describes no network.
+    /// When it is missing or cannot be read, larger than [`earmark_json::MOST_BYTES`], not JSON, another architecture, or
+    /// describes no network.
     pub fn read(dir: &Path) -> Result<ModelConfig, Error> {
         let path = dir.join("config.json");
-        let text = fs::read(&path).map_err(|error| match error.kind() {
+        let text = earmark_json::read(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ErrorKind::NoConfig,
             _ => error.into(),
         });
@@ -36,10 +38,11 @@ impl ModelConfig {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn from_json(text: &[u8]) -> Result<ModelConfig, ErrorKind> {
-        let json: Map<String, Value> = serde_json::from_slice(text)?;
-        let network = NetworkConfig::from_json(Value::Object(json.clone()))?;
+        let json = earmark_json::object(text)?;
+        let network = NetworkConfig::from_json(json.clone())?;
         network.validate()?;
         let labels = read_labels(&json)?;
+        check_problem_type(&json)?;
         Ok(ModelConfig { network, labels, json })
     }
 
@@ -49,7 +52,7 @@ impl ModelConfig {
     /// [`ErrorKind::BadConfig`] when the numbers describe no network.
     pub fn new(network: NetworkConfig) -> Result<ModelConfig, ErrorKind> {
         network.validate()?;
-        Ok(ModelConfig { network, labels: Vec::new(), json: Map::new() })
+        Ok(ModelConfig { network, labels: Vec::new(), json: Object::new() })
     }
 
     /// The network.
@@ -57,14 +60,34 @@ impl ModelConfig {
         &self.network
     }
 
-    /// Label names in class order; empty when the file names none.
+    /// The file as it was read, every key of it.
+    pub fn json(&self) -> &Object {
+        &self.json
+    }
+
+    /// Label names in class order; empty when the file names none. Two classes may have one name.
     pub fn labels(&self) -> &[String] {
         &self.labels
     }
 
+    /// The names that more than one class has, in order.
+    pub fn repeated_labels(&self) -> BTreeSet<&str> {
+        let mut seen = BTreeSet::new();
+        self.labels.iter().map(String::as_str).filter(|label| !seen.insert(*label)).collect()
+    }
+
     /// What the head was trained for, such as `multi_label_classification`; most files do not say.
     pub fn problem_type(&self) -> Option<&str> {
-        self.json.get("problem_type").and_then(Value::as_str)
+        self.json.get(PROBLEM_TYPE).and_then(Value::as_str)
+    }
+
+    /// The same network for one label a clip: a `problem_type` that says otherwise becomes `single_label_classification`.
+    #[must_use]
+    pub fn with_one_label_a_clip(mut self) -> ModelConfig {
+        if self.problem_type().is_some() {
+            self.json.insert(PROBLEM_TYPE.into(), SINGLE_LABEL.into());
+        }
+        self
     }
 
     /// The same network for other labels.
@@ -105,32 +128,63 @@ impl ModelConfig {
     }
 }
 
+const PROBLEM_TYPE: &str = "problem_type";
+const SINGLE_LABEL: &str = "single_label_classification";
+
+/// Far above any published head.
+pub(crate) const MOST_LABELS: usize = 1 << 16;
+
+/// What the reference takes.
+fn check_problem_type(json: &Object) -> Result<(), ErrorKind> {
+    const KNOWN: [&str; 3] = ["regression", SINGLE_LABEL, "multi_label_classification"];
+    match json.get(PROBLEM_TYPE) {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::String(found)) if KNOWN.contains(&found.as_str()) => Ok(()),
+        Some(found) => {
+            let why = format!("is {found}, expected one of {}", KNOWN.join(", "));
+            Err(ErrorKind::BadConfig { key: PROBLEM_TYPE, why })
+        }
+    }
+}
+
 /// `id2label` in class order. Without it the reference names the classes of `num_labels` (2 by default) `LABEL_i`; a base
 /// checkpoint has neither, and then there are no labels.
-fn read_labels(json: &Map<String, Value>) -> Result<Vec<String>, ErrorKind> {
+fn read_labels(json: &Object) -> Result<Vec<String>, ErrorKind> {
     const KEY: &str = "id2label";
     let bad = |why: String| ErrorKind::BadConfig { key: KEY, why };
     let Some(map) = json.get(KEY).filter(|map| !map.is_null()) else {
-        let count = json.get("num_labels").and_then(Value::as_u64).unwrap_or(0);
-        if count > 1 << 16 {
-            return Err(ErrorKind::BadConfig {
-                key: "num_labels",
-                why: format!("is {count}, expected 65536 at most"),
-            });
-        }
+        let count = json.get("num_labels").and_then(Value::as_f64).unwrap_or(0.0);
+        let count = whole(count).filter(|count| (0..=MOST_LABELS as i64).contains(count));
+        let count = count.ok_or_else(|| ErrorKind::BadConfig {
+            key: "num_labels",
+            why: format!("is {}, expected a whole number up to {MOST_LABELS}", json["num_labels"]),
+        })?;
         return Ok((0..count).map(|id| format!("LABEL_{id}")).collect());
     };
     let map = map.as_object().ok_or_else(|| bad("is not a map from class number to name".into()))?;
+    if map.len() > MOST_LABELS {
+        return Err(bad(format!("names {} classes, expected {MOST_LABELS} at most", map.len())));
+    }
     let mut labels = BTreeMap::new();
     for (id, name) in map {
         let number: usize =
             id.parse().map_err(|_| bad(format!("has the key `{id}`, which is not a class number")))?;
-        let name =
-            name.as_str().ok_or_else(|| bad(format!("names class {id} by something that is not text")))?;
-        labels.insert(number, name.to_owned());
+        let name = match name {
+            Value::String(name) => name.clone(),
+            // As Python writes them.
+            Value::Number(name) => name.to_string(),
+            Value::Bool(true) => "True".to_owned(),
+            Value::Bool(false) => "False".to_owned(),
+            other => return Err(bad(format!("names class {id} {other}, which is no name"))),
+        };
+        labels.insert(number, name);
     }
     if labels.keys().copied().ne(0..map.len()) {
         return Err(bad(format!("does not number its {} classes from 0 without a gap", map.len())));
     }
     Ok(labels.into_values().collect())
 }
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

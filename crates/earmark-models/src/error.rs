@@ -66,6 +66,9 @@ pub enum ErrorKind {
     /// The weight file is broken: cut short, not the format its name says, or hostile.
     #[error("the weights cannot be read: {0}")]
     BrokenWeights(String),
+    /// The network cannot be written: the device did not give what it holds.
+    #[error("the weights cannot be written: {0}")]
+    NotWritten(String),
     /// The names or shapes in the file do not fit the network.
     #[error("{0}")]
     Keys(KeyMismatch),
@@ -79,10 +82,7 @@ pub enum ErrorKind {
         key: &'static str,
     },
     /// The head was made for another number of labels.
-    #[error(
-        "its classification head has {found} labels, but {wanted} are wanted: pass --new-head to replace it by a \
-         randomly initialised one"
-    )]
+    #[error("its classification head has {found} labels, but {wanted} are wanted")]
     OtherHead {
         /// Labels of the head in the file.
         found: usize,
@@ -97,7 +97,7 @@ pub enum ErrorKind {
 pub struct KeyMismatch {
     /// Keys the network needs that the file lacks, with their shapes.
     pub missing: Vec<(String, Vec<usize>)>,
-    /// Keys in the file that the network has no place for.
+    /// Keys in the file that the network has no place for; alone they are no error.
     pub unexpected: Vec<String>,
     /// Keys with the wrong shape: name, found, expected.
     pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
@@ -105,7 +105,7 @@ pub struct KeyMismatch {
 
 impl KeyMismatch {
     pub(crate) fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
+        self.missing.is_empty() && self.misshapen.is_empty()
     }
 }
 
@@ -131,13 +131,11 @@ impl fmt::Display for KeyMismatch {
     }
 }
 
-/// A configuration out of JSON; an error names its key.
-pub(crate) fn configuration<T: serde::de::DeserializeOwned>(json: serde_json::Value) -> Result<T, ErrorKind> {
-    serde_path_to_error::deserialize(json).map_err(|error| {
-        let key = error.path().to_string();
-        match key.as_str() {
-            "." => ErrorKind::Json(error.into_inner()),
-            _ => ErrorKind::BadKey { key, source: error.into_inner() },
+impl From<earmark_json::KeyError> for ErrorKind {
+    fn from(error: earmark_json::KeyError) -> ErrorKind {
+        match error.key.as_str() {
+            "." => ErrorKind::Json(error.source),
+            _ => ErrorKind::BadKey { key: error.key, source: error.source },
         }
-    })
+    }
 }

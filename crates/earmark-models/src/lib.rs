@@ -33,6 +33,7 @@ mod init;
 mod learn;
 mod noise;
 mod ops;
+mod pickle;
 mod speech;
 mod tensor_file;
 #[cfg(test)]
@@ -58,4 +59,6 @@ pub use error::{Error, ErrorKind, KeyMismatch};
 pub use half::half_products;
 pub use init::{Convolutions, init_weights};
 pub use noise::Noise;
-pub use weights::{Architecture, Checkpoint, Head, Keys, WEIGHT_FILES, load, parameters, save};
+pub use weights::{
+    Architecture, Checkpoint, Head, Keys, WEIGHT_FILES, load, parameters, save, unusable_weight,
+};

@@ -160,10 +160,6 @@ impl NetworkNumbers for SpeechConfig {
         SpeechConfig::min_samples(self)
     }
 
-    fn spectrogram(&self) -> Option<[usize; 2]> {
-        None
-    }
-
     fn padding_is_harmless(&self) -> bool {
         // A group norm takes its mean over the padding too, and a batch norm makes something of its zeros.
         self.feat_extract_norm == FeatExtractNorm::Layer && !self.conv_pos_batch_norm
@@ -225,6 +221,7 @@ impl SpeechConfig {
             let why = format!("has {stride} over a kernel of {kernel}, which would skip samples");
             return bad("conv_stride", why);
         }
+        self.validate_products()?;
         let width = self.hidden_size;
         checks::heads("num_attention_heads", self.num_attention_heads, "hidden_size", width)?;
         let groups = self.num_conv_pos_embedding_groups;
@@ -240,6 +237,32 @@ impl SpeechConfig {
         ])?;
         checks::epsilon("layer_norm_eps", self.layer_norm_eps)?;
         checks::deviation("initializer_range", self.initializer_range)
+    }
+
+    fn validate_products(&self) -> Result<(), ErrorKind> {
+        let layers = self.conv_kernel.iter().zip(&self.conv_stride);
+        let mut samples: u128 = 1;
+        for (&kernel, &stride) in layers.rev() {
+            samples = (samples - 1) * stride as u128 + kernel as u128;
+            checks::product("conv_kernel", "conv_stride", "samples of the shortest clip", samples, 1 << 24)?;
+        }
+        let (mut channels, mut rate, mut convolutions) = (1, 16_000, 0);
+        for ((&dim, &kernel), &stride) in self.conv_dim.iter().zip(&self.conv_kernel).zip(&self.conv_stride) {
+            convolutions += channels * dim as u128 * kernel as u128;
+            channels = dim as u128;
+            rate /= stride as u128;
+            let values = channels * rate;
+            checks::product("conv_dim", "conv_stride", "numbers of a second", values, checks::MOST_VALUES)?;
+        }
+        let width = self.hidden_size as u128;
+        let positional =
+            width * width / self.num_conv_pos_embedding_groups as u128 * self.num_conv_pos_embeddings as u128;
+        let layers =
+            checks::transformer_parameters(self.num_hidden_layers, self.hidden_size, self.intermediate_size);
+        let count = layers + convolutions + positional + width * self.classifier_proj_size as u128;
+        let with = "num_hidden_layers, intermediate_size, classifier_proj_size, conv_dim, conv_kernel and \
+                    num_conv_pos_embeddings";
+        checks::product("hidden_size", with, "parameters", count, checks::MOST_PARAMETERS)
     }
 
     /// Frames the convolutions make of so many samples; 0 when the clip is shorter than [`min_samples`](Self::min_samples).

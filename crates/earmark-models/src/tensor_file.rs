@@ -1,18 +1,20 @@
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::store::burn_pack::{Error as PackError, Tensor as PackTensor};
 use burn::tensor::{BoolStore, Bytes, DType, Shape};
+use earmark_fs::AtomicFile;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use crate::error::ErrorKind;
 
-/// More than any model needs; the limit of the format's own library.
-const MOST_HEADER: u64 = 100_000_000;
+/// More than any model needs: a header of a thousand tensors has 100 kB.
+const MOST_HEADER: u64 = 16 << 20;
+/// Objects in a header, one for each tensor: each takes a microsecond and a kilobyte, and none of the file's data.
+const MOST_TENSORS: usize = 1 << 16;
 
 /// The tensors of a `.safetensors` file, each read when it is asked for.
 ///
@@ -20,17 +22,23 @@ const MOST_HEADER: u64 = 100_000_000;
 /// model at the peak, and a file that shrinks meanwhile would end the process. Reading takes no longer.
 pub(crate) fn open(path: &Path) -> Result<BTreeMap<String, PackTensor>, ErrorKind> {
     let broken = |why: String| ErrorKind::BrokenWeights(why);
-    let mut file = File::open(path)?;
+    let mut file = earmark_fs::open(path)?;
     let size = file.metadata()?.len();
     let mut length = [0; 8];
     file.read_exact(&mut length)
         .map_err(|_| broken(format!("it ends after {size} bytes, within its first number")))?;
     let length = u64::from_le_bytes(length);
-    if length > MOST_HEADER || length > size - 8 {
+    if length > size.saturating_sub(8) {
         return Err(broken(format!("its header would be {length} bytes long, and the file is {size}")));
+    }
+    if length > MOST_HEADER {
+        return Err(broken(format!("its header is {length} bytes long, and the limit is {MOST_HEADER}")));
     }
     let mut header = vec![0; length as usize];
     file.read_exact(&mut header)?;
+    if header.iter().filter(|byte| **byte == b'{').count() > MOST_TENSORS {
+        return Err(broken(format!("its header names more tensors than the limit of {MOST_TENSORS}")));
+    }
     let metadata: Metadata =
         serde_json::from_slice(&header).map_err(|e| broken(format!("its header: {e}")))?;
 
@@ -72,6 +80,46 @@ pub(crate) fn open(path: &Path) -> Result<BTreeMap<String, PackTensor>, ErrorKin
         Ok((name.clone(), PackTensor::deferred(name, dtype, shape, None, to - from, read)))
     });
     tensors.collect()
+}
+
+/// Writes a `.safetensors` file, whole or not at all: each tensor's name, its shape and its `f32` numbers, which are read from
+/// where they are when it is their turn.
+///
+/// # Errors
+/// When a tensor cannot be read or is not what its shape says, and when the file cannot be written.
+pub(crate) fn write(
+    path: &Path,
+    mut tensors: Vec<(String, Vec<usize>, PackTensor)>,
+) -> Result<(), ErrorKind> {
+    let failed = |why: String| ErrorKind::NotWritten(why);
+    tensors.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    let mut end = 0;
+    let infos = tensors.iter().map(|(name, shape, _)| {
+        let start = end;
+        end += shape.iter().product::<usize>() * size_of::<f32>();
+        (name.clone(), TensorInfo { dtype: Dtype::F32, shape: shape.clone(), data_offsets: (start, end) })
+    });
+    let format = [("format".to_owned(), "pt".to_owned())].into();
+    let metadata = Metadata::new(Some(format), infos.collect()).map_err(|e| failed(e.to_string()))?;
+    let mut header = serde_json::to_vec(&metadata)?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+
+    let mut file = BufWriter::new(AtomicFile::create(path)?);
+    file.write_all(&(header.len() as u64).to_le_bytes())?;
+    file.write_all(&header)?;
+    for (name, shape, tensor) in tensors {
+        let bytes = tensor.into_bytes().map_err(|e| failed(format!("`{name}` cannot be read: {e}")))?;
+        let expected = shape.iter().product::<usize>() * size_of::<f32>();
+        if bytes.len() != expected {
+            return Err(failed(format!(
+                "`{name}` has {} bytes, and its shape {shape:?} needs {expected}",
+                bytes.len()
+            )));
+        }
+        file.write_all(&bytes)?;
+    }
+    file.into_inner().map_err(|error| error.into_error())?.commit()?;
+    Ok(())
 }
 
 /// Where the next tensor begins, if this one begins at `start` and is as long as its shape says.

@@ -5,8 +5,7 @@
 //! burn-store renames norms and fills the network (`PyTorchToBurnAdapter`), and reads pickles as data, never as code.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleVisitor, Param};
@@ -18,18 +17,24 @@ use burn::store::{
 };
 use burn::tensor::{DType, Tensor, TensorData};
 use earmark_kernels::{Conv1d, pack_conv1d};
-use safetensors::{Dtype, View};
 
 use crate::error::{Error, ErrorKind, KeyMismatch};
 use crate::init::{Convolutions, init_weights};
-use crate::tensor_file;
+use crate::{pickle, tensor_file};
 
 const SAFETENSORS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 const PICKLE: &str = "pytorch_model.bin";
+const PICKLE_INDEX: &str = "pytorch_model.bin.index.json";
 
 /// The weight files a checkpoint folder may have, in the order they are looked for.
-pub const WEIGHT_FILES: &[&str] = &[SAFETENSORS, INDEX, PICKLE];
+pub const WEIGHT_FILES: &[&str] = &[SAFETENSORS, INDEX, PICKLE, PICKLE_INDEX];
+
+/// Files of one checkpoint.
+const MOST_SHARDS: usize = 1 << 10;
+
+/// What training scripts put before every key: the `state_dict` beside an optimizer's, `DataParallel`, `torch.compile`.
+const WRAPPERS: &[&str] = &["state_dict.", "model_state_dict.", "module.", "_orig_mod."];
 
 /// A part of a checkpoint's key, and what our field is called.
 ///
@@ -65,7 +70,7 @@ pub struct Keys {
     pub scalars: &'static [&'static str],
     /// Parameters that a checkpoint may lack, as the reference draws them anew as well.
     pub optional: &'static [&'static str],
-    /// Keys that are read past, each with its reason. Anything else left over is an error.
+    /// Keys that are read past, each with its reason. Anything else left over is named in a warning.
     pub unused: &'static [(&'static str, &'static str)],
 }
 
@@ -108,16 +113,18 @@ impl Checkpoint {
     /// # Errors
     /// When there are none, or the file is not what its name says.
     pub fn open(dir: &Path) -> Result<Checkpoint, Error> {
-        let Some(name) = WEIGHT_FILES.iter().find(|name| dir.join(name).is_file()) else {
+        // What is there and no regular file is an error when it is opened.
+        let Some(name) = WEIGHT_FILES.iter().find(|name| dir.join(name).symlink_metadata().is_ok()) else {
             let kind = ErrorKind::NoWeights { expected: WEIGHT_FILES };
             return Err(Error { path: dir.to_path_buf(), kind });
         };
         let path = dir.join(name);
         let tensors = match *name {
-            SAFETENSORS => read_safetensors(&path),
-            PICKLE => read_pickle(&path),
-            _ => read_shards(dir, &path),
-        }?;
+            INDEX | PICKLE_INDEX => read_shards(dir, &path),
+            _ => read_tensors(&path),
+        };
+        let tensors = tensors
+            .and_then(|tensors| unwrapped(tensors).map_err(|kind| Error { path: path.clone(), kind }))?;
         Ok(Checkpoint { path, tensors })
     }
 
@@ -170,56 +177,72 @@ impl Checkpoint {
     }
 }
 
-fn read_safetensors(path: &Path) -> Result<BTreeMap<String, PackTensor>, Error> {
-    tensor_file::open(path).map_err(|kind| Error { path: path.to_path_buf(), kind })
+/// The tensors of one file: a pickle when it is called `.bin`.
+fn read_tensors(path: &Path) -> Result<BTreeMap<String, PackTensor>, Error> {
+    let tensors = match path.extension().is_some_and(|extension| extension == "bin") {
+        true => pickle::check(path).and_then(|()| {
+            let mut store = PytorchStore::from_file(path);
+            let tensors = store.get_all_tensors().cloned();
+            tensors.map_err(|error| ErrorKind::BrokenWeights(error.to_string()))
+        }),
+        false => tensor_file::open(path),
+    };
+    tensors.map_err(|kind| Error { path: path.to_path_buf(), kind })
 }
 
-fn read_pickle(path: &Path) -> Result<BTreeMap<String, PackTensor>, Error> {
-    match PytorchStore::from_file(path).get_all_tensors() {
-        Ok(tensors) => Ok(tensors.clone()),
-        Err(error) => {
-            Err(Error { path: path.to_path_buf(), kind: ErrorKind::BrokenWeights(error.to_string()) })
+/// The tensors by the names they have without [`WRAPPERS`].
+fn unwrapped(tensors: BTreeMap<String, PackTensor>) -> Result<BTreeMap<String, PackTensor>, ErrorKind> {
+    let mut found = BTreeMap::new();
+    for (key, mut tensor) in tensors {
+        let mut name = key.as_str();
+        while let Some(inner) = WRAPPERS.iter().find_map(|wrapper| name.strip_prefix(wrapper)) {
+            name = inner;
+        }
+        name.clone_into(&mut tensor.name);
+        if found.insert(name.to_owned(), tensor).is_some() {
+            return Err(ErrorKind::BrokenWeights(format!("`{name}` is there twice, bare and in a wrapping")));
         }
     }
+    Ok(found)
 }
 
-/// `weight_map` says which file holds which key; every file named must lie beside the index.
+/// `weight_map` says which file holds which key; every file named must lie beside the index. As the reference, all that a
+/// file holds is read, whether the index has it or not.
 fn read_shards(dir: &Path, index: &Path) -> Result<BTreeMap<String, PackTensor>, Error> {
     #[derive(serde::Deserialize)]
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
     let fail = |kind| Error { path: index.to_path_buf(), kind };
-    let text = fs::read(index).map_err(|e| fail(e.into()))?;
+    let text = earmark_json::read(index).map_err(|e| fail(e.into()))?;
     let Index { weight_map } = serde_json::from_slice(&text).map_err(|e| fail(e.into()))?;
+    let files: BTreeSet<&str> = weight_map.values().map(String::as_str).collect();
+    if files.len() > MOST_SHARDS {
+        let why = format!("it names {} files, and the limit is {MOST_SHARDS}", files.len());
+        return Err(fail(ErrorKind::BrokenWeights(why)));
+    }
     let mut shards: BTreeMap<&str, BTreeMap<String, PackTensor>> = BTreeMap::new();
-    for file in weight_map.values() {
-        if shards.contains_key(file.as_str()) {
-            continue;
-        }
-        if Path::new(file).file_name().is_none_or(|name| name != file.as_str()) {
+    for file in files {
+        if Path::new(file).file_name().is_none_or(|name| name != file) {
             return Err(fail(ErrorKind::BrokenWeights(format!(
                 "it names the file `{file}`, which is not a plain name"
             ))));
         }
         let path = dir.join(file);
-        shards.insert(file, read_safetensors(&path)?);
+        shards.insert(file, read_tensors(&path)?);
+    }
+    let absent = weight_map.iter().find(|(key, file)| !shards[file.as_str()].contains_key(*key));
+    if let Some((key, file)) = absent {
+        let why = format!("`{key}` is not in `{file}`, where the index puts it");
+        return Err(fail(ErrorKind::BrokenWeights(why)));
     }
     let mut tensors = BTreeMap::new();
-    for (key, file) in &weight_map {
-        let Some(tensor) = shards.get_mut(file.as_str()).and_then(|shard| shard.remove(key)) else {
-            return Err(fail(ErrorKind::BrokenWeights(format!(
-                "`{key}` is not in `{file}`, where the index puts it"
-            ))));
-        };
-        tensors.insert(key.clone(), tensor);
-    }
-    match shards.into_iter().find_map(|(file, rest)| rest.into_keys().next().map(|key| (file, key))) {
-        Some((file, key)) => {
-            Err(fail(ErrorKind::BrokenWeights(format!("`{file}` holds `{key}`, which the index lacks"))))
+    for (key, tensor) in shards.into_values().flatten() {
+        if let Some(other) = tensors.insert(key, tensor) {
+            return Err(fail(ErrorKind::BrokenWeights(format!("`{}` is in two of its files", other.name))));
         }
-        None => Ok(tensors),
     }
+    Ok(tensors)
 }
 
 /// What to do about the classification head.
@@ -233,12 +256,13 @@ pub enum Head {
     New,
 }
 
-/// Fills `network` from `checkpoint`; what may be missing and is, is drawn from `seed` as [`init_weights`] does.
+/// Fills `network` from `checkpoint`; what may be missing and is, is drawn from `seed` as [`init_weights`] does. As in the
+/// reference, keys that the network has no place for are passed over; a warning is logged that names them.
 ///
 /// Returns the network and the names of the parameters that were drawn and not read.
 ///
 /// # Errors
-/// [`ErrorKind::Keys`] lists every key that is missing, left over or misshapen. Numbers become of the type that `network` has,
+/// [`ErrorKind::Keys`] lists every key that is missing or misshapen. Numbers become of the type that `network` has,
 /// its device's: `f32` unless that was configured otherwise.
 pub fn load<M: Architecture>(
     mut network: M,
@@ -254,10 +278,16 @@ pub fn load<M: Architecture>(
         (Some(_), Head::New) => true,
         (Some(key), _) if checkpoint.tensors.contains_key(key) => false,
         (Some(_), Head::NewIfMissing) => true,
-        (Some(key), Head::FromCheckpoint) => return Err(fail(ErrorKind::NoHead { key })),
+        (Some(_), Head::FromCheckpoint) => false,
     };
     let (ours, dtype) = expected(&network);
     let mut tensors = checkpoint.renamed(rules, &ours).map_err(fail)?;
+    if let (Some(key), Head::FromCheckpoint) = (rules.labels, head)
+        && !tensors.contains_key(key)
+        && ours.iter().any(|(name, _)| !rules.is_head(name) && tensors.contains_key(name))
+    {
+        return Err(fail(ErrorKind::NoHead { key }));
+    }
     if new_head {
         tensors.retain(|key, _| !rules.is_head(key));
     }
@@ -283,6 +313,18 @@ pub fn load<M: Architecture>(
     }
     if !keys.is_empty() {
         return Err(fail(ErrorKind::Keys(keys)));
+    }
+    if !keys.unexpected.is_empty() {
+        let shown: Vec<_> = keys.unexpected.iter().take(5).map(|key| format!("`{key}`")).collect();
+        let more = match keys.unexpected.len() - shown.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        tracing::warn!(
+            "`{}` holds what the network has no place for, and it is passed over: {}{more}",
+            checkpoint.path.display(),
+            shown.join(", ")
+        );
     }
 
     let adapter = FloatCastAdapter::to(dtype).chain(FromPyTorch);
@@ -388,31 +430,10 @@ pub fn parameters<M: Module>(network: &M) -> Vec<PackTensor> {
     network.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
 }
 
-/// Writes `model.safetensors` with the reference's names: `transformers` opens it.
-///
-/// # Errors
-/// When the file cannot be written, or the device cannot be read.
-pub fn save<M: Architecture>(network: &M, path: &Path) -> Result<(), Error> {
-    struct Lazy(PackTensor, Vec<usize>);
-    impl View for Lazy {
-        fn dtype(&self) -> Dtype {
-            Dtype::F32
-        }
-        fn shape(&self) -> &[usize] {
-            &self.1
-        }
-        fn data(&self) -> Cow<'_, [u8]> {
-            // Read once before, so that a device error is an error and not an empty tensor.
-            self.0.to_bytes().map(|bytes| Cow::Owned(bytes.to_vec())).unwrap_or_default()
-        }
-        fn data_len(&self) -> usize {
-            self.1.iter().product::<usize>() * size_of::<f32>()
-        }
-    }
-    let fail = |kind| Error { path: path.to_path_buf(), kind };
-    let mut tensors = Vec::new();
+/// Every parameter by the name that a file has for it, in its shape there, as `f32`; values are read when asked for.
+fn exported<M: Architecture>(network: &M) -> Vec<(String, Vec<usize>, PackTensor)> {
     let adapter = BurnToPyTorchAdapter.chain(FloatCastAdapter::to(DType::F32));
-    for tensor in network.collect(None, Some(Box::new(adapter)), true) {
+    let tensors = network.collect(None, Some(Box::new(adapter)), true).into_iter().map(|tensor| {
         let mut name = tensor.name.clone();
         for (theirs, ours) in RENAMES {
             if let Some(stem) = name.strip_suffix(ours) {
@@ -424,11 +445,36 @@ pub fn save<M: Architecture>(network: &M, path: &Path) -> Result<(), Error> {
         }
         let is_scalar = M::KEYS.scalars.contains(&name.as_str());
         let shape = if is_scalar { Vec::new() } else { tensor.shape.to_vec() };
-        tensors.push((name, Lazy(tensor, shape)));
-    }
-    let metadata = [("format".to_owned(), "pt".to_owned())].into();
-    safetensors::serialize_to_file(tensors, Some(metadata), path)
-        .map_err(|e| fail(ErrorKind::BrokenWeights(e.to_string())))
+        (name, shape, tensor)
+    });
+    tensors.collect()
+}
+
+/// Writes `model.safetensors` with the reference's names, whole or not at all: `transformers` opens it.
+///
+/// # Errors
+/// When the file cannot be written, or the device cannot be read.
+pub fn save<M: Architecture>(network: &M, path: &Path) -> Result<(), Error> {
+    tensor_file::write(path, exported(network)).map_err(|kind| Error { path: path.to_path_buf(), kind })
+}
+
+/// Why a network can give nothing but NaN: the first of its weights that is not a number, infinite, or a variance below zero,
+/// such as "`classifier.bias` holds NaN". `None` when there is none. It reads every weight.
+pub fn unusable_weight<M: Architecture>(network: &M) -> Option<String> {
+    // Not the exported values: turning matrices round takes longer than looking at them.
+    let values = network.collect(None, Some(Box::new(FloatCastAdapter::to(DType::F32))), true);
+    values.into_iter().zip(exported(network)).find_map(|(tensor, (name, ..))| {
+        let bytes = match tensor.into_bytes() {
+            Ok(bytes) => bytes,
+            Err(error) => return Some(format!("`{name}` cannot be read: {error}")),
+        };
+        let mut values = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        let is_variance = name.ends_with(".running_var");
+        match values.find(|value| !value.is_finite() || (is_variance && *value < 0.0))? {
+            value if value.is_finite() => Some(format!("`{name}` holds {value}, and no variance is below 0")),
+            value => Some(format!("`{name}` holds {value}")),
+        }
+    })
 }
 
 #[cfg(test)]

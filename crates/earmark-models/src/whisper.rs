@@ -99,9 +99,23 @@ impl WhisperConfig {
             ("encoder_layers", self.encoder_layers, 1 << 9),
             ("encoder_attention_heads", self.encoder_attention_heads, 1 << 10),
             ("encoder_ffn_dim", self.encoder_ffn_dim, 1 << 16),
-            ("max_source_positions", self.max_source_positions, 1 << 16),
+            ("max_source_positions", self.max_source_positions, 1 << 14),
             ("classifier_proj_size", self.classifier_proj_size, 1 << 16),
         ])?;
+        let values = self.frames() as u128 * self.num_mel_bins as u128;
+        checks::product(
+            "max_source_positions",
+            "num_mel_bins",
+            "numbers of a clip",
+            values,
+            checks::MOST_VALUES,
+        )?;
+        let layers = checks::transformer_parameters(self.encoder_layers, self.d_model, self.encoder_ffn_dim);
+        let [width, bands] = [self.d_model, self.num_mel_bins].map(|size| size as u128);
+        let rest =
+            self.max_source_positions as u128 + 3 * bands + 3 * width + self.classifier_proj_size as u128;
+        let with = "encoder_layers, encoder_ffn_dim, max_source_positions and classifier_proj_size";
+        checks::product("d_model", with, "parameters", layers + width * rest, checks::MOST_PARAMETERS)?;
         // Half of the channels of a new position are sines, half cosines.
         if !self.d_model.is_multiple_of(2) {
             let why = format!("is {}, expected an even number", self.d_model);
@@ -157,10 +171,6 @@ impl NetworkNumbers for WhisperConfig {
 
     fn min_samples(&self) -> usize {
         1
-    }
-
-    fn spectrogram(&self) -> Option<[usize; 2]> {
-        Some([self.num_mel_bins, self.frames()])
     }
 }
 

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use earmark_audio::{SampleRate, Waveform};
-use earmark_features::{Features, PadOptions, Preprocessor};
+use earmark_features::{Features, PadOptions, PaddingSide, Preprocessor};
 use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
 use earmark_models::Input;
 use rayon::prelude::*;
@@ -41,9 +41,9 @@ impl AudioClassifier {
     /// Asks a model that is open already.
     ///
     /// # Errors
-    /// When two of its labels have one name.
+    /// When it has no labels.
     pub fn new(model: Pretrained, device: &Device) -> Result<AudioClassifier, Error> {
-        let labels = LabelSet::from_names(model.config.labels().iter().cloned())
+        let labels = LabelSet::with_repeats(model.config.labels().iter().cloned())
             .while_(|| "cannot use the model's labels".to_owned())?;
         Ok(AudioClassifier {
             scores: Scores::for_problem_type(model.config.problem_type()),
@@ -202,7 +202,12 @@ impl AudioClassifier {
     /// Which clips share a forward pass: neighbours in length, padded only where that changes nothing.
     fn batches(&self, clips: &[Features]) -> Vec<Vec<usize>> {
         let length = |place: usize| clips[place].data.len();
-        let may_pad = self.model.config.network().padding_is_harmless();
+        // A network counts the real samples from the left, so padding on that side would hide sound.
+        let pads_right = match &self.model.preprocessor {
+            Preprocessor::Wav2Vec2(extractor) => extractor.padding_side == PaddingSide::Right,
+            _ => true,
+        };
+        let may_pad = pads_right && self.model.config.network().padding_is_harmless();
         let mut order: Vec<usize> = (0..clips.len()).collect();
         order.sort_by_key(|&place| length(place));
         let mut batches: Vec<Vec<usize>> = Vec::new();

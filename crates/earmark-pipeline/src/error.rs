@@ -37,9 +37,26 @@ pub enum ErrorKind {
     /// `config.json` is not what it should be.
     #[error("it is not the JSON it should be")]
     Json(#[from] serde_json::Error),
-    /// An extractor that the model does not hear by.
-    #[error("`feature_extractor_type` {0}")]
+    /// An extractor that does not make what the network takes.
+    #[error("{0}")]
     OtherExtractor(String),
+    /// A folder that does not say how features are made.
+    #[error(
+        "it has neither processor_config.json nor preprocessor_config.json, one of which says how features are made of a \
+         sound: copy it from the checkpoint that the model was made of"
+    )]
+    NoExtractor,
+    /// The head was made for another number of labels than `config.json` names.
+    #[error(
+        "`id2label` in config.json names {named} labels, and the classification head in its weights has {head}: one of the \
+         files is another model's"
+    )]
+    OtherLabels {
+        /// Labels that `config.json` names.
+        named: usize,
+        /// Labels of the head.
+        head: usize,
+    },
     /// The model would not make a single frame of it.
     #[error("it is {samples} samples at {rate}, and the model needs {least}")]
     TooShort {

@@ -17,6 +17,7 @@
 
 mod classify;
 mod error;
+mod extractor;
 mod pretrained; // Read first: what a model's folder holds.
 mod sound;
 mod windows;
@@ -24,7 +25,8 @@ mod zero_shot;
 
 pub use classify::AudioClassifier;
 pub use error::{Error, ErrorKind};
-pub use pretrained::{Pretrained, read_preprocessor};
+pub use extractor::{find_extractor, read_extractor, read_preprocessor};
+pub use pretrained::Pretrained;
 pub use sound::{Heard, Hearing, Sound};
 pub use windows::{Window, WindowIter, WindowSpan, Windows};
 pub use zero_shot::{Candidates, HYPOTHESIS_TEMPLATE, ZeroShotClassifier};

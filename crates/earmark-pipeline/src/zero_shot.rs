@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -9,6 +8,7 @@ use earmark_models::{Checkpoint, ClapConfig, ClapModel, ClapTokenizer, Head, loa
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, While as _};
+use crate::extractor::read_extractor;
 use crate::sound::{Heard, Hearing, Sound};
 
 /// What the reference makes of a label before its text tower reads it.
@@ -42,21 +42,23 @@ impl ZeroShotClassifier {
         let doing = || format!("cannot open the model in `{}`", dir.display());
         let text = |name: &str| {
             let path = dir.join(name);
-            fs::read(&path).while_(|| format!("cannot read `{}`", path.display()))
+            earmark_json::read(&path).while_(|| format!("cannot read `{}`", path.display()))
         };
-        let json: Value = serde_json::from_slice(&text("config.json")?).while_(doing)?;
+        let json = earmark_json::object(&text("config.json")?)
+            .while_(|| format!("cannot use `{}`", dir.join("config.json").display()))?;
         let found = json.get("model_type").and_then(Value::as_str).unwrap_or_default().to_owned();
         if found != "clap" {
             let advice = "zero-shot classification and text need a `clap` model";
             return Err(ErrorKind::OtherKind { found, advice }.while_(doing()));
         }
+        let preprocessor = read_extractor(dir, &json)?;
+        if !matches!(preprocessor, Preprocessor::Clap(_)) {
+            let why =
+                "`feature_extractor_type` is not ClapFeatureExtractor, whose features CLAP takes".to_owned();
+            return Err(ErrorKind::OtherExtractor(why).while_(doing()));
+        }
         let config = ClapConfig::from_json(json)
             .while_(|| format!("cannot use `{}`", dir.join("config.json").display()))?;
-        let preprocessor = Preprocessor::from_json_for(text("preprocessor_config.json")?, "clap")
-            .while_(|| format!("cannot use `{}`", dir.join("preprocessor_config.json").display()))?;
-        if !matches!(preprocessor, Preprocessor::Clap(_)) {
-            return Err(ErrorKind::OtherExtractor("is not the one CLAP hears by".to_owned()).while_(doing()));
-        }
         let tokenizer = ClapTokenizer::from_bytes(&text("tokenizer.json")?)
             .while_(|| format!("cannot use `{}`", dir.join("tokenizer.json").display()))?;
         let checkpoint = Checkpoint::open(dir).while_(doing)?;

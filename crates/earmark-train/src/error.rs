@@ -75,6 +75,17 @@ pub enum ErrorKind {
         /// The data's.
         data: Vec<String>,
     },
+    /// The checkpoint's head is for another number of labels.
+    #[error("the model's head has {found} labels, but {wanted} are wanted: pass --new-head to replace it")]
+    OtherHead {
+        /// Labels of the model's head.
+        found: usize,
+        /// The data's.
+        wanted: usize,
+    },
+    /// A checkpoint that can give nothing but NaN.
+    #[error("its weights cannot be trained: {0}")]
+    UnusableWeight(String),
     /// The loss or the gradient is no number any more.
     #[error("the {what} is {value}: the run diverged; lower --lr, or raise --warmup-ratio")]
     Diverged {

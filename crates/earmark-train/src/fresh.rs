@@ -44,7 +44,16 @@ impl Fresh<'_> {
         let head = if self.new_head { Head::New } else { Head::NewIfMissing };
         let (network, new) =
             Classifier::load(config.network(), self.labels.len(), &checkpoint, head, self.seed, device)
+                .map_err(|error| match error.kind {
+                    earmark_models::ErrorKind::OtherHead { found, wanted } => {
+                        ErrorKind::OtherHead { found, wanted }
+                    }
+                    _ => error.into(),
+                })
                 .while_(doing)?;
+        if let Some(why) = network.unusable_weight() {
+            return Err(ErrorKind::UnusableWeight(why)).while_(doing);
+        }
         Ok((Pretrained { config, preprocessor, network }, new))
     }
 
@@ -75,7 +84,12 @@ impl Fresh<'_> {
     }
 
     fn prepare(&self, config: ModelConfig, preprocessor: Preprocessor) -> (ModelConfig, Preprocessor) {
-        let config = config.with_labels(self.labels.to_vec());
+        if let Some(kind @ ("regression" | "multi_label_classification")) = config.problem_type() {
+            tracing::warn!(
+                "the model's `problem_type` was {kind}; it is trained to tell one label a clip, and saved as such"
+            );
+        }
+        let config = config.with_labels(self.labels.to_vec()).with_one_label_a_clip();
         let config = if self.dropout { config } else { config.without_dropout() };
         let preprocessor = match preprocessor {
             Preprocessor::Wav2Vec2(extractor) => Preprocessor::Wav2Vec2(Wav2Vec2Extractor {

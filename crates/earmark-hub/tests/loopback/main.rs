@@ -609,6 +609,9 @@ mod model {
                     r#"{"weight_map": {"a": "1.safetensors", "b": "2.safetensors", "c": "1.safetensors"}}"#,
                 )
                 .header("ETag", "\"index\""),
+                "pytorch_model.bin.index.json" => {
+                    small(r#"{"weight_map": {"a": "1.bin", "b": "2.bin"}}"#).header("ETag", "\"index\"")
+                }
                 _ => large(file.as_bytes()),
             }
         })
@@ -647,6 +650,22 @@ mod model {
     }
 
     #[test]
+    fn shards_of_pickles_and_a_processor_config_are_fetched() {
+        let files = &[
+            "config.json",
+            "processor_config.json",
+            "pytorch_model.bin.index.json",
+            "1.bin",
+            "2.bin",
+            "3.bin",
+        ];
+        assert_eq!(
+            brought(files),
+            ["1.bin", "2.bin", "config.json", "processor_config.json", "pytorch_model.bin.index.json"]
+        );
+    }
+
+    #[test]
     fn pickle_will_do_and_a_preprocessor_is_optional() {
         assert_eq!(brought(&["config.json", "pytorch_model.bin"]), ["config.json", "pytorch_model.bin"]);
     }
@@ -655,7 +674,7 @@ mod model {
     fn no_weights_at_all_is_an_error_that_lists_what_would_do() {
         let (cache, server) = (Cache::new(), server(&["config.json"]));
         let error = cache.hub(&server).fetch_model(&repo()).unwrap_err();
-        assert!(matches!(&*error.kind, ErrorKind::NoneOf { files, .. } if files.len() == 3), "{error:?}");
+        assert!(matches!(&*error.kind, ErrorKind::NoneOf { files, .. } if files.len() == 4), "{error:?}");
         assert!(error.kind.to_string().contains("`pytorch_model.bin`"), "{}", error.kind);
         assert!(!cache.path("refs/main").exists(), "offline, `main` should not stand for half a model");
     }

@@ -168,6 +168,12 @@ impl ClapAudioConfig {
                 format!("is {}, expected 64 at most and layers at least 1 wide", self.mlp_ratio),
             );
         }
+        let stages = self.depths.iter().enumerate().map(|(stage, &blocks)| {
+            let width = self.width(stage);
+            checks::transformer_parameters(blocks, width, (width as f64 * self.mlp_ratio) as usize)
+        });
+        let (count, with) = (stages.sum(), "depths and mlp_ratio");
+        checks::product("audio_config.hidden_size", with, "parameters", count, checks::MOST_PARAMETERS)?;
         checks::chances(&[
             ("audio_config.hidden_dropout_prob", self.hidden_dropout_prob),
             ("audio_config.attention_probs_dropout_prob", self.attention_probs_dropout_prob),

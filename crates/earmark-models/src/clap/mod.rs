@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
 use crate::checks::sizes;
-use crate::error::{ErrorKind, configuration};
+use crate::error::ErrorKind;
 use crate::ops;
 use crate::transformer::linear;
 use crate::weights::{Architecture, Keys};
@@ -66,8 +66,8 @@ impl ClapConfig {
     ///
     /// # Errors
     /// [`ErrorKind::BadKey`] or [`ErrorKind::BadConfig`] naming the key.
-    pub fn from_json(json: serde_json::Value) -> Result<ClapConfig, ErrorKind> {
-        let config: ClapConfig = configuration(json)?;
+    pub fn from_json(json: earmark_json::Object) -> Result<ClapConfig, ErrorKind> {
+        let config: ClapConfig = earmark_json::config(json)?;
         config.validate()?;
         Ok(config)
     }

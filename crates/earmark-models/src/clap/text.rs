@@ -74,6 +74,12 @@ impl ClapTextConfig {
             ("text_config.max_position_embeddings", self.max_position_embeddings, 1 << 16),
             ("text_config.type_vocab_size", self.type_vocab_size, 1 << 10),
         ])?;
+        let layers =
+            checks::transformer_parameters(self.num_hidden_layers, self.hidden_size, self.intermediate_size);
+        let embeddings = (self.vocab_size + self.max_position_embeddings + self.type_vocab_size) as u128;
+        let with = "num_hidden_layers, intermediate_size, vocab_size and max_position_embeddings";
+        let count = layers + self.hidden_size as u128 * embeddings;
+        checks::product("text_config.hidden_size", with, "parameters", count, checks::MOST_PARAMETERS)?;
         let (heads, width) = (self.num_attention_heads, self.hidden_size);
         checks::heads("text_config.num_attention_heads", heads, "hidden_size", width)?;
         let most = self.vocab_size.min(self.max_position_embeddings);

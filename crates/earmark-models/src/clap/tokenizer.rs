@@ -1,6 +1,106 @@
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
 use tokenizers::Tokenizer;
 
 use crate::error::ErrorKind;
+
+/// RoBERTa's file has 2 MB.
+const MOST_BYTES: usize = 8 << 20;
+/// RoBERTa's file has 5.
+const MOST_ADDED_TOKENS: usize = 1 << 12;
+
+/// The parts of a tokenizer that make a text longer by a small factor at most, by the names of `tokenizer.json`. Others are
+/// refused: a file of 20 kB whose parts replace each letter by two, some thirty times, asks for all the memory there is.
+const NORMALIZERS: &[&str] = &["Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Strip", "StripAccents"];
+const PRE_TOKENIZERS: &[&str] =
+    &["BertPreTokenizer", "ByteLevel", "Digits", "Punctuation", "Whitespace", "WhitespaceSplit"];
+const POST_PROCESSORS: &[&str] = &["BertProcessing", "ByteLevel", "RobertaProcessing"];
+const DECODERS: &[&str] = &["BPEDecoder", "ByteLevel"];
+const MODELS: &[&str] = &["BPE"];
+
+/// What a `tokenizer.json` consists of.
+#[derive(Deserialize)]
+struct Parts {
+    #[serde(default)]
+    normalizer: Value,
+    #[serde(default)]
+    pre_tokenizer: Value,
+    #[serde(default)]
+    post_processor: Value,
+    #[serde(default)]
+    decoder: Value,
+    model: Model,
+    #[serde(default)]
+    added_tokens: Vec<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    /// Files of before tokenizers 0.13 do not name it.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    #[serde(default)]
+    continuing_subword_prefix: Option<String>,
+    #[serde(default)]
+    end_of_word_suffix: Option<String>,
+}
+
+/// Refuses files that would make much more of a text than there is in it.
+fn check(tokenizer_json: &[u8]) -> Result<(), String> {
+    if tokenizer_json.len() > MOST_BYTES {
+        return Err(format!("it has {} bytes, and the limit is {MOST_BYTES}", tokenizer_json.len()));
+    }
+    let parts: Parts = serde_json::from_slice(tokenizer_json).map_err(|error| error.to_string())?;
+    if parts.added_tokens.len() > MOST_ADDED_TOKENS {
+        return Err(format!(
+            "it has {} added tokens, and the limit is {MOST_ADDED_TOKENS}",
+            parts.added_tokens.len()
+        ));
+    }
+    part("normalizer", &parts.normalizer, "normalizers", NORMALIZERS)?;
+    part("pre_tokenizer", &parts.pre_tokenizer, "pretokenizers", PRE_TOKENIZERS)?;
+    part("post_processor", &parts.post_processor, "processors", POST_PROCESSORS)?;
+    part("decoder", &parts.decoder, "decoders", DECODERS)?;
+    let Model { kind, continuing_subword_prefix, end_of_word_suffix } = parts.model;
+    if let Some(kind) = kind.filter(|kind| !MODELS.contains(&kind.as_str())) {
+        return Err(format!("its `model` is {kind}, expected {}", MODELS.join(", ")));
+    }
+    for (key, affix) in
+        [("continuing_subword_prefix", continuing_subword_prefix), ("end_of_word_suffix", end_of_word_suffix)]
+    {
+        if affix.is_some_and(|affix| affix.len() > 32) {
+            return Err(format!("its `{key}` is longer than 32 bytes"));
+        }
+    }
+    Ok(())
+}
+
+/// A part of a tokenizer, or a sequence of some, each of a known kind.
+fn part(key: &str, value: &Value, members: &str, known: &[&str]) -> Result<(), String> {
+    if value.is_null() {
+        return Ok(());
+    }
+    let kind = value.get("type").and_then(Value::as_str).unwrap_or("of no type");
+    if kind != "Sequence" {
+        return match known.contains(&kind) {
+            true => Ok(()),
+            false => Err(format!("its `{key}` is {kind}; supported are Sequence, {}", known.join(", "))),
+        };
+    }
+    let found = value.get(members).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    // Each of them once: `ByteLevel` over `ByteLevel` doubles a text every time.
+    let mut seen = Vec::new();
+    for member in found {
+        let kind = member.get("type").unwrap_or(&Value::Null);
+        if kind == "Sequence" || seen.contains(&kind) {
+            return Err(format!("its `{key}` is a sequence with {kind} in it, or with that twice"));
+        }
+        seen.push(kind);
+        part(key, member, members, known)?;
+    }
+    Ok(())
+}
 
 /// Cuts text into the tokens that CLAP's text tower was trained on: RoBERTa's byte pairs.
 #[derive(Debug, Clone)]
@@ -16,8 +116,10 @@ impl ClapTokenizer {
     /// text, and nothing is cut.
     ///
     /// # Errors
-    /// [`ErrorKind::BrokenTokenizer`] when it is none, or has no `<pad>` token.
+    /// [`ErrorKind::BrokenTokenizer`] when it is none, has no `<pad>` token, or has a part that no CLAP model has: one that
+    /// would make much more of a text than there is in it.
     pub fn from_bytes(tokenizer_json: &[u8]) -> Result<ClapTokenizer, ErrorKind> {
+        check(tokenizer_json).map_err(|why| ErrorKind::BrokenTokenizer(why.into()))?;
         let mut tokenizer = Tokenizer::from_bytes(tokenizer_json).map_err(ErrorKind::BrokenTokenizer)?;
         tokenizer.with_truncation(None).map_err(ErrorKind::BrokenTokenizer)?;
         tokenizer.with_padding(None);

@@ -1,0 +1,115 @@
+//! What a model's folder says of its extractor, and where.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use earmark_features::{Preprocessor, Wav2Vec2Extractor};
+use earmark_json::Object;
+use earmark_models::{ModelConfig, NetworkConfig};
+
+use crate::error::{Error, ErrorKind, While as _};
+
+/// What transformers 5 writes beside a tokenizer: the extractor is a section of it. Before, it told only of other things.
+pub(crate) const PROCESSOR: &str = "processor_config.json";
+/// What every version writes of an extractor alone.
+pub(crate) const PREPROCESSOR: &str = "preprocessor_config.json";
+
+/// Reads the extractor that the folder `dir` describes, and says which file does: a section of `processor_config.json`, or else
+/// `preprocessor_config.json`, in the reference's order. `None` when neither does.
+///
+/// `config` is the model's `config.json`: its `feature_extractor_type` or `model_type` chooses the extractor where the file is
+/// too old to name it.
+///
+/// # Errors
+/// When a file cannot be read, or describes no extractor that can be run.
+pub fn find_extractor(dir: &Path, config: &Object) -> Result<Option<(PathBuf, Preprocessor)>, Error> {
+    let model = model(config);
+    for name in [PROCESSOR, PREPROCESSOR] {
+        let path = dir.join(name);
+        let doing = || format!("cannot use `{}`", path.display());
+        let text = match earmark_json::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            text => text.while_(doing)?,
+        };
+        if name == PROCESSOR && !Preprocessor::is_in_processor_config(&text).while_(doing)? {
+            continue;
+        }
+        let preprocessor = Preprocessor::from_json_for(text, model).while_(doing)?;
+        return Ok(Some((path, preprocessor)));
+    }
+    Ok(None)
+}
+
+/// As [`find_extractor`], with the reference's defaults for a network over samples whose folder describes no extractor; a
+/// warning is logged that names them.
+///
+/// # Errors
+/// As [`find_extractor`], and [`ErrorKind::NoExtractor`] for a network over spectrograms without one.
+pub fn read_extractor(dir: &Path, config: &Object) -> Result<Preprocessor, Error> {
+    if let Some((_, preprocessor)) = find_extractor(dir, config)? {
+        return Ok(preprocessor);
+    }
+    let default = Wav2Vec2Extractor::default();
+    if Preprocessor::extractor_of(model(config)) != Some("Wav2Vec2FeatureExtractor") {
+        return Err(ErrorKind::NoExtractor.while_(format!("cannot open the model in `{}`", dir.display())));
+    }
+    tracing::warn!(
+        "`{}` has neither {PROCESSOR} nor {PREPROCESSOR}: the reference's defaults are assumed, {} and normalised clips",
+        dir.display(),
+        default.sampling_rate
+    );
+    Ok(Preprocessor::Wav2Vec2(default))
+}
+
+/// The extractor of the model in `dir`, as [`read_extractor`]; `config` is the model's.
+///
+/// # Errors
+/// As [`read_extractor`], and when the network of `config` cannot take what the extractor makes.
+pub fn read_preprocessor(dir: &Path, config: &ModelConfig) -> Result<Preprocessor, Error> {
+    let preprocessor = read_extractor(dir, config.json())?;
+    match misfit(&preprocessor, config.network()) {
+        None => Ok(preprocessor),
+        Some(why) => {
+            Err(ErrorKind::OtherExtractor(why)
+                .while_(format!("cannot use the extractor of `{}`", dir.display())))
+        }
+    }
+}
+
+fn model(config: &Object) -> &str {
+    let named = ["feature_extractor_type", "model_type"].into_iter();
+    named.filter_map(|key| config.get(key)?.as_str()).next().unwrap_or_default()
+}
+
+/// Why the network cannot take what the extractor makes.
+fn misfit(preprocessor: &Preprocessor, network: &NetworkConfig) -> Option<String> {
+    use NetworkConfig::{Ast, Hubert, UniSpeech, UniSpeechSat, Wav2Vec2, Whisper};
+    let pairs = match (preprocessor, network) {
+        (Preprocessor::Wav2Vec2(_), Hubert(_) | Wav2Vec2(_) | UniSpeech(_) | UniSpeechSat(_)) => vec![],
+        (Preprocessor::Ast(extractor), Ast(network)) => {
+            let extractor = extractor.config();
+            vec![
+                ("max_length", extractor.max_length, "max_length", network.max_length),
+                ("num_mel_bins", extractor.num_mel_bins, "num_mel_bins", network.num_mel_bins),
+            ]
+        }
+        (Preprocessor::Whisper(extractor), Whisper(network)) => vec![
+            ("feature_size", extractor.config().feature_size, "num_mel_bins", network.num_mel_bins),
+            (
+                "chunk_length × sampling_rate / hop_length",
+                extractor.frames(),
+                "2 × max_source_positions",
+                network.frames(),
+            ),
+        ],
+        _ => {
+            return Some(format!(
+                "`feature_extractor_type` is {}, and a network of the `model_type` {} does not take what that makes",
+                preprocessor.extractor(),
+                network.model_type()
+            ));
+        }
+    };
+    let (theirs, made, ours, taken) = pairs.into_iter().find(|(_, made, _, taken)| made != taken)?;
+    Some(format!("its `{theirs}` is {made}, and `{ours}` in config.json is {taken}: they must be equal"))
+}

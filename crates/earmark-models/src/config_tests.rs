@@ -8,6 +8,7 @@ fn golden(path: &str) -> Object {
     earmark_json::object(&std::fs::read(path).unwrap()).unwrap()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is made where it is passed")]
 fn with(path: &str, changes: Value) -> Result<ModelConfig, ErrorKind> {
     let mut json = golden(path);
     json.extend(changes.as_object().unwrap().clone());
@@ -15,6 +16,7 @@ fn with(path: &str, changes: Value) -> Result<ModelConfig, ErrorKind> {
 }
 
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "it is made where it is passed")]
 fn refused(path: &str, changes: Value) -> String {
     with(path, changes).unwrap_err().to_string()
 }

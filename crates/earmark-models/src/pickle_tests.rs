@@ -34,7 +34,7 @@ fn repeated(before: &[u8], again: &[u8], times: usize) -> Vec<u8> {
 fn a_pickle_that_would_take_gigabytes_is_refused_with_the_limit() {
     let text = [&b"X"[..], &1_000_000_u32.to_le_bytes(), &[b'a'; 1_000_000]].concat();
     let class = [&b"c"[..], &[b'm'; 1_000_000], b"\nn\n"].concat();
-    let deep = b"]".repeat(1).into_iter().chain(b"\x85".repeat(1000)).collect::<Vec<u8>>();
+    let deep = b"]".iter().copied().chain(b"\x85".repeat(1000)).collect::<Vec<u8>>();
     for (what, pickle, limit) in [
         ("empty dictionaries", repeated(b"", b"}", 1 << 20), "524288"),
         ("marks", repeated(b"", b"(", 1 << 20), "524288"),

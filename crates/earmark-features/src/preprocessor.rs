@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use earmark_audio::{SampleRate, Waveform};
-use earmark_json::Object;
+use earmark_json::{Object, shown};
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
@@ -101,7 +101,7 @@ impl Preprocessor {
             Some((_, Value::Object(inner))) => keys = inner,
             Some((key, found)) => {
                 let rule = "it must be the extractor's configuration";
-                return Err(failed(ErrorKind::Value { key, value: found.to_string(), rule }));
+                return Err(failed(ErrorKind::Value { key, value: shown(&found.to_string()), rule }));
             }
         }
         let extractor = match (keys.remove("feature_extractor_type"), otherwise) {
@@ -109,7 +109,7 @@ impl Preprocessor {
             (None | Some(Value::Null), Some(name)) => name.to_owned(),
             (None | Some(Value::Null), None) => return Err(failed(ErrorKind::NoExtractor)),
             (Some(found), _) => {
-                return Err(failed(ErrorKind::UnknownExtractor { found: found.to_string() }));
+                return Err(failed(ErrorKind::UnknownExtractor { found: shown(&found.to_string()) }));
             }
         };
         // Derived from other keys, by the reference and by us; old Whisper files spell out the whole filter bank.
@@ -148,7 +148,7 @@ impl Preprocessor {
                 ];
                 ClapExtractor::new(config(keys, CLAP, &telling)?).map(Preprocessor::Clap)
             }
-            _ => Err(failed(ErrorKind::UnknownExtractor { found: extractor })),
+            _ => Err(failed(ErrorKind::UnknownExtractor { found: shown(&extractor) })),
         }
     }
 

@@ -40,7 +40,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// When it is not JSON, or something else than an object.
 pub fn object(text: &[u8]) -> Result<Object, serde_json::Error> {
-    serde_json::from_slice(text)
+    serde_json::from_slice(text).map_err(brief)
 }
 
 /// The configuration that `keys` describe. A missing key takes its value from `C`'s default, if `C` is `#[serde(default)]`.
@@ -52,9 +52,18 @@ pub fn config<C: Default + Serialize + DeserializeOwned>(keys: Object) -> Result
     let default = serde_json::to_value(C::default()).expect("a config holds nothing but what JSON can say");
     as_python_reads(&mut value, &default);
     serde_path_to_error::deserialize(&value).map_err(|error| match error.path().to_string() {
-        key if key != "." => KeyError { key, source: error.into_inner() },
-        key => culprit::<C>(&value, &default).unwrap_or(KeyError { key, source: error.into_inner() }),
+        key if key != "." => KeyError { key, source: brief(error.into_inner()) },
+        key => culprit::<C>(&value, &default).unwrap_or(KeyError { key, source: brief(error.into_inner()) }),
     })
+}
+
+/// serde repeats what it found, whose length is up to the file.
+fn brief(error: serde_json::Error) -> serde_json::Error {
+    let text = error.to_string();
+    match text.len() {
+        ..=400 => error,
+        _ => serde::de::Error::custom(shown(&text)),
+    }
 }
 
 /// The first key that alone, among defaults, cannot be read: serde loses the path in structs that flatten.
@@ -63,9 +72,9 @@ fn culprit<C: DeserializeOwned>(value: &Value, default: &Value) -> Option<KeyErr
         let mut keys = default.as_object()?.clone();
         keys.insert(key.clone(), value.clone());
         let source = serde_json::from_value::<C>(Value::Object(keys)).err()?;
-        Some(KeyError { key: key.clone(), source })
+        Some(KeyError { key: key.clone(), source: brief(source) })
     };
-    value.as_object()?.iter().find_map(alone)
+    value.as_object()?.iter().filter(|(key, _)| default.get(key).is_some()).find_map(alone)
 }
 
 fn as_python_reads(value: &mut Value, default: &Value) {
@@ -91,6 +100,15 @@ fn as_python_reads(value: &mut Value, default: &Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// The beginning of a text from a file, for an error: such a text may have any length.
+pub fn shown(text: &str) -> String {
+    const MOST: usize = 100;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -177,6 +195,17 @@ mod tests {
         let read = |text: &str| config::<Inner>(object(text.as_bytes()).unwrap());
         assert_eq!(read(r#"{"a": 1, "width": "wide", "z": null}"#).unwrap_err().key, "width");
         assert_eq!(read(r#"{"a": 1, "width": 3.0}"#).unwrap().other["a"], 1);
+    }
+
+    #[test]
+    fn an_error_repeats_no_more_of_a_file_than_a_person_reads() {
+        let long = "é".repeat(1_000_000);
+        let errors = [
+            read_config(&format!(r#"{{"rate": "{long}"}}"#)).unwrap_err().source.to_string(),
+            object(format!(r#""{long}""#).as_bytes()).unwrap_err().to_string(),
+        ];
+        assert!(errors.iter().all(|error| error.len() < 1000 && error.contains("éé")), "{errors:?}");
+        assert_eq!((shown("short"), shown(&long).chars().count()), ("short".to_owned(), 101));
     }
 
     #[test]

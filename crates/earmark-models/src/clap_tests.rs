@@ -498,7 +498,7 @@ fn a_tokenizer_with_a_part_that_makes_much_of_little_is_refused_by_its_name() {
     };
     for (key, value, named) in [
         ("normalizer", doubling.clone(), "Replace"),
-        ("normalizer", sequence("normalizers", vec![doubling.clone(); 30]), "Replace"),
+        ("normalizer", sequence("normalizers", vec![doubling; 30]), "Replace"),
         ("normalizer", json_of(r#"{"pattern": {"String": "a"}, "content": "aa"}"#), "no type"),
         ("normalizer", json_of(r#"{"type": "Prepend", "prepend": "a"}"#), "Prepend"),
         ("pre_tokenizer", sequence("pretokenizers", vec![byte_level.clone(); 16]), "ByteLevel"),

@@ -91,12 +91,15 @@ macro_rules! networks {
         impl NetworkConfig {
             /// Reads the numbers from a whole `config.json`.
             pub(crate) fn from_json(json: earmark_json::Object) -> Result<NetworkConfig, ErrorKind> {
-                let found = json.get("model_type").and_then(Value::as_str).unwrap_or_default().to_owned();
-                match found.as_str() {
+                let found = json.get("model_type").and_then(Value::as_str).unwrap_or_default();
+                match found {
                     $(<$network as Classify>::MODEL_TYPE => {
                         Ok(NetworkConfig::$name(earmark_json::config(json)?))
                     })+
-                    _ => Err(ErrorKind::UnsupportedModel { found, supported: MODEL_TYPES }),
+                    _ => {
+                        let found = earmark_json::shown(found);
+                        Err(ErrorKind::UnsupportedModel { found, supported: MODEL_TYPES })
+                    }
                 }
             }
 

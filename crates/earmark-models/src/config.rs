@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-use earmark_json::{Object, whole};
+use earmark_json::{Object, shown, whole};
 use serde_json::{Map, Value, json};
 
 use crate::classifier::NetworkConfig;
@@ -141,7 +141,7 @@ fn check_problem_type(json: &Object) -> Result<(), ErrorKind> {
         None | Some(Value::Null) => Ok(()),
         Some(Value::String(found)) if KNOWN.contains(&found.as_str()) => Ok(()),
         Some(found) => {
-            let why = format!("is {found}, expected one of {}", KNOWN.join(", "));
+            let why = format!("is {}, expected one of {}", shown(&found.to_string()), KNOWN.join(", "));
             Err(ErrorKind::BadConfig { key: PROBLEM_TYPE, why })
         }
     }
@@ -167,15 +167,19 @@ fn read_labels(json: &Object) -> Result<Vec<String>, ErrorKind> {
     }
     let mut labels = BTreeMap::new();
     for (id, name) in map {
-        let number: usize =
-            id.parse().map_err(|_| bad(format!("has the key `{id}`, which is not a class number")))?;
+        let number: usize = id
+            .parse()
+            .map_err(|_| bad(format!("has the key `{}`, which is not a class number", shown(id))))?;
         let name = match name {
             Value::String(name) => name.clone(),
             // As Python writes them.
             Value::Number(name) => name.to_string(),
             Value::Bool(true) => "True".to_owned(),
             Value::Bool(false) => "False".to_owned(),
-            other => return Err(bad(format!("names class {id} {other}, which is no name"))),
+            other => {
+                let found = shown(&other.to_string());
+                return Err(bad(format!("names class {number} {found}, which is no name")));
+            }
         };
         labels.insert(number, name);
     }

@@ -16,7 +16,6 @@ fn with(path: &str, changes: Value) -> Result<ModelConfig, ErrorKind> {
 }
 
 #[track_caller]
-#[expect(clippy::needless_pass_by_value, reason = "it is made where it is passed")]
 fn refused(path: &str, changes: Value) -> String {
     with(path, changes).unwrap_err().to_string()
 }

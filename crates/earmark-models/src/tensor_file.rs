@@ -15,6 +15,8 @@ use crate::error::ErrorKind;
 const MOST_HEADER: u64 = 16 << 20;
 /// Objects in a header, one for each tensor: each takes a microsecond and a kilobyte, and none of the file's data.
 const MOST_TENSORS: usize = 1 << 16;
+/// Bytes of a tensor's name.
+const MOST_NAME: usize = 1 << 10;
 
 /// The tensors of a `.safetensors` file, each read when it is asked for.
 ///
@@ -44,6 +46,12 @@ pub(crate) fn open(path: &Path) -> Result<BTreeMap<String, PackTensor>, ErrorKin
 
     let start = 8 + length;
     let (infos, mut next) = (metadata.tensors(), 0);
+    if let Some(name) = infos.keys().find(|name| name.len() > MOST_NAME) {
+        let name = earmark_json::shown(name);
+        return Err(broken(format!(
+            "the name of a tensor, `{name}`, is longer than the limit of {MOST_NAME} bytes"
+        )));
+    }
     for name in metadata.offset_keys() {
         next = check(infos[&name], next).map_err(|why| broken(format!("`{name}` {why}")))?;
     }

@@ -64,6 +64,7 @@ fn check(tokenizer_json: &[u8]) -> Result<(), String> {
     part("decoder", &parts.decoder, "decoders", DECODERS)?;
     let Model { kind, continuing_subword_prefix, end_of_word_suffix } = parts.model;
     if let Some(kind) = kind.filter(|kind| !MODELS.contains(&kind.as_str())) {
+        let kind = earmark_json::shown(&kind);
         return Err(format!("its `model` is {kind}, expected {}", MODELS.join(", ")));
     }
     for (key, affix) in
@@ -82,10 +83,11 @@ fn part(key: &str, value: &Value, members: &str, known: &[&str]) -> Result<(), S
         return Ok(());
     }
     let kind = value.get("type").and_then(Value::as_str).unwrap_or("of no type");
+    let shown = earmark_json::shown(kind);
     if kind != "Sequence" {
         return match known.contains(&kind) {
             true => Ok(()),
-            false => Err(format!("its `{key}` is {kind}; supported are Sequence, {}", known.join(", "))),
+            false => Err(format!("its `{key}` is {shown}; supported are Sequence, {}", known.join(", "))),
         };
     }
     let found = value.get(members).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -94,6 +96,7 @@ fn part(key: &str, value: &Value, members: &str, known: &[&str]) -> Result<(), S
     for member in found {
         let kind = member.get("type").unwrap_or(&Value::Null);
         if kind == "Sequence" || seen.contains(&kind) {
+            let kind = earmark_json::shown(&kind.to_string());
             return Err(format!("its `{key}` is a sequence with {kind} in it, or with that twice"));
         }
         seen.push(kind);

@@ -109,6 +109,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let folder = args.hub.model(&args.model)?;
     let model = Asked::open(folder.clone(), args.scores, &device)?;
     let mut settings = vec![
+        ("earmark".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("--model".to_owned(), args.model.clone()),
         ("--scores".to_owned(), model.scores.to_string()),
         ("--dtype".to_owned(), args.compute.dtype().to_owned()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
@@ -16,6 +16,7 @@ use earmark_pipeline::{Error, Hearing, Window, Windows};
 use rayon::prelude::*;
 
 use crate::error::usage;
+use crate::escape::escape;
 use crate::inputs::{Input, InputArgs, Opener};
 use crate::journal::{Before, Journal, Progress, Settings, Stamp, Stretch, Unusable, Written};
 use crate::model::{self, HubArgs};
@@ -41,8 +42,8 @@ pub(crate) struct JobArgs {
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
 
-    /// Write the results into this file, all at the end. A job that was cut short goes on where it was when the same
-    /// command is given again.
+    /// Write the results to this file once all inputs are done. Give the same command again to resume a job that was
+    /// interrupted.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -190,8 +191,11 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Re
         None => (Sink::Screen(Writer::new(output::stdout(), style)?), HashMap::new()),
     };
     let Left { inputs, mut done } = Left::of(inputs, before);
-    let template = "{bar:30} {pos}/{len} files {per_sec} {eta} left";
-    let bar = match args.output.is_some() && order.len() > 1 {
+    let template = match windows {
+        None => "{bar:30} {pos}/{len} files {per_sec} {eta} left",
+        Some(_) => "{bar:20} {pos}/{len} files {wide_msg}",
+    };
+    let bar = match args.output.is_some() && (order.len() > 1 || windows.is_some()) {
         true => progress::bar(order.len() as u64, template),
         false => indicatif::ProgressBar::hidden(),
     };
@@ -218,6 +222,7 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Re
                 .try_for_each(|(input, stretch)| listener.windows(&input, stretch, windows, &sender)),
         });
         let mut reading = None;
+        let (began, mut asked) = (Instant::now(), 0.0);
         for message in receiver {
             if stop.load(Ordering::Relaxed) {
                 break;
@@ -228,7 +233,14 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Re
                     reading = Some(begun);
                 }
                 Message::Windows(windows) => {
+                    let at = windows.last().map_or(0.0, |(window, _)| window.end);
+                    asked += at - windows.first().map_or(0.0, |(window, _)| window.start);
                     gathered.ask(windows, model)?;
+                    if let Some(Reading { input, .. }) = &reading {
+                        let rate = asked / began.elapsed().as_secs_f64();
+                        let name = input.name();
+                        bar.set_message(format!("{} of {}, {rate:.0} × real time", clock(at), escape(&name)));
+                    }
                     let stretch = gathered.stretch();
                     if let (Sink::Journal(journal), Some(Reading { input, stamp })) =
                         (&mut *keeper.sink, &reading)

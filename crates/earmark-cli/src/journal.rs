@@ -107,6 +107,9 @@ impl Journal {
     ) -> Result<(Journal, HashMap<String, Before>)> {
         let path = beside(output, ".part");
         let doing = || format!("cannot use `{}`", path.display());
+        if output.is_dir() {
+            bail!("`{}` is a folder: name a file", output.display());
+        }
         let file = loop {
             if output.exists() && !force {
                 bail!(
@@ -117,6 +120,9 @@ impl Journal {
             let mut options = OpenOptions::new();
             let file = options.read(true).write(true).create(true).truncate(false).open(&path);
             let file = file.with_context(doing)?;
+            if !file.metadata().with_context(doing)?.is_file() {
+                bail!("`{}` is not a regular file: move it away, or name another --output", path.display());
+            }
             if file.try_lock().is_err() {
                 bail!("another process writes `{}` just now", output.display());
             }

@@ -102,8 +102,12 @@ enum Command {
 }
 
 /// As many as could be of use: four for each core, and 64 where there are few.
+fn most_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get).saturating_mul(4).max(64)
+}
+
 fn parse_threads(text: &str) -> Result<NonZero<usize>, String> {
-    let most = std::thread::available_parallelism().map_or(1, NonZero::get).saturating_mul(4).max(64);
+    let most = most_threads();
     match text.parse::<NonZero<usize>>() {
         Ok(threads) if threads.get() <= most => Ok(threads),
         _ => Err(format!("expected a number from 1 to {most}")),
@@ -126,6 +130,11 @@ fn main() -> ExitCode {
         Err(error) => return told(&error),
     };
     say::start(cli.log_format, cli.quiet, cli.verbose);
+    let by_variable = std::env::var("RAYON_NUM_THREADS").ok().and_then(|number| number.parse::<usize>().ok());
+    if let Some(number) = by_variable.filter(|number| cli.threads.is_none() && *number > most_threads()) {
+        say::error(format_args!("RAYON_NUM_THREADS is {number}: expected at most {}", most_threads()));
+        return ExitCode::from(2);
+    }
     if let Some(threads) = cli.threads
         && let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()
     {

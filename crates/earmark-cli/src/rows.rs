@@ -226,7 +226,7 @@ impl<W: Write> LineWriter<W> {
             let (number, high, label) = (self.selections, self.style.high, escape(label));
             writeln!(
                 self.out,
-                "{number}\tSpectrogram 1\t1\t{begin:.6}\t{end:.6}\t0\t{high}\t{label}\t{label}\t{score:.4}\t{whole}\t{start:.6}\t{file}"
+                "{number}\tSpectrogram 1\t1\t{begin:.6}\t{end:.6}\t0.0\t{high:.1}\t{label}\t{label}\t{score:.4}\t{whole}\t{start:.6}\t{file}"
             )?;
         }
         Ok(())
@@ -416,8 +416,8 @@ mod tests {
                 "1",
                 begin,
                 end,
-                "0",
-                "8000",
+                "0.0",
+                "8000.0",
                 label,
                 label,
                 "0.7500",

@@ -112,6 +112,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let folder = args.hub.text_model(&args.model)?;
     let model = Asked::open(folder.clone(), &args.labels, &device)?;
     let mut settings = vec![
+        ("earmark".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("--model".to_owned(), args.model.clone()),
         ("the labels".to_owned(), format!("{labels:?}")),
         ("--template".to_owned(), args.labels.template.clone()),

@@ -521,6 +521,10 @@ fn what_cannot_be_meant_is_refused_as_wrong_usage() {
     }
     place.run("classify many --model model --scores none --threshold 80 --format csv").says(0, &[]);
     place.run("classify many --model model -o night.txt --format table").says(0, &[]);
+    let mut command = place.command("classify many --model model");
+    let said = Said::of(command.env("RAYON_NUM_THREADS", "100000").output().unwrap());
+    said.says(2, &["RAYON_NUM_THREADS is 100000"]);
+    place.run("classify many --model model -o many --format csv --force").says(1, &["`many` is a folder"]);
     place.run("listen --model model --threshold 80").says(2, &["--threshold is 80"]);
 }
 

@@ -163,6 +163,10 @@ impl NetworkNumbers for AstConfig {
     fn min_samples(&self) -> usize {
         1
     }
+
+    fn spectrogram(&self) -> Option<[usize; 2]> {
+        Some([self.max_length, self.num_mel_bins])
+    }
 }
 
 impl Classify for AstForAudioClassification {

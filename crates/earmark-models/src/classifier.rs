@@ -32,6 +32,8 @@ pub trait NetworkNumbers: Default + Serialize + DeserializeOwned {
     fn initializer_range(&self) -> f64;
     /// The shortest clip the network can hear, in samples at its own rate; 1 when its extractor makes every clip one length.
     fn min_samples(&self) -> usize;
+    /// The spectrogram the network hears, without the batch; `None` for a network that hears samples.
+    fn spectrogram(&self) -> Option<[usize; 2]>;
     /// Whether zeros behind a clip leave its answer as it is, once the network is told how long the clip is.
     fn padding_is_harmless(&self) -> bool {
         false
@@ -130,6 +132,11 @@ macro_rules! networks {
             /// The shortest clip it can hear, in samples at its own rate.
             pub fn min_samples(&self) -> usize {
                 match self { $(NetworkConfig::$name(config) => NetworkNumbers::min_samples(config),)+ }
+            }
+
+            /// The spectrogram it hears, without the batch; `None` for a network that hears samples.
+            pub fn spectrogram(&self) -> Option<[usize; 2]> {
+                match self { $(NetworkConfig::$name(config) => NetworkNumbers::spectrogram(config),)+ }
             }
 
             /// Whether zeros behind a clip leave its answer as it is, once the network is told how long the clip is. A norm

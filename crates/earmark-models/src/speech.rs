@@ -160,6 +160,10 @@ impl NetworkNumbers for SpeechConfig {
         SpeechConfig::min_samples(self)
     }
 
+    fn spectrogram(&self) -> Option<[usize; 2]> {
+        None
+    }
+
     fn padding_is_harmless(&self) -> bool {
         // A group norm takes its mean over the padding too, and a batch norm makes something of its zeros.
         self.feat_extract_norm == FeatExtractNorm::Layer && !self.conv_pos_batch_norm

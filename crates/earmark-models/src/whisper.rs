@@ -172,6 +172,10 @@ impl NetworkNumbers for WhisperConfig {
     fn min_samples(&self) -> usize {
         1
     }
+
+    fn spectrogram(&self) -> Option<[usize; 2]> {
+        Some([self.num_mel_bins, self.frames()])
+    }
 }
 
 impl Classify for WhisperForAudioClassification {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use burn::tensor::{Tensor, TensorData};
 use earmark_audio::{DecodeOptions, decode_file};
@@ -64,9 +65,10 @@ fn a_new_network_learns_chirps_from_hisses_and_hums_and_hands_out_what_it_learne
     let held_out = SplitFile::read(&run).unwrap().test;
     dataset.clips.retain(|clip| held_out.contains(&clip.name));
     let ear = Ear::new(&learner, &recipe());
-    let (clips, _) = Clips::open(&dataset, ear, None, false, &|_| {}).unwrap();
+    let go_on = AtomicBool::new(false);
+    let (clips, _) = Clips::open(&dataset, ear, None, false, &mut |_| {}, &go_on).unwrap();
     let rows: Vec<_> = (0..held_out.len()).collect();
-    let evaluation = evaluate(&learner.network, &device, &clips, &rows, 1, &mut |_| {}).unwrap();
+    let evaluation = evaluate(&learner.network, &device, &clips, &rows, 1, &mut |_| {}, &go_on).unwrap();
     for (clip, logits) in dataset.clips.iter().zip(&evaluation.logits) {
         assert_eq!(&hear(&learner, &clip.path), logits, "{}", clip.name);
     }

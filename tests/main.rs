@@ -15,7 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use earmark_data::AudioDataset;
-use earmark_train::{CardDataset, Error, Event, Finished, Job, Outcome, Recipe, Start, StepDone, train};
+use earmark_train::{
+    CardDataset, Error, Event, Finished, Job, Outcome, OutputFolder, Recipe, Start, StepDone, train,
+};
 
 /// Where the tests compute: the CPU, or libtorch's CPU when `cargo xtask test --device libtorch` asks for it.
 fn device() -> Device {
@@ -35,13 +37,17 @@ fn golden(path: &str) -> PathBuf {
 
 /// A run of `recipe` over the clips in `data`, into `output`.
 fn job(recipe: Recipe, data: &Path, start: Start, output: &Path) -> Job {
+    let folder = match start {
+        Start::Resume => OutputFolder::open_run(output),
+        _ => OutputFolder::create_run(output),
+    };
     Job {
         recipe,
         dataset: AudioDataset::open_folder(data).expect("the data of a test is a class folder"),
         start,
         cache: None,
         device: device(),
-        output: output.to_path_buf(),
+        output: folder.expect("the folder of a test is free"),
         card: CardDataset { name: "test".into(), id: "audiofolder".into(), config: None, split: None },
         base_model: None,
     }

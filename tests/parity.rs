@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use earmark_data::{AudioDataset, torch_randperm};
 use earmark_pipeline::Pretrained;
@@ -196,9 +197,12 @@ impl Pair {
                 Pretrained::open(&self.checkpoint(epoch * per_epoch), &device).expect("it is whole");
             let recipe = self.want.recipe();
             let ear = Ear::new(&learner, &recipe);
-            let (clips, _) = Clips::open(&dataset, ear, None, false, &|_| {}).expect("every clip is sound");
+            let go_on = AtomicBool::new(false);
+            let (clips, _) =
+                Clips::open(&dataset, ear, None, false, &mut |_| {}, &go_on).expect("every clip is sound");
             let rows = &self.want.test_rows;
-            let got = evaluate(&learner.network, &device, &clips, rows, recipe.eval_batch_size, &mut |_| {});
+            let size = recipe.eval_batch_size;
+            let got = evaluate(&learner.network, &device, &clips, rows, size, &mut |_| {}, &go_on);
             let got = got.expect("a whole model answers");
             let want = &self.want.evals[epoch as usize - 1].logits;
             let what = format!("logits after epoch {epoch}");

@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
 use earmark_models::{NetworkConfig, SpeechConfig};
 use earmark_testkit::{Golden, assert_close, noise, tone};
-use earmark_train::{ErrorKind, Event, Outcome, Recipe, SplitFile, Start, StepDone, train};
+use earmark_train::{
+    ErrorKind, Event, Outcome, OutputFolder, Recipe, SplitFile, Start, StepDone, plan, train,
+};
 
 use crate::{finish, golden, job, metrics, refusal, stop_after};
 
@@ -107,8 +109,8 @@ fn a_run_that_is_asked_to_stop_at_its_last_step_is_not_lost() {
     let (data, runs) = (golden("train/data"), tempfile::tempdir().unwrap());
     let [whole, parts] = ["whole", "parts"].map(|name| runs.path().join(name));
     finish(&job(recipe(), &data, noisy(), &whole));
-    if let Outcome::Stopped { step, steps } = stop_after(&job(recipe(), &data, noisy(), &parts), 15).unwrap()
-    {
+    let outcome = stop_after(&job(recipe(), &data, noisy(), &parts), 15).unwrap();
+    if let Outcome::Stopped { step, steps } = outcome {
         assert_eq!((step, steps), (15, 15));
         finish(&job(recipe(), &data, Start::Resume, &parts));
     }
@@ -227,12 +229,149 @@ fn a_run_whose_clips_changed_is_not_resumed() {
 }
 
 #[test]
+fn a_clip_that_was_replaced_since_is_named_and_the_run_not_resumed() {
+    let (_dir, data, run) = stopped();
+    let other = Waveform::new(noise(4000, 99), SampleRate::HZ_16000).unwrap();
+    write_wav(data.join("hum/4.wav"), &other, WavFormat::Pcm16).unwrap();
+    let error = refusal(&job(recipe(), &data, Start::Resume, &run));
+    let ErrorKind::OtherData(why) = &*error.kind else { panic!("{error:?}") };
+    assert!(why.contains("`hum/4.wav` is another sound"), "{why}");
+}
+
+#[test]
+fn a_folder_that_a_dry_run_planned_in_can_be_trained_in() {
+    let (data, runs) = (golden("train/data"), tempfile::tempdir().unwrap());
+    let [whole, planned] = ["whole", "planned"].map(|name| runs.path().join(name));
+    finish(&job(recipe(), &data, noisy(), &whole));
+    let other = Recipe { seed: 7, ..recipe() };
+    plan(&job(other, &data, noisy(), &planned), &|_| (), &AtomicBool::new(false)).unwrap();
+    finish(&job(recipe(), &data, noisy(), &planned));
+    assert_same_run(&planned, &whole);
+}
+
+#[test]
+fn a_broken_checkpoint_is_passed_over_for_the_one_before_and_the_run_is_the_same() {
+    fn edit(file: &Path, edit: impl Fn(&mut Vec<u8>)) {
+        let mut bytes = fs::read(file).unwrap();
+        edit(&mut bytes);
+        fs::write(file, bytes).unwrap();
+    }
+    fn flip(bytes: &mut [u8]) {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    }
+    let breaks: [fn(&Path); 7] = [
+        |dir| edit(&dir.join("model.safetensors"), |bytes| bytes.truncate(bytes.len() / 2)),
+        |dir| edit(&dir.join("model.safetensors"), |bytes| flip(bytes)),
+        |dir| edit(&dir.join("optimizer.bpk"), |bytes| flip(bytes)),
+        |dir| edit(&dir.join("trainer_state.json"), Vec::clear),
+        |dir| fs::remove_file(dir.join("optimizer.bpk")).unwrap(),
+        |dir| fs::remove_file(dir.join("trainer_state.json")).unwrap(),
+        |dir| {
+            fs::remove_dir_all(dir).unwrap();
+            fs::create_dir(dir).unwrap();
+        },
+    ];
+    let (data, runs) = (golden("train/data"), tempfile::tempdir().unwrap());
+    let recipe = || Recipe { keep_checkpoints: 0, ..recipe() };
+    let whole = runs.path().join("whole");
+    finish(&job(recipe(), &data, noisy(), &whole));
+    for (number, damage) in breaks.into_iter().enumerate() {
+        let run = runs.path().join(number.to_string());
+        stop_after(&job(recipe(), &data, noisy(), &run), 12).unwrap();
+        damage(&run.join("checkpoint-12"));
+        let passed_over = Mutex::new(Vec::new());
+        let watch = |event: &Event<'_>| {
+            if let Event::PassedOver(checkpoints) = event {
+                passed_over.lock().unwrap().extend(checkpoints.iter().map(|it| it.path.clone()));
+            }
+        };
+        let outcome = train(&job(recipe(), &data, Start::Resume, &run), &watch, &AtomicBool::new(false));
+        assert!(matches!(outcome, Ok(Outcome::Finished(_))), "{number}: {outcome:?}");
+        assert_eq!(passed_over.into_inner().unwrap(), [run.join("checkpoint-12")], "{number}");
+        assert_same_run(&run, &whole);
+    }
+}
+
+#[test]
+fn a_run_without_a_whole_checkpoint_says_what_is_wrong_with_each() {
+    let (_dir, data, run) = stopped();
+    fs::write(run.join("checkpoint-2/model.safetensors"), "half").unwrap();
+    let error = refusal(&job(recipe(), &data, Start::Resume, &run));
+    let ErrorKind::BrokenCheckpoints(broken) = &*error.kind else { panic!("{error:?}") };
+    assert_eq!(broken.len(), 1);
+    assert!(broken[0].why.contains("`model.safetensors` is damaged"), "{broken:?}");
+}
+
+#[test]
+fn a_best_checkpoint_that_broke_is_said_and_the_newest_taken_for_it() {
+    let (data, runs) = (golden("train/data"), tempfile::tempdir().unwrap());
+    let run = runs.path().join("run");
+    let recipe = || Recipe { keep_checkpoints: 0, lr: 0.0, ..recipe() };
+    // Nothing is learned, so the first of the equals is the best.
+    let (finished, _) = finish(&job(recipe(), &data, noisy(), &run));
+    assert_eq!(finished.best_epoch, 1);
+    fs::remove_file(run.join("checkpoint-5/model.safetensors")).unwrap();
+    let (again, _) = finish(&job(recipe(), &data, Start::Resume, &run));
+    assert_eq!(again.best_epoch, 3);
+}
+
+#[test]
+fn a_run_that_is_stopped_while_an_epoch_is_evaluated_goes_on_as_if_it_had_not() {
+    let (data, runs) = (golden("train/data"), tempfile::tempdir().unwrap());
+    let [whole, parts] = ["whole", "parts"].map(|name| runs.path().join(name));
+    finish(&job(recipe(), &data, noisy(), &whole));
+    let mut start = noisy();
+    for (evaluations, expected) in [(0, 5), (1, 10), (1, 15)] {
+        let (stop, left) = (AtomicBool::new(false), Mutex::new(evaluations));
+        let watch = |event: &Event<'_>| match event {
+            Event::Epoch(_) => *left.lock().unwrap() -= 1,
+            Event::Evaluating { .. } if *left.lock().unwrap() == 0 => stop.store(true, Ordering::Relaxed),
+            _ => {}
+        };
+        let outcome = train(&job(recipe(), &data, start, &parts), &watch, &stop);
+        let stopped = matches!(outcome, Ok(Outcome::Stopped { step, steps: 15 }) if step == expected);
+        assert!(stopped, "{expected}: {outcome:?}");
+        start = Start::Resume;
+    }
+    finish(&job(recipe(), &data, Start::Resume, &parts));
+    assert_same_run(&parts, &whole);
+}
+
+#[test]
+fn a_run_that_is_stopped_before_its_first_step_leaves_nothing() {
+    let (data, runs) = (golden("train/data"), tempfile::tempdir().unwrap());
+    let run = runs.path().join("run");
+    let outcome = train(&job(recipe(), &data, noisy(), &run), &|_| (), &AtomicBool::new(true));
+    assert!(matches!(outcome, Ok(Outcome::Abandoned)), "{outcome:?}");
+    assert!(!run.exists());
+}
+
+#[test]
+fn a_class_that_is_in_one_part_alone_is_known_before_the_first_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let [data, run] = ["data", "run"].map(|name| dir.path().join(name));
+    equal_clips(&data);
+    fs::create_dir(data.join("buzz")).unwrap();
+    fs::copy(data.join("hum/9.wav"), data.join("buzz/0.wav")).unwrap();
+    // One clip of a class is in one part or in the other.
+    let mut seen = [false; 2];
+    for seed in 0..20 {
+        let recipe = Recipe { test_size: 4.0, seed, ..recipe() };
+        let plan = plan(&job(recipe, &data, noisy(), &run), &|_| (), &AtomicBool::new(false)).unwrap();
+        let is_tested = plan.untrained == ["buzz"];
+        assert_eq!(plan.untested.contains(&"buzz".to_owned()), !is_tested, "{plan:?}");
+        seen[usize::from(is_tested)] = true;
+    }
+    assert_eq!(seen, [true; 2]);
+}
+
+#[test]
 fn a_folder_with_something_in_it_is_no_place_for_a_run() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("thesis.txt"), "years of work").unwrap();
-    let job = job(recipe(), &golden("train/data"), noisy(), dir.path());
-    let error = refusal(&job);
-    assert!(matches!(*error.kind, ErrorKind::Occupied), "{error:?}");
+    let error = OutputFolder::create_run(dir.path()).unwrap_err();
+    assert!(matches!(&*error.kind, ErrorKind::Occupied(held) if *held == ["thesis.txt"]), "{error:?}");
     assert!(error.doing.contains(&dir.path().display().to_string()), "{error}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
@@ -268,7 +407,11 @@ fn what_a_killed_run_left_half_written_does_not_confuse_it() {
     let diary = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     fs::write(run.join("metrics.jsonl"), format!("{diary}{{\"step\":4,\"epoch\":0.8,\"lo")).unwrap();
 
+    fs::write(run.join(".unfinished-7-0"), "half a file").unwrap();
     let (_, steps) = finish(&job(recipe(), &data, Start::Resume, &run));
+    let names = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name());
+    let hidden: Vec<_> = names.filter(|name| name.as_encoded_bytes().starts_with(b".")).collect();
+    assert!(hidden.is_empty(), "what was left half written is swept: {hidden:?}");
     assert_eq!(steps.iter().map(|step| step.step).collect::<Vec<_>>(), (3..=12).collect::<Vec<_>>());
     assert_eq!(metrics(&run).iter().filter(|line| line["step"] == 4).count(), 2);
 }

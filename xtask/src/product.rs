@@ -29,6 +29,8 @@ pub(crate) fn run(command: &str, args: &[String]) -> ExitCode {
         _ => {}
     }
     // The build says what it does, for the first one takes minutes; the binary's own name is noise.
+    // What the product tells people to type next, they type here.
+    cargo.env("EARMARK_COMMAND", "cargo xtask run");
     cargo.arg("--").args((!command.is_empty()).then_some(command)).args(args);
     for (variable, folder) in [("EARMARK_DATA", "data"), ("EARMARK_RUNS", "runs")] {
         if env::var_os(variable).is_none() {

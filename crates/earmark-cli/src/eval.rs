@@ -1,21 +1,27 @@
 use std::collections::HashMap;
-use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use burn::tensor::Device;
 use clap::Args as ClapArgs;
 use earmark_data::{AudioDataset, Selection, TestSize, train_test_split};
 use earmark_labels::{LabelId, LabelSet, Scores};
 use earmark_pipeline::Pretrained;
-use earmark_train::{Cache, Clips, Ear, EvaluationReport, Recipe, SplitFile, confusion_svg, evaluate};
+use earmark_train::{
+    BadClip, Cache, Clips, Ear, ErrorKind, Evaluation, EvaluationReport, OutputFolder, Recipe, SplitFile,
+    confusion_svg, evaluate,
+};
 
 use crate::device::ComputeArgs;
 use crate::hearing::HearingArgs;
 use crate::model::HubArgs;
 use crate::progress::bar;
 use crate::tables::{Predicted, write_predictions};
-use crate::{Done, datasets, output, say, table, train};
+use crate::train::{advise, list};
+use crate::{Done, datasets, interrupt, output, say, table, train};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,7 +86,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     hearing: HearingArgs,
 
-    /// Write report.json, predictions.parquet and confusion_matrix.svg into this folder.
+    /// Write report.json, predictions.parquet and confusion_matrix.svg into this folder, new or empty.
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 
@@ -92,88 +98,83 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
+    // There is nothing to save: whoever loads a model or writes a file meanwhile is not waited for.
+    let stop = interrupt::asked("stopping: nothing is scored", Some(Duration::from_millis(800)))?;
+    match score(args, &stop) {
+        Err(error) if is_interrupted(&error) => Ok(Done::Interrupted),
+        done => done,
+    }
+}
+
+fn is_interrupted(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<earmark_train::Error>();
+    error.is_some_and(|error| matches!(*error.kind, ErrorKind::Interrupted))
+}
+
+/// What is scored.
+struct Subject {
+    learner: Pretrained,
+    /// What the report calls the model.
+    model: String,
+    recipe: Recipe,
+    dataset: AudioDataset,
+    /// Which part of the dataset it is.
+    part: String,
+    /// Clips that are left out of it already.
+    left_out: Vec<BadClip>,
+    /// SHA-256 of the clips that a run held out, by their names.
+    held_out: HashMap<String, String>,
+}
+
+fn score(args: &Args, stop: &AtomicBool) -> Result<Done> {
     let (device, _) = args.compute.open()?;
+    // Now, so that nothing is scored in vain, and nobody else writes to it meanwhile.
+    let output = args.output.as_ref().map(OutputFolder::create).transpose().map_err(advise)?;
     let cache = Cache::of_user();
-    let mut left_out = Vec::new();
-    let (learner, model, recipe, dataset, part) = match &args.model {
-        Some(model) => {
-            let (mut dataset, drawn) = args.clips()?;
-            let learner = Pretrained::open(&args.hub.model(model)?, &device)?;
-            let mut recipe = Recipe::new("eval", model, &dataset.name);
-            recipe.test_size = args.test_size;
-            recipe.max_duration = args.max_duration;
-            recipe.resampler = args.hearing.resampler();
-            recipe.downmix = args.hearing.downmix();
-            recipe.skip_bad = args.skip_bad;
-            recipe.validate()?;
-            if args.skip_bad {
-                // Before the split, as training does: else the held-out part would hold clips that were learned from.
-                let (usable, bad) =
-                    Clips::open(&dataset, Ear::new(&learner, &recipe), cache.clone(), true, &|_| ())?;
-                dataset.clips = usable.clips().to_vec();
-                left_out = bad;
-            }
-            if drawn {
-                keep_part(&mut dataset, args)?;
-            }
-            (learner, model.clone(), recipe, dataset, args.split.clone())
-        }
-        None => {
-            let run = train::find_run(args.run.as_deref())?;
-            let recipe = Recipe::read(&run)?;
-            let folder = run.join("model");
-            if !folder.is_dir() {
-                bail!(
-                    "`{}` has no model yet: finish it by `earmark train --resume {}`",
-                    run.display(),
-                    run.display()
-                );
-            }
-            let learner = Pretrained::open(&folder, &device)?;
-            let mut dataset = train::open_data(&recipe, &args.hub)?;
-            keep_named(&mut dataset, &SplitFile::read(&run)?.test)?;
-            dataset.name.clone_from(&recipe.dataset);
-            (learner, folder.display().to_string(), recipe, dataset, "test".to_owned())
-        }
+    let subject = match &args.model {
+        Some(model) => args.model(model, &device, cache.clone(), stop)?,
+        None => args.run(&device)?,
     };
+    let Subject { learner, model, recipe, dataset, part, mut left_out, held_out } = subject;
     let dataset = name_by_model(dataset, &learner)?;
     let bar = bar(dataset.clips.len() as u64, "{msg} {bar:30} {pos}/{len} clips {eta} left");
     bar.set_message("listening");
+    let mut progress = |done| bar.set_position(done as u64);
     let ear = Ear::new(&learner, &recipe);
-    let (clips, bad) =
-        Clips::open(&dataset, ear, cache, recipe.skip_bad, &|done| bar.set_position(done as u64))?;
+    let opened = Clips::open(&dataset, ear, cache, recipe.skip_bad, &mut progress, stop);
+    let (clips, bad) = opened.map_err(advise)?;
     left_out.extend(bad);
+    warn_of_changes(&clips, &held_out);
     bar.set_message("evaluating");
     bar.reset();
-    let rows: Vec<usize> = (0..clips.clips().len()).collect();
+    let mut rows: Vec<usize> = (0..clips.clips().len()).collect();
     let batch_size = args.eval_batch_size.unwrap_or(recipe.eval_batch_size).max(1);
-    let mut progress = |done| bar.set_position(done as u64);
-    let evaluation = evaluate(&learner.network, &device, &clips, &rows, batch_size, &mut progress)?;
+    let evaluation = loop {
+        match evaluate(&learner.network, &device, &clips, &rows, batch_size, &mut progress, stop) {
+            Err(mut error) => match &mut *error.kind {
+                ErrorKind::NotANumber { rows: bad, clips } if recipe.skip_bad => {
+                    rows.retain(|row| !bad.contains(row));
+                    left_out.append(clips);
+                }
+                _ => return Err(advise(error)),
+            },
+            Ok(evaluation) => break evaluation,
+        }
+    };
     bar.finish_and_clear();
 
     for clip in &left_out {
         say::warning(format_args!("left out {}: {}", clip.path.display(), clip.why));
     }
+    if !left_out.is_empty() {
+        say::warning(format_args!("left out {} in all, as --skip-bad asks", left_out.len()));
+    }
     let report = evaluation.report(&dataset.name, &part, &model, learner.config.labels());
-    if let Some(folder) = &args.output {
-        write(folder, &report)?;
-        let scores = Scores::for_problem_type(learner.config.problem_type());
-        let labels = learner.config.labels();
-        let said = evaluation.labels.iter().zip(evaluation.predicted()).zip(&evaluation.logits);
-        let predicted: Vec<Predicted> = clips
-            .clips()
-            .iter()
-            .zip(said)
-            .map(|(clip, ((&label, predicted), logits))| Predicted {
-                path: clip.name.clone(),
-                label: labels[label].clone(),
-                predicted: labels[predicted].clone(),
-                scores: scores.apply(logits),
-            })
-            .collect();
-        let file = folder.join("predictions.parquet");
-        write_predictions(&file, &predicted)?;
-        say::note(format_args!("wrote {}", file.display()));
+    warn_of_gaps(&report);
+    if let Some(folder) = &output {
+        write(folder.path(), &report)?;
+        let names: Vec<&str> = rows.iter().map(|&row| clips.clips()[row].name.as_str()).collect();
+        write_rows(folder.path(), &names, &evaluation, &learner)?;
     }
     let mut out = output::stdout();
     writeln!(out, "{}\n{}", table::confusion(&report), table::per_class(&report))?;
@@ -181,7 +182,115 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     Ok(if left_out.is_empty() { Done::Well } else { Done::InPart })
 }
 
+/// A clip that was replaced since the run held it out is no clip that the run held out.
+fn warn_of_changes(clips: &Clips, held_out: &HashMap<String, String>) {
+    let changed =
+        clips.clips().iter().enumerate().filter(|(row, clip)| {
+            held_out.get(&clip.name).is_some_and(|sha256| *sha256 != clips.sha256(*row))
+        });
+    let changed: Vec<String> = changed.map(|(_, clip)| clip.name.clone()).collect();
+    if !changed.is_empty() {
+        say::warning(format_args!("other sounds than the run held out: {}", list(&changed)));
+    }
+}
+
+/// Classes that the model knows and of which there is no clip.
+fn warn_of_gaps(report: &EvaluationReport) {
+    let absent = report.per_class.iter().filter(|class| class.support == 0);
+    let absent: Vec<String> = absent.map(|class| class.label.clone()).collect();
+    if !absent.is_empty() {
+        say::warning(format_args!(
+            "no clip here is of {}, so the scores say nothing about {}",
+            list(&absent),
+            if absent.len() == 1 { "that class" } else { "those classes" }
+        ));
+    }
+}
+
+/// What the model made of each clip.
+fn write_rows(folder: &Path, names: &[&str], evaluation: &Evaluation, learner: &Pretrained) -> Result<()> {
+    let scores = Scores::for_problem_type(learner.config.problem_type());
+    let labels = learner.config.labels();
+    let answers = evaluation.labels.iter().zip(evaluation.predicted()).zip(&evaluation.logits);
+    let predicted: Vec<Predicted> = names
+        .iter()
+        .zip(answers)
+        .map(|(&name, ((&label, predicted), logits))| Predicted {
+            path: name.to_owned(),
+            label: labels[label].clone(),
+            predicted: labels[predicted].clone(),
+            scores: scores.apply(logits),
+        })
+        .collect();
+    let file = folder.join("predictions.parquet");
+    write_predictions(&file, &predicted)?;
+    say::note(format_args!("wrote {}", file.display()));
+    Ok(())
+}
+
 impl Args {
+    /// A model, on the clips that the flags name.
+    fn model(
+        &self,
+        model: &str,
+        device: &Device,
+        cache: Option<Cache>,
+        stop: &AtomicBool,
+    ) -> Result<Subject> {
+        let (mut dataset, drawn) = self.clips()?;
+        let learner = Pretrained::open(&self.hub.model(model)?, device)?;
+        let mut recipe = Recipe::new("eval", model, &dataset.name);
+        recipe.test_size = self.test_size;
+        recipe.max_duration = self.max_duration;
+        recipe.resampler = self.hearing.resampler();
+        recipe.downmix = self.hearing.downmix();
+        recipe.skip_bad = self.skip_bad;
+        recipe.validate()?;
+        let mut left_out = Vec::new();
+        if self.skip_bad {
+            // Before the split, as training does: else the held-out part would hold clips that were learned from.
+            let ear = Ear::new(&learner, &recipe);
+            let (usable, bad) = Clips::open(&dataset, ear, cache, true, &mut |_| (), stop)?;
+            dataset.clips = usable.clips().to_vec();
+            left_out = bad;
+        }
+        if drawn {
+            keep_part(&mut dataset, self)?;
+        }
+        let (model, part, held_out) = (model.to_owned(), self.split.clone(), HashMap::new());
+        Ok(Subject { learner, model, recipe, dataset, part, left_out, held_out })
+    }
+
+    /// A run's model, on the clips that the run held out.
+    fn run(&self, device: &Device) -> Result<Subject> {
+        let run = train::find_run(self.run.as_deref())?;
+        let mut recipe = Recipe::read(&run)?;
+        let (resampler, downmix) = (self.hearing.asked_resampler(), self.hearing.asked_downmix());
+        if resampler.is_some_and(|it| it != recipe.resampler)
+            || downmix.is_some_and(|it| it != recipe.downmix)
+        {
+            bail!(
+                "a run's clips are resampled and mixed as in its training: leave out --resampler, --downmix and --compat, or name \
+                 its model by --model"
+            );
+        }
+        recipe.skip_bad |= self.skip_bad;
+        let folder = run.join("model");
+        if !folder.is_dir() && OutputFolder::is_in_use(&run) {
+            bail!("`{}` has no model yet: it is still being trained", run.display());
+        }
+        if !folder.is_dir() {
+            bail!("`{}` has no model yet: finish it by `{}`", run.display(), train::resume_command(&run));
+        }
+        let learner = Pretrained::open(&folder, device)?;
+        let mut dataset = train::open_data(&recipe, &self.hub)?;
+        let split = SplitFile::read(&run)?;
+        keep_named(&mut dataset, &split.test)?;
+        let held_out = split.test.into_iter().zip(split.test_sha256).collect();
+        let (model, part, left_out) = (folder.display().to_string(), "test".to_owned(), Vec::new());
+        Ok(Subject { learner, model, recipe, dataset, part, left_out, held_out })
+    }
+
     /// The clips that are named, and whether the part of them is still to be drawn.
     fn clips(&self) -> Result<(AudioDataset, bool)> {
         let label = self.label_column.as_deref();
@@ -251,7 +360,6 @@ fn name_by_model(mut dataset: AudioDataset, learner: &Pretrained) -> Result<Audi
 }
 
 fn write(folder: &Path, report: &EvaluationReport) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
     let figure = confusion_svg(&report.labels, &report.confusion);
     for (name, text) in
         [("report.json", serde_json::to_string_pretty(report)? + "\n"), ("confusion_matrix.svg", figure)]

@@ -57,21 +57,33 @@ impl HearingArgs {
 
     /// What the flags say, or the default.
     pub(crate) fn resampler(&self) -> ResamplerName {
-        match (self.resampler, self.compat) {
-            (Some(ResamplerArg::Hq), _) | (None, None) => ResamplerName::Hq,
-            (Some(ResamplerArg::Torchaudio), _) | (None, Some(Compat::Transformers)) => {
-                ResamplerName::Torchaudio
-            }
-        }
+        self.asked_resampler().unwrap_or(ResamplerName::Hq)
     }
 
     /// What the flags say, or the default.
     pub(crate) fn downmix(&self) -> DownmixName {
+        self.asked_downmix().unwrap_or(DownmixName::Mean)
+    }
+
+    /// What the flags say, if they do.
+    pub(crate) fn asked_resampler(&self) -> Option<ResamplerName> {
+        match (self.resampler, self.compat) {
+            (Some(ResamplerArg::Hq), _) => Some(ResamplerName::Hq),
+            (Some(ResamplerArg::Torchaudio), _) | (None, Some(Compat::Transformers)) => {
+                Some(ResamplerName::Torchaudio)
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// What the flags say, if they do.
+    pub(crate) fn asked_downmix(&self) -> Option<DownmixName> {
         match (self.downmix, self.compat) {
-            (Some(DownmixArg::Mean), _) | (None, None) => DownmixName::Mean,
-            (Some(DownmixArg::Sqrt2), _) | (None, Some(Compat::Transformers)) => DownmixName::Sqrt2,
-            (Some(DownmixArg::Left), _) => DownmixName::Left,
-            (Some(DownmixArg::Right), _) => DownmixName::Right,
+            (Some(DownmixArg::Mean), _) => Some(DownmixName::Mean),
+            (Some(DownmixArg::Sqrt2), _) | (None, Some(Compat::Transformers)) => Some(DownmixName::Sqrt2),
+            (Some(DownmixArg::Left), _) => Some(DownmixName::Left),
+            (Some(DownmixArg::Right), _) => Some(DownmixName::Right),
+            (None, None) => None,
         }
     }
 }

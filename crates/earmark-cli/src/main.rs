@@ -9,6 +9,7 @@
 // They panic where stdout or stderr has ended: `output` and `say` do not.
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
+mod advice;
 mod bench;
 mod classify;
 mod data;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::panic;
@@ -6,12 +7,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{ArgAction, Args as ClapArgs};
-use earmark_data::{AudioDataset, Published, Selection, gtzan};
+use earmark_data::{AudioDataset, Clip, Place, Published, Selection, gtzan};
 use earmark_hub::Repo;
 use earmark_models::{ModelConfig, NetworkConfig};
 use earmark_train::{
-    Cache, CardDataset, Event, Finished, Job, Outcome, Plan, Precision, Recipe, SplitBy, Start,
-    is_out_of_memory, preset,
+    Cache, CardDataset, ErrorKind, Event, Finished, Job, Outcome, OutputFolder, Plan, Precision, Recipe,
+    SplitBy, SplitFile, Start, is_out_of_memory, preset,
 };
 use indicatif::ProgressBar;
 
@@ -22,7 +23,7 @@ use crate::hearing::HearingArgs;
 use crate::model::HubArgs;
 use crate::progress::{bar, style};
 use crate::push::Pusher;
-use crate::{Done, interrupt, output, say, table};
+use crate::{Done, advice, interrupt, output, say, table};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,7 +40,8 @@ Examples:
 /// folder with a sub-folder per class, or a published dataset.
 ///
 /// The run folder holds recipe.toml, split.json, metrics.jsonl, TensorBoard's events, checkpoints, report.html, and in
-/// model/ the best of the run as `transformers` reads it. Ctrl-C saves and stops.
+/// model/ the best of the run as `transformers` reads it: the weights after the most accurate epoch, the earliest of equals.
+/// Ctrl-C saves and stops.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct Args {
@@ -87,15 +89,15 @@ pub(crate) struct Args {
     #[command(flatten)]
     hearing: HearingArgs,
 
-    /// The run's folder [default: runs/RECIPE/TIME].
+    /// The run's folder, new or empty [default: runs/RECIPE/TIME].
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     output: Option<PathBuf>,
 
     /// Go on with a run that was stopped: the named folder, or the newest. Its recipe stays as it was.
-    #[arg(long, value_name = "RUN", help_heading = "Run")]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["output", "dry_run"], help_heading = "Run")]
     resume: Option<Option<PathBuf>>,
 
-    /// Check everything, write recipe.toml and split.json, and train nothing.
+    /// Check everything, write recipe.toml and split.json, and train nothing. The same --output can be trained afterwards.
     #[arg(long, help_heading = "Run")]
     dry_run: bool,
 
@@ -171,26 +173,21 @@ struct Numbers {
 
 impl Numbers {
     fn apply(&self, recipe: &mut Recipe) {
-        fn set<T: Copy>(field: &mut T, flag: Option<T>) {
-            if let Some(value) = flag {
-                *field = value;
-            }
-        }
-        set(&mut recipe.test_size, self.test_size);
-        set(&mut recipe.seed, self.seed);
-        set(&mut recipe.epochs, self.epochs);
-        set(&mut recipe.batch_size, self.batch_size);
-        set(&mut recipe.eval_batch_size, self.eval_batch_size);
-        set(&mut recipe.gradient_accumulation_steps, self.gradient_accumulation_steps);
-        set(&mut recipe.lr, self.lr);
-        set(&mut recipe.warmup_ratio, self.warmup_ratio);
-        set(&mut recipe.weight_decay, self.weight_decay);
-        set(&mut recipe.max_grad_norm, self.max_grad_norm);
-        set(&mut recipe.max_duration, self.max_duration);
-        set(&mut recipe.logging_steps, self.logging_steps);
-        set(&mut recipe.keep_checkpoints, self.keep_checkpoints);
-        set(&mut recipe.precision, self.precision);
-        set(&mut recipe.attention_mask, self.attention_mask);
+        set(&mut recipe.test_size, &self.test_size);
+        set(&mut recipe.seed, &self.seed);
+        set(&mut recipe.epochs, &self.epochs);
+        set(&mut recipe.batch_size, &self.batch_size);
+        set(&mut recipe.eval_batch_size, &self.eval_batch_size);
+        set(&mut recipe.gradient_accumulation_steps, &self.gradient_accumulation_steps);
+        set(&mut recipe.lr, &self.lr);
+        set(&mut recipe.warmup_ratio, &self.warmup_ratio);
+        set(&mut recipe.weight_decay, &self.weight_decay);
+        set(&mut recipe.max_grad_norm, &self.max_grad_norm);
+        set(&mut recipe.max_duration, &self.max_duration);
+        set(&mut recipe.logging_steps, &self.logging_steps);
+        set(&mut recipe.keep_checkpoints, &self.keep_checkpoints);
+        set(&mut recipe.precision, &self.precision);
+        set(&mut recipe.attention_mask, &self.attention_mask);
         if self.dropout_off {
             recipe.dropout = false;
         }
@@ -203,16 +200,18 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let target = args.push_to_hub.as_ref().map(check).transpose()?;
     let (device, device_name) = args.device.choose()?;
     let job = match &args.resume {
-        Some(run) => resumed(run.as_deref(), &args.numbers, device, &args.hub)?,
+        Some(run) => resumed(run.as_deref(), args, device)?,
         None => fresh(args, device, &device_name)?,
     };
+    let run = job.output.path();
+    let stop = interrupt::asked("stopping; once more to stop without saving", None)?;
     let Recipe { model, dataset, .. } = &job.recipe;
     say::note(format_args!("device   {device_name}"));
-    say::note(format_args!("recipe   {model} on {dataset} -> {}", job.output.display()));
+    say::note(format_args!("recipe   {model} on {dataset} -> {}", run.display()));
 
     quiet_when_out_of_memory();
     let screen = Screen::new();
-    let pusher = target.filter(|_| !args.dry_run).map(|target| Pusher::start(target, &job.output));
+    let pusher = target.filter(|_| !args.dry_run).map(|target| Pusher::start(target, run));
     let watch = |event: &Event<'_>| {
         screen.show(event);
         if let (Event::Epoch(epoch), Some(pusher)) = (event, &pusher) {
@@ -220,24 +219,28 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         }
     };
     if args.dry_run {
-        let plan = earmark_train::plan(&job, &watch)?;
+        let plan = earmark_train::plan(&job, &watch, &stop);
         screen.close();
+        let plan = match plan {
+            Err(error) if matches!(*error.kind, ErrorKind::Interrupted) => return Ok(Done::Interrupted),
+            plan => plan.map_err(advise)?,
+        };
+        warn_about(&plan);
         say::note(format_args!(
             "{} clips to train on, {} to test on, {} steps: written to {}, and nothing trained",
             plan.train,
             plan.test,
             plan.steps,
-            job.output.display()
+            run.display()
         ));
         return Ok(Done::Well);
     }
-    let stop = interrupt::asked("stopping after this step; once more to stop without saving", None)?;
     let outcome = earmark_train::train(&job, &watch, &stop);
     screen.close();
     if let Some(pusher) = pusher {
         pusher.finish(matches!(outcome, Ok(Outcome::Finished(_))));
     }
-    match outcome? {
+    match outcome.map_err(advise)? {
         Outcome::Finished(finished) => {
             print_finished(&job, &finished)?;
             Ok(Done::Well)
@@ -245,22 +248,126 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         Outcome::Stopped { step, steps } => {
             let stopped =
                 say::Text::from(format_args!("stopped after step {step} of {steps}, saved; go on with"));
-            say::note(stopped.then(format_args!("  earmark train --resume {}", job.output.display())));
+            say::note(stopped.then(format_args!("  {}", resume_command(run))));
+            Ok(Done::Interrupted)
+        }
+        Outcome::Abandoned => {
+            match job.start {
+                Start::Resume => {
+                    let stopped = say::Text::from("stopped before the next step; go on with");
+                    say::note(stopped.then(format_args!("  {}", resume_command(run))));
+                }
+                _ => say::note("stopped before the first step: nothing was trained"),
+            }
             Ok(Done::Interrupted)
         }
     }
 }
 
+/// `earmark train --resume RUN`.
+pub(crate) fn resume_command(run: &Path) -> String {
+    format!("{} train --resume {}", advice::command(), advice::argument(run))
+}
+
+/// An error with what to do about it, where a flag of this command is what helps.
+pub(crate) fn advise(error: earmark_train::Error) -> anyhow::Error {
+    let advice = match &*error.kind {
+        ErrorKind::BadClips(_) => "repair or remove them, or pass --skip-bad to leave them out",
+        ErrorKind::NotANumber { .. } => "remove them, or repair them",
+        ErrorKind::Occupied(held) if held.iter().any(|name| name == "recipe.toml") => {
+            "choose another --output, or go on with the run in it by --resume"
+        }
+        ErrorKind::Occupied(_) => "choose another --output",
+        ErrorKind::OtherLabels { .. } => "pass --new-head to replace the model's head",
+        ErrorKind::Diverged { .. } => "lower --lr, or raise --warmup-ratio",
+        ErrorKind::OutOfMemory => "shorten the clips by --max-duration, or take --device cpu",
+        ErrorKind::NoSuchPrecision(_) => "take --precision fp32",
+        _ => return error.into(),
+    };
+    let earmark_train::Error { doing, kind, .. } = error;
+    anyhow::anyhow!("{}; {advice}", crate::error::line(&anyhow::Error::new(*kind))).context(doing)
+}
+
+/// Where the clips of a run come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source<'a> {
+    Sample,
+    Gtzan,
+    /// A published dataset, or one of the Hub's, by its name.
+    Published(&'a str),
+    Folder(&'a Path),
+}
+
+impl<'a> Source<'a> {
+    /// What the flags say.
+    fn of_args(args: &'a Args) -> Source<'a> {
+        match (args.sample, args.dataset.as_deref(), &args.data) {
+            (true, ..) | (_, Some("sample"), _) => Source::Sample,
+            (_, Some("gtzan"), _) | (_, None, None) => Source::Gtzan,
+            (_, Some(name), _) => Source::Published(name),
+            (_, None, Some(folder)) => Source::Folder(folder),
+        }
+    }
+
+    /// What a recipe says. One of an earlier version leaves it to be guessed.
+    fn of_recipe(recipe: &'a Recipe) -> Source<'a> {
+        let name = recipe.published.as_deref();
+        match name.unwrap_or(&recipe.dataset) {
+            "sample" if name.is_some() => Source::Sample,
+            "gtzan" => Source::Gtzan,
+            published if name.map_or_else(|| is_named(published), |name| !name.is_empty()) => {
+                Source::Published(published)
+            }
+            _ => Source::Folder(Path::new(&recipe.data)),
+        }
+    }
+
+    /// What the recipe calls it; empty for a folder.
+    fn name(self) -> &'a str {
+        match self {
+            Source::Sample => "sample",
+            Source::Gtzan => "gtzan",
+            Source::Published(name) => name,
+            Source::Folder(_) => "",
+        }
+    }
+
+    /// How the model card names it.
+    fn card(self, dataset: &AudioDataset) -> Result<CardDataset> {
+        let card = |name: &str, id: &str, config: Option<&str>, split: Option<&str>| CardDataset {
+            name: name.to_owned(),
+            id: id.to_owned(),
+            config: config.map(str::to_owned),
+            split: split.map(str::to_owned),
+        };
+        Ok(match self {
+            Source::Sample => card("earmark sample", "audiofolder", None, None),
+            Source::Gtzan => card("GTZAN", gtzan::REPO, Some("all"), Some("train")),
+            Source::Published(name) => match Named::new(name, &DatasetArgs::default())? {
+                Named::Hub { repo, config } => {
+                    let id = repo.id.as_str();
+                    card(id, id, config.as_deref(), Some("train"))
+                }
+                _ => {
+                    let train = Selection::new(name, None, None)?;
+                    let (dataset, config) = (train.dataset, Some(train.config.as_str()));
+                    card(dataset.name(), dataset.repo(), config, Some(&train.split))
+                }
+            },
+            Source::Folder(_) => card(&dataset.name, "audiofolder", None, None),
+        })
+    }
+}
+
 /// A run from its first step.
 fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str) -> Result<Job> {
-    let named = match (args.sample, args.dataset.as_deref(), &args.data) {
-        (true, ..) => Some("sample"),
-        (_, Some(name), _) => Some(name),
-        (_, None, None) => Some("gtzan"),
-        (_, None, Some(_)) => None,
-    };
-    let mut recipe = match named {
-        Some("sample") => earmark_train::sample(),
+    if let Some(output) = &args.output {
+        // Before anything is downloaded. Nothing stays of it until the run begins.
+        OutputFolder::create_run(output).map_err(advise)?;
+    }
+    let source = Source::of_args(args);
+    let mut recipe = match source {
+        Source::Sample => earmark_train::sample(),
         _ => earmark_train::gtzan(),
     };
     args.numbers.apply(&mut recipe);
@@ -273,85 +380,182 @@ fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str) -> Result
     recipe.validate()?;
 
     let label = args.label_column.as_deref();
-    let (dataset, card) = match (named, &args.data) {
-        (None, Some(folder)) => open_folder(folder, label)?,
-        (Some("sample"), _) => open_sample()?,
-        (Some("gtzan"), _) | (None, None) => open_gtzan(&args.hub)?,
-        (Some(name), _) => open_published(name, label, &args.hub)?,
+    let dataset = match source {
+        Source::Sample => datasets::open_sample()?,
+        Source::Gtzan => open_gtzan(&args.hub)?,
+        Source::Published(name) => open_published(name, label, &args.hub)?,
+        Source::Folder(folder) => AudioDataset::open(folder, label)?,
     };
+    let card = source.card(&dataset)?;
     recipe.label_column = args.label_column.clone().unwrap_or_default();
     let held_out = dataset.clips.iter().any(|clip| clip.held_out);
     let usual = if held_out { SplitBy::Published } else { SplitBy::Random };
     recipe.split_by = args.split_by.clone().unwrap_or(usual);
     recipe.dataset = dataset.name.clone();
-    recipe.data =
-        fs::canonicalize(&dataset.root).unwrap_or_else(|_| dataset.root.clone()).display().to_string();
+    recipe.published = Some(source.name().to_owned());
+    recipe.dataset_commit = commit_of_dataset(source, &dataset).unwrap_or_default();
+    recipe.data = real(&dataset.root);
     datasets::warn_skipped(&dataset);
 
-    let (start, base_model) = match (&args.from_scratch, &args.model) {
-        (Some(what), _) => (Start::Scratch(Box::new(scratch(what)?)), None),
-        (None, None) if named == Some("sample") => {
-            (Start::Scratch(Box::new(preset("sample").context("the preset is there")?)), None)
+    let start = match (&args.from_scratch, &args.model) {
+        (Some(what), _) => {
+            recipe.model = format!("scratch:{what}");
+            Start::Scratch(Box::new(scratch(what)?))
+        }
+        (None, None) if source == Source::Sample => {
+            Start::Scratch(Box::new(preset("sample").context("the preset is there")?))
         }
         (None, model) => {
-            let name = model.clone().unwrap_or_else(|| recipe.model.clone());
-            let folder = args.hub.model(&name)?;
-            recipe.model = name.clone();
-            (Start::Model(folder), (!Path::new(&name).is_dir()).then_some(name))
+            if let Some(model) = model {
+                recipe.model.clone_from(model);
+            }
+            let folder = args.hub.model(&recipe.model)?;
+            if !Path::new(&recipe.model).is_dir() {
+                recipe.model_commit = commit_in(&folder).unwrap_or_default();
+            }
+            Start::Model(folder)
         }
     };
-    if let Some(what) = &args.from_scratch {
-        recipe.model = format!("scratch:{what}");
-    }
-    if !matches!(named, Some("sample" | "gtzan")) {
+    if !matches!(source, Source::Sample | Source::Gtzan) {
         let model = recipe.model.rsplit(['/', ':']).find(|part| !part.is_empty()).unwrap_or("model");
         recipe.name =
             format!("{}-{}", model.trim_end_matches(".json"), dataset.name.replace([':', '/'], "-"));
     }
-    let output = args.output.clone().unwrap_or_else(|| new_run(&runs_folder().join(&recipe.name)));
+    let output = match &args.output {
+        Some(output) => OutputFolder::create_run(output),
+        None => {
+            let now = jiff::Zoned::now().strftime(STAMP).to_string();
+            OutputFolder::create_numbered(&runs_folder().join(&recipe.name), &now)
+        }
+    };
+    let (output, base_model) = (output.map_err(advise)?, base_model(&recipe));
     Ok(Job { recipe, dataset, start, device, output, card, base_model, cache: Cache::of_user() })
 }
 
 /// A run from where it stopped.
-fn resumed(
-    run: Option<&Path>,
-    numbers: &Numbers,
-    device: burn::tensor::Device,
-    hub: &HubArgs,
-) -> Result<Job> {
-    let output = find_run(run)?;
-    let recipe = Recipe::read(&output)?;
+fn resumed(run: Option<&Path>, args: &Args, device: burn::tensor::Device) -> Result<Job> {
+    let run = find_run(run)?;
+    let output = OutputFolder::open_run(&run).map_err(advise)?;
+    let recipe = Recipe::read(&run)?;
+    refuse_other(args, &recipe, &run)?;
+    let dataset = open_data(&recipe, &args.hub)?;
+    let card = Source::of_recipe(&recipe).card(&dataset)?;
+    let base_model = base_model(&recipe);
+    let (start, cache) = (Start::Resume, Cache::of_user());
+    Ok(Job { recipe, dataset, start, device, output, card, base_model, cache })
+}
+
+/// The Hub id of the model that a run began with, for the card.
+fn base_model(recipe: &Recipe) -> Option<String> {
+    let model = &recipe.model;
+    // A recipe of an earlier version knows no commits.
+    let is_old = recipe.published.is_none() && !model.starts_with("scratch:") && !Path::new(model).is_dir();
+    let id = model.split('@').next().unwrap_or(model);
+    (is_old || !recipe.model_commit.is_empty()).then(|| id.to_owned())
+}
+
+/// Refuses flags beside --resume that ask for something else than what the run began with: its recipe stays as it was.
+fn refuse_other(args: &Args, recipe: &Recipe, run: &Path) -> Result<()> {
     let mut asked = recipe.clone();
-    numbers.apply(&mut asked);
-    let differs = recipe.rows().into_iter().zip(asked.rows()).find(|(was, is)| was != is);
-    if let Some(((key, was), (_, is))) = differs {
-        bail!("`{}` began with `{key}` {was} and cannot go on with {is}: leave it out", output.display());
+    args.numbers.apply(&mut asked);
+    let named = match &args.model {
+        Some(model) => Some(("--model", model.clone())),
+        None => args.from_scratch.as_ref().map(|what| ("--from-scratch", format!("scratch:{what}"))),
+    };
+    if let Some((_, model)) = &named {
+        asked.model.clone_from(model);
     }
-    let dataset = open_data(&recipe, hub)?;
-    let id = if recipe.dataset == "gtzan" { gtzan::REPO } else { "audiofolder" };
-    let card = CardDataset { name: recipe.dataset.clone(), id: id.to_owned(), config: None, split: None };
-    let from_hub = !recipe.model.starts_with("scratch:") && !Path::new(&recipe.model).is_dir();
-    let base_model = from_hub.then(|| recipe.model.clone());
-    Ok(Job {
-        recipe,
-        dataset,
-        start: Start::Resume,
-        device,
-        output,
-        card,
-        base_model,
-        cache: Cache::of_user(),
-    })
+    let source = match (args.sample, &args.dataset, &args.data) {
+        (true, ..) => Some("--sample"),
+        (_, Some(_), _) => Some("--dataset"),
+        (_, _, Some(_)) => Some("--data"),
+        _ => None,
+    };
+    if source.is_some() {
+        let name = Source::of_args(args).name().to_owned();
+        match (&mut asked.published, name.is_empty()) {
+            (Some(published), _) => *published = name,
+            (None, false) => asked.dataset = name,
+            (None, true) => {}
+        }
+    }
+    if let Some(folder) = &args.data {
+        asked.data = real(folder);
+    }
+    set(&mut asked.label_column, &args.label_column);
+    set(&mut asked.split_by, &args.split_by);
+    set(&mut asked.resampler, &args.hearing.asked_resampler());
+    set(&mut asked.downmix, &args.hearing.asked_downmix());
+    asked.new_head |= args.new_head;
+    asked.skip_bad |= args.skip_bad;
+
+    let was: BTreeMap<String, String> = recipe.rows().into_iter().collect();
+    let Some((key, is)) = asked.rows().into_iter().find(|(key, is)| was.get(key) != Some(is)) else {
+        return Ok(());
+    };
+    let flag = match key.as_str() {
+        "dropout" => "--dropout-off".to_owned(),
+        "model" => named.map_or("--model", |(flag, _)| flag).to_owned(),
+        "published" | "data" | "dataset" => source.unwrap_or("--data").to_owned(),
+        key => format!("--{}", key.replace('_', "-")),
+    };
+    let was = was.get(&key).map_or("", String::as_str);
+    bail!("`{}` began with `{key}` {was} and cannot go on with {is}: leave out {flag}", run.display());
+}
+
+/// Replaces a choice of a recipe where a flag was given.
+fn set<T: Clone>(field: &mut T, flag: &Option<T>) {
+    if let Some(value) = flag {
+        field.clone_from(value);
+    }
+}
+
+/// A folder by a name that holds wherever the person is.
+fn real(folder: &Path) -> String {
+    fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf()).display().to_string()
+}
+
+/// The commit that a file or folder in the Hub's cache belongs to.
+fn commit_in(path: &Path) -> Option<String> {
+    let mut parts = path.iter().map(|part| part.to_string_lossy());
+    parts.find(|part| part == "snapshots")?;
+    let is_commit = |text: &str| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    parts.next().filter(|commit| is_commit(commit)).map(|commit| commit.into_owned())
+}
+
+/// The commit of the Hub that the clips are of.
+fn commit_of_dataset(source: Source<'_>, dataset: &AudioDataset) -> Option<String> {
+    let Source::Published(name) = source else { return None };
+    match Selection::new(name, None, None) {
+        // Published datasets are pinned.
+        Ok(selection) => match selection.files().first().map(|file| file.place.clone())? {
+            Place::Hub { revision, .. } => Some(revision),
+            Place::Web(_) => None,
+        },
+        Err(_) => commit_in(&dataset.clips.first()?.path),
+    }
 }
 
 /// The dataset of a run, as it was opened when the run began.
 pub(crate) fn open_data(recipe: &Recipe, hub: &HubArgs) -> Result<AudioDataset> {
     let label = (!recipe.label_column.is_empty()).then_some(recipe.label_column.as_str());
-    Ok(match recipe.dataset.as_str() {
-        "gtzan" => gtzan::open(&recipe.data)?,
-        name if is_named(name) => open_published(name, label, hub)?.0,
-        _ => AudioDataset::open(&recipe.data, label)?,
-    })
+    let mut dataset = match Source::of_recipe(recipe) {
+        Source::Gtzan => gtzan::open(&recipe.data)?,
+        Source::Published(name) => open_published(&at_commit(name, &recipe.dataset_commit), label, hub)?,
+        Source::Sample | Source::Folder(_) => AudioDataset::open(&recipe.data, label)?,
+    };
+    dataset.name.clone_from(&recipe.dataset);
+    Ok(dataset)
+}
+
+/// A dataset's name with the commit that it was at; a published one is pinned anyway.
+fn at_commit(name: &str, commit: &str) -> String {
+    let (id, config) = name.split_once(':').map_or((name, None), |(id, config)| (id, Some(config)));
+    if commit.is_empty() || Published::of_name(id).is_some() {
+        return name.to_owned();
+    }
+    let id = id.split('@').next().unwrap_or(id);
+    config.map_or_else(|| format!("{id}@{commit}"), |config| format!("{id}@{commit}:{config}"))
 }
 
 /// Whether a run's dataset is a published one, or one of the Hub's, and no folder.
@@ -361,14 +565,12 @@ fn is_named(dataset: &str) -> bool {
 }
 
 /// A published dataset: its first split to learn from, and the next to be judged by where there is one.
-fn open_published(name: &str, label: Option<&str>, hub: &HubArgs) -> Result<(AudioDataset, CardDataset)> {
+fn open_published(name: &str, label: Option<&str>, hub: &HubArgs) -> Result<AudioDataset> {
     let args = DatasetArgs { split: None, label_column: label.map(str::to_owned) };
-    if let named @ Named::Hub { repo, config } = &Named::new(name, &args)? {
+    if let named @ Named::Hub { .. } = &Named::new(name, &args)? {
         let mut dataset = named.open(&args, hub)?;
-        dataset.name = name.to_owned();
-        let (id, config) = (repo.id.as_str().to_owned(), config.clone());
-        let card = CardDataset { name: id.clone(), id, config, split: Some("train".to_owned()) };
-        return Ok((dataset, card));
+        name.clone_into(&mut dataset.name);
+        return Ok(dataset);
     }
     let train = Selection::new(name, None, label)?;
     let mut dataset = datasets::open_published(&train, hub)?;
@@ -377,39 +579,13 @@ fn open_published(name: &str, label: Option<&str>, hub: &HubArgs) -> Result<(Aud
         let other = datasets::open_published(&validation, hub)?;
         dataset = dataset.with_held_out(&train.split, other, &validation.split);
     }
-    let card = CardDataset {
-        name: train.dataset.name().to_owned(),
-        id: train.dataset.repo().to_owned(),
-        config: Some(train.config.clone()),
-        split: Some(train.split),
-    };
-    Ok((dataset, card))
+    Ok(dataset)
 }
 
-fn open_folder(folder: &Path, label: Option<&str>) -> Result<(AudioDataset, CardDataset)> {
-    let dataset = AudioDataset::open(folder, label)?;
-    let card =
-        CardDataset { name: dataset.name.clone(), id: "audiofolder".to_owned(), config: None, split: None };
-    Ok((dataset, card))
-}
-
-fn open_sample() -> Result<(AudioDataset, CardDataset)> {
-    let dataset = datasets::open_sample()?;
-    let card =
-        CardDataset { name: "earmark sample".into(), id: "audiofolder".into(), config: None, split: None };
-    Ok((dataset, card))
-}
-
-fn open_gtzan(hub: &HubArgs) -> Result<(AudioDataset, CardDataset)> {
-    let card = CardDataset {
-        name: "GTZAN".to_owned(),
-        id: gtzan::REPO.to_owned(),
-        config: Some("all".to_owned()),
-        split: Some("train".to_owned()),
-    };
+fn open_gtzan(hub: &HubArgs) -> Result<AudioDataset> {
     let folder = data_folder().join("gtzan");
     if folder.is_dir() {
-        return Ok((gtzan::open(&folder)?, card));
+        return Ok(gtzan::open(&folder)?);
     }
     let repo = Repo::dataset(&format!("{}@{}", gtzan::REPO, gtzan::REVISION))?;
     let archive = hub.open()?.fetch(&repo, gtzan::ARCHIVE).context(
@@ -419,7 +595,7 @@ fn open_gtzan(hub: &HubArgs) -> Result<(AudioDataset, CardDataset)> {
     let bar = bar(size, "unpacking GTZAN {bar:30} {bytes}/{total_bytes} {eta} left");
     let dataset = gtzan::unpack(&archive, &folder, |bytes| bar.set_position(bytes));
     bar.finish_and_clear();
-    Ok((dataset?, card))
+    Ok(dataset?)
 }
 
 /// A preset by name, or the network a `config.json` describes.
@@ -442,7 +618,7 @@ fn runs_folder() -> PathBuf {
     std::env::var_os("EARMARK_RUNS").map_or_else(|| PathBuf::from("runs"), PathBuf::from)
 }
 
-/// The run that was named, or else the one that was started last, finished or not.
+/// The run that was named, or else the newest, finished or not.
 pub(crate) fn find_run(named: Option<&Path>) -> Result<PathBuf> {
     match named {
         Some(run) if run.join("recipe.toml").is_file() => Ok(run.to_path_buf()),
@@ -451,43 +627,89 @@ pub(crate) fn find_run(named: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
+/// How the time a run began becomes its folder's name.
+const STAMP: &str = "%Y%m%d-%H%M%S";
+
+/// The run that began last, of those that did: a dry run leaves no diary.
 fn newest_run() -> Result<PathBuf> {
     let runs = runs_folder();
     let mut newest = None;
     for recipe in fs::read_dir(&runs).into_iter().flatten().flatten() {
         for run in fs::read_dir(recipe.path()).into_iter().flatten().flatten() {
-            // A run's name is the time it began, so the largest name is the newest.
-            if run.path().join("recipe.toml").is_file() {
-                newest = newest.max(Some((run.file_name(), run.path())));
+            let path = run.path();
+            if path.join("recipe.toml").is_file() && path.join("metrics.jsonl").is_file() {
+                newest = newest.max(Some((age(&run.file_name().to_string_lossy()), path)));
             }
         }
     }
     match newest {
         Some((_, path)) => Ok(path),
-        None => bail!("there is no run in `{}` yet: start one by `earmark train --sample`", runs.display()),
+        None => bail!(
+            "there is no run in `{}` yet: start one by `{} train --sample`",
+            runs.display(),
+            advice::command()
+        ),
     }
 }
 
-/// A folder named by the time, and by a number as well if another run began in the same second.
-fn new_run(parent: &Path) -> PathBuf {
-    let stamp = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S").to_string();
-    let numbered = (2..).map(|n| parent.join(format!("{stamp}-{n}")));
-    std::iter::once(parent.join(&stamp))
-        .chain(numbered)
-        .find(|folder| !folder.exists())
-        .expect("the numbers do not end")
+/// What orders runs by the time they began: the time, and the number of those of one second.
+fn age(name: &str) -> (String, u64) {
+    let mut parts = name.splitn(3, '-');
+    let time = [parts.next().unwrap_or_default(), parts.next().unwrap_or_default()].join("-");
+    (time, parts.next().and_then(|number| number.parse().ok()).unwrap_or(1))
 }
 
 fn print_finished(job: &Job, finished: &Finished) -> Result<()> {
     let (report, best) = (&finished.report, finished.best_epoch);
     let shown = |path: &Path| escape(&path.display().to_string()).into_owned();
-    let (model, html) = (shown(&finished.model), shown(&job.output.join("report.html")));
+    let (run, model) = (job.output.path(), &finished.model);
     let mut out = output::stdout();
     writeln!(out, "{}\n{}", table::confusion(report), table::per_class(report))?;
     writeln!(out, "{} on {} held-out clips, from epoch {best}\n", table::score(report), report.n)?;
-    writeln!(out, "run      {}\nmodel    {model}\nreport   {html}\n", shown(&job.output))?;
-    writeln!(out, "next:    earmark classify CLIP --model {model}")?;
+    writeln!(out, "run      {}\nmodel    {}", shown(run), shown(model))?;
+    writeln!(out, "report   {}\n", shown(&run.join("report.html")))?;
+    writeln!(out, "next:    {}", escape(&next_command(job, model)))?;
     Ok(())
+}
+
+/// What works as it stands: to classify a held-out clip, or where no clip is a file of its own, to score the run again.
+fn next_command(job: &Job, model: &Path) -> String {
+    let held_out = SplitFile::read(job.output.path()).map(|split| split.test).unwrap_or_default();
+    let is_held_out = |clip: &&Clip| held_out.contains(&clip.name) && earmark_data::is_sound(&clip.path);
+    let command = advice::command();
+    match job.dataset.clips.iter().find(is_held_out) {
+        Some(clip) => {
+            let [clip, model] = [&clip.path, model].map(advice::argument);
+            format!("{command} classify {clip} --model {model}")
+        }
+        None => format!("{command} eval {}", advice::argument(job.output.path())),
+    }
+}
+
+/// What a run's scores will not show.
+fn warn_about(plan: &Plan) {
+    if !plan.untrained.is_empty() {
+        say::warning(format_args!(
+            "no clip of {} is trained on, so the model cannot learn {}",
+            list(&plan.untrained),
+            if plan.untrained.len() == 1 { "that class" } else { "those classes" }
+        ));
+    }
+    if !plan.untested.is_empty() {
+        say::warning(format_args!(
+            "no clip of {} is held out, so the scores say nothing about {}; --split-by stratified holds out some of every class",
+            list(&plan.untested),
+            if plan.untested.len() == 1 { "that class" } else { "those classes" }
+        ));
+    }
+}
+
+/// Some names, and how many more there are.
+pub(crate) fn list(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let shown = shown.join(", ");
+    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
 }
 
 /// A full device is no bug: the run goes on with smaller batches and says so, or ends with an error.
@@ -555,6 +777,11 @@ impl Screen {
                 }
                 say::note(format_args!("left out {} in all, as --skip-bad asks", clips.len()));
             }
+            Event::PassedOver(checkpoints) => {
+                for checkpoint in *checkpoints {
+                    say::warning(format_args!("passed over a checkpoint: {}", checkpoint.why));
+                }
+            }
             Event::NewParameters(names) if !names.is_empty() => {
                 say::note(format_args!("new, drawn from the seed: {}", names.join(", ")));
             }
@@ -566,6 +793,7 @@ impl Screen {
                     plan.labels.len(),
                     plan.parameters as f64 / 1e6
                 ));
+                warn_about(plan);
                 if plan.done > 0 {
                     say::note(format_args!("resumed  after step {} of {}", plan.done, plan.steps));
                 }

@@ -1,6 +1,7 @@
 //! `cargo run --release -p earmark-train --example time_clips -- DIR`: how long hearing a folder of classes takes without a
 //! cache, with an empty one, and with a full one, for what HuBERT hears and for what AST does.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use earmark_audio::DecodeOptions;
@@ -30,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let full = Cache::new(temporary.path(), Cache::LIMIT);
             for (seconds, cache) in seconds.iter_mut().zip([None, Some(full.clone()), Some(full.clone())]) {
                 let begun = Instant::now();
-                Clips::open(&dataset, ear.clone(), cache, false, &|_| ())?;
+                Clips::open(&dataset, ear.clone(), cache, false, &mut |_| (), &AtomicBool::new(false))?;
                 seconds.push(begun.elapsed().as_secs_f64());
             }
             assert_eq!(full.hits(), full.misses(), "the second time finds what the first time made");

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,9 +11,6 @@ use std::time::{Duration, SystemTime};
 
 use earmark_features::Features;
 use sha2::{Digest as _, Sha256};
-
-use crate::error::chain;
-use crate::landing::{UNFINISHED, land_file};
 
 /// What clips became when they were heard before, under the hash of everything that decides it.
 ///
@@ -58,7 +55,7 @@ pub(crate) enum MayRemove {
 }
 
 /// Raise it whenever decoding, resampling or an extractor gives other numbers, or the file is laid out in another way.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"earmark\0";
 
@@ -68,6 +65,9 @@ const HEADER: usize = MAGIC.len() + 32 + 4 + 3;
 /// No extractor makes more axes.
 const MOST_AXES: usize = 4;
 
+/// How the names of files begin that are not whole yet.
+const UNFINISHED: &str = ".unfinished-";
+
 /// Whoever writes a file is done with it by then, or dead.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
@@ -76,10 +76,10 @@ const ABANDONED: Duration = Duration::from_secs(60 * 60);
 pub(crate) struct Key([u8; 32]);
 
 impl Key {
-    /// Of a sound file's bytes, the clip's name, and the settings that make features of it.
+    /// Of the SHA-256 of a sound file's bytes, the clip's name, and the settings that make features of it.
     ///
     /// The name is part of it, for a dataset may cut clips by their names.
-    pub(crate) fn new(bytes: &[u8], name: &str, settings: &str) -> Key {
+    pub(crate) fn new(sound: &[u8; 32], name: &str, settings: &str) -> Key {
         let mut hash = Sha256::new();
         hash.update(VERSION.to_le_bytes());
         // A release may change a number without anybody noticing; a hit must not hide that.
@@ -87,7 +87,7 @@ impl Key {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
-        hash.update(bytes);
+        hash.update(sound);
         Key(hash.finalize().into())
     }
 
@@ -157,9 +157,7 @@ impl Cache {
             return false;
         }
         let path = self.0.dir.join(key.path());
-        let folder = path.parent().unwrap_or(&self.0.dir);
-        let written = fs::create_dir_all(folder).map_err(|error| error.to_string());
-        let written = written.and_then(|()| land_file(&path, &bytes).map_err(|error| chain(&error)));
+        let written = put_file(&path, &bytes);
         if let Err(why) = &written {
             tracing::debug!("features are not cached: `{}`: {why}", path.display());
         }
@@ -215,6 +213,23 @@ impl Cache {
         // Whoever panicked with it left a count that is at worst too low.
         self.0.space.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Writes a file beside its place and renames it. Not `earmark_fs::write`: a checksum tells what a power cut left, and to wait
+/// for the disk a thousand times would take longer than to make the features again.
+fn put_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // What the umask leaves of it.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.prefix(UNFINISHED).tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.into_temp_path().persist(path).map_err(|error| error.error)
 }
 
 /// See [`Cache::of_user`]. A variable that is empty is as good as unset, and the XDG rules ignore a relative folder.
@@ -356,7 +371,7 @@ mod tests {
     }
 
     fn key(name: &str) -> Key {
-        Key::new(b"sound", name, "settings")
+        Key::new(&[7; 32], name, "settings")
     }
 
     /// Bytes of the file of `features(samples, _)`.
@@ -395,12 +410,11 @@ mod tests {
     #[test]
     fn a_key_changes_with_each_of_its_parts_and_with_where_they_end() {
         let keys = [
-            Key::new(b"sound", "a", "b"),
-            Key::new(b"sounds", "a", "b"),
-            Key::new(b"sound", "c", "b"),
-            Key::new(b"sound", "a", "c"),
-            Key::new(b"sound", "", "ba"),
-            Key::new(b"asound", "", "b"),
+            Key::new(&[7; 32], "a", "b"),
+            Key::new(&[8; 32], "a", "b"),
+            Key::new(&[7; 32], "c", "b"),
+            Key::new(&[7; 32], "a", "c"),
+            Key::new(&[7; 32], "", "ba"),
         ];
         assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len());
     }

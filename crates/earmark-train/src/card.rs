@@ -2,12 +2,12 @@
 //!
 //! Order of keys, headings and tables are those of `TrainingSummary` (transformers 5.23.0 `modelcard.py`), so tools
 //! that read its cards read ours. It differs in one number on purpose: the reference reports the last epoch's
-//! evaluation beside the best checkpoint's weights, and we report the checkpoint that is in the folder.
+//! evaluation beside the best checkpoint's weights, and we report the checkpoint that is in the folder. Its "Training Loss" is
+//! that of the last line of the log before the evaluation, not the epoch's mean, as the reference's is.
 
 use std::fmt::Write;
 
 use crate::metrics::{EpochRecord, EvaluationReport, StepRecord};
-use crate::report::training_loss;
 
 /// What a card tells.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,8 +22,12 @@ pub struct ModelCard {
     pub license: Option<String>,
     /// The Hub id of the model that was fine-tuned; `None` when it was trained from scratch.
     pub base_model: Option<String>,
+    /// The commit of its repository.
+    pub base_commit: Option<String>,
     /// What it was trained and scored on.
     pub dataset: CardDataset,
+    /// The commit of the dataset's repository.
+    pub dataset_commit: Option<String>,
     /// Hyper-parameters: name and value in the order to show them.
     pub hyperparameters: Vec<(String, String)>,
     /// Every step line of `metrics.jsonl`.
@@ -84,7 +88,8 @@ impl ModelCard {
         let _ = writeln!(card, "model-index:\n- name: {}\n  results:", scalar(&self.name));
         card.push_str("  - task:\n      name: Audio Classification\n      type: audio-classification\n");
         let _ = writeln!(card, "    dataset:\n      name: {}\n      type: {}", scalar(name), scalar(id));
-        for (key, value) in [("config", config), ("split", split), ("args", config)] {
+        let commit = &self.dataset_commit;
+        for (key, value) in [("config", config), ("split", split), ("revision", commit), ("args", config)] {
             if let Some(value) = value {
                 let _ = writeln!(card, "      {key}: {}", scalar(value));
             }
@@ -99,6 +104,9 @@ impl ModelCard {
             (_, Some(id)) => {
                 let _ =
                     write!(card, "This model is a fine-tuned version of [{id}](https://huggingface.co/{id})");
+                if let Some(commit) = &self.base_commit {
+                    let _ = write!(card, " at commit {}", inline(commit));
+                }
             }
             (Some(name), None) => {
                 let _ = write!(card, "This model is a fine-tuned version of {}", inline(name));
@@ -149,7 +157,8 @@ impl ModelCard {
         }
         card.push_str("\n### Training results\n\n");
         let rows = self.epochs.iter().map(|epoch| {
-            let training = training_loss(&self.steps, epoch.step).map_or_else(|| "No log".into(), rounded);
+            let logged = self.steps.iter().rfind(|record| record.step <= epoch.step);
+            let training = logged.map_or_else(|| "No log".into(), |record| rounded(record.loss));
             let [done, loss, accuracy] = [epoch.epoch, epoch.eval_loss, epoch.eval_accuracy].map(rounded);
             [training, done, epoch.step.to_string(), loss, accuracy]
         });
@@ -327,6 +336,8 @@ mod tests {
             languages: vec![],
             license: None,
             base_model: Some("ntu-spml/distilhubert".into()),
+            base_commit: None,
+            dataset_commit: None,
             dataset: CardDataset {
                 name: "GTZAN".into(),
                 id: "marsyas/gtzan".into(),
@@ -379,6 +390,22 @@ model-index:
 ";
         let card = ModelCard { languages: vec!["en".into()], license: Some("apache-2.0".into()), ..card() };
         assert_eq!(front_matter(&card), want);
+    }
+
+    #[test]
+    fn commits_of_model_and_dataset_are_on_the_card() {
+        let [base, data] = ["0a", "1b"].map(|digits| digits.repeat(20));
+        let (base_commit, dataset_commit) = (Some(base.clone()), Some(data.clone()));
+        let card = ModelCard { base_commit, dataset_commit, ..card() };
+        // The key of `model-index` that names a dataset's revision.
+        assert!(
+            front_matter(&card).contains(&format!("      revision: \"{data}\"\n")),
+            "{}",
+            front_matter(&card)
+        );
+        let text =
+            format!("(https://huggingface.co/ntu-spml/distilhubert) at commit {base} on the GTZAN dataset.");
+        assert!(card.to_markdown().contains(&text));
     }
 
     #[test]

@@ -1,25 +1,33 @@
 use std::borrow::Cow;
 use std::fs;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use earmark_audio::{DecodeOptions, SampleRate};
+use earmark_audio::{DecodeOptions, SampleRate, Waveform};
 use earmark_data::{AudioDataset, Clip};
 use earmark_features::{Features, PadOptions, Preprocessor, Resampler, resample};
 use rayon::prelude::*;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use crate::cache::{Cache, Key, MayRemove};
 use crate::error::{BadClip, Error, ErrorKind, While as _, chain};
+use crate::interrupt::{Report, unless_stopped};
 use crate::recipe::Recipe;
 use earmark_pipeline::Pretrained;
 
 /// Clips of a dataset as the model hears them: decoded, resampled, cut, normalised.
 ///
-/// One function makes them for training, evaluation and inference, so the three cannot differ.
+/// One function makes them for training, evaluation and inference, so the three cannot differ. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Clips(Arc<Opened>);
+
 #[derive(Debug)]
-pub struct Clips {
+struct Opened {
     clips: Vec<Clip>,
+    /// SHA-256 of each clip's sound file.
+    hashes: Vec<Hash>,
     ear: Ear,
     /// The features of the first clips, as many as fit into [`KEPT_BYTES`]; the others come from the cache when asked
     /// for, or are made again.
@@ -65,9 +73,10 @@ impl Ear {
     /// What the model hears of this file.
     ///
     /// # Errors
-    /// When the file is no sound, or too short for one frame.
+    /// When the file is no sound, too short for one frame, or too loud for 32-bit floats.
     pub fn hear(&self, clip: &Clip) -> Result<Features, ErrorKind> {
         let waveform = clip.decode(&self.decode)?.waveform;
+        check_range(&waveform)?;
         let rate: SampleRate = self.preprocessor.sampling_rate();
         let waveform = resample(waveform, rate, self.resampler)?;
         let samples = waveform.samples().len();
@@ -82,7 +91,11 @@ impl Ear {
             Some(most) => waveform.truncated(most.max(self.min_samples)),
             None => waveform,
         };
-        Ok(self.preprocessor.extract(&waveform)?)
+        let features = self.preprocessor.extract(&waveform)?;
+        match features.data.iter().all(|x| x.is_finite()) {
+            true => Ok(features),
+            false => Err(out_of_range(&waveform)),
+        }
     }
 
     /// Everything besides the sound that decides what is heard, or whether. A field that is added belongs in here.
@@ -99,10 +112,24 @@ impl Ear {
     }
 }
 
-/// What a clip is called in the cache, by what is in its file now. `None` for a file that cannot be read: hearing it
-/// says why.
-fn key_of(clip: &Clip, settings: &str) -> Option<Key> {
-    Some(Key::new(&clip.bytes().ok()?, &clip.name, settings))
+/// A clip's energy must be a 32-bit float: extractors divide by it, and of one that overflows they make silence or NaN.
+fn check_range(waveform: &Waveform) -> Result<(), ErrorKind> {
+    let energy: f64 = waveform.samples().iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    if energy <= f64::from(f32::MAX) { Ok(()) } else { Err(out_of_range(waveform)) }
+}
+
+/// The loudest sample is the one to blame.
+fn out_of_range(waveform: &Waveform) -> ErrorKind {
+    let samples = waveform.samples().iter().copied().enumerate();
+    let (at, value) = samples.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap_or_default();
+    ErrorKind::OutOfRange { value, seconds: at as f64 / f64::from(waveform.rate().hz()) }
+}
+
+/// SHA-256 of the bytes of a sound file.
+type Hash = [u8; 32];
+
+fn hash_of(bytes: &[u8]) -> Hash {
+    Sha256::digest(bytes).into()
 }
 
 /// Length and time of a file: they change when it is written to.
@@ -120,72 +147,104 @@ impl Clips {
     /// Returns the clips, and those left out because `skip_bad` asks for it. `progress` is told how many are done.
     ///
     /// # Errors
-    /// [`ErrorKind::BadClips`] names every clip that cannot be used, unless `skip_bad`.
+    /// [`ErrorKind::BadClips`] names every clip that cannot be used, unless `skip_bad`; [`ErrorKind::Interrupted`] as soon as
+    /// `stop` is set.
     pub fn open(
         dataset: &AudioDataset,
         ear: Ear,
         cache: Option<Cache>,
         skip_bad: bool,
-        progress: &(dyn Fn(usize) + Sync),
+        progress: &mut dyn FnMut(usize),
+        stop: &AtomicBool,
     ) -> Result<(Clips, Vec<BadClip>), Error> {
-        Clips::open_keeping(KEPT_BYTES, dataset, ear, cache, skip_bad, progress)
+        let clips = dataset.clips.clone();
+        let work = move |report: &Report| Opened::new(KEPT_BYTES, clips, ear, cache, report);
+        let doing = || format!("cannot use the clips in `{}`", dataset.root.display());
+        let (opened, bad) = unless_stopped(stop, progress, work).while_(doing)?;
+        if !bad.is_empty() && !skip_bad {
+            return Err(ErrorKind::BadClips(bad)).while_(doing);
+        }
+        Ok((Clips(Arc::new(opened)), bad))
     }
 
-    /// As [`open`](Self::open), with `most_kept` bytes of features in memory.
-    fn open_keeping(
+    /// Clips with these features, whatever is in their files.
+    #[cfg(test)]
+    pub(crate) fn of_features(clips: Vec<Clip>, ear: Ear, features: Vec<Features>) -> Clips {
+        let (hashes, keys) = (vec![[0; 32]; clips.len()], vec![None; clips.len()]);
+        let kept = features.into_iter().map(Some).collect();
+        Clips(Arc::new(Opened { clips, hashes, ear, kept, cache: None, keys }))
+    }
+
+    /// The clips that can be used, in the dataset's order.
+    pub fn clips(&self) -> &[Clip] {
+        &self.0.clips
+    }
+
+    /// SHA-256 of a clip's sound file, in hexadecimal digits.
+    pub fn sha256(&self, row: usize) -> String {
+        self.0.hashes[row].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The clips of `rows`, padded to the longest of them.
+    ///
+    /// # Errors
+    /// When a file that was fine before cannot be read now.
+    pub(crate) fn batch(&self, rows: &[usize]) -> Result<Batch, Error> {
+        self.0.batch(rows)
+    }
+}
+
+impl Opened {
+    /// With `most_kept` bytes of features in memory; and the clips that cannot be used.
+    fn new(
         most_kept: usize,
-        dataset: &AudioDataset,
+        all: Vec<Clip>,
         ear: Ear,
         cache: Option<Cache>,
-        skip_bad: bool,
-        progress: &(dyn Fn(usize) + Sync),
-    ) -> Result<(Clips, Vec<BadClip>), Error> {
+        report: &Report,
+    ) -> (Opened, Vec<BadClip>) {
         let (kept_bytes, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let settings = ear.settings();
-        let heard: Vec<Result<Checked, ErrorKind>> = dataset
-            .clips
+        let heard: Vec<Result<Checked, ErrorKind>> = all
             .par_iter()
             .map(|clip| {
+                if report.is_unwanted() {
+                    return Err(ErrorKind::Interrupted);
+                }
                 let heard = Heard::of(clip, &ear, cache.as_ref(), &settings).map(|heard| {
                     let bytes = size_of_val(heard.features.data.as_slice());
                     let fits = kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= most_kept;
-                    (fits.then_some(heard.features), heard.key, heard.cached)
+                    let features = fits.then_some(heard.features);
+                    Checked { features, hash: heard.hash, key: heard.key, cached: heard.cached }
                 });
-                progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+                report.done(done.fetch_add(1, Ordering::Relaxed) + 1);
                 heard
             })
             .collect();
-        if let Some(cache) = &cache {
+        if let Some(cache) = cache.as_ref().filter(|_| !report.is_unwanted()) {
             // Now that all have been looked up, the cache knows which of its files this run has no use for.
             heard.par_iter().for_each(|heard| {
-                if let Ok((Some(features), Some(key), false)) = heard {
+                if let Ok(Checked { features: Some(features), key: Some(key), cached: false, .. }) = heard {
                     cache.put(key, features, MayRemove::Yes);
                 }
             });
             let (found, made) = (cache.hits(), cache.misses());
             tracing::debug!("features: {found} found in the cache, {made} made");
         }
-        let (mut clips, mut kept, mut keys, mut bad) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (clip, heard) in dataset.clips.iter().zip(heard) {
+        let mut opened = Opened { clips: vec![], hashes: vec![], ear, kept: vec![], cache, keys: vec![] };
+        let mut bad = Vec::new();
+        for (clip, heard) in all.into_iter().zip(heard) {
             match heard {
-                Ok((features, key, _)) => {
-                    clips.push(clip.clone());
-                    kept.push(features);
-                    keys.push(key);
+                Ok(Checked { features, hash, key, .. }) => {
+                    opened.clips.push(clip);
+                    opened.hashes.push(hash);
+                    opened.kept.push(features);
+                    opened.keys.push(key);
                 }
-                Err(kind) => bad.push(BadClip { path: clip.path.clone(), why: why(&kind) }),
+                Err(kind) => bad.push(BadClip { path: clip.path, why: why(&kind) }),
             }
         }
-        let doing = || format!("cannot use the clips in `{}`", dataset.root.display());
-        if !bad.is_empty() && !skip_bad {
-            return Err(ErrorKind::BadClips(bad)).while_(doing);
-        }
-        Ok((Clips { clips, ear, kept, cache, keys }, bad))
-    }
-
-    /// The clips that can be used, in the dataset's order.
-    pub fn clips(&self) -> &[Clip] {
-        &self.clips
+        (opened, bad)
     }
 
     /// The features of a clip that memory has no room for.
@@ -199,16 +258,14 @@ impl Clips {
             return Ok(features);
         }
         // Under the name of what the file is now: it may have been written to since.
-        let (before, key) = (stamp(clip), key_of(clip, &self.ear.settings()));
-        let heard = Heard::made(clip, &self.ear, Some(cache), key, before, MayRemove::Yes).while_(doing)?;
-        Ok(heard.features)
+        let before = stamp(clip);
+        let hash = hash_of(&clip.bytes().while_(doing)?);
+        let key = Key::new(&hash, &clip.name, &self.ear.settings());
+        let heard = Heard::made(clip, &self.ear, Some(cache), hash, Some(key), before, MayRemove::Yes);
+        Ok(heard.while_(doing)?.features)
     }
 
-    /// The clips of `rows`, padded to the longest of them.
-    ///
-    /// # Errors
-    /// When a file that was fine before cannot be read now.
-    pub(crate) fn batch(&self, rows: &[usize]) -> Result<Batch, Error> {
+    fn batch(&self, rows: &[usize]) -> Result<Batch, Error> {
         let heard: Vec<Cow<'_, Features>> = rows
             .par_iter()
             .map(|&row| match &self.kept[row] {
@@ -238,6 +295,7 @@ impl Clips {
 /// A clip that has been heard.
 struct Heard {
     features: Features,
+    hash: Hash,
     /// What it is called in the cache; `None` without one, or when the file changed meanwhile.
     key: Option<Key>,
     /// Whether the cache has the features.
@@ -248,13 +306,14 @@ impl Heard {
     /// From the cache, or else made and kept there, if that takes nothing out of it.
     fn of(clip: &Clip, ear: &Ear, cache: Option<&Cache>, settings: &str) -> Result<Heard, ErrorKind> {
         let before = stamp(clip);
-        let key = cache.and_then(|_| key_of(clip, settings));
+        let hash = hash_of(&clip.bytes()?);
+        let key = cache.map(|_| Key::new(&hash, &clip.name, settings));
         if let (Some(cache), Some(key)) = (cache, key)
             && let Some(features) = cache.get(&key)
         {
-            return Ok(Heard { features, key: Some(key), cached: true });
+            return Ok(Heard { features, hash, key: Some(key), cached: true });
         }
-        Heard::made(clip, ear, cache, key, before, MayRemove::No)
+        Heard::made(clip, ear, cache, hash, key, before, MayRemove::No)
     }
 
     /// Made of the file, and kept under `key`.
@@ -262,6 +321,7 @@ impl Heard {
         clip: &Clip,
         ear: &Ear,
         cache: Option<&Cache>,
+        hash: Hash,
         key: Option<Key>,
         before: Option<Stamp>,
         may_remove: MayRemove,
@@ -273,20 +333,28 @@ impl Heard {
             (Some(cache), Some(key)) => cache.put(key, &features, may_remove),
             _ => false,
         };
-        Ok(Heard { features, key, cached })
+        Ok(Heard { features, hash, key, cached })
     }
 }
 
-/// What stays of a clip that has been heard: its features while memory lasts, what it is called in the cache, and whether
-/// the cache has them.
-type Checked = (Option<Features>, Option<Key>, bool);
+/// What stays of a clip that has been heard.
+struct Checked {
+    /// While memory lasts.
+    features: Option<Features>,
+    hash: Hash,
+    /// What it is called in the cache.
+    key: Option<Key>,
+    /// Whether the cache has the features.
+    cached: bool,
+}
 
 /// Why a clip cannot be used, without its path: that stands before it.
 fn why(kind: &ErrorKind) -> String {
     match kind {
-        ErrorKind::Data(earmark_data::Error { kind: earmark_data::ErrorKind::Audio(error), .. }) => {
-            chain(&error.kind)
-        }
+        ErrorKind::Data(error) => match &error.kind {
+            earmark_data::ErrorKind::Audio(error) => chain(&error.kind),
+            kind => chain(kind),
+        },
         kind => chain(kind),
     }
 }
@@ -368,9 +436,13 @@ mod tests {
 
         #[track_caller]
         fn open_keeping(&self, most_kept: usize, ear: Ear, cache: Option<&Cache>) -> Clips {
-            let dataset = AudioDataset::open_folder(self.data()).unwrap();
-            let opened = Clips::open_keeping(most_kept, &dataset, ear, cache.cloned(), false, &|_| ());
-            opened.unwrap().0
+            let clips = AudioDataset::open_folder(self.data()).unwrap().clips;
+            let cache = cache.cloned();
+            let work = move |report: &Report| Opened::new(most_kept, clips, ear, cache, report);
+            let opened = unless_stopped(&AtomicBool::new(false), &mut |_| (), work);
+            let (opened, bad) = opened.unwrap();
+            assert!(bad.is_empty(), "{bad:?}");
+            Clips(Arc::new(opened))
         }
     }
 
@@ -572,14 +644,60 @@ mod tests {
     }
 
     #[test]
+    fn a_clip_too_loud_for_floats_is_named_whatever_the_extractor() {
+        let place = Place::new();
+        let mut samples = tone(200.0, 0.4, 22_050);
+        samples[4_410] = -1e30;
+        let clip = Waveform::new(samples, SampleRate::new(22_050).unwrap()).unwrap();
+        write_wav(place.data().join("hum/spike.wav"), &clip, WavFormat::Float32).unwrap();
+        let dataset = AudioDataset::open_folder(place.data()).unwrap();
+        for extractor in [WAV2VEC2, AST, WHISPER] {
+            // Not even a cache that has it.
+            for _ in 0..2 {
+                let stop = AtomicBool::new(false);
+                let cache = Some(place.cache());
+                let opened = Clips::open(&dataset, ear(extractor), cache, true, &mut |_| (), &stop);
+                let (clips, bad) = opened.unwrap();
+                assert_eq!((clips.clips().len(), bad.len()), (6, 1), "{bad:?}");
+                assert!(bad[0].path.ends_with("hum/spike.wav"), "{bad:?}");
+                assert!(bad[0].why.contains("-1e30") && bad[0].why.contains("0.200 s"), "{bad:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_clip_is_known_by_the_hash_of_its_file() {
+        let place = Place::new();
+        for cache in [None, Some(place.cache())] {
+            let clips = place.open(ear(WAV2VEC2), cache.as_ref());
+            for (row, clip) in clips.clips().iter().enumerate() {
+                let digest = Sha256::digest(fs::read(&clip.path).unwrap());
+                let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                assert_eq!(clips.sha256(row), hex);
+            }
+        }
+    }
+
+    #[test]
+    fn opening_stops_when_it_is_asked_to() {
+        let place = Place::new();
+        let dataset = AudioDataset::open_folder(place.data()).unwrap();
+        let stop = AtomicBool::new(true);
+        let error = Clips::open(&dataset, ear(AST), None, true, &mut |_| (), &stop).unwrap_err();
+        assert!(matches!(*error.kind, ErrorKind::Interrupted), "{error:?}");
+    }
+
+    #[test]
     fn a_bad_clip_is_refused_every_time() {
         let place = Place::new();
         fs::write(place.data().join("hum/1.wav"), "no sound at all").unwrap();
         place.write("hum/2.wav", vec![0.1; 40]); // Too short for a frame.
         let dataset = AudioDataset::open_folder(place.data()).unwrap();
         for _ in 0..2 {
-            let (clips, bad) =
-                Clips::open(&dataset, ear(WAV2VEC2), Some(place.cache()), true, &|_| ()).unwrap();
+            let cache = Some(place.cache());
+            let stop = AtomicBool::new(false);
+            let opened = Clips::open(&dataset, ear(WAV2VEC2), cache, true, &mut |_| (), &stop);
+            let (clips, bad) = opened.unwrap();
             assert_eq!((clips.clips().len(), bad.len()), (4, 2));
         }
         assert_eq!(place.cached().len(), 4);

@@ -54,21 +54,59 @@ pub enum ErrorKind {
     /// Clips that cannot be used.
     #[error("{}", list_bad(.0))]
     BadClips(Vec<BadClip>),
-    /// The folder of a new run holds something already.
-    #[error("the folder is not empty: choose another --output, or go on with the run in it by --resume")]
-    Occupied,
+    /// A sample whose square, or the clip's energy, overflows the 32-bit floats that models compute in.
+    #[error("the sample at {seconds:.3} s is {value:e}, too large to compute with (full scale is 1)")]
+    OutOfRange {
+        /// The loudest sample.
+        value: f32,
+        /// Where it is, in seconds.
+        seconds: f64,
+    },
+    /// The model's output for some clips is no number, and for others it is.
+    #[error("the model's output is not a number for {}", list_clips(clips))]
+    NotANumber {
+        /// Their places among the opened clips.
+        rows: Vec<usize>,
+        /// The clips themselves.
+        clips: Vec<BadClip>,
+    },
+    /// The model's output is no number for any clip, so its weights are to blame.
+    #[error("the model's output is {value} for every clip: its weights are no use")]
+    NoNumbers {
+        /// NaN or infinity.
+        value: f64,
+    },
+    /// The folder for the output holds something already: these names.
+    #[error("the folder is not empty: it holds {}", list_names(.0))]
+    Occupied(Vec<String>),
+    /// Another process writes to the folder at this moment.
+    #[error("another process is at work in it")]
+    Running,
+    /// Somebody asked it to stop.
+    #[error("it was interrupted")]
+    Interrupted,
     /// Nothing to go on with.
     #[error("it holds no checkpoint to go on from: it stopped before its first one, so start the run anew")]
     NoCheckpoint,
+    /// None of the checkpoints can be read.
+    #[error("none of its checkpoints can be read: {}", list_broken(.0))]
+    BrokenCheckpoints(Vec<BrokenCheckpoint>),
+    /// A file of a checkpoint is not what was written.
+    #[error("`{file}` is damaged: {why}")]
+    Damaged {
+        /// Its name in the checkpoint's folder.
+        file: String,
+        /// How that shows.
+        why: String,
+    },
+    /// A classifier of one class says nothing.
+    #[error("every clip is `{0}`: a classifier needs at least two classes")]
+    OneClass(String),
     /// The data changed under a run.
     #[error("the clips are not those the run began with ({0}): restore them, or start a new run")]
     OtherData(String),
     /// Labels of the model and the data differ.
-    #[error(
-        "the model names the classes {} and the data names them {}: pass --new-head to replace its head",
-        list(model),
-        list(data)
-    )]
+    #[error("the model names the classes {} and the data names them {}", list(model), list(data))]
     OtherLabels {
         /// The model's labels in class order.
         model: Vec<String>,
@@ -87,7 +125,7 @@ pub enum ErrorKind {
     #[error("its weights cannot be trained: {0}")]
     UnusableWeight(String),
     /// The loss or the gradient is no number any more.
-    #[error("the {what} is {value}: the run diverged; lower --lr, or raise --warmup-ratio")]
+    #[error("the {what} is {value}: the run diverged")]
     Diverged {
         /// `loss` or `gradient norm`.
         what: &'static str,
@@ -95,12 +133,10 @@ pub enum ErrorKind {
         value: f64,
     },
     /// Not even one clip fits into the device's memory.
-    #[error(
-        "the device has no memory for even one clip: shorten them by --max-duration, or take --device cpu"
-    )]
+    #[error("the device has no memory for even one clip")]
     OutOfMemory,
     /// The device cannot compute in this number type.
-    #[error("the device cannot compute in {0}: take --precision fp32")]
+    #[error("the device cannot compute in {0}")]
     NoSuchPrecision(&'static str),
     /// The optimizer's state cannot be read back.
     #[error("the optimizer state cannot be used: {0}")]
@@ -111,6 +147,15 @@ pub enum ErrorKind {
 #[derive(Debug)]
 pub struct BadClip {
     /// Its file.
+    pub path: PathBuf,
+    /// Why, with every cause.
+    pub why: String,
+}
+
+/// A checkpoint that cannot be read.
+#[derive(Debug)]
+pub struct BrokenCheckpoint {
+    /// Its folder.
     pub path: PathBuf,
     /// Why, with every cause.
     pub why: String,
@@ -156,7 +201,6 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn list_bad(clips: &[BadClip]) -> String {
-    const SHOWN: usize = 20;
     let mut text = match clips.len() {
         1 => "1 clip cannot be used".to_owned(),
         n => format!("{n} clips cannot be used"),
@@ -168,7 +212,24 @@ fn list_bad(clips: &[BadClip]) -> String {
     if clips.len() > SHOWN {
         text.push_str(&format!("; and {} more", clips.len() - SHOWN));
     }
-    text + "; repair or remove them, or pass --skip-bad to leave them out"
+    text
+}
+
+/// Clips, files or folders that a message names before it only counts them.
+const SHOWN: usize = 20;
+
+fn list_clips(clips: &[BadClip]) -> String {
+    let names: Vec<String> = clips.iter().map(|clip| format!("`{}`", clip.path.display())).collect();
+    list(&names)
+}
+
+fn list_names(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    list(&names)
+}
+
+fn list_broken(checkpoints: &[BrokenCheckpoint]) -> String {
+    checkpoints.iter().take(SHOWN).map(|it| it.why.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 fn list(names: &[String]) -> String {

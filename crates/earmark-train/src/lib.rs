@@ -17,32 +17,34 @@ mod error;
 mod evaluate;
 mod figure;
 mod fresh;
-mod landing;
+mod interrupt;
 mod loss_scale;
 mod memory;
 mod metrics;
 mod optimization;
 mod optimizer;
+mod output;
 mod recipe;
 mod recipes;
 mod report;
 mod schedule;
+mod split;
 mod tensorboard;
 
-pub use run::{
-    EpochDone, Event, Finished, Job, Outcome, Plan, SplitFile, Start, StepDone, Watch, plan, train,
-};
+pub use run::{EpochDone, Event, Finished, Job, Outcome, Plan, Start, StepDone, Watch, plan, train};
 
 pub use cache::Cache;
 pub use card::{CardDataset, ModelCard};
 pub use clips::{Clips, Ear};
-pub use error::{BadClip, Error, ErrorKind};
+pub use error::{BadClip, BrokenCheckpoint, Error, ErrorKind};
 pub use evaluate::{Evaluation, evaluate};
 pub use figure::{confusion_svg, curves_svg};
 pub use fresh::Fresh;
 pub use memory::is_out_of_memory;
 pub use metrics::{ClassReport, ConfusionMatrix, EpochRecord, EvaluationReport, StepRecord, wilson_interval};
+pub use output::OutputFolder;
 pub use recipe::{DownmixName, Precision, Recipe, ResamplerName, SplitBy};
 pub use recipes::{PRESETS, gtzan, preset, sample};
 pub use report::{RunReport, report_html};
+pub use split::SplitFile;
 pub use tensorboard::EventWriter;

@@ -35,6 +35,11 @@ pub struct EpochRecord {
     pub eval_accuracy: f64,
 }
 
+/// The mean of the losses of some steps: what is called the training loss of an epoch, or of a line of `metrics.jsonl`.
+pub(crate) fn mean(losses: &[f64]) -> f64 {
+    losses.iter().sum::<f64>() / losses.len().max(1) as f64
+}
+
 /// `report.json`: how well a model does on one split of one dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationReport {

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, While as _};
 
+/// A recipe is a page.
+const LIMIT: u64 = 1 << 20;
+
 /// Every choice of a run. Written to `recipe.toml` before the first step, so that a run can be repeated and resumed.
 ///
 /// Names and defaults are those of `TrainingArguments` (transformers 5.23.0) and of the audio course's GTZAN run.
@@ -21,8 +24,18 @@ pub struct Recipe {
     pub earmark: String,
     /// What is fine-tuned: a Hub id with `@revision`, a folder, or `scratch:` and a preset.
     pub model: String,
+    /// The commit of the Hub that its weights are of; empty for what is not from the Hub.
+    #[serde(default)]
+    pub model_commit: String,
     /// What it learns from: a dataset's name, or a folder.
     pub dataset: String,
+    /// The name it was asked for by, such as `minds14:en-AU` or `sample`; empty for a folder. A recipe of an earlier version does
+    /// not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<String>,
+    /// The commit of the Hub that the dataset is of; empty for what is not from the Hub.
+    #[serde(default)]
+    pub dataset_commit: String,
     /// The folder the clips are in.
     pub data: String,
     /// The column that is the class; empty for the usual one.
@@ -238,7 +251,10 @@ impl Recipe {
             name: name.to_owned(),
             earmark: env!("CARGO_PKG_VERSION").to_owned(),
             model: model.to_owned(),
+            model_commit: String::new(),
             dataset: dataset.to_owned(),
+            published: None,
+            dataset_commit: String::new(),
             data: String::new(),
             label_column: String::new(),
             split_by: SplitBy::Random,
@@ -319,8 +335,8 @@ impl Recipe {
     /// When the file is missing or not a recipe of this version.
     pub fn read(run: &Path) -> Result<Recipe, Error> {
         let path = run.join("recipe.toml");
-        let text = std::fs::read_to_string(&path).while_(|| format!("cannot read `{}`", path.display()))?;
-        toml::from_str(&text).while_(|| format!("cannot read `{}`", path.display()))
+        let doing = || format!("cannot read `{}`", path.display());
+        toml::from_str(&earmark_fs::read_to_string(&path, LIMIT).while_(doing)?).while_(doing)
     }
 
     /// Name and value of every choice, for a table.

@@ -16,6 +16,8 @@ pub struct RunReport {
     pub steps: Vec<StepRecord>,
     /// Every epoch line of `metrics.jsonl`.
     pub epochs: Vec<EpochRecord>,
+    /// The mean training loss of each of those epochs; NaN where it is not known.
+    pub train_losses: Vec<f64>,
     /// Optimizer steps after which the best checkpoint was taken.
     pub best_step: u64,
     /// The best checkpoint's scores.
@@ -34,15 +36,19 @@ pub fn report_html(run: &RunReport) -> String {
     page.push_str("<h2>Curves</h2>\n<figure>");
     page.push_str(&curves_svg(&run.steps, &run.epochs, Some(run.best_step)));
     page.push_str("</figure>\n<h2>Epochs</h2>\n");
-    let rows = run.epochs.iter().map(|epoch| {
+    let rows = run.epochs.iter().enumerate().map(|(row, epoch)| {
         let class = if epoch.step == run.best_step { " class=\"best\"" } else { "" };
-        let training = training_loss(&run.steps, epoch.step).map_or_else(String::new, decimals);
+        let training = run.train_losses.get(row).copied().filter(|loss| !loss.is_nan());
+        let training = training.map_or_else(String::new, decimals);
         let (loss, accuracy) = (decimals(epoch.eval_loss), decimals(epoch.eval_accuracy));
         let cells = [format!("{:.2}", epoch.epoch), epoch.step.to_string(), training, loss, accuracy];
         (class, cells)
     });
     table(&mut page, ["Epoch", "Step", "Training loss", "Validation loss", "Accuracy"], rows);
-    page.push_str("<p class=\"note\">The marked row is the checkpoint that was kept.</p>\n");
+    page.push_str(
+        "<p class=\"note\">The training loss is the mean over the steps of the epoch. The marked row is the checkpoint that was \
+         kept: the most accurate, the earliest of equals.</p>\n",
+    );
 
     page.push_str("<h2>Confusion matrix</h2>\n<figure>");
     page.push_str(&confusion_svg(&run.evaluation.labels, &run.evaluation.confusion));
@@ -58,11 +64,6 @@ pub fn report_html(run: &RunReport) -> String {
     table(&mut page, ["Setting", "Value"], rows);
     page.push_str("</body>\n</html>\n");
     page
-}
-
-/// The last training loss logged up to `step`: what a table of epochs shows beside an evaluation.
-pub(crate) fn training_loss(steps: &[StepRecord], step: u64) -> Option<f64> {
-    steps.iter().rfind(|record| record.step <= step).map(|record| record.loss)
 }
 
 fn summary(page: &mut String, run: &RunReport) {
@@ -141,6 +142,7 @@ mod tests {
             recipe: vec![("learning_rate".into(), "5e-5".into()), (label.into(), label.into())],
             steps: vec![StepRecord { step: 5, epoch: 0.83, loss: 1.5, lr: 5e-5, grad_norm: 1.0 }],
             epochs: vec![epoch(4, 0.25), epoch(6, 0.5), epoch(12, 0.5)],
+            train_losses: vec![f64::NAN, 1.75, 1.5],
             best_step: 6,
             evaluation: EvaluationReport::new(
                 label,
@@ -172,7 +174,7 @@ mod tests {
     fn each_epoch_has_a_row_and_only_the_kept_one_is_marked() {
         let page = report_html(&run("blues"));
         assert!(page.contains("<tr><td>0.67</td><td>4</td><td></td><td>1.2500</td><td>0.2500</td></tr>"));
-        assert!(page.contains("<tr class=\"best\"><td>1.00</td><td>6</td><td>1.5000</td>"));
+        assert!(page.contains("<tr class=\"best\"><td>1.00</td><td>6</td><td>1.7500</td>"));
         assert_eq!(page.matches("class=\"best\"").count(), 1);
     }
 

@@ -1,7 +1,7 @@
 //! One training run, from the first clip to the model folder.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,30 +11,27 @@ use std::time::{Duration, Instant, SystemTime};
 
 use burn::module::Module as _;
 use burn::tensor::Device;
-use earmark_data::{
-    AudioDataset, Clip, Split, TestSize, fold_split, group_split, published_split, stratified_split,
-    torch_randperm, train_test_split,
-};
-use earmark_labels::LabelId;
-use earmark_models::{NetworkConfig, half_products};
-use serde::{Deserialize, Serialize};
+use earmark_data::{AudioDataset, Split, torch_randperm};
+use earmark_fs::NewFolder;
+use earmark_models::{Classifier, NetworkConfig, half_products};
+use earmark_pipeline::Pretrained;
+use serde::Serialize;
 
 use crate::cache::Cache;
 use crate::card::{CardDataset, ModelCard};
-use crate::checkpoint::{self, Best, State};
+use crate::checkpoint::{self, Best, Restored, State};
 use crate::clips::{Clips, Ear};
-use crate::error::{BadClip, Error, ErrorKind, While as _};
-use crate::evaluate::{Evaluation, evaluate};
+use crate::error::{BadClip, BrokenCheckpoint, Error, ErrorKind, While as _};
+use crate::evaluate::{Evaluation, evaluate, to_blame};
 use crate::figure::{confusion_png, confusion_svg};
-use crate::landing::{land_file, land_folder};
-use earmark_pipeline::Pretrained;
-
 use crate::fresh::Fresh;
-use crate::metrics::{ConfusionMatrix, EpochRecord, EvaluationReport, StepRecord};
+use crate::metrics::{ConfusionMatrix, EpochRecord, EvaluationReport, StepRecord, mean};
 use crate::optimization::Optimization;
 use crate::optimizer::adamw;
-use crate::recipe::{Precision, Recipe, SplitBy};
+use crate::output::OutputFolder;
+use crate::recipe::{Precision, Recipe};
 use crate::report::{RunReport, report_html};
+use crate::split::{SplitFile, check_same, clips_per_class, draw_split};
 use crate::tensorboard::EventWriter;
 
 /// Everything a run needs.
@@ -51,7 +48,7 @@ pub struct Job {
     /// Where it computes; without autodiff, the run adds that itself.
     pub device: Device,
     /// Its folder.
-    pub output: PathBuf,
+    pub output: OutputFolder,
     /// The dataset as the model card names it.
     pub card: CardDataset,
     /// The Hub id of the model that is fine-tuned, for the card; `None` for a network from scratch.
@@ -82,6 +79,8 @@ pub enum Event<'a> {
     },
     /// Clips left out because the recipe says `skip_bad`.
     LeftOut(&'a [BadClip]),
+    /// Newer checkpoints than the one the run goes on from, which cannot be read.
+    PassedOver(&'a [BrokenCheckpoint]),
     /// Parameters that no checkpoint held, drawn from the seed.
     NewParameters(&'a [String]),
     /// The first step is next.
@@ -122,6 +121,10 @@ pub struct Plan {
     pub parameters: usize,
     /// Class names in class order.
     pub labels: Vec<String>,
+    /// Classes of which no clip is trained on, so that the model cannot learn them.
+    pub untrained: Vec<String>,
+    /// Classes that are trained on and of which no clip is evaluated on, so that nothing is measured of them.
+    pub untested: Vec<String>,
 }
 
 /// One optimizer step.
@@ -146,7 +149,7 @@ pub struct StepDone {
 pub struct EpochDone {
     /// Counted from 1.
     pub epoch: u64,
-    /// Mean loss of its steps, as far as this session saw them.
+    /// Mean loss of its steps.
     pub train_loss: f64,
     /// Clips learned from in a second of training, evaluation and saving apart, as far as this session saw them.
     pub clips_per_second: f64,
@@ -168,6 +171,8 @@ pub enum Outcome {
         /// Steps there would be.
         steps: u64,
     },
+    /// It was asked to stop before anything was trained: everything is as it was before.
+    Abandoned,
 }
 
 /// A finished run.
@@ -181,42 +186,30 @@ pub struct Finished {
     pub best_epoch: u64,
 }
 
-/// The clips of each part, by the names they have below the data folder, in order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SplitFile {
-    /// Clips to train on.
-    pub train: Vec<String>,
-    /// Clips to evaluate on.
-    pub test: Vec<String>,
-}
-
-impl SplitFile {
-    /// Reads `split.json` in a run folder.
-    ///
-    /// # Errors
-    /// When the file is missing or broken.
-    pub fn read(run: &Path) -> Result<SplitFile, Error> {
-        let path = run.join("split.json");
-        let doing = || format!("cannot read `{}`", path.display());
-        serde_json::from_slice(&fs::read(&path).while_(doing)?).while_(doing)
-    }
-}
-
 /// Runs a job to its end, or until `stop` becomes true.
 ///
 /// The recipe and the split are in the run folder before the first step. Each epoch ends with an evaluation and a
-/// checkpoint; checkpoints and the model land by a rename, so a power cut leaves the last whole ones.
+/// checkpoint; files, checkpoints and the model are on the disk before they get their names, so a power cut leaves the last
+/// whole ones.
 ///
 /// # Errors
 /// When the clips, the model or the recipe cannot be used, the run diverges, or a file cannot be written.
 pub fn train(job: &Job, watch: &Watch<'_>, stop: &AtomicBool) -> Result<Outcome, Error> {
-    let mut run = Run::open(job, watch)?;
-    run.fit(stop)?;
-    let (step, steps) = (run.state.global_step, run.plan.steps);
-    if step < steps {
-        return Ok(Outcome::Stopped { step, steps });
+    let mut run = match Run::open(job, watch, stop) {
+        Err(error) if matches!(*error.kind, ErrorKind::Interrupted) => return Ok(Outcome::Abandoned),
+        opened => opened?,
+    };
+    let finished = match run.fit(stop)? {
+        ControlFlow::Continue(()) => run.finish(stop),
+        ControlFlow::Break(()) => Err(ErrorKind::Interrupted.while_("cannot go on")),
+    };
+    match finished {
+        Ok(finished) => Ok(Outcome::Finished(Box::new(finished))),
+        Err(error) if matches!(*error.kind, ErrorKind::Interrupted) => {
+            Ok(Outcome::Stopped { step: run.state.global_step, steps: run.plan.steps })
+        }
+        Err(error) => Err(error),
     }
-    run.finish().map(|finished| Outcome::Finished(Box::new(finished)))
 }
 
 /// Does everything that [`train`] does before the first step: the clips and the model are read, the recipe and the
@@ -224,8 +217,8 @@ pub fn train(job: &Job, watch: &Watch<'_>, stop: &AtomicBool) -> Result<Outcome,
 ///
 /// # Errors
 /// As [`train`].
-pub fn plan(job: &Job, watch: &Watch<'_>) -> Result<Plan, Error> {
-    Ok(Run::open(job, watch)?.plan)
+pub fn plan(job: &Job, watch: &Watch<'_>, stop: &AtomicBool) -> Result<Plan, Error> {
+    Ok(Run::open(job, watch, stop)?.plan)
 }
 
 /// Whoever watches a run.
@@ -248,8 +241,8 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn open(job: &'a Job, watch: &'a Watch<'a>) -> Result<Self, Error> {
-        let Job { recipe, dataset, output, device, .. } = job;
+    fn open(job: &'a Job, watch: &'a Watch<'a>, stop: &AtomicBool) -> Result<Self, Error> {
+        let Job { recipe, dataset, device, .. } = job;
         recipe.validate()?;
         if let Some(dtype) = recipe.precision.half()
             && !device.supports_dtype(dtype)
@@ -257,53 +250,35 @@ impl<'a> Run<'a> {
             let kind = ErrorKind::NoSuchPrecision(recipe.precision.name());
             return Err(kind.while_(format!("cannot train on `{}`", recipe.device)));
         }
-        let resumed = matches!(job.start, Start::Resume);
-        let free = match fs::read_dir(output) {
-            Ok(mut entries) => entries.next().is_none(),
-            // Whatever else is there, a file or a folder that is closed to us, is not ours to replace.
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
-        };
-        if !resumed && !free {
-            return Err(ErrorKind::Occupied.while_(format!("cannot start a run in `{}`", output.display())));
-        }
-
         let labels = dataset.labels.names().to_vec();
-        let fresh = Fresh {
-            labels: &labels,
-            new_head: recipe.new_head,
-            seed: recipe.seed,
-            dropout: recipe.dropout,
-            attention_mask: recipe.attention_mask,
-        };
-        let (mut state, mut optimizer) = (State::default(), adamw(recipe));
-        let learner = match &job.start {
-            Start::Model(dir) => {
-                let (learner, new) = fresh.start_from(dir, device)?;
-                watch(&Event::NewParameters(&new));
-                learner
-            }
-            Start::Scratch(config) => fresh.from_scratch(NetworkConfig::clone(config), device)?,
-            Start::Resume => {
-                let (dir, found) = checkpoint::newest(output)?;
-                state = found;
-                optimizer = checkpoint::restore(optimizer, &dir)?;
-                Pretrained::open(&dir, device)?
-            }
+        let mut classes = dataset.clips.iter().map(|clip| clip.label.index());
+        if let Some(first) = classes.next()
+            && classes.all(|class| class == first)
+        {
+            let kind = ErrorKind::OneClass(labels[first].clone());
+            return Err(kind.while_(format!("cannot train on `{}`", dataset.root.display())));
+        }
+        let (Restored { state, optimizer, learner }, resumed) = match &job.start {
+            Start::Resume => (resume(job, watch)?, true),
+            start => (begin(job, start, &labels, watch)?, false),
         };
 
         let total = dataset.clips.len();
-        let checking = |done| watch(&Event::Checking { done, total });
+        let mut checking = |done| watch(&Event::Checking { done, total });
         let (ear, cache) = (Ear::new(&learner, recipe), job.cache.clone());
-        let (clips, left_out) = Clips::open(dataset, ear, cache, recipe.skip_bad, &checking)?;
+        let opened = Clips::open(dataset, ear, cache, recipe.skip_bad, &mut checking, stop);
+        let (clips, left_out) = opened?;
         if !left_out.is_empty() {
             watch(&Event::LeftOut(&left_out));
         }
         let split = draw_split(recipe, dataset, clips.clips())
             .while_(|| format!("cannot split the clips in `{}`", dataset.root.display()))?;
-        write_plan(job, clips.clips(), &split, resumed)?;
+        write_plan(job, &clips, &split, resumed)?;
 
         let batches = split.train.len().div_ceil(recipe.batch_size);
         let steps_per_epoch = batches.div_ceil(recipe.gradient_accumulation_steps) as u64;
+        let [trained, tested] =
+            [&split.train, &split.test].map(|rows| clips_per_class(clips.clips(), rows, labels.len()));
         let plan = Plan {
             train: split.train.len(),
             test: split.test.len(),
@@ -311,6 +286,8 @@ impl<'a> Run<'a> {
             steps: steps_per_epoch * recipe.epochs,
             done: state.global_step,
             parameters: learner.network.num_params(),
+            untrained: labels_of(&labels, |class| trained[class] == 0),
+            untested: labels_of(&labels, |class| trained[class] > 0 && tested[class] == 0),
             labels,
         };
         let optimization = Optimization::new(recipe, plan.steps, device, learner.network.clone(), optimizer);
@@ -328,33 +305,32 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Trains until all steps are done or `stop` is set; every epoch that ends is evaluated and saved.
-    fn fit(&mut self, stop: &AtomicBool) -> Result<(), Error> {
+    /// Trains until all steps are done, or `stop` is set and the run saved; every epoch that ends is evaluated and saved.
+    fn fit(&mut self, stop: &AtomicBool) -> Result<ControlFlow<()>, Error> {
         (self.watch)(&Event::Started(&self.plan));
-        let mut log = Log::open(&self.job.output, &self.state)?;
+        let mut log = Log::open(self.job.output.path(), &self.state)?;
         loop {
             let step = self.state.global_step;
-            if step > 0 && step.is_multiple_of(self.plan.steps_per_epoch) && !self.state.evaluated {
-                self.end_epoch(&mut log)?;
+            let ended = step > 0 && step.is_multiple_of(self.plan.steps_per_epoch);
+            if ended && !self.state.evaluated && self.end_epoch(&mut log, stop)?.is_break() {
+                return self.save().map(ControlFlow::Break);
             }
             if step >= self.plan.steps {
-                return Ok(());
+                return Ok(ControlFlow::Continue(()));
             }
-            // Whoever asks after the last step gets the finished run: nothing is left to save time on.
-            if self.epoch(&mut log, stop)?.is_break() && self.state.global_step < self.plan.steps {
-                return checkpoint::save(
-                    &self.job.output,
-                    &self.now(),
-                    &self.optimization.optimizer,
-                    &self.state,
-                );
+            if self.epoch(&mut log, stop)?.is_break() {
+                return self.save().map(ControlFlow::Break);
             }
         }
     }
 
+    fn save(&self) -> Result<(), Error> {
+        checkpoint::save(self.job.output.path(), &self.now(), &self.optimization.optimizer, &self.state)
+    }
+
     /// The rest of the current epoch: all of it, unless an earlier session began it.
     fn epoch(&mut self, log: &mut Log, stop: &AtomicBool) -> Result<ControlFlow<()>, Error> {
-        let Run { job: Job { recipe, .. }, watch, clips, plan, optimization, state, pace, .. } = self;
+        let Run { job: Job { recipe, device, .. }, watch, clips, plan, optimization, state, pace, .. } = self;
         let epoch = state.global_step / plan.steps_per_epoch;
         let order = torch_randperm(self.train.len(), recipe.seed.wrapping_add(epoch));
         let order: Vec<usize> = order.into_iter().map(|i| self.train[i]).collect();
@@ -375,7 +351,16 @@ impl<'a> Run<'a> {
             for rows in order.chunks(step_clips) {
                 let micro = rows.len().div_ceil(recipe.batch_size);
                 let (started, most) = (Instant::now(), state.most_clips);
-                let done = optimization.step(state, rows.len(), batches.iter().take(micro))?;
+                let done = optimization.step(state, rows.len(), batches.iter().take(micro));
+                let done = match done {
+                    Err(error) if matches!(*error.kind, ErrorKind::Diverged { .. }) => {
+                        // Its weights are still those of before the step.
+                        let network = in_precision(optimization.network().valid(), recipe);
+                        let blame = to_blame(&network, device, clips, rows)?;
+                        return Err(blame.map_or(error, |kind| kind.while_("cannot train")));
+                    }
+                    done => done?,
+                };
                 *pace = (pace.0 + rows.len(), pace.1 + started.elapsed());
                 if let Some(clips) = state.most_clips.filter(|_| state.most_clips != most) {
                     watch(&Event::LessMemory { clips });
@@ -392,31 +377,40 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Evaluates, remembers the best, saves.
-    fn end_epoch(&mut self, log: &mut Log) -> Result<(), Error> {
-        let now = self.now();
-        let evaluation = self.judge(&now)?;
+    /// Evaluates, remembers the best, saves; unless `stop` comes before the evaluation is done.
+    fn end_epoch(&mut self, log: &mut Log, stop: &AtomicBool) -> Result<ControlFlow<()>, Error> {
+        let evaluation = match self.judge(&self.now(), stop) {
+            Err(error) => match *error.kind {
+                ErrorKind::Interrupted => return Ok(ControlFlow::Break(())),
+                ErrorKind::NoNumbers { value } => {
+                    let kind = ErrorKind::Diverged { what: "output of the model", value };
+                    return Err(kind.while_(error.doing));
+                }
+                kind => return Err(kind.while_(error.doing)),
+            },
+            Ok(evaluation) => evaluation,
+        };
         let (step, epoch) = (self.state.global_step, self.state.global_step / self.plan.steps_per_epoch);
         let confusion = evaluation.confusion(self.plan.labels.len());
         let accuracy = confusion.accuracy();
         let record =
             EpochRecord { step, epoch: epoch as f64, eval_loss: evaluation.loss, eval_accuracy: accuracy };
-        // Strictly better: the first of equals stays, as in the reference.
+        // Strictly better: the first of equals stays, as in the reference (`_determine_best_metric`).
         let best = self.state.best.is_none_or(|best| accuracy > best.accuracy);
         if best {
             self.state.best = Some(Best { step, accuracy });
         }
-        let losses = std::mem::take(&mut self.state.epoch_losses);
-        let train_loss = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
+        let train_loss = mean(&std::mem::take(&mut self.state.epoch_losses));
+        self.state.train_losses.push(train_loss);
         self.state.epochs.push(record.clone());
         self.state.evaluated = true;
-        checkpoint::save(&self.job.output, &now, &self.optimization.optimizer, &self.state)?;
-        checkpoint::prune(&self.job.output, self.job.recipe.keep_checkpoints, &self.state)?;
+        self.save()?;
+        checkpoint::prune(self.job.output.path(), self.job.recipe.keep_checkpoints, &self.state)?;
         log.epoch(&record, &confusion)?;
         let (clips, time) = std::mem::take(&mut self.pace);
         let clips_per_second = clips as f64 / time.as_secs_f64().max(f64::MIN_POSITIVE);
         (self.watch)(&Event::Epoch(EpochDone { epoch, train_loss, clips_per_second, record, best }));
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// The learner with the weights of this moment.
@@ -424,53 +418,50 @@ impl<'a> Run<'a> {
         Pretrained { network: self.optimization.network().valid(), ..self.learner.clone() }
     }
 
-    fn judge(&self, learner: &Pretrained) -> Result<Evaluation, Error> {
+    fn judge(&self, learner: &Pretrained, stop: &AtomicBool) -> Result<Evaluation, Error> {
         let Run { job, watch, clips, test, .. } = self;
         let total = test.len();
         let mut progress = |done| watch(&Event::Evaluating { done, total });
-        let network = learner.network.clone();
-        // As the reference: judged with the numbers it learns with.
-        let network = match job.recipe.precision.half() {
-            Some(dtype) => half_products(network, dtype),
-            None => network,
-        };
-        evaluate(&network, &job.device, clips, test, job.recipe.eval_batch_size, &mut progress)
+        let network = in_precision(learner.network.clone(), &job.recipe);
+        evaluate(&network, &job.device, clips, test, job.recipe.eval_batch_size, &mut progress, stop)
     }
 
     /// Restores the best checkpoint, exports it, and tells what it is worth.
-    fn finish(&self) -> Result<Finished, Error> {
+    fn finish(&self, stop: &AtomicBool) -> Result<Finished, Error> {
         let Run { job: Job { recipe, output, device, .. }, plan, state, .. } = self;
+        let output = output.path();
         let best = state.best.expect("every epoch is evaluated before the run is finished");
         // Opened from its files: the scores are those of what is handed out.
         let learner = Pretrained::open(&checkpoint::folder(output, best.step), device)?;
-        let evaluation = self.judge(&learner)?;
+        let evaluation = self.judge(&learner, stop)?;
         let report = evaluation.report(&recipe.dataset, "test", &recipe.model, &plan.labels);
 
         let model = output.join("model");
         let card = self.card(&report);
-        land_folder(&model, |dir| {
-            learner.save(dir)?;
-            fs::write(dir.join("README.md"), card.to_markdown())
-                .while_(|| "cannot write the model card".to_owned())
-        })?;
-        let svg = confusion_svg(&plan.labels, &report.confusion);
-        land_file(&output.join("confusion_matrix.svg"), svg)?;
+        let doing = || format!("cannot write `{}`", model.display());
+        let new = NewFolder::create(&model).while_(doing)?;
+        learner.save(new.path())?;
+        fs::write(new.path().join("README.md"), card.to_markdown()).while_(doing)?;
+        new.replace().while_(doing)?;
         let page = RunReport {
             title: recipe.name.clone(),
             recipe: recipe.rows(),
             steps: state.steps.clone(),
             epochs: state.epochs.clone(),
+            train_losses: state.train_losses.clone(),
             best_step: best.step,
             evaluation: report.clone(),
         };
-        land_file(&output.join("report.html"), report_html(&page))?;
-        let json = serde_json::to_vec_pretty(&report).while_(|| "cannot write the report".to_owned())?;
-        land_file(&output.join("report.json"), json)?;
+        let json = serde_json::to_string_pretty(&report).while_(|| "cannot write the report".to_owned())?;
+        write(output, "confusion_matrix.svg", confusion_svg(&plan.labels, &report.confusion))?;
+        write(output, "report.html", report_html(&page))?;
+        write(output, "report.json", json)?;
         Ok(Finished { model, report, best_epoch: best.step / plan.steps_per_epoch })
     }
 
     fn card(&self, report: &EvaluationReport) -> ModelCard {
         let Run { job: Job { recipe, card, base_model, .. }, state, .. } = self;
+        let commit = |commit: &String| Some(commit).filter(|commit| !commit.is_empty()).cloned();
         let [beta_1, beta_2] = recipe.adam_betas;
         let mut rows = vec![
             ("learning_rate", recipe.lr.to_string()),
@@ -495,7 +486,9 @@ impl<'a> Run<'a> {
             languages: Vec::new(),
             license: None,
             base_model: base_model.clone(),
+            base_commit: commit(&recipe.model_commit),
             dataset: card.clone(),
+            dataset_commit: commit(&recipe.dataset_commit),
             hyperparameters: rows.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
             steps: state.steps.clone(),
             epochs: state.epochs.clone(),
@@ -507,60 +500,77 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Which of the clips that can be used are kept for evaluation.
-fn draw_split(recipe: &Recipe, dataset: &AudioDataset, clips: &[Clip]) -> Result<Split, earmark_data::Error> {
-    let test_size = if recipe.test_size < 1.0 {
-        TestSize::Fraction(recipe.test_size)
-    } else {
-        TestSize::Count(recipe.test_size as usize)
+/// The start of a new run.
+fn begin(job: &Job, start: &Start, labels: &[String], watch: &Watch<'_>) -> Result<Restored, Error> {
+    let Job { recipe, device, .. } = job;
+    let fresh = Fresh {
+        labels,
+        new_head: recipe.new_head,
+        seed: recipe.seed,
+        dropout: recipe.dropout,
+        attention_mask: recipe.attention_mask,
     };
-    // Those left out because they cannot be heard belong to no group.
-    let groups = |field: &str| AudioDataset { clips: clips.to_vec(), ..dataset.clone() }.groups(field);
-    match &recipe.split_by {
-        SplitBy::Random => train_test_split(clips.len(), test_size, recipe.seed),
-        SplitBy::Stratified => {
-            let labels: Vec<LabelId> = clips.iter().map(|clip| clip.label).collect();
-            stratified_split(&labels, test_size, recipe.seed)
+    let learner = match start {
+        Start::Model(dir) => {
+            let (learner, new) = fresh.start_from(dir, device)?;
+            watch(&Event::NewParameters(&new));
+            learner
         }
-        SplitBy::Group(field) => group_split(&groups(field)?, test_size, recipe.seed),
-        SplitBy::Fold(field, value) => fold_split(&groups(field)?, value),
-        SplitBy::Published => {
-            let kept = |held_out: bool| {
-                let places = clips.iter().enumerate().filter(move |(_, clip)| clip.held_out == held_out);
-                places.map(|(place, _)| place).collect::<Vec<_>>()
-            };
-            published_split(kept(false), kept(true))
-        }
+        Start::Scratch(config) => fresh.from_scratch(NetworkConfig::clone(config), device)?,
+        Start::Resume => unreachable!("a run that goes on has begun"),
+    };
+    Ok(Restored { state: State::default(), optimizer: adamw(recipe), learner })
+}
+
+/// Where a run that stopped goes on.
+fn resume(job: &Job, watch: &Watch<'_>) -> Result<Restored, Error> {
+    let (restored, broken) = checkpoint::newest(job.output.path(), &adamw(&job.recipe), &job.device)?;
+    if !broken.is_empty() {
+        watch(&Event::PassedOver(&broken));
+    }
+    Ok(restored)
+}
+
+/// As the reference: judged with the numbers it learns with.
+fn in_precision(network: Classifier, recipe: &Recipe) -> Classifier {
+    match recipe.precision.half() {
+        Some(dtype) => half_products(network, dtype),
+        None => network,
     }
 }
 
+fn labels_of(labels: &[String], keep: impl Fn(usize) -> bool) -> Vec<String> {
+    labels.iter().enumerate().filter(|(class, _)| keep(*class)).map(|(_, label)| label.clone()).collect()
+}
+
+/// Writes a file of the run folder, whole or not at all.
+fn write(run: &Path, name: &str, text: impl AsRef<[u8]>) -> Result<(), Error> {
+    let path = run.join(name);
+    earmark_fs::write(&path, text).while_(|| format!("cannot write `{}`", path.display()))
+}
+
 /// `recipe.toml` and `split.json`, before the first step. A resumed run must find the clips it began with.
-fn write_plan(job: &Job, clips: &[Clip], split: &Split, resumed: bool) -> Result<(), Error> {
-    let names = |rows: &[usize]| rows.iter().map(|&row| clips[row].name.clone()).collect();
-    let split = SplitFile { train: names(&split.train), test: names(&split.test) };
+fn write_plan(job: &Job, clips: &Clips, split: &Split, resumed: bool) -> Result<(), Error> {
+    let run = job.output.path();
+    let names = |rows: &[usize]| rows.iter().map(|&row| clips.clips()[row].name.clone()).collect();
+    let hashes = |rows: &[usize]| rows.iter().map(|&row| clips.sha256(row)).collect();
+    let split = SplitFile {
+        train: names(&split.train),
+        test: names(&split.test),
+        train_sha256: hashes(&split.train),
+        test_sha256: hashes(&split.test),
+    };
     if resumed {
-        let before = SplitFile::read(&job.output)?;
-        if before != split {
-            let first = |names: &[String]| names.first().cloned().unwrap_or_default();
-            let why = format!(
-                "then {} and {} clips, the first `{}`; now {} and {}, the first `{}`",
-                before.train.len(),
-                before.test.len(),
-                first(&before.train),
-                split.train.len(),
-                split.test.len(),
-                first(&split.train),
-            );
-            return Err(ErrorKind::OtherData(why).while_(format!("cannot resume `{}`", job.output.display())));
-        }
-        return Ok(());
+        return check_same(&SplitFile::read(run)?, &split, run);
     }
-    let doing = || format!("cannot write the split to `{}`", job.output.display());
-    let json = serde_json::to_vec_pretty(&split).while_(doing)?;
-    land_folder(&job.output, |dir| {
-        fs::write(dir.join("recipe.toml"), job.recipe.to_toml()).while_(doing)?;
-        fs::write(dir.join("split.json"), json).while_(doing)
-    })
+    let json = serde_json::to_string_pretty(&split).while_(|| "cannot write the split".to_owned())?;
+    write(run, "split.json", json)?;
+    // Last: it makes the folder a run.
+    let written = write(run, "recipe.toml", job.recipe.to_toml());
+    if written.is_err() {
+        let _ = fs::remove_file(run.join("split.json"));
+    }
+    written
 }
 
 /// The run's diary: `metrics.jsonl` and TensorBoard's events.
@@ -584,7 +594,7 @@ impl Log {
         }
         // Stable: a step's line stands before the line of the epoch it ends.
         lines.sort_by_key(|(step, _)| *step);
-        land_file(&path, lines.into_iter().map(|(_, line)| line + "\n").collect::<String>())?;
+        write(run, "metrics.jsonl", lines.into_iter().map(|(_, line)| line + "\n").collect::<String>())?;
         let metrics = File::options().append(true).open(&path).while_(doing)?;
         let dir = run.join("tensorboard");
         let events = match state.global_step {
@@ -605,7 +615,7 @@ impl Log {
         let record = StepRecord {
             step: done.step,
             epoch: done.step as f64 / plan.steps_per_epoch as f64,
-            loss: losses.iter().sum::<f64>() / losses.len() as f64,
+            loss: mean(&losses),
             lr: done.lr,
             grad_norm: done.grad_norm,
         };

@@ -35,7 +35,7 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::File(path) => write!(f, "`{}`", path.display()),
+            Origin::File(path) => write!(f, "`{}`", earmark_fs::text(path)),
             Origin::Bytes => f.write_str("memory"),
         }
     }

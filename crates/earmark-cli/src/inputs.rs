@@ -196,7 +196,12 @@ fn search(folder: &Path, inputs: &mut Vec<Input>) -> Result<()> {
             continue;
         }
         if entry.file_type().with_context(|| unlisted(folder))?.is_dir() {
-            search(&path, inputs)?;
+            let before = inputs.len();
+            if search(&path, inputs).is_err() {
+                // It fails by itself when its turn comes, and the others do not.
+                inputs.truncate(before);
+                inputs.push(Input::File(path));
+            }
         } else if is_sound(&path) && !path.is_dir() {
             // Also what is no file: that shows when its turn comes, and is said then.
             inputs.push(Input::File(path));

@@ -407,7 +407,12 @@ fn names_are_bytes_and_two_that_differ_in_one_are_two_rows() {
             assert_eq!(rows, 1, "{args}: {text} in\n{}", said.out);
         }
     }
-    // Each named by itself, and in one job that is resumed.
+    fs::write(place.path(OsStr::from_bytes(b"\xfd.wav")), "no sound").unwrap();
+    let said = Said::of(
+        place.command("classify --model model").arg(OsStr::from_bytes(b"\xfd.wav")).output().unwrap(),
+    );
+    said.says(3, &[r"`\xfd.wav`: it is not in a known format"]);
+    // Each named by itself.
     let mut command = place.command("classify --model model -o rows.csv --top-k 1");
     let output = command.args(names.map(OsStr::from_bytes)).output().unwrap();
     Said::of(output).says(0, &["3 rows from 3 files"]);

@@ -104,7 +104,7 @@ impl Hearing {
 /// What an error calls it.
 fn name(sound: &Sound) -> String {
     match sound {
-        Sound::File(path) => format!("`{}`", path.display()),
+        Sound::File(path) => format!("`{}`", earmark_fs::text(path)),
         Sound::Bytes(_) => "the bytes given".to_owned(),
         Sound::Named(name, _) => format!("`{name}`"),
         Sound::Waveform(_) => "the clip given".to_owned(),

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::path::Path;
 use std::time::Duration;
@@ -44,8 +43,31 @@ pub enum Warning {
         /// How many.
         count: u64,
     },
-    /// A second stream follows with another rate or channel count; only the first was decoded.
-    FormatChanged,
+    /// Its header contradicts itself or the file. It was read as libsndfile reads such a file.
+    Header {
+        /// What it says, and how it was read.
+        what: String,
+    },
+    /// The number of channels changes midway. All of it was decoded; each part was mixed to mono by itself.
+    ChannelsChanged {
+        /// How many at first.
+        from: usize,
+        /// How many then.
+        to: usize,
+        /// When.
+        at: Duration,
+    },
+    /// What follows a moment was not decoded.
+    LeftOut {
+        /// The moment, in the clip.
+        at: Duration,
+        /// Why it was not.
+        what: String,
+    },
+    /// The channels cancel each other: their mix is silence, or all but that, and one of them alone is not.
+    Cancelled,
+    /// It is HE-AAC, of which only the AAC-LC core was decoded: at half the rate, and without the treble.
+    CoreOnly,
 }
 
 impl fmt::Display for Warning {
@@ -54,9 +76,20 @@ impl fmt::Display for Warning {
             Warning::Truncated => f.write_str("the stream ends early; the samples up to there were kept"),
             Warning::SkippedPackets { count: 1 } => f.write_str("1 damaged packet was left out"),
             Warning::SkippedPackets { count } => write!(f, "{count} damaged packets were left out"),
-            Warning::FormatChanged => {
-                f.write_str("the sample rate or channel count changes midway; only the part before was kept")
+            Warning::Header { what } => write!(f, "its header is wrong: {what}"),
+            Warning::ChannelsChanged { from, to, at } => {
+                let at = at.as_secs_f64();
+                write!(f, "the number of channels changes from {from} to {to} at {at:.3} s; each part was mixed by itself")
             }
+            Warning::LeftOut { at, what } => {
+                write!(f, "what follows {:.3} s was left out: {what}", at.as_secs_f64())
+            }
+            Warning::Cancelled => f.write_str(
+                "its channels cancel each other, and their mix is as good as silent; one channel alone is not",
+            ),
+            Warning::CoreOnly => f.write_str(
+                "it is HE-AAC, of which only the AAC-LC core was decoded: at half the rate and without the treble",
+            ),
         }
     }
 }
@@ -82,23 +115,25 @@ pub struct Decoder {
     mono: Vec<f32>,
     frames: u64,
     max_duration: Duration,
+    /// Channels at the start, where those of the source have changed, and what is to be said about it.
+    channels: usize,
+    change: Option<Warning>,
+    ended: bool,
+    /// The largest sample of any channel, and of the mix, so far.
+    peak: f32,
+    mixed_peak: f32,
 }
 
 impl Decoder {
     /// Opens a file.
     ///
     /// # Errors
-    /// [`Error`] when it cannot be opened or its start cannot be understood.
+    /// [`Error`] when it cannot be opened, is no regular file (a named pipe or a device may never end: read it with
+    /// [`Decoder::from_stream`]), or its start cannot be understood.
     pub fn open(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<Decoder, Error> {
         let path = path.as_ref();
         let origin = Origin::File(path.to_path_buf());
-        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.is_file(), file)));
-        let input = match opened.map_err(ErrorKind::Read) {
-            Ok((true, file)) => Input::new(file).map_err(ErrorKind::Read),
-            // A named pipe or a terminal: it has a path and cannot seek.
-            Ok((false, pipe)) => held(pipe),
-            Err(kind) => Err(kind),
-        };
+        let input = earmark_fs::open(path).and_then(Input::new).map_err(ErrorKind::Read);
         Decoder::new(origin, input, options)
     }
 
@@ -142,6 +177,11 @@ impl Decoder {
 
     pub(crate) fn over(origin: Origin, source: Source, options: &DecodeOptions) -> Decoder {
         Decoder {
+            channels: source.channels(),
+            change: None,
+            ended: false,
+            peak: 0.0,
+            mixed_peak: 0.0,
             planes: vec![Vec::new(); source.channels()],
             mono: Vec::new(),
             origin,
@@ -157,9 +197,9 @@ impl Decoder {
         self.source.rate()
     }
 
-    /// How many channels the file has, before any down-mix.
+    /// How many channels the file has at its start, before any down-mix.
     pub fn channels(&self) -> usize {
-        self.source.channels()
+        self.channels
     }
 
     /// Where the bytes come from.
@@ -169,49 +209,99 @@ impl Decoder {
 
     /// What has been wrong with the file so far; complete once the last block was handed out.
     pub fn warnings(&self) -> Vec<Warning> {
-        self.source.warnings()
+        let mut warnings = self.source.warnings();
+        warnings.extend(self.change.clone());
+        // 60 dB below: what is left of two channels in antiphase whose last bits were rounded or compressed.
+        if self.mixed_peak < self.peak / 1000.0 {
+            warnings.push(Warning::Cancelled);
+        }
+        warnings
     }
 
-    /// The next samples, mixed to mono: never an empty block, `None` at the end.
+    /// The next samples, mixed to mono: never an empty block, `None` at the end. Where the number of channels changes
+    /// midway, each part is mixed by itself.
     ///
     /// # Errors
     /// [`Error`] when the rest cannot be decoded, holds a sample that is not finite, or passes the cap on duration.
     pub fn next_block(&mut self) -> Result<Option<&[f32]>, Error> {
-        self.downmix.check(self.channels()).map_err(|kind| self.origin.blame(kind))?;
-        if !self.advance(1)? {
-            return Ok(None);
+        match self.fill_mono() {
+            Ok(true) => Ok(Some(&self.mono)),
+            Ok(false) => Ok(None),
+            Err(kind) => Err(self.origin.blame(kind)),
         }
-        self.downmix.mix(&self.planes, &mut self.mono);
-        // Two float channels near the top of the range add up to infinity.
-        let start = self.frames - self.mono.len() as u64;
-        finite(&self.mono, start).map_err(|kind| self.origin.blame(kind))?;
-        Ok(Some(&self.mono))
     }
 
-    /// The next samples, one list a channel, all equally long: never an empty block, `None` at the end.
+    /// The next samples, one list a channel, all equally long: never an empty block, `None` at the end. Where the number
+    /// of channels changes midway, that is the end, and a warning says so.
     ///
     /// # Errors
     /// As [`Decoder::next_block`].
     pub fn next_planes(&mut self) -> Result<Option<&[Vec<f32>]>, Error> {
-        Ok(if self.advance(self.channels())? { Some(&self.planes) } else { None })
+        match self.fill_planes() {
+            Ok(true) => Ok(Some(&self.planes)),
+            Ok(false) => Ok(None),
+            Err(kind) => Err(self.origin.blame(kind)),
+        }
+    }
+
+    fn fill_mono(&mut self) -> Result<bool, ErrorKind> {
+        self.downmix.check(self.channels)?;
+        let start = self.frames;
+        if !self.fill(1)? {
+            return Ok(false);
+        }
+        let (from, to) = (self.channels, self.planes.len());
+        if from != to {
+            self.downmix.check(to)?;
+            let at = self.rate().time(start);
+            self.change.get_or_insert(Warning::ChannelsChanged { from, to, at });
+        }
+        self.downmix.mix(&self.planes, &mut self.mono);
+        // Two float channels near the top of the range add up to infinity.
+        self.check_finite(&self.mono, start)?;
+        if self.planes.len() > 1 && matches!(self.downmix, Downmix::Mean | Downmix::Sqrt2) {
+            self.peak = self.planes.iter().map(|plane| peak(plane)).fold(self.peak, f32::max);
+            self.mixed_peak = self.mixed_peak.max(peak(&self.mono));
+        } else {
+            self.mixed_peak = f32::INFINITY;
+        }
+        Ok(true)
+    }
+
+    fn fill_planes(&mut self) -> Result<bool, ErrorKind> {
+        let start = self.frames;
+        if !self.fill(self.channels)? {
+            return Ok(false);
+        }
+        let (from, to) = (self.channels, self.planes.len());
+        self.ended = from != to;
+        if self.ended {
+            let what = format!("the number of channels changes from {from} to {to}");
+            self.change = Some(Warning::LeftOut { at: self.rate().time(start), what });
+        }
+        Ok(!self.ended)
     }
 
     /// Fills `planes`; the caller keeps `kept` samples of each frame.
-    fn advance(&mut self, kept: usize) -> Result<bool, Error> {
-        self.fill(kept).map_err(|kind| self.origin.blame(kind))
-    }
-
     fn fill(&mut self, kept: usize) -> Result<bool, ErrorKind> {
-        if !self.source.next_block(&mut self.planes)? {
+        if self.ended || !self.source.next_block(&mut self.planes)? {
             return Ok(false);
         }
-        self.planes.iter().try_for_each(|plane| finite(plane, self.frames))?;
+        self.planes.iter().try_for_each(|plane| self.check_finite(plane, self.frames))?;
         self.frames += self.planes.first().map_or(0, |plane| plane.len() as u64);
         let rate = f64::from(self.rate().hz().min(CAP_RATE));
         if self.frames as f64 * kept as f64 > self.max_duration.as_secs_f64() * rate {
             return Err(ErrorKind::TooLong { limit: self.max_duration });
         }
         Ok(true)
+    }
+
+    /// Checks samples of which the first is number `start` of the clip.
+    fn check_finite(&self, samples: &[f32], start: u64) -> Result<(), ErrorKind> {
+        match not_finite(samples) {
+            Some(at) => Err(self.rate().not_finite(start + at as u64, samples[at])),
+            None => Ok(()),
+        }
     }
 }
 
@@ -226,12 +316,10 @@ impl fmt::Debug for Decoder {
     }
 }
 
-/// Checks samples of which the first is number `start` of the clip.
-fn finite(samples: &[f32], start: u64) -> Result<(), ErrorKind> {
-    match not_finite(samples) {
-        Some(at) => Err(ErrorKind::NotFinite { index: start as usize + at }),
-        None => Ok(()),
-    }
+/// The largest absolute sample.
+fn peak(samples: &[f32]) -> f32 {
+    // As bits they are ordered alike, and the comparison makes vectors.
+    f32::from_bits(samples.iter().map(|x| x.abs().to_bits()).fold(0, u32::max))
 }
 
 /// Reads all of a stream that cannot seek.

@@ -48,11 +48,15 @@ pub enum ErrorKind {
     /// There is nothing to hear.
     #[error("it holds no samples")]
     Empty,
-    /// A float file holds NaN or infinity.
-    #[error("sample {index} is not a finite number")]
+    /// A float file holds NaN or infinity, or channels that add up to it.
+    #[error("sample {index}, at {:.3} s, is {value}, not a finite number", .at.as_secs_f64())]
     NotFinite {
         /// Position of the first such sample.
         index: usize,
+        /// The same in time.
+        at: Duration,
+        /// What it is: NaN or an infinity.
+        value: f32,
     },
     /// The bytes could not be had at all.
     #[error("it could not be read")]
@@ -61,7 +65,9 @@ pub enum ErrorKind {
     #[error("it could not be written")]
     Write(#[source] io::Error),
     /// No container this crate knows begins like this.
-    #[error("it is not in a known format (WAV, AU, AIFF, CAF, FLAC, MP3, AAC, Ogg, MP4/M4A, Matroska/WebM)")]
+    #[error(
+        "it is not in a known format (WAV, Wave64, AU, AIFF, CAF, FLAC, MP3, AAC, Ogg, MP4/M4A, Matroska/WebM)"
+    )]
     Unrecognised,
     /// The container is known and what it says makes no sense.
     #[error("it is malformed: {reason}")]
@@ -74,6 +80,12 @@ pub enum ErrorKind {
     Unsupported {
         /// The codec or variant.
         what: String,
+    },
+    /// It is something else than a sound.
+    #[error("it is {what}")]
+    NotSound {
+        /// What it is.
+        what: &'static str,
     },
     /// It decodes to more than [`DecodeOptions::max_duration`](crate::DecodeOptions::max_duration) allows.
     #[error(

@@ -25,6 +25,7 @@ mod downmix;
 mod live;
 mod source; // and what it reads from: one file per way to get samples out of bytes.
 
+mod endings;
 mod error;
 mod wav;
 
@@ -38,5 +39,6 @@ pub use decoder::{DecodeOptions, Decoder, Warning};
 pub use downmix::Downmix;
 pub use live::{LiveFormat, RawSamples};
 
+pub use endings::{ENDINGS, is_sound};
 pub use error::{Error, ErrorKind, Origin};
 pub use wav::{WavFormat, write_wav, write_wav_channels};

@@ -1,9 +1,9 @@
 //! Writing WAV: what `decode` shows of what a model hears, and what tests are made of.
 
-use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
+
+use earmark_fs::AtomicFile;
 
 use crate::error::{Error, ErrorKind, Origin};
 use crate::waveform::{SampleRate, Waveform};
@@ -18,7 +18,7 @@ pub enum WavFormat {
     Float32,
 }
 
-/// Writes a mono clip, to another name first and then renamed, so that no reader ever sees half a file.
+/// Writes a mono clip, which is there whole or not at all. What was at the path before is replaced.
 ///
 /// # Errors
 /// [`ErrorKind::Write`], naming the path; also when the file would pass the 4 GiB a WAV header can count.
@@ -38,26 +38,13 @@ pub fn write_wav_channels(
 ) -> Result<(), Error> {
     let path = path.as_ref();
     let planes: Vec<&[f32]> = planes.iter().map(AsRef::as_ref).collect();
-    let temporary = beside(path);
-    let written = write_to(&temporary, &planes, rate, format).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|e| {
-        // There may be none: the error to report is the one that led here.
-        let _ = fs::remove_file(&temporary);
-        Origin::File(path.to_path_buf()).blame(ErrorKind::Write(e))
-    })
-}
-
-/// A name in the same folder, so that the rename never crosses a file system; ours alone among processes and threads.
-fn beside(path: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}-{}.part", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-    path.with_file_name(name)
+    write_to(path, &planes, rate, format)
+        .map_err(|e| Origin::File(path.to_path_buf()).blame(ErrorKind::Write(e)))
 }
 
 fn write_to(path: &Path, planes: &[&[f32]], rate: SampleRate, format: WavFormat) -> io::Result<()> {
     let header = header(planes, rate, format)?;
-    let mut file = BufWriter::new(fs::File::create(path)?);
+    let mut file = BufWriter::new(AtomicFile::create(path)?);
     file.write_all(&header)?;
     for frame in 0..planes[0].len() {
         for plane in planes {
@@ -69,11 +56,12 @@ fn write_to(path: &Path, planes: &[&[f32]], rate: SampleRate, format: WavFormat)
             }?;
         }
     }
-    file.into_inner()?.sync_all()
+    file.into_inner()?.commit()
 }
 
-/// The 44 bytes every reader understands.
-fn header(planes: &[&[f32]], rate: SampleRate, format: WavFormat) -> io::Result<[u8; 44]> {
+/// All that comes before the samples. What is not integers has, by the format's own rule, an extension of the `fmt ` chunk,
+/// here an empty one, and a `fact` chunk that counts its frames; SoX and the Windows shell ask for them.
+fn header(planes: &[&[f32]], rate: SampleRate, format: WavFormat) -> io::Result<Vec<u8>> {
     let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what);
     let frames = planes.first().ok_or_else(|| invalid("there are no channels"))?.len();
     if planes.iter().any(|plane| plane.len() != frames) {
@@ -88,27 +76,39 @@ fn header(planes: &[&[f32]], rate: SampleRate, format: WavFormat) -> io::Result<
     let bytes = (frames as u64)
         .checked_mul(block.into())
         .and_then(|bytes| u32::try_from(bytes).ok())
-        .filter(|bytes| *bytes <= u32::MAX - 36)
+        .filter(|bytes| *bytes <= u32::MAX - 50)
         .ok_or_else(|| invalid("a WAV holds at most 4 GiB"))?;
     let byte_rate = rate.hz().saturating_mul(block.into());
 
-    let mut header = [0; 44];
-    let mut at = 0;
-    let mut put = |bytes: &[u8]| {
-        header[at..at + bytes.len()].copy_from_slice(bytes);
-        at += bytes.len();
-    };
-    put(b"RIFF");
-    put(&(bytes + 36).to_le_bytes());
-    put(b"WAVEfmt ");
-    put(&16u32.to_le_bytes());
-    put(&tag.to_le_bytes());
-    put(&channels.to_le_bytes());
-    put(&rate.hz().to_le_bytes());
-    put(&byte_rate.to_le_bytes());
-    put(&block.to_le_bytes());
-    put(&(width * 8).to_le_bytes());
-    put(b"data");
-    put(&bytes.to_le_bytes());
+    let mut fmt = Vec::with_capacity(18);
+    fmt.extend(tag.to_le_bytes());
+    fmt.extend(channels.to_le_bytes());
+    fmt.extend(rate.hz().to_le_bytes());
+    fmt.extend(byte_rate.to_le_bytes());
+    fmt.extend(block.to_le_bytes());
+    fmt.extend((width * 8).to_le_bytes());
+    let mut chunks = Vec::with_capacity(58);
+    match format {
+        WavFormat::Pcm16 => chunk(&mut chunks, b"fmt ", &fmt),
+        WavFormat::Float32 => {
+            fmt.extend(0u16.to_le_bytes());
+            chunk(&mut chunks, b"fmt ", &fmt);
+            // Fewer than `bytes`, which fits.
+            chunk(&mut chunks, b"fact", &(frames as u32).to_le_bytes());
+        }
+    }
+    let mut header = Vec::with_capacity(58);
+    header.extend(b"RIFF");
+    header.extend((4 + chunks.len() as u32 + 8 + bytes).to_le_bytes());
+    header.extend(b"WAVE");
+    header.extend(chunks);
+    header.extend(b"data");
+    header.extend(bytes.to_le_bytes());
     Ok(header)
+}
+
+fn chunk(to: &mut Vec<u8>, name: &[u8; 4], content: &[u8]) {
+    to.extend(name);
+    to.extend((content.len() as u32).to_le_bytes());
+    to.extend(content);
 }

@@ -32,6 +32,16 @@ impl SampleRate {
     pub const fn hz(self) -> u32 {
         self.0.get()
     }
+
+    /// How long so many samples of a channel play.
+    pub(crate) fn time(self, samples: u64) -> Duration {
+        Duration::from_secs_f64(samples as f64 / f64::from(self.hz()))
+    }
+
+    /// The error for sample `index`, which is `value`.
+    pub(crate) fn not_finite(self, index: u64, value: f32) -> ErrorKind {
+        ErrorKind::NotFinite { index: index as usize, at: self.time(index), value }
+    }
 }
 
 impl fmt::Display for SampleRate {
@@ -60,7 +70,7 @@ impl Waveform {
             return Err(ErrorKind::Empty);
         }
         match not_finite(&samples) {
-            Some(index) => Err(ErrorKind::NotFinite { index }),
+            Some(index) => Err(rate.not_finite(index as u64, samples[index])),
             None => Ok(Waveform { samples, rate }),
         }
     }
@@ -82,7 +92,7 @@ impl Waveform {
 
     /// How long it plays.
     pub fn duration(&self) -> Duration {
-        Duration::from_secs_f64(self.samples.len() as f64 / f64::from(self.rate.hz()))
+        self.rate.time(self.samples.len() as u64)
     }
 
     /// The first `samples` samples, or the whole clip when it is shorter; `samples` of 0 keeps one.

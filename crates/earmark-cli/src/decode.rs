@@ -7,7 +7,9 @@ use earmark_audio::{
 };
 use earmark_features::resample;
 
+use crate::error::usage;
 use crate::hearing::HearingArgs;
+use crate::overwrite::OutputArgs;
 use crate::{Done, say};
 
 const EXAMPLES: &str = "\
@@ -15,17 +17,16 @@ Examples:
   earmark decode clip.mp3 -o clip.wav
   earmark decode clip.mp3 -o clip.wav --rate 16000";
 
-/// Write what is heard of a sound file as a 32-bit float WAV.
+/// Decode a sound file into a WAV of 32-bit floats.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A sound file: wav, flac, ogg, opus, mp3, m4a, aiff, au, webm.
+    /// A sound file: wav, flac, ogg, opus, mp3, m4a, aac, aiff, caf, au, webm, mkv, mov and more.
     #[arg(value_name = "PATH")]
     path: PathBuf,
 
-    /// The WAV file to write.
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
 
     /// Samples a second [default: the file's own].
     #[arg(long, value_name = "HZ", value_parser = parse_rate)]
@@ -50,6 +51,11 @@ fn parse_rate(text: &str) -> Result<SampleRate, String> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
+    let output = args.output.path();
+    if !output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("wav")) {
+        return Err(usage(format_args!("`{}`: only WAV is written: name it FILE.wav", output.display())));
+    }
+    args.output.check()?;
     let options = DecodeOptions { downmix: args.hearing.downmix().into(), ..DecodeOptions::default() };
     let (planes, mut rate, warnings) = match args.channels {
         Channels::Keep => {
@@ -74,12 +80,11 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     }
     rate = args.rate.unwrap_or(rate);
     let planes: Vec<&[f32]> = resampled.iter().map(Vec::as_slice).collect();
-    write_wav_channels(&args.output, &planes, rate, WavFormat::Float32)?;
-    say::note(format_args!(
-        "{}: {} channel(s), {rate}, {} samples",
-        args.output.display(),
-        planes.len(),
-        planes[0].len()
-    ));
+    write_wav_channels(output, &planes, rate, WavFormat::Float32)?;
+    let channels = match planes.len() {
+        1 => "1 channel".to_owned(),
+        more => format!("{more} channels"),
+    };
+    say::note(format_args!("{}: {channels}, {rate}, {} samples", output.display(), planes[0].len()));
     Ok(Done::Well)
 }

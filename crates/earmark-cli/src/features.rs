@@ -9,6 +9,7 @@ use safetensors::tensor::TensorView;
 
 use crate::hearing::HearingArgs;
 use crate::model::HubArgs;
+use crate::overwrite::OutputArgs;
 use crate::{Done, say};
 
 const EXAMPLES: &str = "\
@@ -30,9 +31,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID|DIR")]
     model: String,
 
-    /// The file to write.
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
 
     #[command(flatten)]
     hearing: HearingArgs,
@@ -42,6 +42,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
+    args.output.check()?;
+    let output = args.output.path();
     let preprocessor = args.hub.extractor(&args.model)?;
     let options = DecodeOptions { downmix: args.hearing.downmix().into(), ..DecodeOptions::default() };
     let decoded = decode_file(&args.path, &options)?;
@@ -71,11 +73,10 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         tensors.push(("is_longer", TensorView::new(Dtype::BOOL, vec![1, 1], longer)?));
     }
     let bytes = safetensors::serialize(tensors, None)?;
-    earmark_fs::write(&args.output, bytes)
-        .with_context(|| format!("cannot write `{}`", args.output.display()))?;
+    earmark_fs::write(output, bytes).with_context(|| format!("cannot write `{}`", output.display()))?;
     say::note(format_args!(
         "{}: {} {:?}",
-        args.output.display(),
+        output.display(),
         preprocessor.input_name(),
         batched(&features.shape)
     ));

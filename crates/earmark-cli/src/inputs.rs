@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use earmark_audio::{DecodeOptions, Decoder};
-use earmark_data::is_sound;
+use earmark_audio::{DecodeOptions, Decoder, is_sound};
 use earmark_hub::Hub;
 use earmark_pipeline::Sound;
 use glob::{MatchOptions, Pattern};

@@ -31,6 +31,7 @@ mod listen;
 mod login;
 mod model;
 mod output;
+mod overwrite;
 mod progress;
 mod push;
 mod rows;

@@ -1192,12 +1192,45 @@ mod hearing {
         assert_eq!(heard("heard.wav"), heard("data/rain/1.wav"));
         place.run("decode data/rain/1.wav -o slow.wav --rate 8000").well();
         assert_eq!((heard("slow.wav").rate().hz(), heard("slow.wav").samples().len()), (8000, 1500));
+        for name in ["rain.flac", "rain", "rain.wav.mp3"] {
+            place.run(&format!("decode data/rain/1.wav -o {name}")).says(2, &["only WAV is written"]);
+            assert!(!place.path(name).exists());
+        }
+        place.run("decode data/rain/2.wav -o heard.wav").says(1, &["heard.wav", "--force"]);
+        assert_eq!(heard("heard.wav"), heard("data/rain/1.wav"));
+        place.run("decode data/rain/2.wav -o heard.wav --force").well();
+        assert_eq!(heard("heard.wav"), heard("data/rain/2.wav"));
 
         place.run("features data/rain/1.wav --model run/model -o rain.safetensors").well();
         let bytes = fs::read(place.path("rain.safetensors")).unwrap();
         let features = SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(features.tensor("input_values").unwrap().shape(), [1, 3000]);
         assert_eq!(features.tensor("attention_mask").unwrap().shape(), [1, 3000]);
+        place
+            .run("features data/rain/2.wav --model run/model -o rain.safetensors")
+            .says(1, &["rain.safetensors", "--force"]);
+        assert_eq!(fs::read(place.path("rain.safetensors")).unwrap(), bytes);
+    }
+}
+
+mod endings {
+    use super::*;
+
+    #[test]
+    fn sounds_of_every_ending_are_found_in_folders() {
+        let (place, _) = trained();
+        for class in ["memos/one", "memos/two"] {
+            fs::create_dir_all(place.path(class)).unwrap();
+            for ending in ["caf", "MOV", "3gp", "w64", "oga"] {
+                fs::copy(place.path("data/rain/1.wav"), place.path(&format!("{class}/clip.{ending}")))
+                    .unwrap();
+            }
+        }
+        let said = place.run("classify memos --model run/model --format jsonl");
+        assert_eq!(said.well().out.lines().count(), 10, "{}", said.out);
+        let info = place.run("data info memos");
+        let counted = info.well().out.lines().any(|line| line.contains("clips") && line.ends_with(" 10"));
+        assert!(counted, "{}", info.out);
     }
 }
 

@@ -246,5 +246,5 @@ fn flat(name: &str, label: &str) -> String {
     let name = name.strip_prefix(label).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name);
     let name: String = name.chars().map(|c| if matches!(c, '/' | '\\' | ':') { '_' } else { c }).collect();
     let name = name.trim_start_matches('.');
-    if crate::is_sound(Path::new(name)) { name.to_owned() } else { format!("{name}.wav") }
+    if earmark_audio::is_sound(Path::new(name)) { name.to_owned() } else { format!("{name}.wav") }
 }

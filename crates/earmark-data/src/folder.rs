@@ -4,16 +4,11 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use earmark_audio::is_sound;
 use earmark_labels::{LabelId, LabelSet};
 
 use crate::dataset::{About, AudioDataset, Clip};
 use crate::error::ErrorKind;
-
-/// What sound files are called. What is in them is found out by content when they are decoded.
-const EXTENSIONS: &[&str] = &[
-    "aac", "aif", "aifc", "aiff", "au", "flac", "m4a", "m4b", "mka", "mkv", "mp1", "mp2", "mp3", "mp4",
-    "oga", "ogg", "opus", "snd", "wav", "wave", "weba", "webm",
-];
 
 /// See [`AudioDataset::open_folder`].
 pub(crate) fn open(root: &Path) -> Result<AudioDataset, ErrorKind> {
@@ -85,10 +80,4 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, ErrorKind> {
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
-}
-
-/// Whether a file is called as sound files are; what is in it is found out when it is decoded.
-pub fn is_sound(path: &Path) -> bool {
-    let extension = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
-    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }

@@ -49,7 +49,6 @@ pub use burn_dataset::LabelledWaveform;
 pub use dataset::{About, AudioDataset, Clip};
 pub use error::{Error, ErrorKind, Task};
 pub use example::{Example, Fields};
-pub use folder::is_sound;
 pub use published::{Fetch, FetchError, Place, Published, RemoteFile, Selection};
 pub use read_at::{LocalFile, ReadAt, Sequential};
 pub use rng::{permutation, torch_randperm};

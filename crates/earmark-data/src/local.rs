@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use earmark_audio::is_sound;
 use earmark_labels::LabelSet;
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use crate::dataset::{About, AudioDataset, Clip};
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::{Fields, text};
 use crate::table::{Labels, Shard};
-use crate::{esc50, folder, is_sound};
+use crate::{esc50, folder};
 
 /// What columns of classes are called, if nobody says.
 const LABEL_COLUMNS: &[&str] =

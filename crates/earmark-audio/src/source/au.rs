@@ -1,18 +1,14 @@
-//! The Sun/NeXT header: `.au`, `.snd`, and GTZAN as its author published it. Six big-endian words, then samples.
-
-use std::io::Read;
+//! The Sun/NeXT header: `.au`, `.snd`, and GTZAN as its author published it. Six words, big-endian but for a rare
+//! little-endian kind, then samples.
 
 use super::pcm::{Encoding, Endian, Layout, Packing};
-use super::{Input, Spec};
+use super::{Input, Spec, chunks};
 use crate::error::ErrorKind;
 
 pub(super) fn open(input: &mut Input) -> Result<Layout, ErrorKind> {
-    let mut header = [0; 24];
-    input.read_exact(&mut header).map_err(|e| match e.kind() {
-        std::io::ErrorKind::UnexpectedEof => ErrorKind::malformed("its AU header is cut short"),
-        _ => ErrorKind::Read(e),
-    })?;
-    let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let header: [u8; 24] = input.header("AU")?;
+    let endian = if header.starts_with(b"dns.") { Endian::Little } else { Endian::Big };
+    let word = |at: usize| endian.u32([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     let (start, bytes, encoding, hz, channels) = (word(4), word(8), word(12), word(16), word(20));
     let encoding = match encoding {
         1 => Encoding::MuLaw,
@@ -23,15 +19,21 @@ pub(super) fn open(input: &mut Input) -> Result<Layout, ErrorKind> {
         6 => Encoding::F32,
         7 => Encoding::F64,
         27 => Encoding::ALaw,
-        other => return Err(ErrorKind::unsupported(format!("AU encoding {other}"))),
+        23 => return Err(ErrorKind::unsupported("G.721 ADPCM in AU")),
+        24 => return Err(ErrorKind::unsupported("G.722 in AU")),
+        25 | 26 => return Err(ErrorKind::unsupported("G.723 ADPCM in AU")),
+        other => return Err(ErrorKind::unsupported(format!("encoding {other} in AU"))),
     };
     if start < 24 {
         return Err(ErrorKind::malformed(format!("its AU header is {start} bytes long, not 24 or more")));
     }
-    Ok(Layout {
+    let mut layout = Layout {
         spec: Spec::new(hz, channels as usize)?,
-        packing: Packing::Plain(encoding, Endian::Big),
+        packing: Packing::Plain(encoding, endian),
         start: start.into(),
         bytes: (bytes != u32::MAX).then_some(bytes.into()),
-    })
+        warnings: Vec::new(),
+    };
+    chunks::check_end(input, &mut layout, chunks::After::Nothing)?;
+    Ok(layout)
 }

@@ -2,6 +2,12 @@
 //! where the standard (IMA Recommended Practices, 1992) adds shifted steps, and is up to 13 units of 16 bits off what
 //! libsndfile and ffmpeg hear.
 
+/// Frames in a block of so many bytes.
+pub(super) fn frames(block: usize, channels: usize) -> usize {
+    // Each channel's header holds its first sample; every four bytes behind the headers hold eight of one channel.
+    1 + block.saturating_sub(4 * channels) / (4 * channels) * 8
+}
+
 /// Appends what one block holds, or as much of it as is there.
 pub(super) fn decode(block: &[u8], planes: &mut [Vec<f32>]) {
     let channels = planes.len();

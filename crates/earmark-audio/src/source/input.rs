@@ -3,6 +3,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use symphonia::core::io::MediaSource;
 
+use crate::error::ErrorKind;
+
 /// The bytes of one sound, wherever they lie.
 ///
 /// Clones share the bytes and the position. Symphonia keeps what it is given when a probe fails, so a second try, or
@@ -40,9 +42,32 @@ impl Input {
     }
 
     /// Reads the first bytes and goes back before them. Returns how many there were.
-    pub(super) fn peek(&mut self, start: &mut [u8]) -> Result<usize, crate::ErrorKind> {
+    pub(super) fn peek(&mut self, start: &mut [u8]) -> Result<usize, ErrorKind> {
         let read = read_up_to(self, start).and_then(|read| self.rewind().map(|()| read));
-        read.map_err(crate::ErrorKind::Read)
+        read.map_err(ErrorKind::Read)
+    }
+
+    /// Whether the end is known and any place can be gone to.
+    pub(super) fn is_file(&self) -> bool {
+        self.seekable
+    }
+
+    /// The next `N` bytes of the header of a `what`.
+    pub(super) fn header<const N: usize>(&mut self, what: &str) -> Result<[u8; N], ErrorKind> {
+        let mut bytes = [0; N];
+        self.read_exact(&mut bytes).map_err(|e| match e.kind() {
+            io::ErrorKind::UnexpectedEof => ErrorKind::malformed(format!("its {what} header is cut short")),
+            _ => ErrorKind::Read(e),
+        })?;
+        Ok(bytes)
+    }
+
+    /// The first bytes at a place, as many as there are, up to `N`; the position is left behind them.
+    pub(super) fn bytes_at<const N: usize>(&mut self, at: u64) -> Result<([u8; N], usize), ErrorKind> {
+        let mut bytes = [0; N];
+        self.seek(SeekFrom::Start(at)).map_err(ErrorKind::Read)?;
+        let read = read_up_to(self, &mut bytes).map_err(ErrorKind::Read)?;
+        Ok((bytes, read))
     }
 
     fn reader(&self) -> MutexGuard<'_, dyn ReadSeek + 'static> {

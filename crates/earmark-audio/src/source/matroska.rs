@@ -22,6 +22,8 @@ mod id {
     pub(super) const TRACKS: u32 = 0x1654_ae6b;
     pub(super) const TRACK: u32 = 0xae;
     pub(super) const TRACK_NUMBER: u32 = 0xd7;
+    pub(super) const TRACK_TYPE: u32 = 0x83;
+    pub(super) const CODEC_ID: u32 = 0x86;
     pub(super) const CODEC_DELAY: u32 = 0x56aa;
     pub(super) const CLUSTER: u32 = 0x1f43_b675;
     pub(super) const BLOCK_GROUP: u32 = 0xa0;
@@ -73,6 +75,31 @@ pub(super) fn ends(input: &mut Input, track: u64) -> Ends {
     ends
 }
 
+/// The id of the codec of the first track of sound.
+pub(super) fn audio_codec(input: &mut Input) -> Option<String> {
+    input.rewind().ok()?;
+    let mut walk = Walk { reader: BufReader::with_capacity(1 << 16, input) };
+    let (mut is_sound, mut codec) = (false, None);
+    loop {
+        match walk.header()? {
+            (id::TRACK, _) => (is_sound, codec) = (false, None),
+            (id::SEGMENT | id::TRACKS, _) => {}
+            (id::CLUSTER, _) => return None,
+            (id, size) => {
+                let rest = walk.content(id, size?, |id, content| match id {
+                    id::TRACK_TYPE => is_sound = unsigned(content) == 2,
+                    id::CODEC_ID => codec = Some(String::from_utf8_lossy(content).into_owned()),
+                    _ => {}
+                })?;
+                if is_sound && codec.is_some() {
+                    return codec;
+                }
+                walk.reader.seek_relative(rest).ok()?;
+            }
+        }
+    }
+}
+
 struct Walk<'a> {
     reader: BufReader<&'a mut Input>,
 }
@@ -99,8 +126,8 @@ impl Walk<'_> {
 
     /// Shows the first bytes of an element, and returns how many are left in it.
     fn content(&mut self, id: u32, size: u64, mut look: impl FnMut(u32, &[u8])) -> Option<i64> {
-        let mut bytes = [0; 8];
-        let shown = size.min(8) as usize;
+        let mut bytes = [0; 32];
+        let shown = size.min(32) as usize;
         self.reader.read_exact(&mut bytes[..shown]).ok()?;
         look(id, &bytes[..shown]);
         i64::try_from(size - shown as u64).ok()

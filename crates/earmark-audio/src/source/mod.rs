@@ -1,13 +1,22 @@
-//! Where samples come from. Samples behind a plain header are read here ([`pcm`], with [`riff`] and [`au`] for the
-//! headers and [`ima`] for the one packing that is heard differently elsewhere); everything that comes in packets
-//! goes through symphonia ([`packets`], with [`opus`] for the codec it lacks, and [`mp4`] and [`matroska`] for what
-//! those two say about their ends).
+//! Where samples come from. Samples behind a plain header are read here ([`pcm`], with [`riff`], [`aiff`], [`caf`] and
+//! [`au`] for the headers, [`chunks`] for what lies behind the samples, and [`ima`] for the one packing that is decoded
+//! differently elsewhere); everything that comes in packets goes through symphonia's decoders ([`packets`], with
+//! [`opus`] for the codec it lacks, [`flac`] and [`aac`] for the frames of streams whose format may change, [`mpeg`] for
+//! what its frames say, and [`mp4`], [`matroska`] and [`ogg`] for what those say about their ends and codecs).
 
+mod aac;
+mod aiff;
 mod au;
+mod caf;
+mod chunks;
+mod flac;
 mod ima;
 mod input;
 mod matroska;
 mod mp4;
+mod mpeg;
+mod names;
+mod ogg;
 mod opus;
 mod packets;
 mod pcm;
@@ -33,8 +42,12 @@ impl Spec {
     /// More than any recording has; a header that claims 65 535 channels is not one.
     const MAX_CHANNELS: usize = 256;
 
+    /// More than any converter has.
+    const MAX_HZ: u32 = 100_000_000;
+
     fn new(hz: u32, channels: usize) -> Result<Spec, ErrorKind> {
-        let rate = SampleRate::new(hz).ok_or_else(|| ErrorKind::malformed("its sample rate is 0 Hz"))?;
+        let rate = SampleRate::new(hz).filter(|rate| rate.hz() <= Self::MAX_HZ);
+        let rate = rate.ok_or_else(|| ErrorKind::malformed(format!("its sample rate is {hz} Hz")))?;
         match channels {
             0 => Err(ErrorKind::malformed("it has no channels")),
             1..=Self::MAX_CHANNELS => Ok(Spec { rate, channels }),
@@ -51,6 +64,12 @@ enum Header {
     Packets { endless: bool },
 }
 
+/// Whether these are the first bytes of a WAV, in any of its sizes.
+fn is_wav(start: &[u8]) -> bool {
+    matches!(start.first_chunk(), Some(b"RIFF" | b"RIFX" | b"RF64" | b"BW64"))
+        && start.get(8..12).is_some_and(|kind| kind == b"WAVE")
+}
+
 /// An open sound file, at its first sample or further on.
 pub(crate) enum Source {
     Pcm(PcmReader),
@@ -60,17 +79,29 @@ pub(crate) enum Source {
 impl Source {
     /// Recognises the container by its content.
     pub(crate) fn open(mut input: Input) -> Result<Source, ErrorKind> {
-        let mut start = [0; 12];
+        /// Wave64's names of chunks: four letters, and the rest of a GUID.
+        const WAVE64: &[u8] = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00";
+        let mut start = [0; 512];
         let read = input.peek(&mut start)?;
         if read == 0 {
             return Err(ErrorKind::Empty);
         }
-        let header = match &start {
-            [b'.', b's', b'n', b'd', ..] => Header::Samples(au::open(&mut input)?),
-            [b'R', b'I', b'F', b'F', .., b'W', b'A', b'V', b'E']
-            | [b'R', b'F', b'6', b'4', .., b'W', b'A', b'V', b'E']
-            | [b'B', b'W', b'6', b'4', .., b'W', b'A', b'V', b'E'] => riff::open(&mut input)?,
-            _ => Header::Packets { endless: false },
+        let start = &start[..read];
+        let header = match start {
+            [b'.', b's', b'n', b'd', ..] | [b'd', b'n', b's', b'.', ..] => {
+                Header::Samples(au::open(&mut input)?)
+            }
+            _ if is_wav(start) => riff::open(&mut input)?,
+            _ if start.starts_with(WAVE64) => riff::open_wave64(&mut input)?,
+            [b'F', b'O', b'R', b'M', _, _, _, _, b'A', b'I', b'F', b'F' | b'C', ..] => {
+                Header::Samples(aiff::open(&mut input)?)
+            }
+            [b'c', b'a', b'f', b'f', ..] => caf::open(&mut input)?,
+            _ => match (names::no_sound(start), names::unsupported_file(start)) {
+                (Some(what), _) => return Err(ErrorKind::NotSound { what }),
+                (_, Some(what)) => return Err(ErrorKind::unsupported(what)),
+                (None, None) => Header::Packets { endless: false },
+            },
         };
         match header {
             Header::Samples(layout) => Ok(Source::Pcm(PcmReader::new(input, layout)?)),
@@ -83,7 +114,7 @@ impl Source {
         let mut start = [0; 12];
         match (input.peek(&mut start)?, &start) {
             (0, _) => return Err(ErrorKind::Empty),
-            (12, [b'R', b'I', b'F', b'F', .., b'W', b'A', b'V', b'E']) => {}
+            (12, start) if is_wav(start) => {}
             _ => return Err(ErrorKind::unsupported("it does not begin as a WAV does")),
         }
         let Header::Samples(mut layout) = riff::open(&mut input)? else {
@@ -109,7 +140,13 @@ impl Source {
             RawSamples::F32 => Encoding::F32,
         };
         let packing = Packing::Plain(encoding, Endian::Little);
-        let layout = Layout { spec: Spec::new(rate.hz(), channels)?, packing, start: 0, bytes: None };
+        let layout = Layout {
+            spec: Spec::new(rate.hz(), channels)?,
+            packing,
+            start: 0,
+            bytes: None,
+            warnings: Vec::new(),
+        };
         Ok(Source::Pcm(PcmReader::live(input, layout)?))
     }
 

@@ -24,38 +24,81 @@ pub(super) fn edit(input: &mut Input, id: u32) -> Option<Edit> {
         .find_map(|trak| edit_of(input, &trak, id))
 }
 
-/// Whether the last box is longer than the file. A recording in fragments has no other end to compare with.
-pub(super) fn is_cut(input: &mut Input) -> bool {
+/// How a file ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Ends {
+    /// The last box is longer than the file. A recording in fragments has no other end to compare with.
+    pub(super) is_cut: bool,
+    /// Another file follows.
+    pub(super) is_joined: bool,
+}
+
+/// Walks over the boxes of a file.
+pub(super) fn ends(input: &mut Input) -> Ends {
     let len = input.len();
+    let mut ends = Ends::default();
     if input.rewind().is_err() {
-        return false;
+        return ends;
     }
     let mut reader = BufReader::with_capacity(1 << 16, input);
     let mut at = 0u64;
+    let mut had_index = false;
+    let cut = |ends| Ends { is_cut: true, ..ends };
     while at < len {
         let mut header = [0; 16];
         if reader.read_exact(&mut header[..8]).is_err() {
-            return true;
+            return cut(ends);
+        }
+        match &header[4..8] {
+            b"moov" => had_index = true,
+            // A file starts with its type, so a second index of a second type is that of a second file.
+            b"ftyp" => ends.is_joined |= had_index,
+            _ => {}
         }
         let (read, size) = match word(&header, 0) {
-            0 => return false,
-            1 if reader.read_exact(&mut header[8..]).is_err() => return true,
+            0 => return ends,
+            1 if reader.read_exact(&mut header[8..]).is_err() => return cut(ends),
             1 => (16, u64::from(word(&header, 8)) << 32 | u64::from(word(&header, 12))),
             size => (8, size.into()),
         };
         // A box shorter than its own header: what follows is no MP4, and no end either.
         let Some(rest) = size.checked_sub(read).and_then(|rest| i64::try_from(rest).ok()) else {
-            return false;
+            return ends;
         };
         if size > len - at {
-            return true;
+            return cut(ends);
         }
         if reader.seek_relative(rest).is_err() {
-            return false;
+            return ends;
         }
         at += size;
     }
-    false
+    ends
+}
+
+/// The four letters of the codec of the first track of sound.
+pub(super) fn audio_codec(input: &mut Input) -> Option<[u8; 4]> {
+    let end = input.len();
+    let moov = children(input, 0, end).into_iter().find(|b| &b.name == b"moov")?;
+    let tracks = children(input, moov.start, moov.end).into_iter().filter(|b| &b.name == b"trak");
+    tracks.into_iter().find_map(|trak| {
+        let mdia = child(input, &trak, b"mdia")?;
+        let hdlr = child(input, &mdia, b"hdlr")?;
+        let handler: [u8; 12] = body(input, &hdlr)?;
+        if handler[8..] != *b"soun" {
+            return None;
+        }
+        let minf = child(input, &mdia, b"minf")?;
+        let stbl = child(input, &minf, b"stbl")?;
+        let stsd = child(input, &stbl, b"stsd")?;
+        // Version, flags and a count; then the first entry: its size, and its name.
+        let [.., a, b, c, d]: [u8; 16] = body(input, &stsd)?;
+        Some([a, b, c, d])
+    })
+}
+
+fn child(input: &mut Input, parent: &Atom, name: &[u8; 4]) -> Option<Atom> {
+    children(input, parent.start, parent.end).into_iter().find(|b| &b.name == name)
 }
 
 fn edit_of(input: &mut Input, trak: &Atom, id: u32) -> Option<Edit> {

@@ -1,6 +1,7 @@
 //! Samples that lie in a file as they are, one after another.
 
 use std::io::{Seek, SeekFrom};
+use std::time::Duration;
 
 use super::input::read_up_to;
 use super::{Input, Spec, ima};
@@ -14,6 +15,8 @@ pub(super) enum Encoding {
     S8,
     S16,
     S24,
+    /// 24 bits in the lower three bytes of four.
+    S24In32,
     S32,
     F32,
     F64,
@@ -22,12 +25,12 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
-    fn bytes(self) -> usize {
+    pub(super) fn bytes(self) -> usize {
         match self {
             Encoding::U8 | Encoding::S8 | Encoding::MuLaw | Encoding::ALaw => 1,
             Encoding::S16 => 2,
             Encoding::S24 => 3,
-            Encoding::S32 | Encoding::F32 => 4,
+            Encoding::S24In32 | Encoding::S32 | Encoding::F32 => 4,
             Encoding::F64 => 8,
         }
     }
@@ -40,6 +43,22 @@ pub(super) enum Endian {
     Big,
 }
 
+impl Endian {
+    pub(super) fn u16(self, bytes: [u8; 2]) -> u16 {
+        match self {
+            Endian::Little => u16::from_le_bytes(bytes),
+            Endian::Big => u16::from_be_bytes(bytes),
+        }
+    }
+
+    pub(super) fn u32(self, bytes: [u8; 4]) -> u32 {
+        match self {
+            Endian::Little => u32::from_le_bytes(bytes),
+            Endian::Big => u32::from_be_bytes(bytes),
+        }
+    }
+}
+
 /// How the samples lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Packing {
@@ -50,7 +69,7 @@ pub(super) enum Packing {
 }
 
 /// What a header says about the samples behind it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Layout {
     pub(super) spec: Spec,
     pub(super) packing: Packing,
@@ -58,6 +77,8 @@ pub(super) struct Layout {
     pub(super) start: u64,
     /// Bytes of samples; `None` when the writer did not know, and they go on to the end.
     pub(super) bytes: Option<u64>,
+    /// Where the header contradicts itself or the file.
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Layout {
@@ -67,6 +88,15 @@ impl Layout {
             Packing::Plain(encoding, _) => encoding.bytes() * self.spec.channels,
             Packing::Ima { block } => block.into(),
         }
+    }
+
+    /// How long so many bytes of samples play.
+    pub(super) fn duration(&self, bytes: u64) -> Duration {
+        let frames = match self.packing {
+            Packing::Plain(..) => 1,
+            Packing::Ima { block } => ima::frames(block.into(), self.spec.channels),
+        };
+        self.spec.rate.time(bytes / self.unit() as u64 * frames as u64)
     }
 }
 
@@ -88,7 +118,8 @@ impl PcmReader {
     /// Hands samples out a twentieth of a second at a time.
     pub(super) fn live(input: Input, layout: Layout) -> Result<PcmReader, ErrorKind> {
         let frames = (layout.spec.rate.hz() / 20).clamp(1, 1 << 16) as usize;
-        PcmReader::in_blocks(input, layout, (frames * layout.unit()).min(1 << 16))
+        let block = (frames * layout.unit()).min(1 << 16);
+        PcmReader::in_blocks(input, layout, block)
     }
 
     /// `block` is about how many bytes are read at once.
@@ -96,7 +127,7 @@ impl PcmReader {
         let unit = layout.unit();
         input.seek(SeekFrom::Start(layout.start)).map_err(ErrorKind::Read)?;
         let buffer = vec![0; block.div_ceil(unit) * unit];
-        Ok(PcmReader { input, layout, left: layout.bytes, truncated: false, buffer })
+        Ok(PcmReader { left: layout.bytes, input, layout, truncated: false, buffer })
     }
 
     pub(super) fn spec(&self) -> Spec {
@@ -104,11 +135,13 @@ impl PcmReader {
     }
 
     pub(super) fn warnings(&self) -> Vec<Warning> {
-        if self.truncated { vec![Warning::Truncated] } else { Vec::new() }
+        let mut warnings = self.layout.warnings.clone();
+        warnings.extend(self.truncated.then_some(Warning::Truncated));
+        warnings
     }
 
     pub(super) fn next_block(&mut self, planes: &mut Vec<Vec<f32>>) -> Result<bool, ErrorKind> {
-        let Layout { spec, packing, .. } = self.layout;
+        let (spec, packing) = (self.layout.spec, self.layout.packing);
         let want = self.left.map_or(self.buffer.len(), |left| (self.buffer.len() as u64).min(left) as usize);
         let read = read_up_to(&mut self.input, &mut self.buffer[..want]).map_err(ErrorKind::Read)?;
         if let Some(left) = &mut self.left {
@@ -134,7 +167,7 @@ impl PcmReader {
 
 /// Fills `planes` with interleaved samples.
 fn unpack(bytes: &[u8], encoding: Encoding, endian: Endian, planes: &mut [Vec<f32>]) {
-    use Encoding::{ALaw, F32, F64, MuLaw, S8, S16, S24, S32, U8};
+    use Encoding::{ALaw, F32, F64, MuLaw, S8, S16, S24, S24In32, S32, U8};
     use Endian::{Big, Little};
     match (encoding, endian) {
         (U8, _) => deal(bytes, planes, |[b]| (f32::from(b) - 128.0) / 128.0),
@@ -146,6 +179,8 @@ fn unpack(bytes: &[u8], encoding: Encoding, endian: Endian, planes: &mut [Vec<f3
         // Into the top three bytes of four, where the sign is.
         (S24, Little) => deal(bytes, planes, |[a, b, c]| scale_32(i32::from_le_bytes([0, a, b, c]))),
         (S24, Big) => deal(bytes, planes, |[a, b, c]| scale_32(i32::from_be_bytes([a, b, c, 0]))),
+        (S24In32, Little) => deal(bytes, planes, |[a, b, c, _]| scale_32(i32::from_le_bytes([0, a, b, c]))),
+        (S24In32, Big) => deal(bytes, planes, |[_, a, b, c]| scale_32(i32::from_be_bytes([a, b, c, 0]))),
         (S32, Little) => deal(bytes, planes, |b| scale_32(i32::from_le_bytes(b))),
         (S32, Big) => deal(bytes, planes, |b| scale_32(i32::from_be_bytes(b))),
         (F32, Little) => deal(bytes, planes, f32::from_le_bytes),

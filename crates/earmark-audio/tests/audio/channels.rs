@@ -1,4 +1,4 @@
-use earmark_audio::{DecodeOptions, Downmix, ErrorKind, decode_bytes, decode_bytes_channels};
+use earmark_audio::{DecodeOptions, Downmix, ErrorKind, Warning, decode_bytes, decode_bytes_channels};
 
 use crate::bytes;
 
@@ -35,4 +35,30 @@ fn surround_is_refused_by_a_downmix_of_stereo() {
         assert!(matches!(error.kind, ErrorKind::Downmix { channels: 6 }), "{error:?}");
         assert!(decode_bytes(bytes(file), &with(Downmix::Mean)).is_ok());
     }
+}
+
+/// A microphone wired the wrong way round: the mean of both channels is silence.
+#[test]
+fn channels_in_antiphase_are_said_to_cancel_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stereo.wav");
+    let left = earmark_testkit::noise(4000, 5);
+    let heard = |right: Vec<f32>, downmix| {
+        let planes = [left.clone(), right];
+        earmark_audio::write_wav_channels(
+            &path,
+            &planes,
+            earmark_audio::SampleRate::HZ_16000,
+            earmark_audio::WavFormat::Float32,
+        )
+        .unwrap();
+        earmark_audio::decode_file(&path, &with(downmix)).unwrap().warnings
+    };
+    let against: Vec<f32> = left.iter().map(|x| -x * 0.9999).collect();
+    for downmix in [Downmix::Mean, Downmix::Sqrt2] {
+        assert_eq!(heard(against.clone(), downmix), [Warning::Cancelled]);
+    }
+    assert_eq!(heard(against, Downmix::Left), []);
+    assert_eq!(heard(vec![0.0; 4000], Downmix::Right), []);
+    assert_eq!(heard(vec![0.0; 4000], Downmix::Mean), []);
 }

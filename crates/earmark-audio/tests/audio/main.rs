@@ -2,11 +2,15 @@
 
 mod channels;
 mod damage;
+mod flac;
 mod formats;
+mod headers;
 mod hostile;
+mod joined;
 mod readme;
 mod reference;
 mod sources;
+mod unsupported;
 mod write;
 
 use std::path::PathBuf;

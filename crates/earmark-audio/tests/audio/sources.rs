@@ -97,3 +97,33 @@ fn every_channel_counts_against_the_cap_when_all_are_kept() {
     let error = earmark_audio::decode_bytes_channels(bytes("s16.flac"), &cap).unwrap_err();
     assert!(matches!(error.kind, ErrorKind::TooLong { .. }), "{error:?}");
 }
+
+/// A named pipe would wait for a writer, and a device has no end.
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.wav");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let named_as_a_file = folder.path().join("folder.wav");
+    std::fs::create_dir(&named_as_a_file).unwrap();
+    for path in [pipe, named_as_a_file, "/dev/zero".into()] {
+        let error = decode_file(&path, &DecodeOptions::default()).unwrap_err();
+        let ErrorKind::Read(cause) = &error.kind else { panic!("{error:?}") };
+        assert_eq!(cause.kind(), io::ErrorKind::InvalidInput, "{}: {cause}", path.display());
+    }
+}
+
+/// Two files whose names differ in a byte that is no UTF-8 are two files, and their errors say which.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_origin_of_a_file_is_its_bytes() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let origins = [b"a\xff.wav", b"a\xfe.wav"].map(|name| {
+        let path = folder.path().join(std::ffi::OsStr::from_bytes(name));
+        std::fs::write(&path, b"RIFF").unwrap();
+        decode_file(&path, &DecodeOptions::default()).unwrap_err().origin
+    });
+    assert_ne!(origins[0], origins[1]);
+}

@@ -58,5 +58,21 @@ fn a_finished_write_leaves_only_the_file() {
     let clip = Waveform::new(vec![0.25], SampleRate::HZ_16000).unwrap();
     write_wav(&path, &clip, WavFormat::Float32).unwrap();
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    assert_eq!(std::fs::metadata(&path).unwrap().len(), 48);
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 62);
+}
+
+/// What is not integers has an extension of its `fmt ` chunk, if an empty one, and a `fact` chunk: without them SoX warns.
+#[test]
+fn a_float_wav_has_the_chunks_that_its_format_asks_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stereo.wav");
+    write_wav_channels(&path, &[noise(100, 1), noise(100, 2)], SampleRate::HZ_16000, WavFormat::Float32)
+        .unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    assert_eq!((&bytes[12..16], word(16), &bytes[36..38]), (&b"fmt "[..], 18, &[0, 0][..]));
+    assert_eq!((&bytes[38..42], word(42), word(46)), (&b"fact"[..], 4, 100));
+    assert_eq!((&bytes[50..54], word(54), bytes.len()), (&b"data"[..], 800, 858));
+    assert_eq!(word(4) as usize, bytes.len() - 8);
+    assert_eq!(hound::WavReader::open(&path).unwrap().duration(), 100);
 }

@@ -1,0 +1,33 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+/// The one file that a command writes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OutputArgs {
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Replace --output if it is there.
+    #[arg(long)]
+    force: bool,
+}
+
+impl OutputArgs {
+    pub(crate) fn path(&self) -> &Path {
+        &self.output
+    }
+
+    /// Refuses a file that is there already, before any work is done for it.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.output.exists() && !self.force {
+            bail!(
+                "`{}` is there already: pass --force to replace it, or name another --output",
+                self.output.display()
+            );
+        }
+        Ok(())
+    }
+}

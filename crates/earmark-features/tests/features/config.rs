@@ -196,6 +196,35 @@ fn an_unknown_extractor_is_answered_with_the_supported_ones() {
 }
 
 #[test]
+fn settings_that_are_too_much_together_name_their_keys() {
+    for (json, changes, keys) in [
+        (AST, r#"{"max_length": 65536, "num_mel_bins": 1024}"#, ["`max_length`", "`num_mel_bins`"]),
+        (
+            WHISPER,
+            r#"{"chunk_length": 600, "sampling_rate": 1000000, "hop_length": 100000}"#,
+            ["`chunk_length`", "`sampling_rate`"],
+        ),
+        (WHISPER, r#"{"chunk_length": 600, "feature_size": 1024}"#, ["`feature_size`", "`chunk_length`"]),
+        (WHISPER, r#"{"feature_size": 1024, "n_fft": 65536}"#, ["`feature_size`", "`n_fft`"]),
+        (
+            CLAP,
+            r#"{"max_length_s": 600, "sampling_rate": 1000000, "hop_length": 100000}"#,
+            ["`max_length_s`", "`sampling_rate`"],
+        ),
+        (
+            CLAP,
+            r#"{"feature_size": 1024, "fft_window_size": 65536}"#,
+            ["`feature_size`", "`fft_window_size`"],
+        ),
+    ] {
+        let mut keys_of: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).unwrap();
+        keys_of.extend(serde_json::from_str::<serde_json::Map<_, _>>(changes).unwrap());
+        let said = kind(&serde_json::to_string(&keys_of).unwrap()).to_string();
+        assert!(keys.iter().all(|key| said.contains(key)), "{changes}: {said}");
+    }
+}
+
+#[test]
 fn hostile_configs_are_refused() {
     for json in ["", "[]", "{", r#"{"feature_extractor": 3}"#, r#"{"feature_extractor_type": 7}"#] {
         assert!(Preprocessor::from_json(json).is_err(), "{json}");

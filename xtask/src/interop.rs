@@ -28,10 +28,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     fs::create_dir_all(&work).with_context(|| format!("failed to make `{}`", work.display()))?;
 
     let (run, clips) = (work.join("run"), work.join("reference/data"));
-    let checks: [(&str, Vec<PathBuf>); 6] = [
+    let checks: [(&str, Vec<PathBuf>); 7] = [
         ("trainer_parity.py", vec![work]), // First: it trains what the others read.
         ("export_loads.py", vec![run.join("model"), clips.clone()]),
         ("datasets_read.py", vec![clips]),
+        ("folders.py", Vec::new()),
         ("model_card_reads.py", vec![run.join("model/README.md")]),
         ("tensorboard_reads.py", vec![run.clone()]),
         ("hub_roundtrip.py", vec![hub, run]),

@@ -1,12 +1,15 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use earmark_audio::{DecodeOptions, Decoder};
+use earmark_data::gtzan::GENRES;
+use earmark_data::sample::SampleOptions;
 use earmark_data::{AudioDataset, Clip, Published, Selection};
+use earmark_fs::AtomicFile;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
@@ -28,7 +31,7 @@ Examples:
 /// Look at datasets: what there is, what is in them, whether it is whole; and write them out.
 ///
 /// A DATASET is a published one (NAME or NAME:CONFIG, see `earmark data list`), `sample`, a folder with a sub-folder per class, a folder
-/// with metadata.csv or metadata.jsonl, Parquet with a column of sounds, or OWNER/NAME[:CONFIG] of such Parquet on the Hub.
+/// with metadata.csv, .jsonl or .parquet, Parquet with a column of sounds, or OWNER/NAME[:CONFIG] of such Parquet on the Hub.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -115,8 +118,8 @@ struct StatsArgs {
     #[command(flatten)]
     one: OneArgs,
 
-    /// Write a row for each clip: name, label, duration, rate, channels, error.
-    #[arg(short, long, value_name = "FILE.parquet")]
+    /// Write a row for each clip: name, label, duration, rate, channels, error; as Parquet or CSV, by the name's ending.
+    #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
@@ -197,12 +200,34 @@ fn info(args: &InfoArgs) -> Result<Done> {
             let files: Vec<String> = selection.files().iter().map(|file| file.place.to_string()).collect();
             line("files", &some(&files))?;
         }
+        // It need not be made to be described.
+        Named::Sample if args.which.split.is_none() && args.which.label_column.is_none() => {
+            let options = SampleOptions::default();
+            let clips = options.clips_per_genre * GENRES.len();
+            line("dataset", "sample")?;
+            line(
+                "clips",
+                &format!(
+                    "{clips} of {} s, made on this machine when they are first used, 53 MB",
+                    options.seconds
+                ),
+            )?;
+            line("classes", &format!("{} of the folders: {}", GENRES.len(), some(&owned(&GENRES))))?;
+            line("licence", "CC0-1.0")?;
+        }
         named => {
             // Nothing says what is in it but itself.
             let dataset = named.open(&args.which, &args.hub)?;
             line("dataset", &args.dataset)?;
+            let splits =
+                dataset.clips_per_split().into_iter().map(|(split, clips)| format!("{split} {clips}"));
+            let splits = splits.collect::<Vec<_>>().join(", ");
+            if !splits.is_empty() {
+                line("splits", &splits)?;
+            }
             line("clips", &dataset.clips.len().to_string())?;
-            line("classes", &format!("{}: {}", dataset.labels.len(), some(dataset.labels.names())))?;
+            let (labels, from) = (&dataset.labels, &dataset.classes_from);
+            line("classes", &format!("{} of {from}: {}", labels.len(), some(labels.names())))?;
             let fields: Vec<String> =
                 dataset.clips.first().map(|clip| clip.fields.keys().cloned().collect()).unwrap_or_default();
             if !fields.is_empty() {
@@ -216,7 +241,7 @@ fn info(args: &InfoArgs) -> Result<Done> {
 fn head(args: &HeadArgs) -> Result<Done> {
     let hub = &args.one.hub;
     let named = Named::new(&args.one.dataset, &args.one.which)?;
-    let (labels, clips) = if args.stream || matches!(named, Named::Local(_)) {
+    let (labels, clips) = if args.stream || matches!(named, Named::Local(_) | Named::Sample) {
         named.stream(&args.one.which, hub)?
     } else {
         // Whole first, as every later command then has it.
@@ -313,22 +338,46 @@ fn hear(dataset: &AudioDataset) -> Vec<ClipRow> {
 fn heard(clip: &Clip) -> Result<(f64, u32, u32, Vec<String>)> {
     let mut decoder = Decoder::from_bytes(clip.bytes()?, &DecodeOptions::default())?;
     let (rate, channels) = (decoder.rate().hz(), decoder.channels() as u32);
-    let mut frames = 0u64;
+    let (mut frames, mut odd) = (0u64, None);
     while let Some(planes) = decoder.next_planes()? {
+        if odd.is_none() {
+            let loud = |plane: &Vec<f32>| {
+                plane
+                    .iter()
+                    .position(|sample| sample.is_nan() || sample.abs() > LOUDEST)
+                    .map(|at| (at, plane[at]))
+            };
+            odd = planes.iter().find_map(loud).map(|(at, sample)| (frames + at as u64, sample));
+        }
         frames += planes.first().map_or(0, |plane| plane.len() as u64);
     }
-    let warnings = decoder.warnings().iter().map(ToString::to_string).collect();
+    let mut warnings: Vec<String> = decoder.warnings().iter().map(ToString::to_string).collect();
+    if let Some((frame, sample)) = odd {
+        warnings
+            .push(format!("sample {frame} is {sample:e}, and no model computes with more than {LOUDEST:e}"));
+    }
+    if frames == 0 {
+        bail!("it decodes to nothing");
+    }
     Ok((frames as f64 / f64::from(rate), rate, channels, warnings))
 }
 
+/// The loudest sample that feature extractors take: sums of the squares of louder ones overflow.
+const LOUDEST: f32 = 1e14;
+
 fn stats(args: &StatsArgs) -> Result<Done> {
+    // Before an hour of listening.
+    let table = args.output.as_deref().map(TableFormat::of).transpose()?;
     let dataset = Named::new(&args.one.dataset, &args.one.which)?.open(&args.one.which, &args.one.hub)?;
     let rows = hear(&dataset);
     let done = tell_bad(&rows);
     let manifest = Manifest::new(&rows)?;
     let classes = manifest.by_label(dataset.labels.names())?;
     if let Some(file) = &args.output {
-        manifest.write(file)?;
+        match table {
+            Some(TableFormat::Csv) => write_csv(&rows, file)?,
+            _ => manifest.write(file)?,
+        }
         say::note(format_args!("wrote {}", file.display()));
     }
     let mut out = output::stdout();
@@ -358,6 +407,42 @@ fn stats(args: &StatsArgs) -> Result<Done> {
     writeln!(out, "rates     {}", counted(|row| row.rate, " Hz"))?;
     writeln!(out, "channels  {}", counted(|row| row.channels, ""))?;
     Ok(done)
+}
+
+/// How the table of the clips is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TableFormat {
+    Parquet,
+    Csv,
+}
+
+impl TableFormat {
+    fn of(file: &Path) -> Result<TableFormat> {
+        match file.extension().and_then(|ending| ending.to_str()) {
+            Some("parquet") => Ok(TableFormat::Parquet),
+            Some("csv") => Ok(TableFormat::Csv),
+            _ => bail!("`{}` says no format: end its name in .parquet or .csv", file.display()),
+        }
+    }
+}
+
+fn write_csv(rows: &[ClipRow], file: &Path) -> Result<()> {
+    let doing = || format!("cannot write `{}`", file.display());
+    let mut table = csv::Writer::from_writer(AtomicFile::create(file).with_context(doing)?);
+    table.write_record(["name", "label", "duration", "rate", "channels", "error"])?;
+    for row in rows {
+        let number = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
+        table.write_record([
+            row.name.as_str(),
+            &row.label,
+            &row.duration.map(|seconds| seconds.to_string()).unwrap_or_default(),
+            &number(row.rate),
+            &number(row.channels),
+            row.error.as_deref().unwrap_or_default(),
+        ])?;
+    }
+    let written = table.into_inner().map_err(|error| error.into_error()).with_context(doing)?;
+    written.commit().with_context(doing)
 }
 
 /// Names every clip that cannot be heard whole.
@@ -397,7 +482,9 @@ fn export(args: &ExportArgs) -> Result<Done> {
     }
     let split = match &named {
         Named::Published(selection) => selection.split.clone(),
-        _ => args.one.which.split.clone().unwrap_or_else(|| "train".to_owned()),
+        _ => {
+            args.one.which.split.clone().filter(|split| split != "all").unwrap_or_else(|| "train".to_owned())
+        }
     };
     let bar =
         progress::bar(dataset.clips.len() as u64, "writing {bar:30} {pos}/{len} clips {per_sec} {eta} left");

@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use earmark_data::sample::{self, SampleOptions};
 use earmark_data::{
-    AudioDataset, Example, Fetch, FetchError, LocalFile, Place, Published, ReadAt, RemoteFile, Selection,
-    Stream,
+    AudioDataset, ErrorKind, Example, Fetch, FetchError, LocalFile, Place, Published, ReadAt, RemoteFile,
+    Selection, Skipped, Stream,
 };
 use earmark_hub::{Hub, HubFile, Repo, WebFile};
 use earmark_labels::LabelSet;
@@ -23,11 +23,11 @@ use crate::{progress, say};
 /// Which clips of a dataset, and which of its columns is the class.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DatasetArgs {
-    /// Which split of a published dataset [default: the first, as `earmark data info` lists them].
+    /// Which split, or `all` of a folder's [default: all of a folder, the first of a published dataset, train of one on the Hub].
     #[arg(long, value_name = "NAME")]
     pub(crate) split: Option<String>,
 
-    /// The column that is the class [default: the usual one].
+    /// The column that is the class, or folder1, folder2 … for the folders from outside [default: the usual one].
     #[arg(long, value_name = "NAME")]
     pub(crate) label_column: Option<String>,
 }
@@ -35,6 +35,8 @@ pub(crate) struct DatasetArgs {
 /// A dataset that was named, not yet opened.
 pub(crate) enum Named {
     Published(Selection),
+    /// The built-in sample.
+    Sample,
     /// A folder or a Parquet file.
     Local(PathBuf),
     /// Parquet on the Hub, by `owner/name`.
@@ -49,7 +51,7 @@ impl Named {
     pub(crate) fn new(name: &str, args: &DatasetArgs) -> Result<Named> {
         let path = Path::new(name);
         if name == "sample" && !path.exists() {
-            return Ok(Named::Local(open_sample()?.root));
+            return Ok(Named::Sample);
         }
         if path.exists() {
             return Ok(Named::Local(path.to_path_buf()));
@@ -69,10 +71,9 @@ impl Named {
     /// All of it, on this machine.
     pub(crate) fn open(&self, args: &DatasetArgs, hub: &HubArgs) -> Result<AudioDataset> {
         match self {
+            Named::Sample => only(open_sample()?, args.split.as_deref()),
             Named::Local(path) => {
-                let dataset = AudioDataset::open(path, args.label_column.as_deref())?;
-                warn_skipped(&dataset);
-                Ok(dataset)
+                only(open_folder(path, args.label_column.as_deref())?, args.split.as_deref())
             }
             Named::Published(selection) => open_published(selection, hub),
             Named::Hub { repo, config } => {
@@ -81,7 +82,10 @@ impl Named {
                 let paths = files.iter().map(|file| fetch.path(file)).collect::<Result<Vec<_>, _>>();
                 let paths = paths.map_err(anyhow::Error::from_boxed)?;
                 let root = Path::new(repo.id.as_str()).file_name().unwrap_or_default();
-                Ok(AudioDataset::open_parquet(root, &paths, args.label_column.as_deref())?)
+                let dataset =
+                    AudioDataset::open_parquet(root, &paths, args.label_column.as_deref()).map_err(advise)?;
+                say_left_out(&dataset);
+                Ok(dataset)
             }
         }
     }
@@ -89,7 +93,7 @@ impl Named {
     /// Its clips as they come, and its classes.
     pub(crate) fn stream(&self, args: &DatasetArgs, hub: &HubArgs) -> Result<(LabelSet, Clips)> {
         Ok(match self {
-            Named::Local(_) => {
+            Named::Sample | Named::Local(_) => {
                 let dataset = self.open(args, hub)?;
                 (dataset.labels.clone(), Clips::of(dataset))
             }
@@ -101,7 +105,8 @@ impl Named {
                 let fetch = FromHub::new(hub)?;
                 let files = shards(&fetch.0, repo, config.as_deref(), args.split.as_deref())?;
                 let (labels, stream) =
-                    Stream::of_shards(files, args.label_column.as_deref(), Arc::new(fetch))?;
+                    Stream::of_shards(files, args.label_column.as_deref(), Arc::new(fetch))
+                        .map_err(advise)?;
                 (labels, Clips::Stream(Box::new(stream)))
             }
         })
@@ -110,9 +115,69 @@ impl Named {
 
 /// The built-in sample, made in the data folder unless it is there.
 pub(crate) fn open_sample() -> Result<AudioDataset> {
-    let mut dataset = sample::write(data_folder().join("sample"), &SampleOptions::default())?;
-    dataset.name = "sample".to_owned();
+    let folder = data_folder().join("sample");
+    if !folder.exists() {
+        say::note(format_args!("making the built-in sample, 53 MB, in {}", folder.display()));
+    }
+    Ok(sample::write(folder, &SampleOptions::default())?)
+}
+
+/// A folder or a Parquet file; what is left out of it is said.
+pub(crate) fn open_folder(path: &Path, label: Option<&str>) -> Result<AudioDataset> {
+    let dataset = AudioDataset::open(path, label).map_err(advise)?;
+    say_left_out(&dataset);
     Ok(dataset)
+}
+
+/// One split of a dataset, or all of it.
+pub(crate) fn only(mut dataset: AudioDataset, split: Option<&str>) -> Result<AudioDataset> {
+    match split {
+        None => Ok(dataset),
+        Some("all") => {
+            dataset.splits.clear();
+            dataset.clips.iter_mut().for_each(|clip| clip.split = None);
+            Ok(dataset)
+        }
+        Some(split) => Ok(dataset.split(split)?),
+    }
+}
+
+/// What a training makes of a dataset's splits, unless one is named: it learns from `train`, and `validation` or else `test` is
+/// kept for evaluation. The splits that it does not use, with their clips, come along.
+pub(crate) fn to_train(
+    dataset: AudioDataset,
+    split: Option<&str>,
+) -> Result<(AudioDataset, Vec<(String, usize)>)> {
+    if split.is_some() || dataset.splits.len() < 2 {
+        return Ok((only(dataset, split)?, Vec::new()));
+    }
+    let is_there = |name: &&str| dataset.splits.iter().any(|split| **split == **name);
+    if !is_there(&"train") {
+        let splits: Vec<&str> = dataset.splits.iter().map(|split| &**split).collect();
+        let root = dataset.root.display();
+        anyhow::bail!(
+            "`{root}` has the splits {}, and no `train`: choose one by --split, or --split all",
+            splits.join(", ")
+        );
+    }
+    let kept = ["validation", "test"].into_iter().find(is_there);
+    let is_used = |split: &str| split == "train" || Some(split) == kept;
+    let counts = dataset.clips_per_split().into_iter().filter(|(split, _)| !is_used(split));
+    let unused: Vec<(String, usize)> = counts.map(|(split, clips)| (split.to_owned(), clips)).collect();
+    let mut dataset = dataset;
+    dataset.clips.retain(|clip| clip.split.as_deref().is_none_or(is_used));
+    dataset
+        .clips
+        .iter_mut()
+        .for_each(|clip| clip.held_out = clip.split.as_deref().is_some_and(|split| Some(split) == kept));
+    Ok((dataset, unused))
+}
+
+/// Adds what can be done about it to an error of a dataset.
+fn advise(error: earmark_data::Error) -> anyhow::Error {
+    let asks = matches!(error.kind, ErrorKind::NoLabelColumn { .. });
+    let error = anyhow::Error::new(error);
+    if asks { error.context("name the column that is the class by --label-column NAME") } else { error }
 }
 
 /// The Parquet files of a Hub dataset that belong to a configuration and a split, as the Hub's converter and `datasets` name
@@ -297,14 +362,16 @@ impl ReadAt for OnWeb {
     }
 }
 
-/// Files that were passed over are not passed over in silence.
-pub(crate) fn warn_skipped(dataset: &AudioDataset) {
-    if let [first, ..] = dataset.skipped.as_slice() {
-        let more = if dataset.skipped.len() > 1 { " and others" } else { "" };
-        say::warning(format_args!(
-            "{} files in the folder are none of the clips: `{}`{more}",
-            dataset.skipped.len(),
-            first.display()
-        ));
+/// Says what was left out of a dataset and why, and what could have been meant otherwise.
+pub(crate) fn say_left_out(dataset: &AudioDataset) {
+    for remark in &dataset.remarks {
+        say::warning(remark.as_str());
+    }
+    for skipped in dataset.skipped.chunk_by(|a, b| a.why == b.why) {
+        let (count, Skipped { place, why }) = (skipped.len(), &skipped[0]);
+        match count {
+            1 => say::warning(format_args!("`{place}` is left out: {why}")),
+            _ => say::warning(format_args!("{count} are left out, such as `{place}`: {why}")),
+        }
     }
 }

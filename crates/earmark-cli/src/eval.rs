@@ -58,8 +58,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", requires = "model")]
     label_column: Option<String>,
 
-    /// Which of them: a split that the dataset was published with; where it has only one, the part that training with this
-    /// --test-size and --seed holds out (test), the other part (train), or all.
+    /// Which of them: a split that the dataset has; where it has none or only one, the part that training with this --test-size
+    /// and --seed holds out (test), the other part (train), or all.
     #[arg(long, value_name = "PART", default_value = "test", requires = "model")]
     split: String,
 
@@ -296,14 +296,21 @@ impl Args {
         let label = self.label_column.as_deref();
         match (&self.dataset, &self.data) {
             (None, None) => bail!("name the clips to score the model on: --data DIR or --dataset NAME"),
-            (None, Some(data)) => Ok((AudioDataset::open(data, label)?, true)),
+            (None, Some(data)) => {
+                let dataset = datasets::open_folder(data, label)?;
+                match dataset.splits.as_slice() {
+                    [] => Ok((dataset, true)),
+                    [only] if **only == *"train" => Ok((dataset, true)),
+                    _ => Ok((datasets::only(dataset, Some(&self.split))?, false)),
+                }
+            }
             (Some(name), None) if name == "sample" => Ok((datasets::open_sample()?, true)),
             (Some(name), data) => {
                 let plain = Selection::new(name, None, label)?;
                 let drawn = plain.dataset.splits(&plain.config).len() == 1;
                 let selection = if drawn { plain } else { Selection::new(name, Some(&self.split), label)? };
                 let mut dataset = match data {
-                    Some(data) => AudioDataset::open(data, label)?,
+                    Some(data) => datasets::open_folder(data, label)?,
                     None => datasets::open_published(&selection, &self.hub)?,
                 };
                 dataset.name = selection.name();
@@ -335,6 +342,9 @@ fn keep_named(dataset: &mut AudioDataset, names: &[String]) -> Result<()> {
     let by_name: HashMap<&str, _> = dataset.clips.iter().map(|clip| (clip.name.as_str(), clip)).collect();
     let found = names.iter().map(|name| match by_name.get(name.as_str()) {
         Some(clip) => Ok((*clip).clone()),
+        None if names.iter().filter(|other| *other == name).count() > 1 => bail!(
+            "several held-out clips are called `{name}`, and this run is from a version that did not tell them apart: train again"
+        ),
         None => bail!("the held-out clip `{name}` is no longer in `{}`", dataset.root.display()),
     });
     dataset.clips = found.collect::<Result<_>>()?;

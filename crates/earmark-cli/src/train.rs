@@ -61,9 +61,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME[:CONFIG]", help_heading = "What")]
     dataset: Option<String>,
 
-    /// The column that is the class [default: the usual one].
+    /// The column that is the class, or folder1, folder2 … for the folders from outside [default: the usual one].
     #[arg(long, value_name = "NAME", help_heading = "What")]
     label_column: Option<String>,
+
+    /// Learn from this split alone, or from `all` of a folder's as one [default: train, with validation or else test kept for
+    /// evaluation].
+    #[arg(long, value_name = "NAME", help_heading = "What")]
+    split: Option<String>,
 
     /// Which clips are kept for evaluation: random, stratified (every class in proportion), published (as the dataset's makers
     /// do), group:FIELD (no speaker or artist on both sides), fold:FIELD=VALUE [default: published where there is such a part,
@@ -380,13 +385,19 @@ fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str) -> Result
     recipe.validate()?;
 
     let label = args.label_column.as_deref();
+    let split = args.split.as_deref();
     let dataset = match source {
         Source::Sample => datasets::open_sample()?,
         Source::Gtzan => open_gtzan(&args.hub)?,
-        Source::Published(name) => open_published(name, label, &args.hub)?,
-        Source::Folder(folder) => AudioDataset::open(folder, label)?,
+        Source::Published(name) => open_published(name, label, split, &args.hub)?,
+        Source::Folder(folder) => datasets::open_folder(folder, label)?,
     };
     let card = source.card(&dataset)?;
+    let (dataset, unused) = to_train(source, dataset, split)?;
+    for (split, clips) in unused {
+        say::note(format_args!("not used: the split `{split}`, {clips} clips"));
+    }
+    recipe.split = args.split.clone().unwrap_or_default();
     recipe.label_column = args.label_column.clone().unwrap_or_default();
     let held_out = dataset.clips.iter().any(|clip| clip.held_out);
     let usual = if held_out { SplitBy::Published } else { SplitBy::Random };
@@ -395,7 +406,6 @@ fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str) -> Result
     recipe.published = Some(source.name().to_owned());
     recipe.dataset_commit = commit_of_dataset(source, &dataset).unwrap_or_default();
     recipe.data = real(&dataset.root);
-    datasets::warn_skipped(&dataset);
 
     let start = match (&args.from_scratch, &args.model) {
         (Some(what), _) => {
@@ -483,6 +493,7 @@ fn refuse_other(args: &Args, recipe: &Recipe, run: &Path) -> Result<()> {
         asked.data = real(folder);
     }
     set(&mut asked.label_column, &args.label_column);
+    set(&mut asked.split, &args.split);
     set(&mut asked.split_by, &args.split_by);
     set(&mut asked.resampler, &args.hearing.asked_resampler());
     set(&mut asked.downmix, &args.hearing.asked_downmix());
@@ -539,13 +550,30 @@ fn commit_of_dataset(source: Source<'_>, dataset: &AudioDataset) -> Option<Strin
 /// The dataset of a run, as it was opened when the run began.
 pub(crate) fn open_data(recipe: &Recipe, hub: &HubArgs) -> Result<AudioDataset> {
     let label = (!recipe.label_column.is_empty()).then_some(recipe.label_column.as_str());
-    let mut dataset = match Source::of_recipe(recipe) {
+    let split = (!recipe.split.is_empty()).then_some(recipe.split.as_str());
+    let source = Source::of_recipe(recipe);
+    let dataset = match source {
         Source::Gtzan => gtzan::open(&recipe.data)?,
-        Source::Published(name) => open_published(&at_commit(name, &recipe.dataset_commit), label, hub)?,
-        Source::Sample | Source::Folder(_) => AudioDataset::open(&recipe.data, label)?,
+        Source::Published(name) => {
+            open_published(&at_commit(name, &recipe.dataset_commit), label, split, hub)?
+        }
+        Source::Sample | Source::Folder(_) => datasets::open_folder(Path::new(&recipe.data), label)?,
     };
+    let (mut dataset, _) = to_train(source, dataset, split)?;
     dataset.name.clone_from(&recipe.dataset);
     Ok(dataset)
+}
+
+/// The splits to learn from and to be judged by; of a published dataset they were chosen as it was opened.
+fn to_train(
+    source: Source<'_>,
+    dataset: AudioDataset,
+    split: Option<&str>,
+) -> Result<(AudioDataset, Vec<(String, usize)>)> {
+    match source {
+        Source::Published(_) => Ok((dataset, Vec::new())),
+        _ => datasets::to_train(dataset, split),
+    }
 }
 
 /// A dataset's name with the commit that it was at; a published one is pinned anyway.
@@ -564,17 +592,22 @@ fn is_named(dataset: &str) -> bool {
     published || dataset.contains('/')
 }
 
-/// A published dataset: its first split to learn from, and the next to be judged by where there is one.
-fn open_published(name: &str, label: Option<&str>, hub: &HubArgs) -> Result<AudioDataset> {
-    let args = DatasetArgs { split: None, label_column: label.map(str::to_owned) };
+/// A published dataset: its first split to learn from, and the next to be judged by where there is one; or the split that is named.
+fn open_published(
+    name: &str,
+    label: Option<&str>,
+    split: Option<&str>,
+    hub: &HubArgs,
+) -> Result<AudioDataset> {
+    let args = DatasetArgs { split: split.map(str::to_owned), label_column: label.map(str::to_owned) };
     if let named @ Named::Hub { .. } = &Named::new(name, &args)? {
         let mut dataset = named.open(&args, hub)?;
         name.clone_into(&mut dataset.name);
         return Ok(dataset);
     }
-    let train = Selection::new(name, None, label)?;
+    let train = Selection::new(name, split, label)?;
     let mut dataset = datasets::open_published(&train, hub)?;
-    if let [_, validation, ..] = train.dataset.splits(&train.config) {
+    if let ([_, validation, ..], None) = (train.dataset.splits(&train.config), split) {
         let validation = Selection::new(name, Some(validation), label)?;
         let other = datasets::open_published(&validation, hub)?;
         dataset = dataset.with_held_out(&train.split, other, &validation.split);
@@ -584,7 +617,7 @@ fn open_published(name: &str, label: Option<&str>, hub: &HubArgs) -> Result<Audi
 
 fn open_gtzan(hub: &HubArgs) -> Result<AudioDataset> {
     let folder = data_folder().join("gtzan");
-    if folder.is_dir() {
+    if !gtzan::needs_unpacking(&folder)? {
         return Ok(gtzan::open(&folder)?);
     }
     let repo = Repo::dataset(&format!("{}@{}", gtzan::REPO, gtzan::REVISION))?;

@@ -195,7 +195,12 @@ fn a_dataset_is_counted_checked_and_written_out() {
     assert!(place.path("clips.parquet").exists());
     fs::write(place.path("clips/rain/broken.wav"), "RIFF?").unwrap();
     let (code, out, err) = place.earmark("data verify clips", None);
-    assert!(code == 0 && out.contains("12 clips") && err.contains("none of the clips"), "{out}{err}");
+    assert!(
+        code == 0
+            && out.contains("12 clips")
+            && err.contains("broken.wav` is left out: no row of the metadata names it"),
+        "{out}{err}"
+    );
     let table = fs::read_to_string(place.path("clips/metadata.csv")).unwrap();
     fs::write(place.path("clips/metadata.csv"), format!("{table}rain/broken.wav,anna,1\n")).unwrap();
     let (code, out, err) = place.earmark("data verify clips", None);
@@ -311,4 +316,216 @@ fn a_run_learns_from_parquet() {
     assert!(Path::new(&place.path("scores/predictions.parquet")).exists());
     let out = place.well("eval --model run/model --data shards --split all", None);
     assert!(out.contains("on 12 clips"), "{out}");
+}
+
+/// Nine clips of three classes to learn from, and three to test on.
+fn in_splits() -> Place {
+    let place = Place::new();
+    for (split, clips) in [("train", 3), ("test", 1)] {
+        for clip in 0..clips {
+            let hz = f64::from(clip) * 20.0;
+            place.clip(&format!("clips/{split}/bell/{clip}.wav"), tone(1500.0 + hz, 0.2, 16_000));
+            place.clip(&format!("clips/{split}/rain/{clip}.wav"), noise(3000, clip as u64));
+            place.clip(&format!("clips/{split}/siren/{clip}.wav"), tone(300.0 + hz, 0.25, 16_000));
+        }
+    }
+    fs::write(place.path("tiny.json"), CONFIG).unwrap();
+    place
+}
+
+#[test]
+fn a_split_is_honoured_or_refused_everywhere() {
+    let place = in_splits();
+    let info = place.well("data info clips", None);
+    assert!(info.contains("train 9, test 3") && info.contains("12\n"), "{info}");
+    assert!(place.well("data info clips --split test", None).contains("test 3\n"));
+    let names = place.well("data head clips --split test -n 20 --format jsonl", None);
+    assert_eq!(names.lines().filter(|line| line.contains("\"name\":\"test/")).count(), 3, "{names}");
+    assert!(place.well("data stats clips --split train", None).contains("9 clips"));
+    assert!(place.well("data verify clips --split test", None).contains("3 clips: 3 whole"));
+    place.well("data export clips --split test -o one", None);
+    place.well("data export clips -o all", None);
+    assert!(place.well("data info one", None).contains("test 3\n"));
+    assert!(place.well("data info all", None).contains("train 9, test 3\n"));
+    place.well("train --data clips --from-scratch tiny.json --epochs 1 --output run", None);
+    for command in [
+        "data info clips",
+        "data head clips",
+        "data stats clips",
+        "data verify clips",
+        "data export clips -o no",
+        "train --data clips --from-scratch tiny.json --output no",
+        "eval --model run/model --data clips",
+    ] {
+        let (code, _, err) = place.earmark(&format!("{command} --split nonsense"), None);
+        assert!(
+            code == 1 && err.contains("no split `nonsense`; choose one of train, test"),
+            "{command}: {code} {err}"
+        );
+        assert!(!place.path("no").exists());
+    }
+    for (split, clips) in [("test", 3), ("train", 9), ("all", 12)] {
+        let out = place.well(&format!("eval --model run/model --data clips --split {split}"), None);
+        assert!(out.contains(&format!("on {clips} clips")), "{split}: {out}");
+    }
+}
+
+#[test]
+fn a_dataset_with_splits_is_trained_on_one_and_tested_on_another() {
+    let place = in_splits();
+    let train = "train --data clips --from-scratch tiny.json --test-size 0.25 --epochs 1 --dry-run --output";
+    let (code, _, err) = place.earmark(&format!("{train} run"), None);
+    assert!(code == 0 && err.contains("9 clips to train on, 3 to test on"), "{err}");
+    assert_eq!(test_part(&place, "run"), ["test/bell/0.wav", "test/rain/0.wav", "test/siren/0.wav"]);
+    assert_eq!(place.earmark(&format!("{train} alone --split train"), None).0, 0);
+    assert!(test_part(&place, "alone").iter().all(|name| name.starts_with("train/")));
+    assert_eq!(place.earmark(&format!("{train} pool --split all"), None).0, 0);
+    assert_eq!(test_part(&place, "pool").len(), 3);
+
+    // With a validation part, that is what epochs are judged by, and the test part is said to be left.
+    fs::create_dir(place.path("clips/dev")).unwrap();
+    fs::rename(place.path("clips/train/bell"), place.path("bell")).unwrap();
+    place.clip("clips/dev/rain/9.wav", noise(3000, 99));
+    fs::rename(place.path("bell"), place.path("clips/train/bell")).unwrap();
+    let (code, _, err) = place.earmark(&format!("{train} judged"), None);
+    assert!(code == 0 && err.contains("not used: the split `test`, 3 clips"), "{err}");
+    assert_eq!(test_part(&place, "judged"), ["dev/rain/9.wav"]);
+}
+
+#[test]
+fn rows_of_one_file_are_held_out_and_scored_as_themselves() {
+    let place = small();
+    fs::write(place.path("tiny.json"), CONFIG).unwrap();
+    let mut table = "file_name,label\n".to_owned();
+    for row in 0..24 {
+        table +=
+            &format!("{}/{}.wav,{}\n", ["bell", "rain", "siren"][row % 3], row % 2, ["dog", "hen"][row % 2]);
+    }
+    fs::write(place.path("clips/metadata.csv"), table).unwrap();
+    let trained = place
+        .well("train --data clips --from-scratch tiny.json --test-size 0.25 --epochs 1 --output run", None);
+    let scored = place.well("eval run -o scores", None);
+    let held_out = test_part(&place, "run");
+    assert!(held_out.len() == 6 && held_out.iter().all(|name| name.contains(".wav#")), "{held_out:?}");
+    let report =
+        |path: &str| -> Value { serde_json::from_slice(&fs::read(place.path(path)).unwrap()).unwrap() };
+    assert_eq!(
+        report("run/report.json")["confusion"],
+        report("scores/report.json")["confusion"],
+        "{trained}{scored}"
+    );
+}
+
+#[test]
+fn what_the_class_is_is_asked_with_the_columns_there_are() {
+    let place = small();
+    let table = "file_name,species,language\nbell/0.wav,crow,en\nbell/1.wav,wren,de\nbell/2.wav,crow,de\nbell/3.wav,wren,en\n";
+    fs::write(place.path("clips/metadata.csv"), table).unwrap();
+    let (code, _, err) = place.earmark("data info clips", None);
+    assert_eq!(code, 1);
+    for word in ["--label-column", "`language` (2 values: en, de)", "`species` (2 values: crow, wren)"] {
+        assert!(err.contains(word), "no `{word}` in {err}");
+    }
+    let info = place.well("data info clips --label-column language", None);
+    assert!(info.contains("2 of the column `language`: de, en"), "{info}");
+}
+
+/// A WAV file of float samples, as they are.
+fn float_wav(samples: &[f32]) -> Vec<u8> {
+    let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend((36 + data.len() as u32).to_le_bytes());
+    bytes.extend(b"WAVEfmt \x10\0\0\0\x03\0\x01\0\x80\x3e\0\0\0\xfa\0\0\x04\0\x20\0data");
+    bytes.extend((data.len() as u32).to_le_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+#[test]
+fn verify_names_clips_of_nan_of_absurd_samples_and_of_nothing() {
+    let place = small();
+    fs::remove_file(place.path("clips/metadata.csv")).unwrap();
+    let mut samples = vec![0.25f32; 4000];
+    fs::write(place.path("clips/bell/fine.wav"), float_wav(&samples)).unwrap();
+    samples[2500] = 1e30;
+    fs::write(place.path("clips/bell/absurd.wav"), float_wav(&samples)).unwrap();
+    samples[2500] = f32::NAN;
+    fs::write(place.path("clips/bell/nan.wav"), float_wav(&samples)).unwrap();
+    samples[2500] = f32::NEG_INFINITY;
+    fs::write(place.path("clips/bell/infinite.wav"), float_wav(&samples)).unwrap();
+    fs::write(place.path("clips/bell/empty.wav"), float_wav(&[])).unwrap();
+    let (code, out, err) = place.earmark("data verify clips", None);
+    assert_eq!(code, 3);
+    assert!(out.contains("17 clips: 13 whole"), "{out}{err}");
+    for clip in ["absurd", "nan", "infinite", "empty"] {
+        assert!(err.contains(&format!("`bell/{clip}.wav`")), "{clip}: {err}");
+    }
+    assert!(err.contains("sample 2500"), "{err}");
+}
+
+#[test]
+fn stats_writes_what_the_ending_says_or_refuses_first() {
+    let place = small();
+    place.well("data stats clips -o clips.csv", None);
+    let table = fs::read_to_string(place.path("clips.csv")).unwrap();
+    assert!(
+        table.starts_with("name,label,duration,rate,channels,error\nbell/0.wav,bell,0.2,16000,1,\n"),
+        "{table}"
+    );
+    assert_eq!(table.lines().count(), 13);
+    place.well("data stats clips -o clips.parquet", None);
+    assert_eq!(&fs::read(place.path("clips.parquet")).unwrap()[..4], b"PAR1");
+    let (code, _, err) = place.earmark("data stats clips -o clips.xlsx", None);
+    assert!(code == 1 && err.contains(".parquet or .csv") && !place.path("clips.xlsx").exists(), "{err}");
+}
+
+#[test]
+fn the_sample_is_described_without_being_made() {
+    let place = Place::new();
+    let info = place.well("data info sample", None);
+    assert!(info.contains("400 of 3 s") && info.contains("blues"), "{info}");
+    assert!(!place.path("data").exists());
+}
+
+/// GTZAN's archive with the first of its clips.
+fn genres(path: &Path, clips: usize) {
+    let mut tar = tar::Builder::new(GzEncoder::new(File::create(path).unwrap(), Compression::fast()));
+    let names = earmark_data::gtzan::GENRES
+        .iter()
+        .flat_map(|genre| (0..100).map(move |clip| format!("genres/{genre}/{genre}.{clip:05}.wav")));
+    for name in names.filter(|name| !name.contains("jazz.00054")).take(clips) {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(4);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, b"RIFF".as_slice()).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap();
+}
+
+#[test]
+fn a_cut_archive_lands_nothing_and_its_cure_is_one() {
+    let place = Place::new();
+    let archive = place.path("genres.tar.gz");
+    genres(&archive, 500);
+    let (cut, _) = hub(vec![("data/genres.tar.gz", archive.clone())]);
+    for _ in 0..2 {
+        let (code, _, err) = place.earmark("data stats gtzan", Some(&cut));
+        assert!(code == 1 && err.contains("holds 500 clips where 999 were published: delete `"), "{err}");
+        assert!(!place.path("data/gtzan").exists());
+        let left = fs::read_dir(place.path("data")).map(|left| left.count()).unwrap_or(0);
+        assert_eq!(left, 0, "nothing is left behind");
+    }
+    // What an earlier version left is replaced, once the archive is whole.
+    for clip in 0..100 {
+        let path = place.path(&format!("data/gtzan/blues/blues.{clip:05}.wav"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "RIFF").unwrap();
+    }
+    let err = place.earmark("data stats gtzan", Some(&cut)).2;
+    let file = err.split("delete `").nth(1).unwrap().split('`').next().unwrap();
+    fs::remove_file(file).unwrap();
+    genres(&archive, 999);
+    let (whole, _) = hub(vec![("data/genres.tar.gz", archive)]);
+    let (code, out, err) = place.earmark("data stats gtzan", Some(&whole));
+    assert!(code == 3 && out.contains("999 clips"), "{out}{err}");
 }

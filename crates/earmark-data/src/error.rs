@@ -68,20 +68,53 @@ pub enum ErrorKind {
     /// The folder is not there.
     #[error("there is no such folder; give the folder whose sub-folders are the classes")]
     NoFolder,
-    /// The folder holds files, but no sub-folders.
-    #[error("it has no class folders; put the clips of each class into a sub-folder named after the class")]
+    /// The sounds lie in no folders that could be their classes.
+    #[error(
+        "its sounds lie in no class folders; put the clips of each class into a folder named after the class"
+    )]
     NoClasses,
+    /// No file of it is a sound.
+    #[error(
+        "it holds no sounds: neither files that are named as sounds are, nor Parquet with a column of sounds"
+    )]
+    NoSounds,
     /// There is nothing to tell apart.
-    #[error("`{class}` is its only class folder; a classifier needs at least two")]
+    #[error("`{class}` is its only class; a classifier needs at least two")]
     OneClass {
-        /// The name of the folder.
+        /// The name of the class.
         class: String,
     },
-    /// A class folder without a clip.
-    #[error("class folder `{class}` holds no sound files; add some or remove the folder")]
-    EmptyClass {
-        /// The name of the folder.
-        class: String,
+    /// Folders of splits whose clips lie in no class folders.
+    #[error("`{}` look like splits, but their clips lie in no class folders", folders.join("`, `"))]
+    SplitsWithoutClasses {
+        /// The folders.
+        folders: Vec<String>,
+    },
+    /// A file whose path says two splits at once.
+    #[error("`{file}` says two splits at once, {}; rename it or its folder", splits.join(" and "))]
+    TwoSplits {
+        /// The file.
+        file: String,
+        /// The splits.
+        splits: Vec<String>,
+    },
+    /// Sound files and shards of sounds in one folder.
+    #[error(
+        "it holds both sound files (`{file}`) and Parquet with sounds (`{shard}`): open one of them alone"
+    )]
+    TwoLayouts {
+        /// A sound.
+        file: String,
+        /// A shard.
+        shard: String,
+    },
+    /// More of something than is read.
+    #[error("{what}; the limit is {limit}")]
+    Limit {
+        /// What there is too much of, and how much.
+        what: String,
+        /// The limit.
+        limit: String,
     },
     /// A folder that cannot be listed.
     #[error("folder `{}` cannot be listed", folder.display())]
@@ -91,15 +124,9 @@ pub enum ErrorKind {
         /// What the file system says.
         source: std::io::Error,
     },
-    /// A name that cannot become a label.
-    #[error("the name of `{}` is not UTF-8; rename it", path.display())]
-    NotUtf8 {
-        /// The file or folder.
-        path: PathBuf,
-    },
     /// A dataset with known contents is not whole.
     #[error(
-        "it holds {clips} clips of {labels} genres where GTZAN has {wanted_clips} of {wanted_labels}; fetch it again"
+        "it holds {clips} clips of {labels} genres where GTZAN has {wanted_clips} of {wanted_labels}: unpack its archive again"
     )]
     NotGtzan {
         /// Clips found.
@@ -255,11 +282,25 @@ pub enum ErrorKind {
     /// A dataset whose makers keep nothing for evaluation.
     #[error("it was published without a part for evaluation: split it at random, by class or by a group")]
     NoPublishedSplit,
-    /// A table of which nothing says what is the class.
-    #[error("name the column that is the class (--label-column): it has {}", columns.join(", "))]
+    /// Nothing says plainly what is the class.
+    #[error("which column is the class has to be said: it has {}", columns.join(", "))]
     NoLabelColumn {
-        /// The columns it has.
+        /// The columns it has, each with what it looks like.
         columns: Vec<String>,
+    },
+    /// A column of several classes a clip.
+    #[error("the column `{column}` holds lists: several classes a clip are not supported, only one of a set")]
+    ManyLabels {
+        /// The column.
+        column: String,
+    },
+    /// No row says its class.
+    #[error("none of its {rows} rows says a class in `{column}`")]
+    NoLabels {
+        /// The column.
+        column: String,
+        /// How many rows there are.
+        rows: usize,
     },
     /// A clip without the field that is needed.
     #[error("clip `{clip}` has no `{field}`")]
@@ -280,12 +321,23 @@ pub enum ErrorKind {
         known: Vec<String>,
     },
     /// More or fewer clips than were published.
-    #[error("it holds {clips} clips where {wanted} were published; fetch it again")]
+    #[error("it holds {clips} clips where {wanted} were published: delete `{}`, and it is fetched again", file.display())]
     NotWhole {
         /// Clips found.
         clips: usize,
         /// Clips there should be.
         wanted: usize,
+        /// The file they are from.
+        file: PathBuf,
+    },
+    /// A folder that is not whole, and holds more than what could be unpacked again.
+    #[error(
+        "it is not whole, and holds other things, such as `{}`: move it away, and its archive is unpacked again",
+        file.display()
+    )]
+    NotOurs {
+        /// Something that is not from the archive.
+        file: PathBuf,
     },
     /// A table of clips that cannot be used.
     #[error("`{}` cannot be used: {why}", path.display())]

@@ -2,7 +2,6 @@
 //!
 //! Clips cut from one recording share a fold, so a random split leaks: split by the field `fold`.
 
-use std::fs;
 use std::path::Path;
 
 use earmark_labels::{LabelId, LabelSet};
@@ -81,7 +80,7 @@ pub fn open(root: impl AsRef<Path>) -> Result<AudioDataset, Error> {
 fn listed(root: &Path) -> Result<AudioDataset, ErrorKind> {
     let path = root.join("meta/esc50.csv");
     let bad = |why: String| ErrorKind::BadTable { path: path.clone(), why };
-    let text = fs::read(&path)?;
+    let text = earmark_fs::read(&path, 16 << 20)?;
     let labels = LabelSet::from_names(CLASSES).expect("the names differ");
     let mut clips = Vec::new();
     let mut table = csv::Reader::from_reader(text.as_slice());
@@ -117,14 +116,11 @@ fn listed(root: &Path) -> Result<AudioDataset, ErrorKind> {
         clips.push(Clip::new(name, clip, label).with_fields(fields));
     }
     if clips.len() != rows("default") {
-        return Err(ErrorKind::NotWhole { clips: clips.len(), wanted: rows("default") });
+        let why = format!("it lists {} clips where {} were published", clips.len(), rows("default"));
+        return Err(ErrorKind::BadTable { path, why });
     }
-    Ok(AudioDataset {
-        name: "esc50".into(),
-        root: root.to_path_buf(),
-        clips,
-        labels,
-        about: about(),
-        skipped: Vec::new(),
-    })
+    let mut dataset = AudioDataset::empty("esc50".into(), root.to_path_buf(), labels, about());
+    dataset.clips = clips;
+    dataset.classes_from = "the column `category`".to_owned();
+    Ok(dataset)
 }

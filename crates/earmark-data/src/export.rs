@@ -25,8 +25,9 @@ const GROUP: usize = 100;
 const SHARD_BYTES: u64 = 500 << 20;
 
 impl AudioDataset {
-    /// Writes the sound files as they are into `DIR/<class>/`, which is then there whole or not at all. What else is known of a
-    /// clip has no place there: [`write_parquet`](Self::write_parquet) keeps it. `progress` is told how many are done.
+    /// Writes the sound files as they are into `DIR/<class>/`, those of a dataset with splits into `DIR/<split>/<class>/`, which is
+    /// then there whole or not at all. What else is known of a clip has no place there: [`write_parquet`](Self::write_parquet)
+    /// keeps it. `progress` is told how many are done.
     ///
     /// # Errors
     /// When `into` is there and holds something, a class cannot be a folder's name, or a clip cannot be read.
@@ -43,13 +44,18 @@ impl AudioDataset {
                         "the class `{label}` cannot be a folder's name: write Parquet"
                     )));
                 }
-                fs::create_dir(folder.join(label))?;
+                if self.splits.is_empty() {
+                    fs::create_dir(folder.join(label))?;
+                }
             }
             for (done, clip) in self.clips.iter().enumerate() {
                 let label = self.labels.name(clip.label).unwrap_or_default();
+                let split = clip.split.as_deref().unwrap_or_default();
                 // Two clips may end in one name, as `yes/0_nohash_0.wav` and `no/0_nohash_0.wav` do.
-                let flat = flat(&clip.name, label);
-                let target = folder.join(label).join(flat);
+                let flat = flat(without(without(&clip.name, split), label));
+                let of_class = folder.join(split).join(label);
+                fs::create_dir_all(&of_class)?;
+                let target = of_class.join(flat);
                 if target.exists() {
                     return Err(ErrorKind::Repeated { entry: clip.name.clone() });
                 }
@@ -61,7 +67,7 @@ impl AudioDataset {
     }
 
     /// Writes `DIR/data/<split>-00000-of-0000N.parquet` with the columns `audio`, the clips' fields, and `label` as a class label;
-    /// `load_dataset(DIR)` opens it. The folder is there whole or not at all. `progress` is told how many are done.
+    /// `load_dataset(DIR)` opens it. A clip that is in none of the dataset's own splits is written to `split`. The folder is there whole or not at all. `progress` is told how many are done.
     ///
     /// # Errors
     /// When `into` is there and holds something, or a clip cannot be read.
@@ -76,16 +82,31 @@ impl AudioDataset {
             let data = folder.join("data");
             fs::create_dir(&data)?;
             let columns = self.columns();
-            let (mut shards, mut begin) = (Vec::new(), 0);
-            while begin < self.clips.len() {
-                let path = data.join(format!("part-{}", shards.len()));
-                begin = self.write_shard(&path, &columns, begin, &mut progress)?;
-                shards.push(path);
+            let mut by_split: Vec<(&str, Vec<&Clip>)> =
+                self.splits.iter().map(|split| (&**split, Vec::new())).collect();
+            for clip in &self.clips {
+                let name = clip.split.as_deref().unwrap_or(split);
+                match by_split.iter_mut().find(|(split, _)| *split == name) {
+                    Some((_, clips)) => clips.push(clip),
+                    None => by_split.push((name, vec![clip])),
+                }
             }
-            // Only now it is known how many there are.
-            for (number, path) in shards.iter().enumerate() {
-                let name = format!("{split}-{number:05}-of-{:05}.parquet", shards.len());
-                fs::rename(path, data.join(name))?;
+            let mut done = 0;
+            for (split, clips) in &by_split {
+                let (mut shards, mut rest) = (Vec::new(), clips.as_slice());
+                while !rest.is_empty() {
+                    let path = data.join(format!("part-{}", shards.len()));
+                    let written =
+                        self.write_shard(&path, &columns, rest, &mut |clips| progress(done + clips))?;
+                    done += written;
+                    rest = &rest[written..];
+                    shards.push(path);
+                }
+                // Only now it is known how many there are.
+                for (number, path) in shards.iter().enumerate() {
+                    let name = format!("{split}-{number:05}-of-{:05}.parquet", shards.len());
+                    fs::rename(path, data.join(name))?;
+                }
             }
             Ok(())
         })
@@ -126,12 +147,12 @@ impl AudioDataset {
         columns
     }
 
-    /// One file, from clip `begin` on; the clip that the next one begins with.
+    /// One file with the first of these clips; how many fitted.
     fn write_shard(
         &self,
         path: &Path,
         columns: &BTreeMap<String, DataType>,
-        begin: usize,
+        clips: &[&Clip],
         progress: &mut dyn FnMut(usize),
     ) -> Result<usize, ErrorKind> {
         let schema = Arc::new(self.schema(columns));
@@ -146,9 +167,9 @@ impl AudioDataset {
             .set_max_row_group_row_count(Some(GROUP))
             .build();
         let mut writer = ArrowWriter::try_new(File::create(path)?, Arc::clone(&schema), Some(properties))?;
-        let (mut end, mut bytes) = (begin, 0);
-        while end < self.clips.len() && bytes < SHARD_BYTES {
-            let rows = &self.clips[end..self.clips.len().min(end + 16)];
+        let (mut end, mut bytes) = (0, 0);
+        while end < clips.len() && bytes < SHARD_BYTES {
+            let rows = &clips[end..clips.len().min(end + 16)];
             let batch = self.batch(&schema, columns, rows, &mut bytes)?;
             writer.write(&batch)?;
             end += rows.len();
@@ -186,7 +207,7 @@ impl AudioDataset {
         &self,
         schema: &Arc<Schema>,
         columns: &BTreeMap<String, DataType>,
-        rows: &[Clip],
+        rows: &[&Clip],
         total: &mut u64,
     ) -> Result<RecordBatch, ErrorKind> {
         let (mut bytes, mut paths, mut labels) =
@@ -241,10 +262,21 @@ fn column<'a>(kind: &DataType, values: impl Iterator<Item = &'a Value>) -> Array
     }
 }
 
+/// A name below `folder`, if it lies there.
+fn without<'a>(name: &'a str, folder: &str) -> &'a str {
+    name.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name)
+}
+
 /// A clip's name as that of a file in its class's folder.
-fn flat(name: &str, label: &str) -> String {
-    let name = name.strip_prefix(label).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name);
+fn flat(name: &str) -> String {
     let name: String = name.chars().map(|c| if matches!(c, '/' | '\\' | ':') { '_' } else { c }).collect();
     let name = name.trim_start_matches('.');
+    // `a.wav#7`, one of several rows with one file.
+    if let Some((file, row)) = name.rsplit_once('#')
+        && let Some((stem, ending)) = file.rsplit_once('.')
+        && earmark_audio::is_sound(Path::new(file))
+    {
+        return format!("{stem}#{row}.{ending}");
+    }
     if earmark_audio::is_sound(Path::new(name)) { name.to_owned() } else { format!("{name}.wav") }
 }

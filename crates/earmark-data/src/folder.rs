@@ -1,83 +1,84 @@
-//! `DIR/<label>/<clip>`: the layout of `datasets`' `audiofolder`, of GTZAN, and of most collections at home.
+//! The files below a folder, as `datasets` lists them.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use earmark_audio::is_sound;
-use earmark_labels::{LabelId, LabelSet};
-
-use crate::dataset::{About, AudioDataset, Clip};
 use crate::error::ErrorKind;
 
-/// See [`AudioDataset::open_folder`].
-pub(crate) fn open(root: &Path) -> Result<AudioDataset, ErrorKind> {
+/// A file.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// Its path below the folder with `/`, as [`earmark_fs::text`] writes it.
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+}
+
+/// What is below a folder.
+#[derive(Debug, Default)]
+pub(crate) struct Below {
+    /// In byte order of the names.
+    pub(crate) files: Vec<Found>,
+    /// Devices, FIFOs, links that lead nowhere or back to a folder above.
+    pub(crate) odd: Vec<PathBuf>,
+    /// Folders without anything in them.
+    pub(crate) empty: Vec<PathBuf>,
+}
+
+/// Every file below a folder. What is hidden, and folders that begin with `__`, are passed over; links are followed.
+pub(crate) fn files_below(root: &Path) -> Result<Below, ErrorKind> {
     if !root.is_dir() {
         return Err(ErrorKind::NoFolder);
     }
-    let mut classes = entries(root)?;
-    classes.retain(|entry| entry.path.is_dir());
-    match classes.as_slice() {
-        [] => return Err(ErrorKind::NoClasses),
-        [only] => {
-            return Err(ErrorKind::OneClass { class: only.name.clone() });
-        }
-        _ => {}
-    }
+    let mut below = Below::default();
+    let real = fs::canonicalize(root).map_err(|source| unlisted(root, source))?;
+    walk(root, "", &mut vec![real], &mut below)?;
+    below.files.sort_by(|a, b| a.name.cmp(&b.name));
+    below.odd.sort();
+    below.empty.sort();
+    Ok(below)
+}
 
-    let names = classes.iter().map(|class| class.name.as_str());
-    let labels = LabelSet::from_names(names).expect("a folder's entries have names of their own");
-    let mut clips = Vec::new();
-    let mut skipped = Vec::new();
-    for (index, class) in classes.iter().enumerate() {
-        let before = clips.len();
-        for entry in entries(&class.path)? {
-            if is_sound(&entry.path) && entry.path.is_file() {
-                let name = format!("{}/{}", class.name, entry.name);
-                clips.push(Clip::new(name, entry.path, LabelId::new(index)));
-            } else {
-                skipped.push(entry.path);
+/// `above` are the folders that lead here, without links.
+fn walk(folder: &Path, prefix: &str, above: &mut Vec<PathBuf>, below: &mut Below) -> Result<(), ErrorKind> {
+    let mut entries = 0;
+    for entry in fs::read_dir(folder).map_err(|source| unlisted(folder, source))? {
+        let entry = entry.map_err(|source| unlisted(folder, source))?;
+        let (file_name, path) = (entry.file_name(), entry.path());
+        let text = earmark_fs::text(&file_name);
+        if text.starts_with('.') {
+            continue;
+        }
+        entries += 1;
+        let name = format!("{prefix}{text}");
+        // Of what a link leads to.
+        let Ok(about) = fs::metadata(&path) else {
+            below.odd.push(path);
+            continue;
+        };
+        if about.is_file() {
+            below.files.push(Found { name, path });
+        } else if about.is_dir() {
+            if text.starts_with("__") {
+                continue;
             }
-        }
-        if clips.len() == before {
-            return Err(ErrorKind::EmptyClass { class: class.name.clone() });
-        }
-    }
-    let name = root.file_name().map_or_else(|| "folder".into(), |name| name.to_string_lossy().into_owned());
-    Ok(AudioDataset { name, root: root.to_path_buf(), clips, labels, about: About::default(), skipped })
-}
-
-/// Every file below a folder, by its path there with `/`, in byte order of folders and names; hidden ones are passed over.
-pub(crate) fn files_below(root: &Path) -> Result<Vec<(String, PathBuf)>, ErrorKind> {
-    let mut found = Vec::new();
-    for entry in entries(root)? {
-        if entry.path.is_dir() {
-            let below = files_below(&entry.path)?;
-            found.extend(below.into_iter().map(|(name, path)| (format!("{}/{name}", entry.name), path)));
+            let real = fs::canonicalize(&path).map_err(|source| unlisted(&path, source))?;
+            if above.contains(&real) {
+                below.odd.push(path);
+                continue;
+            }
+            above.push(real);
+            walk(&path, &format!("{name}/"), above, below)?;
+            above.pop();
         } else {
-            found.push((entry.name, entry.path));
+            below.odd.push(path);
         }
     }
-    Ok(found)
-}
-
-struct Entry {
-    name: String,
-    path: PathBuf,
-}
-
-/// What a folder holds except hidden entries, in byte order of the names.
-fn entries(folder: &Path) -> Result<Vec<Entry>, ErrorKind> {
-    let mut found = Vec::new();
-    let unlisted = |source| ErrorKind::Unlisted { folder: folder.to_path_buf(), source };
-    for entry in fs::read_dir(folder).map_err(unlisted)? {
-        let path = entry.map_err(unlisted)?.path();
-        match path.file_name().map(OsStr::to_str) {
-            Some(Some(name)) if name.starts_with('.') => {}
-            Some(Some(name)) => found.push(Entry { name: name.to_owned(), path }),
-            _ => return Err(ErrorKind::NotUtf8 { path }),
-        }
+    if entries == 0 && !prefix.is_empty() {
+        below.empty.push(folder.to_path_buf());
     }
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(found)
+    Ok(())
+}
+
+fn unlisted(folder: &Path, source: std::io::Error) -> ErrorKind {
+    ErrorKind::Unlisted { folder: folder.to_path_buf(), source }
 }

@@ -46,7 +46,7 @@ mod stream;
 mod table;
 
 pub use burn_dataset::LabelledWaveform;
-pub use dataset::{About, AudioDataset, Clip};
+pub use dataset::{About, AudioDataset, Clip, Skipped, Why};
 pub use error::{Error, ErrorKind, Task};
 pub use example::{Example, Fields};
 pub use published::{Fetch, FetchError, Place, Published, RemoteFile, Selection};

@@ -8,9 +8,11 @@ use earmark_labels::LabelSet;
 
 use crate::dataset::{About, AudioDataset, Clip};
 use crate::error::{Error, ErrorKind, Task};
+use crate::folder::{Found, files_below};
+use crate::landing::Unpacked;
 use crate::read_at::ReadAt;
 use crate::stream::{Part, Stream};
-use crate::table::{Labels, Shard};
+use crate::table::{Labels, Shard, row_name};
 use crate::{archive, esc50, fleurs, gtzan, landing, minds14, speech_commands};
 
 /// A dataset that has a loader of its own.
@@ -356,19 +358,20 @@ impl Selection {
                 .map_err(|source| doing(ErrorKind::Fetch { file: file.place.to_string(), source }))
         };
         let labels = self.label_column();
-        let mut dataset = AudioDataset {
-            name: self.name(),
-            root: folder.to_path_buf(),
-            clips: Vec::new(),
-            labels: labels.set.clone(),
-            about: self.dataset.about(),
-            skipped: Vec::new(),
-        };
+        let (name, root, about) = (self.name(), folder.to_path_buf(), self.dataset.about());
+        let mut dataset = AudioDataset::empty(name, root, labels.set.clone(), about);
+        dataset.classes_from = format!("the column `{}`", self.label);
+        let not_whole = |clips, wanted, file| doing(ErrorKind::NotWhole { clips, wanted, file });
+        let wanted = self.rows();
         match self.layout() {
             Layout::Shards { files, keep } => {
+                let mut last = PathBuf::new();
                 for file in files {
-                    let shard = Shard::open(&path(&file)?)?;
-                    dataset.extend_from_shard(&shard, &labels, keep)?;
+                    last = path(&file)?;
+                    dataset.extend_from_shard(&Arc::new(Shard::open(&last)?), &labels, keep)?;
+                }
+                if let Some(wanted) = wanted.filter(|&wanted| wanted != dataset.clips.len()) {
+                    return Err(not_whole(dataset.clips.len(), wanted, last));
                 }
             }
             Layout::Archives(archives) => {
@@ -376,29 +379,44 @@ impl Selection {
                 let many = archives.len() > 1;
                 for archive in archives {
                     let table = archive.table.as_ref().map(path).transpose()?;
-                    let table = table
-                        .map(std::fs::read_to_string)
-                        .transpose()
-                        .map_err(|error| doing(error.into()))?;
+                    let table = table.map(|table| earmark_fs::read_to_string(table, MOST_TABLE)).transpose();
+                    let table = table.map_err(|error| doing(error.into()))?;
                     let reader = (archive.reader)(self, &archive, table.as_deref()).map_err(doing)?;
                     let into = folder.join(&archive.folder);
-                    if landing::is_free(&into) {
+                    // Only of a selection that is one archive is it known how many clips that has.
+                    let wanted = wanted.filter(|_| !many);
+                    let is_whole = |folder: &Path| -> Result<(bool, usize), ErrorKind> {
+                        let clips = clips_of(folder, reader.as_ref())?;
+                        Ok((wanted.is_none_or(|wanted| wanted == clips), clips))
+                    };
+                    let is_ours = |name: &str| reader.keep(name).is_some();
+                    let state = landing::look(&into, || Ok(is_whole(&into)?.0), is_ours);
+                    let state = state.map_err(|kind| Task::Open(into.clone()).failed(kind))?;
+                    if state != Unpacked::Whole {
                         let from = path(&archive.file)?;
                         let task = Task::Unpack { archive: from.clone(), into: into.clone() };
                         let unpack = |folder: &Path| -> Result<(), ErrorKind> {
                             let file = archive::Watched {
-                                inner: std::fs::File::open(&from)?,
+                                inner: earmark_fs::open(&from)?,
                                 read: 0,
                                 progress: |bytes| progress(&archive.file, bytes),
                             };
-                            match archive::unpack(file, folder, archive.limits, |path| reader.keep(path))? {
-                                0 => {
-                                    Err(ErrorKind::Broken("it holds none of the dataset's clips".to_owned()))
+                            if archive::unpack(file, folder, archive.limits, |path| reader.keep(path))? == 0 {
+                                let why = "it holds none of the dataset's clips".to_owned();
+                                return Err(ErrorKind::Broken(why));
+                            }
+                            match (is_whole(folder)?, wanted) {
+                                ((false, clips), Some(wanted)) => {
+                                    Err(ErrorKind::NotWhole { clips, wanted, file: from.clone() })
                                 }
                                 _ => Ok(()),
                             }
                         };
-                        landing::land(&into, unpack).map_err(|kind| task.failed(kind))?;
+                        let landed = match state {
+                            Unpacked::InPart => landing::replace(&into, unpack),
+                            _ => landing::land(&into, unpack),
+                        };
+                        landed.map_err(|kind| task.failed(kind))?;
                     }
                     let prefix =
                         if many { archive.folder.split_once('/').map(|(_, rest)| rest) } else { None };
@@ -406,31 +424,40 @@ impl Selection {
                 }
             }
         }
-        if let Some(wanted) = self.rows().filter(|&wanted| wanted != dataset.clips.len()) {
-            return Err(doing(ErrorKind::NotWhole { clips: dataset.clips.len(), wanted }));
-        }
         Ok(dataset)
     }
+}
+
+/// The largest table of an archive that is read; the largest there is has a few megabytes.
+const MOST_TABLE: u64 = 64 << 20;
+
+/// How many clips an unpacked archive has.
+fn clips_of(folder: &Path, reader: &dyn Reader) -> Result<usize, ErrorKind> {
+    let mut clips = 0;
+    for file in files_below(folder)?.files {
+        clips += usize::from(reader.clip(&file.name)?.is_some());
+    }
+    Ok(clips)
 }
 
 impl AudioDataset {
     /// Adds the rows of a shard, those that `keep` likes if it is given.
     pub(crate) fn extend_from_shard(
         &mut self,
-        shard: &Shard,
+        shard: &Arc<Shard>,
         labels: &Labels,
         keep: Option<Likes>,
     ) -> Result<(), Error> {
-        for (row, (name, label, fields)) in shard.table(Some(labels))?.into_iter().enumerate() {
+        let failed = |kind| Task::Open(shard.name().into()).failed(kind);
+        for (row, (path, mut fields)) in shard.table()?.into_iter().enumerate() {
+            let label = labels.of(&mut fields, shard.classes(), row).map_err(failed)?;
             if keep.is_some_and(|likes| !likes(&fields)) {
                 continue;
             }
-            let unlabelled = || {
-                Task::Open(shard.name().into())
-                    .failed(ErrorKind::NoField { clip: name.clone(), field: labels.column.clone() })
-            };
-            let label = label.ok_or_else(unlabelled)?;
-            self.clips.push(Clip::of_row(name, label, fields, shard.clone(), row));
+            let name = path.unwrap_or_else(|| row_name(row));
+            let unlabelled = || ErrorKind::NoField { clip: name.clone(), field: labels.column.clone() };
+            let label = label.ok_or_else(unlabelled).map_err(failed)?;
+            self.clips.push(Clip::of_row(name, label, fields, Arc::clone(shard), row));
         }
         Ok(())
     }
@@ -443,7 +470,7 @@ impl AudioDataset {
         prefix: Option<&str>,
     ) -> Result<(), Error> {
         let failed = |kind| Task::Open(folder.to_path_buf()).failed(kind);
-        for (name, path) in crate::folder::files_below(folder).map_err(failed)? {
+        for Found { name, path } in files_below(folder).map_err(failed)?.files {
             let Some(described) = reader.clip(&name).map_err(failed)? else { continue };
             let name = prefix.map_or(name.clone(), |prefix| format!("{prefix}/{name}"));
             let mut clip = Clip::new(name, path, earmark_labels::LabelId::new(described.label))

@@ -153,6 +153,10 @@ impl Chunks {
         Chunks { source, kept: Arc::default() }
     }
 
+    pub(crate) fn size(&self) -> u64 {
+        self.source.size()
+    }
+
     fn get(&self, start: u64, length: usize) -> io::Result<bytes::Bytes> {
         let end = start.checked_add(length as u64).filter(|&end| end <= self.source.size());
         let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;

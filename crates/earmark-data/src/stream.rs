@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::archive;
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::Example;
-use crate::local::labels_of;
+use crate::local::{declares_classes, labels_of};
 use crate::published::{Archive, Fetch, Likes, RemoteFile, Selection};
 use crate::read_at::Sequential;
 use crate::rng::Pcg64;
@@ -84,7 +84,8 @@ impl Stream {
         for file in &files {
             shards.push(open(file)?);
             // The first one says it all.
-            if shards[0].classes().keys().any(|column| label.is_none_or(|label| label == column)) {
+            let declared = declares_classes(&shards[0], label);
+            if declared.map_err(|kind| Task::Open(file.place.to_string().into()).failed(kind))? {
                 break;
             }
         }

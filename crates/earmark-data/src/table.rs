@@ -2,7 +2,6 @@
 //! labels as numbers, and in the file's metadata under `huggingface` what each column means.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +23,7 @@ use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::{Example, Fields};
+use crate::local::class_of;
 use crate::read_at::{Chunks, LocalFile, ReadAt};
 
 /// One Parquet file of a dataset. Opening it reads its index and no sound.
@@ -32,8 +32,8 @@ pub struct Shard {
     name: String,
     chunks: Chunks,
     metadata: ArrowReaderMetadata,
-    /// The column with the sounds.
-    audio: String,
+    /// The column with the sounds; none of a table that only names files.
+    audio: Option<String>,
     /// Class names by column, where the file says them.
     classes: BTreeMap<String, Vec<String>>,
 }
@@ -49,6 +49,24 @@ impl PartialEq for Shard {
 const ROWS: usize = 1;
 /// Class labels that any dataset may have; a hostile file gets no more memory than that.
 const MOST_CLASSES: usize = 1 << 16;
+/// Values beside the sounds that are read from a file of any size, and for each of its bytes: real ones have a sound a row.
+const MOST_VALUES: (u64, u64) = (1 << 20, 2);
+/// Their text in bytes, in the same way.
+const MOST_TEXT: (u64, u64) = (256 << 20, 16);
+/// The largest of them, in bytes.
+const MOST_VALUE: usize = 1 << 20;
+/// What a column of a row group may unpack to, in the same way: of sounds, and of other things.
+const MOST_SOUNDS: (u64, u64) = (1 << 30, 64);
+const MOST_COLUMN: (u64, u64) = (64 << 20, 64);
+/// Elements of a list that is told as one.
+const MOST_ELEMENTS: usize = 256;
+/// Bytes that a batch of rows may unpack to, beside its sounds.
+const BATCH_BYTES: u64 = 256 << 20;
+
+/// A limit for something that `bytes` are unpacked to.
+fn limit((any, each): (u64, u64), bytes: u64) -> u64 {
+    any.saturating_add(bytes.saturating_mul(each))
+}
 
 impl Shard {
     /// Opens a file on this machine.
@@ -56,9 +74,16 @@ impl Shard {
     /// # Errors
     /// When it is no Parquet file, or none of its columns holds sounds.
     pub fn open(path: &Path) -> Result<Shard, Error> {
-        let file = File::open(path).and_then(LocalFile::new);
-        let file = file.map_err(|error| Task::Open(path.to_path_buf()).failed(error.into()))?;
-        Shard::over(Arc::new(file), &path.display().to_string())
+        Shard::over(local(path)?, &path.display().to_string())
+    }
+
+    /// Opens a file on this machine that may hold no sounds.
+    ///
+    /// # Errors
+    /// When it is no Parquet file.
+    pub(crate) fn table_of(path: &Path) -> Result<Shard, Error> {
+        let name = path.display().to_string();
+        Shard::any(local(path)?, &name).map_err(|kind| Task::Open(path.to_path_buf()).failed(kind))
     }
 
     /// Opens what can be read at any place; `name` is for errors.
@@ -66,17 +91,22 @@ impl Shard {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn over(source: Arc<dyn ReadAt>, name: &str) -> Result<Shard, Error> {
-        Shard::try_over(source, name).map_err(|kind| Task::Open(name.into()).failed(kind))
+        let shard = Shard::any(source, name).and_then(|shard| match shard.audio {
+            Some(_) => Ok(shard),
+            None => Err(ErrorKind::NoAudioColumn { columns: names(shard.metadata.schema()) }),
+        });
+        shard.map_err(|kind| Task::Open(name.into()).failed(kind))
     }
 
-    fn try_over(source: Arc<dyn ReadAt>, name: &str) -> Result<Shard, ErrorKind> {
+    fn any(source: Arc<dyn ReadAt>, name: &str) -> Result<Shard, ErrorKind> {
+        let size = source.size();
         let chunks = Chunks::new(source);
         let metadata = guarded(|| {
             Ok(ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new().with_skip_arrow_metadata(false))?)
         })?;
         let features = features(&metadata);
         let schema = metadata.schema();
-        let audio = audio_column(schema, &features)?;
+        let audio = audio_column(schema, &features);
         let mut classes = BTreeMap::new();
         for (column, feature) in &features {
             if feature.get("_type").and_then(Value::as_str) == Some("ClassLabel")
@@ -87,12 +117,54 @@ impl Shard {
                 classes.insert(column.clone(), names);
             }
         }
-        Ok(Shard { name: name.to_owned(), chunks, metadata, audio, classes })
+        let shard = Shard { name: name.to_owned(), chunks, metadata, audio, classes };
+        shard.check_limits(size)?;
+        Ok(shard)
+    }
+
+    /// What the file says of itself has to be within reason before anything of it is unpacked.
+    fn check_limits(&self, size: u64) -> Result<(), ErrorKind> {
+        let metadata = self.metadata.metadata();
+        let (rows, columns) = (self.rows() as u64, self.metadata.schema().fields().len() as u64);
+        let (values, most) = (rows.saturating_mul(columns), limit(MOST_VALUES, size));
+        if values > most {
+            return Err(ErrorKind::Limit {
+                what: format!("it claims {rows} rows of {columns} columns in {size} bytes"),
+                limit: format!("{most} values for a file of this size"),
+            });
+        }
+        for chunk in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+            let column = chunk.column_path().parts().first().cloned().unwrap_or_default();
+            let sounds = Some(&column) == self.audio.as_ref();
+            let [packed, unpacked] =
+                [chunk.compressed_size(), chunk.uncompressed_size()].map(|bytes| bytes.max(0) as u64);
+            let most = limit(if sounds { MOST_SOUNDS } else { MOST_COLUMN }, packed.min(size));
+            if unpacked > most {
+                return Err(ErrorKind::Limit {
+                    what: format!("its column `{column}` unpacks {packed} bytes to {unpacked}"),
+                    limit: format!("{most} bytes"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows beside their sounds that are unpacked at once: each could hold the largest value that its column has.
+    fn batch_rows(&self) -> usize {
+        let chunks = self.metadata.metadata().row_groups().iter().flat_map(|group| group.columns());
+        let others = chunks.filter(|chunk| chunk.column_path().parts().first() != self.audio.as_ref());
+        let largest = others.map(|chunk| chunk.uncompressed_size().max(1) as u64).max().unwrap_or(1);
+        (BATCH_BYTES / largest).clamp(1, 1 << 12) as usize
     }
 
     /// What errors call it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether one of its columns holds sounds.
+    pub(crate) fn has_sounds(&self) -> bool {
+        self.audio.is_some()
     }
 
     /// How many clips it holds.
@@ -103,7 +175,10 @@ impl Shard {
     /// The columns beside the sounds.
     pub fn columns(&self) -> Vec<&str> {
         let fields = self.metadata.schema().fields().iter();
-        fields.map(|field| field.name().as_str()).filter(|name| *name != self.audio).collect()
+        fields
+            .map(|field| field.name().as_str())
+            .filter(|name| Some(*name) != self.audio.as_deref())
+            .collect()
     }
 
     /// The columns that are class labels, and the names of the classes in the order of their numbers.
@@ -135,26 +210,34 @@ impl Shard {
         })
     }
 
-    /// What each row says beside its sound: its name, its class, its other columns. No sound is read.
+    /// What each row says beside its sound: the path of that, if any, and the other columns. No sound is read.
     ///
     /// # Errors
-    /// When the file is broken, or `label` is no column of it.
-    pub(crate) fn table(
-        &self,
-        label: Option<&Labels>,
-    ) -> Result<Vec<(String, Option<LabelId>, Fields)>, Error> {
+    /// When the file is broken, or says more than is read.
+    pub(crate) fn table(&self) -> Result<Vec<(Option<String>, Fields)>, Error> {
         let failed = |kind| Task::Open(self.name.clone().into()).failed(kind);
         let read = || -> Result<Vec<_>, ErrorKind> {
             // The path lies beside the bytes, in the same column.
-            let path = format!("{}.path", self.audio);
+            let path = self.audio.as_ref().map(|audio| format!("{audio}.path"));
             let columns = self.columns();
-            let leaves = columns.into_iter().chain([path.as_str()]);
+            let leaves = columns.into_iter().chain(path.as_deref());
             let mask =
                 ProjectionMask::columns(self.metadata.metadata().file_metadata().schema_descr(), leaves);
-            let mut rows = Vec::new();
-            for batch in self.reader(mask)?.with_batch_size(1 << 12).build()? {
-                for row in self.read(&batch?, label, rows.len())? {
-                    rows.push((row.name, row.label, row.fields));
+            let most = limit(MOST_TEXT, self.chunks.size());
+            let (mut rows, mut text) = (Vec::new(), 0u64);
+            for batch in self.reader(mask)?.with_batch_size(self.batch_rows()).build()? {
+                for (path, fields) in self.read(&batch?, rows.len())? {
+                    let strings = fields.values().filter_map(Value::as_str).chain(path.as_deref());
+                    text += strings.map(|text| text.len() as u64).sum::<u64>();
+                    if text > most {
+                        let what =
+                            format!("its first {} rows say {text} bytes beside their sounds", rows.len() + 1);
+                        return Err(ErrorKind::Limit {
+                            what,
+                            limit: format!("{most} bytes for a file of this size"),
+                        });
+                    }
+                    rows.push((path, fields));
                 }
             }
             Ok(rows)
@@ -177,15 +260,16 @@ impl Shard {
                 }
                 before += rows;
             }
+            let audio = self.audio.as_deref().ok_or(ErrorKind::NoSound(row))?;
             let mask = ProjectionMask::columns(
                 self.metadata.metadata().file_metadata().schema_descr(),
-                [format!("{}.bytes", self.audio).as_str(), self.audio.as_str()],
+                [format!("{audio}.bytes").as_str(), audio],
             );
             let one = RowSelection::from(vec![RowSelector::skip(row - before), RowSelector::select(1)]);
             let reader =
                 self.reader(mask)?.with_row_groups(vec![group]).with_row_selection(one).with_batch_size(1);
             let batch = reader.build()?.next().ok_or(ErrorKind::NoRow(row))??;
-            self.sounds(&batch)?.bytes(0).ok_or(ErrorKind::NoSound(row))
+            self.sounds(&batch).and_then(|sounds| sounds.bytes(0)).ok_or(ErrorKind::NoSound(row))
         })
     }
 
@@ -195,45 +279,52 @@ impl Shard {
         Ok(builder.with_projection(mask))
     }
 
-    fn sounds<'a>(&self, batch: &'a RecordBatch) -> Result<Sounds<'a>, ErrorKind> {
-        let column = batch.column_by_name(&self.audio).ok_or_else(|| ErrorKind::NoColumn {
-            column: self.audio.clone(),
-            columns: names(batch.schema().as_ref()),
-        })?;
-        Ok(match column.as_struct_opt() {
+    fn sounds<'a>(&self, batch: &'a RecordBatch) -> Option<Sounds<'a>> {
+        let column = batch.column_by_name(self.audio.as_deref()?)?;
+        Some(match column.as_struct_opt() {
             Some(both) => Sounds::Struct(both),
             None => Sounds::Plain(column.as_ref()),
         })
     }
 
-    /// The rows of a batch of which the first is number `first` of the file.
-    fn read(
-        &self,
-        batch: &RecordBatch,
-        label: Option<&Labels>,
-        first: usize,
-    ) -> Result<Vec<Example>, ErrorKind> {
-        let sounds = self.sounds(batch).ok();
+    /// The rows of a batch of which the first is number `first` of the file: paths of their sounds, and fields.
+    fn read(&self, batch: &RecordBatch, first: usize) -> Result<Vec<(Option<String>, Fields)>, ErrorKind> {
+        let sounds = self.sounds(batch);
         let schema = batch.schema();
-        let mut rows = Vec::with_capacity(batch.num_rows());
-        for row in 0..batch.num_rows() {
+        let row = |row: usize| {
             let mut fields = Fields::new();
             for (field, column) in schema.fields().iter().zip(batch.columns()) {
-                if *field.name() != self.audio {
-                    fields.insert(field.name().clone(), scalar(column.as_ref(), row));
+                if Some(field.name()) != self.audio.as_ref() {
+                    let value = scalar(column.as_ref(), row);
+                    check_value(&value, field.name(), first + row)?;
+                    fields.insert(field.name().clone(), value);
                 }
             }
-            let label = match label {
-                Some(labels) => labels.of(&mut fields, &self.classes, first + row)?,
-                None => None,
-            };
             let path = sounds.as_ref().and_then(|sounds| sounds.path(row));
-            let name = path.unwrap_or_else(|| format!("row-{:06}", first + row));
-            let audio = sounds.as_ref().and_then(|sounds| sounds.bytes(row)).unwrap_or_default();
-            rows.push(Example { name, audio, label, fields });
-        }
-        Ok(rows)
+            Ok((path, fields))
+        };
+        (0..batch.num_rows()).map(row).collect()
     }
+}
+
+/// What a row without a path is called in its shard.
+pub(crate) fn row_name(row: usize) -> String {
+    format!("row-{row:06}")
+}
+
+fn check_value(value: &Value, column: &str, row: usize) -> Result<(), ErrorKind> {
+    match value.as_str().map_or(0, str::len) {
+        bytes if bytes > MOST_VALUE => Err(ErrorKind::Limit {
+            what: format!("row {row} has {bytes} bytes in `{column}`"),
+            limit: format!("{MOST_VALUE} bytes"),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn local(path: &Path) -> Result<Arc<dyn ReadAt>, Error> {
+    let file = earmark_fs::open(path).and_then(LocalFile::new);
+    Ok(Arc::new(file.map_err(|error| Task::Open(path.to_path_buf()).failed(error.into()))?))
 }
 
 /// Which column says the class, and what the classes are called.
@@ -248,32 +339,23 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// The class of a row, whose number becomes its name among the fields.
-    fn of(
+    /// The class of a row, whose number becomes its name among the fields. `declared` is what its file calls the classes.
+    pub(crate) fn of(
         &self,
         fields: &mut Fields,
-        classes: &BTreeMap<String, Vec<String>>,
+        declared: &BTreeMap<String, Vec<String>>,
         row: usize,
     ) -> Result<Option<LabelId>, ErrorKind> {
-        let Some(value) = fields.get(&self.column) else {
+        if !fields.contains_key(&self.column) {
             let columns = fields.keys().cloned().collect();
             return Err(ErrorKind::NoColumn { column: self.column.clone(), columns });
-        };
-        let name = match value {
-            // As `datasets` writes a class that is not known.
-            Value::Null => return Ok(None),
-            Value::Number(number) if number.as_i64() == Some(-1) => return Ok(None),
-            Value::Number(number) => {
-                let names = classes.get(&self.column).map(Vec::as_slice).unwrap_or(self.set.names());
-                let name = number.as_u64().and_then(|id| names.get(usize::try_from(id).ok()?));
-                name.cloned().ok_or_else(|| ErrorKind::NoClass {
-                    row,
-                    column: self.column.clone(),
-                    class: number.to_string(),
-                })?
-            }
-            value => crate::example::text(value),
-        };
+        }
+        // Numbers that nobody declares are those of the dataset's own list, unless they are names themselves.
+        let number =
+            fields[&self.column].is_number() && self.set.id(&fields[&self.column].to_string()).is_none();
+        let names = declared.get(&self.column).map(Vec::as_slice).or(number.then(|| self.set.names()));
+        let unknown = |class| ErrorKind::NoClass { row, column: self.column.clone(), class };
+        let Some(name) = class_of(fields, &self.column, names).map_err(unknown)? else { return Ok(None) };
         let id = self.set.id(&name);
         if id.is_none() && !self.in_part {
             return Err(ErrorKind::NoClass { row, column: self.column.clone(), class: name });
@@ -296,10 +378,27 @@ pub struct Examples {
 impl Examples {
     fn fill(&mut self) -> Result<(), ErrorKind> {
         let Some(batch) = guarded(|| Ok(self.rows.next().transpose()?))? else { return Ok(()) };
-        let rows = guarded(|| self.shard.read(&batch, self.label.as_ref(), self.done))?;
-        if let Some(at) = rows.iter().position(|row| row.audio.is_empty()) {
-            return Err(ErrorKind::NoSound(self.done + at));
-        }
+        let (shard, first) = (&self.shard, self.done);
+        let rows = guarded(|| {
+            let sounds = shard.sounds(&batch);
+            let mut rows = Vec::new();
+            for (at, (path, mut fields)) in shard.read(&batch, first)?.into_iter().enumerate() {
+                let label = match &self.label {
+                    Some(labels) => labels.of(&mut fields, &shard.classes, first + at)?,
+                    None => None,
+                };
+                let audio =
+                    sounds.as_ref().and_then(|sounds| sounds.bytes(at)).filter(|bytes| !bytes.is_empty());
+                let audio = audio.ok_or(ErrorKind::NoSound(first + at))?;
+                rows.push(Example {
+                    name: path.unwrap_or_else(|| row_name(first + at)),
+                    audio,
+                    label,
+                    fields,
+                });
+            }
+            Ok(rows)
+        })?;
         self.done += rows.len();
         self.held = rows.into_iter();
         Ok(())
@@ -383,12 +482,27 @@ fn scalar(column: &dyn Array, row: usize) -> Value {
         DataType::Utf8 => column.as_string::<i32>().value(row).into(),
         DataType::LargeUtf8 => column.as_string::<i64>().value(row).into(),
         DataType::Utf8View => column.as_string_view().value(row).into(),
+        DataType::List(element) | DataType::LargeList(element) if is_listed(element.data_type()) => {
+            let list = match column.as_list_opt::<i32>() {
+                Some(lists) => lists.value(row),
+                None => column.as_list::<i64>().value(row),
+            };
+            match list.len() {
+                elements if elements > MOST_ELEMENTS => Value::String(format!("<{elements} elements>")),
+                elements => (0..elements).map(|at| scalar(list.as_ref(), at)).collect(),
+            }
+        }
         DataType::Dictionary(..) => {
             let dictionary = column.as_any_dictionary();
             scalar(dictionary.values().as_ref(), dictionary.normalized_keys()[row])
         }
         other => Value::String(format!("<{other}>")),
     }
+}
+
+/// Whether lists of this are told as lists: names and numbers of classes.
+fn is_listed(element: &DataType) -> bool {
+    matches!(element, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) || element.is_integer()
 }
 
 /// `info.features` of the metadata that `datasets` writes.
@@ -402,7 +516,7 @@ fn features(metadata: &ArrowReaderMetadata) -> serde_json::Map<String, Value> {
 }
 
 /// The column that is said to hold sounds, or else the only one that looks like it.
-fn audio_column(schema: &Schema, features: &serde_json::Map<String, Value>) -> Result<String, ErrorKind> {
+fn audio_column(schema: &Schema, features: &serde_json::Map<String, Value>) -> Option<String> {
     let told = features.iter().find(|(column, feature)| {
         feature.get("_type").and_then(Value::as_str) == Some("Audio")
             && schema.field_with_name(column).is_ok()
@@ -413,8 +527,7 @@ fn audio_column(schema: &Schema, features: &serde_json::Map<String, Value>) -> R
             kind => field.name() == "audio" && is_binary(kind),
         })
     };
-    let found = told.map(|(column, _)| column.clone()).or_else(|| looks().map(|field| field.name().clone()));
-    found.ok_or_else(|| ErrorKind::NoAudioColumn { columns: names(schema) })
+    told.map(|(column, _)| column.clone()).or_else(|| looks().map(|field| field.name().clone()))
 }
 
 fn is_binary(kind: &DataType) -> bool {

@@ -41,6 +41,9 @@ pub struct Recipe {
     /// The column that is the class; empty for the usual one.
     #[serde(default)]
     pub label_column: String,
+    /// The split of the dataset that is learned from alone, or `all`; empty for `train` beside those kept for evaluation.
+    #[serde(default)]
+    pub split: String,
     /// Which clips are kept for evaluation: `random`, `stratified` (every class in proportion), `published` (as the dataset's
     /// makers keep them), `group:FIELD` (no speaker, fold or artist on both sides) or `fold:FIELD=VALUE`.
     #[serde(default)]
@@ -257,6 +260,7 @@ impl Recipe {
             dataset_commit: String::new(),
             data: String::new(),
             label_column: String::new(),
+            split: String::new(),
             split_by: SplitBy::Random,
             test_size: 0.1,
             seed: 42,

@@ -11,15 +11,15 @@
 //! <https://github.com/jongpillee/music_dataset_split>, MIT). Its training list names the corrupt clip, which is not used.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::Path;
 
 use crate::archive::{self, Watched};
-use crate::dataset::{About, AudioDataset};
+use crate::dataset::{About, AudioDataset, Skipped, Why};
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::Fields;
+use crate::landing::{self, Unpacked};
+use crate::local;
 use crate::published::{Archive, Described, Layout, Reader, RemoteFile, Selection};
-use crate::{folder, landing};
 
 /// The Hub dataset that has the archive.
 pub const REPO: &str = "marsyas/gtzan";
@@ -73,7 +73,7 @@ pub fn open(dir: impl AsRef<Path>) -> Result<AudioDataset, Error> {
 /// # Ok::<(), earmark_data::Error>(())
 /// ```
 ///
-/// A folder that is already there is only listed. `progress` is told how many bytes of the archive have been read.
+/// A folder that is already there and whole is only listed, one that holds a part of GTZAN and nothing else is replaced. `progress` is told how many bytes of the archive have been read.
 /// Only the clips are unpacked: `._*` companions, the corrupt clip and anything else in the archive stay in it.
 ///
 /// # Errors
@@ -85,21 +85,45 @@ pub fn unpack(
     progress: impl FnMut(u64),
 ) -> Result<AudioDataset, Error> {
     let (archive, into) = (archive.as_ref(), into.as_ref());
-    if !landing::is_free(into) {
-        return open(into);
-    }
     let task = Task::Unpack { archive: archive.to_path_buf(), into: into.to_path_buf() };
-    landing::land(into, |folder| extract(archive, folder, progress)).map_err(|kind| task.failed(kind))?;
+    let extract = |folder: &Path| extract(archive, folder, progress);
+    let landed = match look(into)? {
+        Unpacked::Whole => Ok(()),
+        Unpacked::Missing => landing::land(into, extract),
+        Unpacked::InPart => landing::replace(into, extract),
+    };
+    landed.map_err(|kind| task.failed(kind))?;
     open(into)
 }
 
+/// Whether [`unpack`] into this folder would read the archive, and not just list what is there.
+///
+/// # Errors
+/// When the folder is something else, which [`unpack`] refuses to replace.
+pub fn needs_unpacking(into: impl AsRef<Path>) -> Result<bool, Error> {
+    Ok(look(into.as_ref())? != Unpacked::Whole)
+}
+
+fn look(into: &Path) -> Result<Unpacked, Error> {
+    let is_whole = || match open(into).map_err(|error| error.kind) {
+        Err(
+            ErrorKind::NotGtzan { .. }
+            | ErrorKind::OneClass { .. }
+            | ErrorKind::NoSounds
+            | ErrorKind::NoClasses,
+        ) => Ok(false),
+        opened => opened.map(|_| true),
+    };
+    let looked = landing::look(into, is_whole, |name| clip_name(name).is_some());
+    looked.map_err(|kind| Task::Open(into.to_path_buf()).failed(kind))
+}
+
 fn listed(root: &Path) -> Result<AudioDataset, ErrorKind> {
-    let mut dataset = folder::open(root)?;
+    let mut dataset = local::open_classes(root)?;
     let (corrupt, clips) = dataset.clips.into_iter().partition(|clip| is_corrupt(&clip.name));
     dataset.clips = clips;
     let corrupt: Vec<crate::Clip> = corrupt;
-    dataset.skipped.extend(corrupt.into_iter().map(|clip| clip.path));
-    dataset.skipped.sort();
+    dataset.skipped.extend(corrupt.into_iter().map(|clip| Skipped::new(&clip.path, Why::KnownDamaged)));
     check_whole(dataset.clips.len(), dataset.labels.names().iter().map(String::as_str))?;
     dataset.name = "gtzan".into();
     dataset.about = about();
@@ -183,7 +207,7 @@ fn is_corrupt(name: &str) -> bool {
 }
 
 fn extract(archive: &Path, folder: &Path, progress: impl FnMut(u64)) -> Result<(), ErrorKind> {
-    let file = Watched { inner: File::open(archive)?, read: 0, progress };
+    let file = Watched { inner: earmark_fs::open(archive)?, read: 0, progress };
     let mut genres = BTreeSet::new();
     let clips = archive::unpack(file, folder, (CLIP_LIMIT, TOTAL_LIMIT), |path| {
         let (genre, file) = clip_name(path)?;

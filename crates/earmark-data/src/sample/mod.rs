@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::dataset::{About, AudioDataset};
 use crate::error::{Error, ErrorKind, Task};
 use crate::gtzan::GENRES;
-use crate::{folder, landing};
+use crate::{landing, local};
 
 /// Raised when the same options come to sound different.
 const VERSION: u32 = 1;
@@ -76,14 +76,19 @@ fn written(dir: &Path, options: &SampleOptions) -> Result<AudioDataset, ErrorKin
     check(options)?;
     let manifest = Manifest { maker: MAKER, version: VERSION, options: *options };
     let manifest = serde_json::to_vec_pretty(&manifest).expect("numbers and text make JSON");
-    let found = fs::read(dir.join(MANIFEST)).unwrap_or_default();
+    let found = earmark_fs::read(dir.join(MANIFEST), 1 << 16).unwrap_or_default();
     if !landing::is_free(dir) && !is_ours(&found) {
         return Err(ErrorKind::Occupied);
     }
-    if found != manifest {
-        landing::land(dir, |folder| fill(folder, options, &manifest))?;
-    }
-    let mut dataset = folder::open(dir)?;
+    let clips = GENRES.len() * options.clips_per_genre;
+    let listed = || local::open_classes(dir).ok().filter(|dataset| dataset.clips.len() == clips);
+    let mut dataset = match (found == manifest).then(listed).flatten() {
+        Some(dataset) => dataset,
+        None => {
+            landing::replace(dir, |folder| fill(folder, options, &manifest))?;
+            local::open_classes(dir)?
+        }
+    };
     dataset.name = "sample".into();
     dataset.about = About { licence: Some("CC0-1.0".into()), ..About::default() };
     Ok(dataset)

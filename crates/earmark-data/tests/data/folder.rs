@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use earmark_audio::{DecodeOptions, SampleRate, WavFormat, Waveform, write_wav};
-use earmark_data::{AudioDataset, Error, ErrorKind};
+use earmark_data::{AudioDataset, Error, ErrorKind, Why};
 
 use super::{plant, told};
 
@@ -20,7 +20,8 @@ fn classes_and_clips_are_in_byte_order() {
     let dataset = AudioDataset::open_folder(dir.path()).unwrap();
     assert_eq!(dataset.labels.names(), ["Z", "a", "a-b", "b"]);
     let names: Vec<_> = dataset.clips.iter().map(|clip| clip.name.as_str()).collect();
-    assert_eq!(names, ["Z/z.webm", "a/y.OGG", "a/ä.flac", "a-b/x.mp3", "b/10.wav", "b/2.wav"]);
+    // Of whole paths, as `datasets` lists them: `-` comes before `/`.
+    assert_eq!(names, ["Z/z.webm", "a-b/x.mp3", "a/y.OGG", "a/ä.flac", "b/10.wav", "b/2.wav"]);
     for clip in &dataset.clips {
         assert!(clip.name.starts_with(&format!("{}/", &dataset.labels[clip.label])));
         assert!(clip.path.is_file());
@@ -29,15 +30,46 @@ fn classes_and_clips_are_in_byte_order() {
 }
 
 #[test]
-fn what_is_no_clip_is_skipped_and_told_unless_hidden() {
+fn what_is_no_clip_is_left_out_with_its_reason_unless_hidden() {
     let dir = tempfile::tempdir().unwrap();
-    let others = ["README.md", "metadata.csv", "intro.wav", ".git/x.wav", "a/._1.wav", "a/.DS_Store"];
-    plant(dir.path(), &["a/1.wav", "b/1.wav", "a/notes.txt", "b/wav", "b/more.wav/2.wav"]);
-    plant(dir.path(), &others);
+    plant(
+        dir.path(),
+        &["README.md", "metadata.csv", ".git/x.wav", "a/._1.wav", "a/.DS_Store", "__MACOSX/a/1.wav"],
+    );
+    plant(
+        dir.path(),
+        &[
+            "a/1.wav",
+            "b/1.wav",
+            "b/more.wav/2.wav",
+            "a/notes.txt",
+            "b/wav",
+            "intro.wav",
+            "b/x.wma",
+            "old.zip",
+        ],
+    );
+    fs::create_dir(dir.path().join("c")).unwrap();
     let dataset = AudioDataset::open_folder(dir.path()).unwrap();
-    assert_eq!(dataset.clips.len(), 2);
-    let skipped = ["a/notes.txt", "b/more.wav", "b/wav"].map(|name| dir.path().join(name));
-    assert_eq!(dataset.skipped, skipped);
+    assert_eq!(dataset.clips.len(), 3);
+    let skipped: Vec<(&str, Why)> = dataset
+        .skipped
+        .iter()
+        .map(|skipped| {
+            (skipped.place.strip_prefix(&format!("{}/", dir.path().display())).unwrap(), skipped.why.clone())
+        })
+        .collect();
+    assert_eq!(
+        skipped,
+        [
+            ("a/notes.txt", Why::NotASound),
+            ("b/wav", Why::NotASound),
+            ("b/x.wma", Why::Unsupported),
+            ("old.zip", Why::Archive),
+            ("c", Why::EmptyFolder),
+            ("intro.wav", Why::NoClassFolder),
+        ]
+    );
 }
 
 #[test]
@@ -62,21 +94,35 @@ fn a_single_class_is_refused() {
     assert!(matches!(refusal(dir.path()).kind, ErrorKind::OneClass { class } if class == "only"));
 }
 
+#[cfg(target_os = "linux")] // elsewhere the file system itself refuses such names
 #[test]
-fn an_empty_class_is_refused_by_name() {
-    let dir = tempfile::tempdir().unwrap();
-    plant(dir.path(), &["full/1.wav", "empty/notes.txt", "empty/._1.wav"]);
-    assert!(matches!(refusal(dir.path()).kind, ErrorKind::EmptyClass { class } if class == "empty"));
-}
-
-#[cfg(target_os = "linux")] // elsewhere the file system itself refuses such a name
-#[test]
-fn a_name_that_is_not_utf8_is_refused() {
+fn names_that_differ_in_one_byte_that_is_no_utf8_are_two_clips() {
     use std::os::unix::ffi::OsStrExt;
     let dir = tempfile::tempdir().unwrap();
     plant(dir.path(), &["a/1.wav", "b/1.wav"]);
-    fs::write(dir.path().join("a").join(std::ffi::OsStr::from_bytes(b"\xff.wav")), "").unwrap();
-    assert!(matches!(refusal(dir.path()).kind, ErrorKind::NotUtf8 { .. }));
+    for name in [b"\xff.wav".as_slice(), b"\xfe.wav", b"\\xff.wav"] {
+        fs::write(dir.path().join("a").join(std::ffi::OsStr::from_bytes(name)), name).unwrap();
+    }
+    let dataset = AudioDataset::open_folder(dir.path()).unwrap();
+    let names: Vec<&str> = dataset.clips.iter().map(|clip| clip.name.as_str()).collect();
+    assert_eq!(names, ["a/1.wav", "a/\\x5cxff.wav", "a/\\xfe.wav", "a/\\xff.wav", "b/1.wav"]);
+    assert_eq!(dataset.clips[2].bytes().unwrap(), b"\xfe.wav");
+    assert_eq!(dataset.clips[3].bytes().unwrap(), b"\xff.wav");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fifo_is_no_clip_and_a_link_that_leads_back_is_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    plant(dir.path(), &["a/1.wav", "b/1.wav"]);
+    let fifo = dir.path().join("a/2.wav");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    std::os::unix::fs::symlink("..", dir.path().join("b/up")).unwrap();
+    std::os::unix::fs::symlink("nowhere", dir.path().join("b/3.wav")).unwrap();
+    let dataset = AudioDataset::open_folder(dir.path()).unwrap();
+    assert_eq!(dataset.clips.len(), 2);
+    assert_eq!(dataset.skipped.len(), 3);
+    assert!(dataset.skipped.iter().all(|skipped| skipped.why == Why::NotAFile), "{:?}", dataset.skipped);
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use earmark_data::gtzan::{self, GENRES};
-use earmark_data::{Error, ErrorKind};
+use earmark_data::{Error, ErrorKind, Why};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{EntryType, Header};
@@ -125,7 +125,8 @@ fn a_copy_unpacked_by_hand_opens_without_its_corrupt_clip() {
     for root in [dir.path().to_path_buf(), dir.path().join("genres")] {
         let dataset = gtzan::open(root).unwrap();
         assert_eq!((dataset.clips.len(), dataset.name.as_str()), (999, "gtzan"));
-        assert_eq!(dataset.skipped, [dir.path().join("genres/jazz/jazz.00054.wav")]);
+        let [corrupt] = dataset.skipped.as_slice() else { panic!("{:?}", dataset.skipped) };
+        assert!(corrupt.place.ends_with("genres/jazz/jazz.00054.wav") && corrupt.why == Why::KnownDamaged);
     }
     fs::remove_file(dir.path().join("genres/rock/rock.00099.wav")).unwrap();
     let error = gtzan::open(dir.path()).expect_err("a clip is missing");
@@ -227,6 +228,26 @@ fn an_archive_that_is_not_all_of_gtzan_is_refused() {
         kind,
         ErrorKind::NotGtzan { clips: 2, labels: 2, wanted_clips: 999, wanted_labels: 10 }
     ));
+}
+
+#[test]
+fn a_part_that_was_left_behind_is_replaced_and_what_else_is_there_kept() {
+    let (dir, path) = Archive::whole().finish();
+    let into = dir.path().join("data/gtzan");
+    let some: Vec<String> = clip_names().take(500).collect();
+    plant(&into, &some.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(gtzan::needs_unpacking(&into).unwrap());
+    assert_eq!(gtzan::unpack(&path, &into, |_| {}).unwrap().clips.len(), 999);
+    assert!(!gtzan::needs_unpacking(&into).unwrap());
+    assert_eq!(fs::read_dir(dir.path().join("data")).unwrap().count(), 1, "nothing else is left beside it");
+
+    for clip in ["rock/rock.00099.wav", "pop/pop.00000.wav"] {
+        fs::remove_file(into.join(clip)).unwrap();
+    }
+    fs::write(into.join("rock/mine.wav"), "mine").unwrap();
+    let Err(error) = gtzan::unpack(&path, &into, |_| {}) else { panic!("a file of somebody's is there") };
+    assert!(told(&error).contains("mine.wav") && told(&error).contains("move it away"), "{}", told(&error));
+    assert!(into.join("rock/mine.wav").exists());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod folder;
 mod gtzan;
+mod local;
 mod published;
 mod sample;
 mod split;

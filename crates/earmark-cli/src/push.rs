@@ -174,7 +174,9 @@ impl Cargo {
 
     /// A checkpoint of a run that goes on: links and copies, as the run may soon write on or clean up.
     fn checkpoint(run: &Path, step: u64) -> Result<Cargo> {
-        let written = tempfile::tempdir_in(run).context("cannot put the checkpoint aside")?;
+        // By its name, whoever resumes the run knows what a killed process left of it.
+        let written = tempfile::Builder::new().prefix(".unfinished-").tempdir_in(run);
+        let written = written.context("cannot put the checkpoint aside")?;
         let mut files = Vec::new();
         for name in ["config.json", "preprocessor_config.json", "model.safetensors"] {
             let (from, to) = (run.join(format!("checkpoint-{step}")).join(name), written.path().join(name));

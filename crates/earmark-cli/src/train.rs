@@ -245,6 +245,14 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     if let Some(pusher) = pusher {
         pusher.finish(matches!(outcome, Ok(Outcome::Finished(_))));
     }
+    let can_go_on = outcome.as_ref().err().is_some_and(|error| {
+        use ErrorKind::{Io, Model, Optimizer, OutOfMemory, Pipeline};
+        matches!(*error.kind, Io(_) | Model(_) | Optimizer(_) | OutOfMemory | Pipeline(_))
+    });
+    if can_go_on && job.output.holds_checkpoint() {
+        let saved = say::Text::from("saved up to the newest checkpoint; once the cause is gone, go on with");
+        say::note(saved.then(format_args!("  {}", resume_command(run))));
+    }
     match outcome.map_err(advise)? {
         Outcome::Finished(finished) => {
             print_finished(&job, &finished)?;

@@ -376,6 +376,26 @@ mod resume {
         assert_eq!(place.read("whole/metrics.jsonl"), undisturbed().read("whole/metrics.jsonl"));
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_run_whose_disk_is_full_keeps_its_checkpoints_and_says_how_to_go_on() {
+        let place = Place::new();
+        let mut child = place.start(&format!("{LONG} --output whole"));
+        place.wait_for_checkpoint("whole");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!place.path("whole/model").exists(), "the run was over before it was killed");
+        // No file may grow beyond some kilobytes.
+        let mut shell = Command::new("sh");
+        let script = "trap '' XFSZ; ulimit -f 8; exec \"$0\" train --resume whole";
+        shell.args(["-c", script, env!("CARGO_BIN_EXE_earmark")]);
+        let said = Said::of(place.prepare(shell).output().unwrap());
+        said.says(1, &["cannot write", "saved up to the newest checkpoint", "earmark train --resume whole"]);
+        assert!(!place.list("whole").iter().any(|name| name.starts_with('.')), "{:?}", place.list("whole"));
+        place.run("train --resume whole").says(0, &["resumed  after step"]);
+        assert_eq!(place.read("whole/metrics.jsonl"), undisturbed().read("whole/metrics.jsonl"));
+    }
+
     #[test]
     fn a_clip_that_was_replaced_is_named() {
         let place = Place::new();

@@ -251,7 +251,7 @@ pub(crate) fn prune(run: &Path, keep: usize, state: &State) -> Result<(), Error>
 }
 
 /// The steps of every checkpoint, whole or not, in order.
-fn all(run: &Path) -> Result<Vec<u64>, Error> {
+pub(crate) fn all(run: &Path) -> Result<Vec<u64>, Error> {
     let doing = || format!("cannot list the checkpoints in `{}`", run.display());
     let mut steps = Vec::new();
     for entry in fs::read_dir(run).while_(doing)? {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use crate::checkpoint;
 use crate::error::{Error, ErrorKind, While as _};
 use crate::recipe::Recipe;
 use crate::split::SplitFile;
@@ -87,6 +88,11 @@ impl OutputFolder {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether a run could go on from here.
+    pub fn holds_checkpoint(&self) -> bool {
+        checkpoint::all(&self.path).is_ok_and(|steps| !steps.is_empty())
     }
 
     /// Whether a process is at work in the folder at this moment.

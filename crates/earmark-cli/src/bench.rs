@@ -70,6 +70,9 @@ pub(crate) fn run(args: &Args, threads: Option<NonZero<usize>>) -> Result<Done> 
     if !(args.seconds > 0.0 && args.seconds <= 3600.0) {
         bail!("--seconds is {}: expected more than 0, and an hour at most", args.seconds);
     }
+    if args.seconds * args.batch.get() as f64 > 3600.0 {
+        bail!("--batch is {}: {} s each are more than an hour together", args.batch, args.seconds);
+    }
     let (device, name): (Device, _) = args.compute.open()?;
     let folder = args.hub.text_model(&args.model)?;
     let begin = Instant::now();

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -18,6 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::rows::{Answer, Style, Writer};
 use crate::say;
+
+/// Longest line that is read back: the windows of a day with every label of AudioSet come to a few hundred megabytes.
+const MAX_LINE: u64 = 1 << 30;
 
 /// An unfinished job's results.
 #[derive(Debug)]
@@ -145,8 +148,15 @@ impl Journal {
         let (mut whole, mut number) = (0, 0);
         let mut lines = BufReader::new(&self.file);
         let mut line = Vec::new();
-        while lines.read_until(b'\n', &mut line).with_context(doing)? > 0 {
+        while (&mut lines).take(MAX_LINE).read_until(b'\n', &mut line).with_context(doing)? > 0 {
             let cut = !line.ends_with(b"\n");
+            if cut && line.len() as u64 == MAX_LINE {
+                bail!(
+                    "`{}` has a line of more than {MAX_LINE} bytes, so it is not a journal of an unfinished job: move it \
+                     away, or name another --output",
+                    self.path.display()
+                );
+            }
             match decode(&line) {
                 Some(Line::Settings(began)) if number == 0 => self.compare(&began, settings)?,
                 // The first line of a job that was killed at once.

@@ -95,7 +95,8 @@ fn token_file(builder: &HubBuilder) -> Result<PathBuf> {
 
 fn read_token(file: Option<&Path>) -> Result<String> {
     if let Some(file) = file {
-        return fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()));
+        return earmark_fs::read_to_string(file, 4096)
+            .with_context(|| format!("cannot read `{}`", file.display()));
     }
     let set = || std::env::var("HF_TOKEN").ok().filter(|token| !token.is_empty());
     let mut token = String::new();

@@ -25,6 +25,9 @@ Examples:
 It needs a token that may write: see `earmark login`. A push that failed is simply repeated: what the
 Hub has already is not sent again.";
 
+/// Largest model card that is read.
+const MAX_CARD: u64 = 16 << 20;
+
 /// Upload a trained model to the Hugging Face Hub.
 ///
 /// Of a run, that is what model/ holds, and report.html, confusion_matrix.svg, metrics.jsonl and TensorBoard's events
@@ -160,8 +163,8 @@ impl Cargo {
         // In the run's folder the card's examples speak of the folder; on the Hub, of the repository.
         let written = tempfile::tempdir().context("cannot write the card for the Hub")?;
         if let Some((_, path)) = files.iter_mut().find(|(name, _)| name == "README.md") {
-            let card =
-                fs::read_to_string(&*path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            let card = earmark_fs::read_to_string(&*path, MAX_CARD)
+                .with_context(|| format!("cannot read `{}`", path.display()))?;
             let card = card
                 .replace("--model .\n", &format!("--model {}\n", repo.id))
                 .replace("model=\".\")", &format!("model=\"{}\")", repo.id))

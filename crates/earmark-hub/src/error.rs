@@ -157,7 +157,7 @@ pub enum ErrorKind {
         limit: u64,
     },
     /// A redirect from https to a connection that anybody on the way can read and change, or to what is no web address.
-    #[error("it is redirected to {to}: refused, as what comes from there could be anybody's")]
+    #[error("it is redirected to `{to}`: refused, as what comes from there could be anybody's")]
     InsecureRedirect {
         /// Scheme, host and port it leads to.
         to: String,

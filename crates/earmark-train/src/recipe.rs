@@ -314,6 +314,10 @@ impl Recipe {
         const MOST: u64 = u32::MAX as u64;
         let count = counts.into_iter().find(|(_, n)| !(1..=MOST).contains(n));
         let count = count.map(|(key, n)| (key, format!("is {n}, expected 1 to {MOST}")));
+        // The reference takes no larger seed, and TOML holds no number of 64 bits.
+        let limits = [("seed", self.seed), ("keep_checkpoints", self.keep_checkpoints as u64)];
+        let limit = limits.into_iter().find(|(_, n)| *n > MOST);
+        let limit = limit.map(|(key, n)| (key, format!("is {n}, expected {MOST} at most")));
         let share = shares.into_iter().find(|(_, x, range)| !range.contains(x));
         let share = share.map(|(key, x, _)| (key, format!("is {x}, expected 0 to 1")));
         let amount = amounts.into_iter().find(|(_, x, least)| !(x.is_finite() && x >= least));
@@ -321,7 +325,7 @@ impl Recipe {
         let test_size = (self.test_size >= 1.0 && self.test_size.fract() != 0.0).then(|| {
             ("test_size", format!("is {}, expected a share below 1 or a whole number", self.test_size))
         });
-        match count.or(share).or(amount).or(test_size) {
+        match count.or(limit).or(share).or(amount).or(test_size) {
             Some((key, why)) => Err(ErrorKind::Value { key, why }.while_("cannot run this recipe")),
             None => Ok(()),
         }
@@ -351,5 +355,26 @@ impl Recipe {
             other => other.to_string(),
         };
         table.into_iter().map(|(key, value)| (key, text(value))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_a_recipe_cannot_keep_is_refused_by_name() {
+        for most in [0, u64::from(u32::MAX)] {
+            let recipe = Recipe { seed: most, ..Recipe::new("name", "model", "data") };
+            recipe.validate().unwrap();
+            assert!(recipe.to_toml().contains(&most.to_string()));
+        }
+        for seed in [1 << 32, u64::MAX] {
+            let recipe = Recipe { seed, ..Recipe::new("name", "model", "data") };
+            let why = recipe.validate().unwrap_err().kind.to_string();
+            assert!(why.contains("`seed`") && why.contains(&seed.to_string()), "{why}");
+        }
+        let recipe = Recipe { keep_checkpoints: usize::MAX, ..Recipe::new("name", "model", "data") };
+        assert!(recipe.validate().unwrap_err().kind.to_string().contains("`keep_checkpoints`"));
     }
 }

@@ -1,7 +1,7 @@
 //! What a job has done so far, so that the same command after a crash does only the rest.
 //!
 //! The journal lies beside the results, `NAME.part`: first what the job depends on, then a line for each input, and on the way
-//! through a long recording one for some windows at a time. A line begins with its checksum. It is written whole or, when the
+//! through a long recording one for some windows at a time. A line begins with a checksum of all up to it. It is written whole or, when the
 //! process dies meanwhile, cut off by the next one; results appear under their own name when the last input is done.
 
 use std::collections::HashMap;
@@ -28,6 +28,8 @@ pub(crate) struct Journal {
     file: File,
     path: PathBuf,
     output: PathBuf,
+    /// The checksum of the last line.
+    sum: u32,
 }
 
 /// Whatever changes the results, each by its name.
@@ -134,7 +136,7 @@ impl Journal {
                 break file;
             }
         };
-        let mut journal = Journal { file, path: path.clone(), output: output.into() };
+        let mut journal = Journal { file, path: path.clone(), output: output.into(), sum: 0 };
         let before = journal.read(settings)?;
         earmark_fs::sweep(folder(output)).with_context(doing)?;
         Ok((journal, before))
@@ -143,9 +145,9 @@ impl Journal {
     /// What was done so far; what is damaged is cut off.
     fn read(&mut self, settings: &Settings) -> Result<HashMap<String, Before>> {
         let doing = || format!("cannot use `{}`", self.path.display());
-        let begun = encode(&Line::Settings(settings.clone()))?;
+        let (begun, _) = encode(&Line::Settings(settings.clone()), 0)?;
         let mut before: HashMap<String, Before> = HashMap::new();
-        let (mut whole, mut number) = (0, 0);
+        let (mut whole, mut number, mut sum) = (0, 0, 0);
         let mut lines = BufReader::new(&self.file);
         let mut line = Vec::new();
         while (&mut lines).take(MAX_LINE).read_until(b'\n', &mut line).with_context(doing)? > 0 {
@@ -157,7 +159,9 @@ impl Journal {
                     self.path.display()
                 );
             }
-            match decode(&line) {
+            let read = decode(&line, sum);
+            let next = read.as_ref().map_or(sum, |(_, next)| *next);
+            match read.map(|(line, _)| line) {
                 Some(Line::Settings(began)) if number == 0 => self.compare(&began, settings)?,
                 // The first line of a job that was killed at once.
                 None if number == 0 && cut && begun.starts_with(&line) => break,
@@ -191,8 +195,10 @@ impl Journal {
             }
             whole += line.len() as u64;
             number += 1;
+            sum = next;
             line.clear();
         }
+        self.sum = sum;
         self.file.set_len(whole).with_context(doing)?;
         self.file.seek(SeekFrom::End(0)).with_context(doing)?;
         if whole == 0 {
@@ -239,7 +245,10 @@ impl Journal {
 
     fn append(&mut self, line: &Line) -> Result<()> {
         // One write: the kernel keeps it even if this process is killed right behind it.
-        self.file.write_all(&encode(line)?).with_context(|| format!("cannot write `{}`", self.path.display()))
+        let (bytes, sum) = encode(line, self.sum)?;
+        self.file.write_all(&bytes).with_context(|| format!("cannot write `{}`", self.path.display()))?;
+        self.sum = sum;
+        Ok(())
     }
 
     /// Writes the results under their own name, inputs in the order of `order`, and removes the journal.
@@ -252,22 +261,23 @@ impl Journal {
         // had changed was done again, and its last line holds.
         let mut places = HashMap::new();
         self.file.rewind().with_context(doing)?;
-        let (mut lines, mut line, mut at) = (BufReader::new(&self.file), Vec::new(), 0);
+        let (mut lines, mut line, mut at, mut sum) = (BufReader::new(&self.file), Vec::new(), 0, 0);
         while lines.read_until(b'\n', &mut line).with_context(doing)? > 0 {
-            match decode(&line).with_context(damaged)? {
-                Line::Done { answer, .. } => _ = places.insert(answer.input, at),
-                Line::Windows { .. } | Line::Settings(_) => {}
+            let (read, next) = decode(&line, sum).with_context(damaged)?;
+            if let Line::Done { answer, .. } = read {
+                places.insert(answer.input, (at, sum));
             }
+            sum = next;
             at += line.len() as u64;
             line.clear();
         }
         let mut written = Written::default();
         for input in order {
-            let &place = places.get(input).with_context(damaged)?;
+            let &(place, sum) = places.get(input).with_context(damaged)?;
             lines.seek(SeekFrom::Start(place)).with_context(doing)?;
             line.clear();
             lines.read_until(b'\n', &mut line).with_context(doing)?;
-            let Some(Line::Done { answer, .. }) = decode(&line) else { bail!(damaged()) };
+            let Some((Line::Done { answer, .. }, _)) = decode(&line, sum) else { bail!(damaged()) };
             writer.write(&answer).with_context(doing)?;
             written.rows += style.format.rows(&answer);
             *(if answer.has_failed() { &mut written.failed } else { &mut written.files }) += 1;
@@ -289,20 +299,23 @@ pub(crate) struct Written {
     pub(crate) failed: usize,
 }
 
-/// `CHECKSUM JSON`, the CRC-32C of the rest in eight digits.
-fn encode(line: &Line) -> Result<Vec<u8>> {
+/// `CHECKSUM JSON`: in eight digits, the CRC-32C of all lines' JSON up to this one's, `sum` being that of the line before.
+/// So a line that is missing or there twice is noticed as well.
+fn encode(line: &Line, sum: u32) -> Result<(Vec<u8>, u32)> {
     let json = serde_json::to_string(line)?;
-    Ok(format!("{:08x} {json}\n", crc32c::crc32c(json.as_bytes())).into_bytes())
+    let sum = crc32c::crc32c_append(sum, json.as_bytes());
+    Ok((format!("{sum:08x} {json}\n").into_bytes(), sum))
 }
 
-/// Nothing where the line is not as it was written.
-fn decode(line: &[u8]) -> Option<Line> {
-    let (sum, json) = line.strip_suffix(b"\n")?.split_at_checked(9)?;
-    let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?.strip_suffix(' ')?, 16).ok()?;
-    if crc32c::crc32c(json) != sum {
+/// Nothing where the line is not as it was written behind one with the checksum `sum`.
+fn decode(line: &[u8], sum: u32) -> Option<(Line, u32)> {
+    let (digits, json) = line.strip_suffix(b"\n")?.split_at_checked(9)?;
+    let digits = std::str::from_utf8(digits).ok()?.strip_suffix(' ')?;
+    let sum = crc32c::crc32c_append(sum, json);
+    if u32::from_str_radix(digits, 16) != Ok(sum) {
         return None;
     }
-    serde_json::from_slice(json).ok()
+    Some((serde_json::from_slice(json).ok()?, sum))
 }
 
 /// `name` and `suffix`, in the same folder.
@@ -356,7 +369,7 @@ mod tests {
         let (mut journal, before) = Journal::open(&output, &settings("a"), false).unwrap();
         assert!(before.is_empty());
         journal.done(None, answer("1")).unwrap();
-        let half = encode(&Line::Done { stamp: None, answer: answer("2") }).unwrap();
+        let (half, _) = encode(&Line::Done { stamp: None, answer: answer("2") }, journal.sum).unwrap();
         journal.file.write_all(&half[..half.len() - 4]).unwrap();
         drop(journal);
 
@@ -422,6 +435,23 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_missing_or_there_twice_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("rows.csv");
+        let (mut journal, _) = Journal::open(&output, &settings("a"), false).unwrap();
+        (1..=4).for_each(|number| journal.done(None, answer(&number.to_string())).unwrap());
+        let part = journal.path.clone();
+        drop(journal);
+        let text = fs::read_to_string(&part).unwrap();
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        for order in [&[0, 1, 3, 4][..], &[0, 1, 1, 2, 3, 4], &[0, 1, 3, 2, 4]] {
+            fs::write(&part, order.iter().map(|&line| lines[line]).collect::<String>()).unwrap();
+            let (_, before) = Journal::open(&output, &settings("a"), false).unwrap();
+            assert_eq!(before, HashMap::from([("1".to_owned(), failed())]), "{order:?}");
+        }
+    }
+
+    #[test]
     fn an_input_that_was_done_again_has_its_new_rows_alone() {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("rows.jsonl");
@@ -461,7 +491,7 @@ mod tests {
             assert_eq!(fs::read_to_string(&part).unwrap(), somebodys);
         }
         // But the first line of a job that was killed while it wrote that.
-        let begun = encode(&Line::Settings(settings("a"))).unwrap();
+        let (begun, _) = encode(&Line::Settings(settings("a")), 0).unwrap();
         fs::write(&part, &begun[..20]).unwrap();
         assert!(Journal::open(&output, &settings("a"), false).unwrap().1.is_empty());
     }

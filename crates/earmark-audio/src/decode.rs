@@ -85,6 +85,7 @@ fn mono(mut decoder: Decoder) -> Result<Decoded, Error> {
     let mut samples = Vec::new();
     while let Some(block) = decoder.next_block()? {
         samples.extend_from_slice(block);
+        decoder.check_density(samples.len())?;
     }
     let origin: Origin = decoder.origin().clone();
     let waveform = Waveform::new(samples, decoder.rate()).map_err(|kind| origin.blame(kind))?;
@@ -97,6 +98,7 @@ fn planar(mut decoder: Decoder) -> Result<Channels, Error> {
         for (plane, part) in planes.iter_mut().zip(block) {
             plane.extend_from_slice(part);
         }
+        decoder.check_density(planes.len() * planes.first().map_or(0, Vec::len))?;
     }
     if planes.first().is_none_or(Vec::is_empty) {
         return Err(decoder.origin().blame(crate::ErrorKind::Empty));

@@ -115,6 +115,8 @@ pub struct Decoder {
     mono: Vec<f32>,
     frames: u64,
     max_duration: Duration,
+    /// Bytes it is decoded from, where they are known.
+    bytes: Option<u64>,
     /// Channels at the start, where those of the source have changed, and what is to be said about it.
     channels: usize,
     change: Option<Warning>,
@@ -169,8 +171,11 @@ impl Decoder {
         input: Result<Input, ErrorKind>,
         options: &DecodeOptions,
     ) -> Result<Decoder, Error> {
-        match input.and_then(Source::open) {
-            Ok(source) => Ok(Decoder::over(origin, source, options)),
+        let opened = input.and_then(|input| Ok((input.len(), Source::open(input)?)));
+        match opened {
+            Ok((bytes, source)) => {
+                Ok(Decoder { bytes: Some(bytes), ..Decoder::over(origin, source, options) })
+            }
             Err(kind) => Err(origin.blame(kind)),
         }
     }
@@ -189,6 +194,7 @@ impl Decoder {
             downmix: options.downmix,
             frames: 0,
             max_duration: options.max_duration,
+            bytes: None,
         }
     }
 
@@ -280,6 +286,19 @@ impl Decoder {
             self.change = Some(Warning::LeftOut { at: self.rate().time(start), what });
         }
         Ok(!self.ended)
+    }
+
+    /// Refuses to let so many samples be held of a file of so few bytes. Silence in FLAC has a few hundred samples a byte,
+    /// 1300 at most as its own encoder writes it; a file that is made to fill the memory has as many as four thousand.
+    pub(crate) fn check_density(&self, held: usize) -> Result<(), Error> {
+        const MOST: u64 = 2000;
+        const MINUTES: u64 = 10;
+        let free = MINUTES * 60 * u64::from(CAP_RATE);
+        let most = self.bytes.map_or(u64::MAX, |bytes| bytes.saturating_mul(MOST).max(free));
+        if held as u64 > most {
+            return Err(self.origin.blame(ErrorKind::TooDense { limit: MOST, minutes: MINUTES }));
+        }
+        Ok(())
     }
 
     /// Fills `planes`; the caller keeps `kept` samples of each frame.

@@ -88,12 +88,20 @@ pub enum ErrorKind {
         what: &'static str,
     },
     /// It decodes to more than [`DecodeOptions::max_duration`](crate::DecodeOptions::max_duration) allows.
-    #[error(
-        "it decodes to more than {limit:?} of sound; raise `max_duration` if it is meant to be that long"
-    )]
+    #[error("it decodes to more than {limit:?} of sound, which is the limit")]
     TooLong {
         /// The cap that was passed.
         limit: Duration,
+    },
+    /// Decoded as a whole it would fill the memory with what no recording has that many of: samples a byte.
+    #[error(
+        "it decodes to more than {minutes} minutes and to more than {limit} samples a byte of it, which is the limit"
+    )]
+    TooDense {
+        /// The most samples a byte, of files that decode to more than some minutes.
+        limit: u64,
+        /// The minutes, at 48 kHz.
+        minutes: u64,
     },
     /// A stream that cannot be rewound is held in memory, and this one is too large for that.
     #[error("it streams more than {limit} bytes; save it to a file first")]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
-use earmark_audio::{SampleRate, Warning, Waveform};
+use earmark_audio::{DecodeOptions, SampleRate, Warning, Waveform};
 use earmark_features::Features;
 use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
 use earmark_pipeline::{Error, Hearing, Window, Windows};
@@ -515,7 +515,9 @@ impl<M: Model> Listener<'_, M> {
         sender: &SyncSender<Message>,
     ) -> Result<f64, StreamEnd> {
         let failed = |error: anyhow::Error| StreamEnd::Failed(error);
-        let decoder = self.opener.decoder(input, &self.hearing.decode).map_err(failed)?;
+        // One block at a time is in memory, however long the recording.
+        let options = DecodeOptions { max_duration: Duration::MAX, ..self.hearing.decode.clone() };
+        let decoder = self.opener.decoder(input, &options).map_err(failed)?;
         let (rate, least) = (self.model.sampling_rate(), self.model.least());
         let mut cut =
             windows.cut(decoder, self.hearing, rate, least).map_err(|error| failed(error.into()))?;

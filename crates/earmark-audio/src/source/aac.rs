@@ -53,7 +53,7 @@ pub(super) fn scope(config: &[u8]) -> Scope {
     }
     match channels {
         1 | 2 => {}
-        0 => return Scope::Nothing("AAC-LC whose channels are described within".to_owned()),
+        0 => return Scope::Nothing("AAC-LC with a program config element".to_owned()),
         7 => return Scope::Nothing("AAC-LC of 8 channels".to_owned()),
         more => return Scope::Nothing(format!("AAC-LC of {more} channels")),
     }

@@ -31,7 +31,7 @@ impl Input {
         Input { reader: Arc::new(Mutex::new(reader)), len: u64::MAX, seekable: false }
     }
 
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.len
     }
 

@@ -248,6 +248,31 @@ fn a_file_of_false_frames_ends_soon() {
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 }
 
+/// 17 kB that decode to an hour and a half: as a whole they are refused, block by block they are not.
+#[test]
+fn a_small_file_of_hours_is_refused_as_a_whole_and_decoded_in_blocks() {
+    // Blocks of one value and 65535 frames: four thousand samples a byte.
+    let mut frame = vec![0xff, 0xf8, 7 << 4 | 5, 4 << 1, 0, 0xff, 0xfe];
+    let mut crc = Crc8Ccitt::new(0);
+    crc.process_buf_bytes(&frame);
+    frame.push(crc.crc());
+    frame.extend([0, 0, 1]);
+    let mut crc = Crc16Ansi::new(0);
+    crc.process_buf_bytes(&frame);
+    frame.extend(crc.crc().to_be_bytes());
+    let flac = [description([65_535, 65_535], 1, USUAL, 0), frame.repeat(1300)].concat();
+    assert!(flac.len() < 20_000);
+    let ErrorKind::TooDense { limit: 2000, minutes: 10 } = refusal(flac.clone()) else {
+        panic!("it was not refused for its density")
+    };
+    let mut decoder = earmark_audio::Decoder::from_bytes(flac, &DecodeOptions::default()).unwrap();
+    let mut frames = 0;
+    while let Some(block) = decoder.next_block().unwrap() {
+        frames += block.len();
+    }
+    assert_eq!(frames, 1300 * 65_535);
+}
+
 /// The files of github.com/ietf-wg-cellar/flac-test-files that lie below `EARMARK_FLAC_TEST_FILES`, each against the
 /// checksum that its encoder left in it:
 ///

@@ -8,8 +8,10 @@ use proptest::prelude::*;
 use crate::bytes;
 
 /// One file a path through the code: each container with each codec that has its own.
-const FILES: [&str; 22] = [
+const FILES: [&str; 24] = [
     "s16.wav",
+    "s24.aiff",
+    "long.flac",
     "ima.wav",
     "ms.wav",
     "rf64_s16.wav",

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use earmark_audio::{SampleRate, Waveform};
+use earmark_data::AudioDataset;
 use earmark_pipeline::{AudioClassifier, HYPOTHESIS_TEMPLATE, ZeroShotClassifier};
 use earmark_testkit::noise;
 use earmark_train::{Cache, Recipe, Start};
@@ -144,6 +145,38 @@ fn two_thousand_wounded_models_end_in_labels_or_an_error() {
                 let _ = classifier.classify(sound(), &candidates);
             }
         });
+    }
+}
+
+#[test]
+fn wounded_tables_end_in_clips_or_an_error() {
+    let (parquet, texts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let data = AudioDataset::open_folder(golden("train/data")).unwrap();
+    data.write_parquet(parquet.path().join("set"), "train", |_| ()).unwrap();
+    let read = |folder: &Path| {
+        for name in ["train-00000-of-00001.parquet", ""] {
+            let path = folder.join(name);
+            if let Ok(dataset) = AudioDataset::open(&path, None) {
+                for clip in dataset.clips.iter().take(20) {
+                    let _ = clip.bytes();
+                }
+            }
+        }
+    };
+    attack("a table in Parquet", &parquet.path().join("set/data"), 600, read);
+
+    let rows = [("a.wav", "dog"), ("b.wav", "rain"), ("c.wav", "dog")];
+    let mut csv = "file_name,label,note\n".to_owned();
+    let mut jsonl = String::new();
+    for (name, label) in rows {
+        fs::copy(data.clips[0].path.clone(), texts.path().join(name)).unwrap();
+        csv += &format!("{name},{label},\"a, \"\"b\"\"\"\n");
+        jsonl += &format!("{{\"file_name\": \"{name}\", \"label\": \"{label}\", \"n\": 12}}\n");
+    }
+    for (name, text) in [("metadata.csv", csv), ("metadata.jsonl", jsonl)] {
+        fs::write(texts.path().join(name), text).unwrap();
+        attack(name, texts.path(), 300, read);
+        fs::remove_file(texts.path().join(name)).unwrap();
     }
 }
 

@@ -39,6 +39,7 @@ mod export;
 mod folder;
 mod landing;
 mod local;
+mod pages;
 mod read_at;
 mod rng;
 mod split;

@@ -1,10 +1,11 @@
 //! Parquet files with a column of sounds, as the Hub's datasets have them: `audio: struct<bytes: binary, path: string>`, class
 //! labels as numbers, and in the file's metadata under `huggingface` what each column means.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
@@ -14,16 +15,16 @@ use arrow_array::types::{
 use arrow_array::{Array, RecordBatch, StructArray};
 use arrow_schema::{DataType, Schema};
 use earmark_labels::{LabelId, LabelSet};
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-    RowSelection, RowSelector,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowSelection, RowSelector,
 };
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::{Example, Fields};
 use crate::local::class_of;
+use crate::pages::CheckedGroups;
 use crate::read_at::{Chunks, LocalFile, ReadAt};
 
 /// One Parquet file of a dataset. Opening it reads its index and no sound.
@@ -193,12 +194,11 @@ impl Shard {
     pub fn examples(&self, label: Option<&Labels>, from: usize) -> Result<Examples, Error> {
         let failed = |kind| Task::Open(self.name.clone().into()).failed(kind);
         let rows = guarded(|| {
-            let builder = self.reader(ProjectionMask::all())?;
             let skip = RowSelection::from(vec![
                 RowSelector::skip(from.min(self.rows())),
                 RowSelector::select(self.rows().saturating_sub(from)),
             ]);
-            Ok(builder.with_row_selection(skip).with_batch_size(ROWS).build()?)
+            self.reader(ProjectionMask::all(), None, Some(skip), ROWS)
         });
         Ok(Examples {
             shard: self.clone(),
@@ -225,7 +225,7 @@ impl Shard {
                 ProjectionMask::columns(self.metadata.metadata().file_metadata().schema_descr(), leaves);
             let most = limit(MOST_TEXT, self.chunks.size());
             let (mut rows, mut text) = (Vec::new(), 0u64);
-            for batch in self.reader(mask)?.with_batch_size(self.batch_rows()).build()? {
+            for batch in self.reader(mask, None, None, self.batch_rows())? {
                 for (path, fields) in self.read(&batch?, rows.len())? {
                     let strings = fields.values().filter_map(Value::as_str).chain(path.as_deref());
                     text += strings.map(|text| text.len() as u64).sum::<u64>();
@@ -266,17 +266,30 @@ impl Shard {
                 [format!("{audio}.bytes").as_str(), audio],
             );
             let one = RowSelection::from(vec![RowSelector::skip(row - before), RowSelector::select(1)]);
-            let reader =
-                self.reader(mask)?.with_row_groups(vec![group]).with_row_selection(one).with_batch_size(1);
-            let batch = reader.build()?.next().ok_or(ErrorKind::NoRow(row))??;
+            let batch =
+                self.reader(mask, Some(group), Some(one), 1)?.next().ok_or(ErrorKind::NoRow(row))??;
             self.sounds(&batch).and_then(|sounds| sounds.bytes(0)).ok_or(ErrorKind::NoSound(row))
         })
     }
 
-    fn reader(&self, mask: ProjectionMask) -> Result<ParquetRecordBatchReaderBuilder<Chunks>, ErrorKind> {
-        let builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(self.chunks.clone(), self.metadata.clone());
-        Ok(builder.with_projection(mask))
+    /// Reads columns of a row group, or of all of them, `rows` at a time.
+    fn reader(
+        &self,
+        mask: ProjectionMask,
+        group: Option<usize>,
+        selection: Option<RowSelection>,
+        rows: usize,
+    ) -> Result<ParquetRecordBatchReader, ErrorKind> {
+        let metadata = self.metadata.metadata();
+        let fields = self.metadata.schema().fields();
+        let schema = metadata.file_metadata().schema_descr();
+        let levels = parquet_to_arrow_field_levels(schema, mask, Some(fields))?;
+        let groups = CheckedGroups {
+            chunks: Arc::new(self.chunks.clone()),
+            metadata: Arc::clone(metadata),
+            groups: group.map_or_else(|| (0..metadata.num_row_groups()).collect(), |group| vec![group]),
+        };
+        Ok(ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, rows, selection)?)
     }
 
     fn sounds<'a>(&self, batch: &'a RecordBatch) -> Option<Sounds<'a>> {
@@ -538,8 +551,25 @@ fn names(schema: &Schema) -> Vec<String> {
     schema.fields().iter().map(|field| field.name().clone()).collect()
 }
 
-/// A file may be hostile, and the reader's own checks may have holes: what panics there is an error here.
+thread_local! {
+    /// Whether a panic of this thread is about to become an error.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A file may be hostile, and the reader's own checks may have holes: what panics there is an error here, and not a message of
+/// the panic hook beside it.
 fn guarded<T>(read: impl FnOnce() -> Result<T, ErrorKind>) -> Result<T, ErrorKind> {
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(ErrorKind::Broken("its reader gave up on it".to_owned())))
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !GUARDED.get() {
+                usual(panic);
+            }
+        }));
+    });
+    let outer = GUARDED.replace(true);
+    let read = catch_unwind(AssertUnwindSafe(read));
+    GUARDED.set(outer);
+    read.unwrap_or_else(|_| Err(ErrorKind::Broken("its reader gave up on it".to_owned())))
 }

@@ -566,6 +566,49 @@ fn a_damaged_shard_is_an_error() {
     }
 }
 
+/// A length that runs past its page would have the reader ask for more memory than there is, and the process end.
+#[test]
+fn a_value_that_runs_past_its_page_is_an_error() {
+    use parquet::basic::{Compression, Encoding};
+    use parquet::file::properties::{WriterProperties, WriterVersion};
+    let sound = arrow_array::BinaryArray::from_iter_values((0..4_u8).map(|i| [0xa0 + i; 9]));
+    let whole: arrow_array::RecordBatch =
+        arrow_array::RecordBatch::try_from_iter([("audio", Arc::new(sound) as arrow_array::ArrayRef)])
+            .unwrap();
+    for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+        for encoding in [None, Some(Encoding::PLAIN)] {
+            let properties = WriterProperties::builder()
+                .set_writer_version(version)
+                .set_compression(Compression::UNCOMPRESSED);
+            let properties = match encoding {
+                None => properties,
+                Some(plain) => properties.set_dictionary_enabled(false).set_encoding(plain),
+            };
+            let mut file = Vec::new();
+            let mut writer =
+                parquet::arrow::ArrowWriter::try_new(&mut file, whole.schema(), Some(properties.build()))
+                    .unwrap();
+            writer.write(&whole).unwrap();
+            writer.close().unwrap();
+            let read = |bytes: &[u8]| -> Vec<bool> {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("table.parquet");
+                std::fs::write(&path, bytes).unwrap();
+                // The first two are skipped, which is where the reader does not look.
+                let rows = Shard::open(&path).unwrap().examples(None, 2).unwrap();
+                rows.map(|example| example.is_ok()).collect()
+            };
+            assert!(read(&file).iter().all(|ok| *ok));
+            let value = file.windows(9).position(|bytes| bytes == [0xa1; 9]).unwrap();
+            for length in [10_u32, 1000, u32::MAX] {
+                let mut bytes = file.clone();
+                bytes[value - 4..value].copy_from_slice(&length.to_le_bytes());
+                assert!(read(&bytes).contains(&false), "{version:?} {encoding:?} {length}");
+            }
+        }
+    }
+}
+
 /// Cut anywhere, an archive is an error and the next run is not spoiled by it; damaged anywhere, it is no panic.
 #[test]
 fn a_damaged_archive_is_an_error_and_spoils_nothing() {

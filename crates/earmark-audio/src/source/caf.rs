@@ -37,7 +37,7 @@ pub(super) fn open(input: &mut Input) -> Result<Header, ErrorKind> {
         (b"ulaw", ..) => Encoding::MuLaw,
         (b"alaw", ..) => Encoding::ALaw,
         (b"aac " | b"alac" | b"flac" | b"ima4" | b".mp1" | b".mp2" | b".mp3", ..) => {
-            return Ok(Header::Packets { endless: false });
+            return Ok(Header::Packets { endless: false, left_out: None });
         }
         (other, ..) => return Err(ErrorKind::unsupported(format!("{} in CAF", names::four_letters(other)))),
     };

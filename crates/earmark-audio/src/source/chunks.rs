@@ -18,6 +18,9 @@ pub(super) enum After {
     Wave64,
 }
 
+/// Why what follows a file is left out.
+pub(super) const JOINED: &str = "another file begins where this one ends";
+
 /// Fewer bytes are the padding of some writer, or an ID3v1 tag.
 const NEGLIGIBLE: u64 = 129;
 
@@ -34,10 +37,7 @@ pub(super) fn check_end(input: &mut Input, layout: &mut Layout, after: After) ->
     let left = input.len() - rest;
     let (start, read) = input.bytes_at::<12>(rest)?;
     if begins_a_file(&start[..read]) {
-        layout.warnings.push(Warning::LeftOut {
-            at: layout.duration(bytes),
-            what: "another file begins where this one ends".to_owned(),
-        });
+        layout.warnings.push(Warning::LeftOut { at: layout.duration(bytes), what: JOINED.to_owned() });
     } else if left >= NEGLIGIBLE && bytes == 0 && rest == end {
         layout.bytes = None;
         layout.warnings.push(Warning::Header {

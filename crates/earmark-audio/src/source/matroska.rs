@@ -15,9 +15,12 @@ pub(super) struct Ends {
     pub(super) padding: u64,
     /// The writer never learnt how long the file is: a browser's recorder.
     pub(super) live: bool,
+    /// Another file follows.
+    pub(super) is_joined: bool,
 }
 
 mod id {
+    pub(super) const HEAD: u32 = 0x1a45_dfa3;
     pub(super) const SEGMENT: u32 = 0x1853_8067;
     pub(super) const TRACKS: u32 = 0x1654_ae6b;
     pub(super) const TRACK: u32 = 0xae;
@@ -41,9 +44,18 @@ pub(super) fn ends(input: &mut Input, track: u64) -> Ends {
     let mut walk = Walk { reader: BufReader::with_capacity(1 << 16, input) };
     // The number of the track entry, then of the block, that what comes next belongs to.
     let mut number = 0;
+    let mut had_segment = false;
     while let Some((id, size)) = walk.header() {
         match id {
-            id::SEGMENT => ends.live = size.is_none(),
+            // A file has one head, before its segment.
+            id::HEAD if had_segment => {
+                ends.is_joined = true;
+                break;
+            }
+            id::SEGMENT => {
+                had_segment = true;
+                ends.live = size.is_none();
+            }
             // Their children are met next, one by one; none of the ids read here occurs elsewhere.
             id::TRACKS | id::TRACK | id::CLUSTER | id::BLOCK_GROUP => {}
             _ => {

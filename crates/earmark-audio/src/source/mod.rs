@@ -60,8 +60,9 @@ impl Spec {
 enum Header {
     /// Samples this crate reads by itself.
     Samples(Layout),
-    /// Packets of some codec; when `endless`, the writer could not say where they end.
-    Packets { endless: bool },
+    /// Packets of some codec; when `endless`, the writer could not say where they end. `left_out` says why there is more
+    /// than them, if there is.
+    Packets { endless: bool, left_out: Option<String> },
 }
 
 /// Whether these are the first bytes of a WAV, in any of its sizes.
@@ -100,12 +101,14 @@ impl Source {
             _ => match (names::no_sound(start), names::unsupported_file(start)) {
                 (Some(what), _) => return Err(ErrorKind::NotSound { what }),
                 (_, Some(what)) => return Err(ErrorKind::unsupported(what)),
-                (None, None) => Header::Packets { endless: false },
+                (None, None) => Header::Packets { endless: false, left_out: None },
             },
         };
         match header {
             Header::Samples(layout) => Ok(Source::Pcm(PcmReader::new(input, layout)?)),
-            Header::Packets { endless } => Ok(Source::Packets(Box::new(PacketReader::open(input, endless)?))),
+            Header::Packets { endless, left_out } => {
+                Ok(Source::Packets(Box::new(PacketReader::open(input, endless, left_out)?)))
+            }
         }
     }
 

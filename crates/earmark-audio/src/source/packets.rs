@@ -23,6 +23,7 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration as Ticks, Timestamp};
 
+use super::chunks::JOINED;
 use super::opus::Opus;
 use super::{Input, Spec, aac, flac, matroska, mp4, mpeg, names, ogg, opus};
 use crate::decoder::Warning;
@@ -71,7 +72,12 @@ pub(crate) struct PacketReader {
 }
 
 impl PacketReader {
-    pub(super) fn open(mut input: Input, endless: bool) -> Result<PacketReader, ErrorKind> {
+    /// `left_out` says why there is more than will be decoded, if the header showed it.
+    pub(super) fn open(
+        mut input: Input,
+        endless: bool,
+        left_out: Option<String>,
+    ) -> Result<PacketReader, ErrorKind> {
         let Opened { demuxer, container, truncated } = open(&input)?;
         let (params, scope) = match &demuxer {
             Demuxer::Symphonia { format, .. } => {
@@ -116,7 +122,7 @@ impl PacketReader {
             damaged: 0,
             truncated,
             handed: 0,
-            left_out: None,
+            left_out,
         };
         let mut block = Vec::new();
         reader.spec = reader.decode_next(&mut block)?.ok_or(ErrorKind::Empty)?;
@@ -141,8 +147,9 @@ impl PacketReader {
                 if self.container == FORMAT_ID_ISOMP4 {
                     let ends = mp4::ends(input);
                     self.truncated |= ends.is_cut;
-                    if ends.is_joined {
-                        self.left_out = Some("another file begins where this one ends".to_owned());
+                    // The fragments of a second file are decoded with those of the first.
+                    if ends.is_joined && promised.is_some() {
+                        self.left_out = Some(JOINED.to_owned());
                     }
                     if let Some(edit) = mp4::edit(input, track.id) {
                         self.next_skip = frames(edit.skip, edit.timescale.into(), rate);
@@ -156,6 +163,9 @@ impl PacketReader {
                     }
                     self.padding = frames(ends.padding, 1_000_000_000, rate);
                     self.endless = ends.live;
+                    if ends.is_joined {
+                        self.left_out = Some(JOINED.to_owned());
+                    }
                 } else if self.container == FORMAT_ID_OGG {
                     self.links = ogg::links(input).into_iter().skip(1).collect();
                 } else if is_mpeg_audio(self.container) {
@@ -191,7 +201,9 @@ impl PacketReader {
         if let Some(what) = self.left_out.clone().filter(|_| self.ahead.is_empty()) {
             warnings.push(Warning::LeftOut { at: self.spec.rate.time(self.handed), what });
         }
-        if self.truncated {
+        // Where a file that was written live ends is not known, and so not where it ends early.
+        let is_joined = self.endless && self.left_out.is_some();
+        if self.truncated && !is_joined {
             warnings.push(Warning::Truncated);
         }
         warnings

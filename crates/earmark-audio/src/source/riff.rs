@@ -111,7 +111,17 @@ fn found(
     };
     let packing = match format.kind {
         Kind::Packing(packing) => packing,
-        Kind::MsAdpcm => return Ok(Header::Packets { endless: bytes.is_none() }),
+        Kind::MsAdpcm => {
+            // Only what lies behind the samples matters, not what they are.
+            let packing = Packing::Plain(Encoding::U8, Endian::Little);
+            let mut layout = Layout { spec: format.spec, packing, start, bytes, warnings: Vec::new() };
+            chunks::check_end(input, &mut layout, after)?;
+            let left_out = layout.warnings.into_iter().find_map(|warning| match warning {
+                Warning::LeftOut { what, .. } => Some(what),
+                _ => None,
+            });
+            return Ok(Header::Packets { endless: bytes.is_none(), left_out });
+        }
         Kind::Doubtful24(endian) => {
             if !input.is_file() {
                 return Err(ErrorKind::malformed(

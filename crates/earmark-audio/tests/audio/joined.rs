@@ -156,9 +156,37 @@ fn adts_streams_joined_end_to_end_are_decoded_one_after_the_other() {
 }
 
 #[test]
-fn an_mp4_joined_to_an_mp4_is_kept_up_to_there_and_said() {
-    let first = decode(bytes("aac.m4a")).unwrap().waveform;
-    let joined = decode([bytes("aac.m4a"), bytes("aac.m4a")].concat()).unwrap();
-    assert_eq!(joined.waveform, first);
-    assert!(matches!(&joined.warnings[..], [Warning::LeftOut { at, .. }] if *at == first.duration()));
+fn a_file_joined_to_one_whose_header_counts_its_samples_is_left_out_and_said() {
+    for name in [
+        "aac.m4a",
+        "alac.m4a",
+        "opus.webm",
+        "opus_live.webm",
+        "aac.mka",
+        "s16.aiff",
+        "s16.caf",
+        "s16.au",
+        "ms.wav",
+        "ima.wav",
+        "rf64_s16.wav",
+    ] {
+        let first = decode(bytes(name)).unwrap().waveform;
+        let joined = decode([bytes(name), bytes(name)].concat()).unwrap();
+        assert!(joined.waveform == first, "{name}: other samples");
+        let [Warning::LeftOut { at, what }] = &joined.warnings[..] else {
+            panic!("{name}: {:?}", joined.warnings)
+        };
+        assert_eq!(
+            (*at, what.as_str()),
+            (first.duration(), "another file begins where this one ends"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn fragments_of_an_mp4_joined_to_those_of_another_are_decoded() {
+    let once = decode(bytes("aac_fragmented.mp4")).unwrap().waveform.into_samples();
+    let twice = decode([bytes("aac_fragmented.mp4"), bytes("aac_fragmented.mp4")].concat()).unwrap();
+    assert_eq!((twice.waveform.samples().len(), &twice.warnings[..]), (2 * once.len(), &[][..]));
 }

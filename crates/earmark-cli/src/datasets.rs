@@ -148,6 +148,13 @@ pub(crate) fn to_train(
     dataset: AudioDataset,
     split: Option<&str>,
 ) -> Result<(AudioDataset, Vec<(String, usize)>)> {
+    if let ([only], None) = (dataset.splits.as_slice(), split)
+        && **only != *"train"
+    {
+        say::warning(format_args!(
+            "the only split there is is `{only}`: it is learned from, but for what is kept for evaluation"
+        ));
+    }
     if split.is_some() || dataset.splits.len() < 2 {
         return Ok((only(dataset, split)?, Vec::new()));
     }

@@ -587,8 +587,8 @@ fn finish(
     Ok(dataset)
 }
 
-/// Gives clips of one name names of their own, which `tell` makes of their places in the dataset.
-fn tell_apart(clips: &mut [Clip], tell: impl Fn(usize, &Clip) -> String) {
+/// Gives clips of one name names of their own, which `rename` makes of their places in the dataset.
+fn tell_apart(clips: &mut [Clip], rename: impl Fn(usize, &Clip) -> String) {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for clip in clips.iter() {
         *counts.entry(&clip.name).or_default() += 1;
@@ -597,15 +597,15 @@ fn tell_apart(clips: &mut [Clip], tell: impl Fn(usize, &Clip) -> String) {
         return;
     }
     // A name that has a `#` could be one that is made here.
-    let told: Vec<Option<String>> = clips
+    let renamed: Vec<Option<String>> = clips
         .iter()
         .enumerate()
         .map(|(row, clip)| {
-            (counts[clip.name.as_str()] > 1 || clip.name.contains('#')).then(|| tell(row, clip))
+            (counts[clip.name.as_str()] > 1 || clip.name.contains('#')).then(|| rename(row, clip))
         })
         .collect();
-    for (clip, told) in clips.iter_mut().zip(told) {
-        if let Some(name) = told {
+    for (clip, renamed) in clips.iter_mut().zip(renamed) {
+        if let Some(name) = renamed {
             clip.name = name;
         }
     }

@@ -116,13 +116,24 @@ impl AstExtractor {
         &self.config
     }
 
+    /// Samples of a frame: 400 at 16 kHz.
+    pub fn frame_samples(&self) -> usize {
+        self.window.len()
+    }
+
+    /// Samples of which at least one more frame could not be read: less than a hop more than `max_length` frames cover.
+    pub(crate) fn max_samples(&self) -> usize {
+        self.window.len() + self.config.max_length * self.hop - 1
+    }
+
     /// The first `max_length` frames of one clip, padded at the end when there are fewer: `[max_length, num_mel_bins]`.
     ///
     /// # Errors
-    /// [`ErrorKind::RateMismatch`], and [`ErrorKind::TooShort`] for a clip shorter than a frame (25 ms).
+    /// [`ErrorKind::RateMismatch`], [`ErrorKind::TooLoud`], and [`ErrorKind::TooShort`] for a clip shorter than a frame
+    /// (25 ms).
     pub fn extract(&self, clip: &Waveform) -> Result<Features, Error> {
         let AstConfig { max_length, num_mel_bins, .. } = self.config;
-        preprocessor::check_rate(TASK, clip, self.config.sampling_rate)?;
+        preprocessor::check_clip(TASK, clip, self.config.sampling_rate)?;
         let samples = clip.samples();
         let Some(after_first) = samples.len().checked_sub(self.window.len()) else {
             let kind = ErrorKind::TooShort { samples: samples.len(), needed: self.window.len() };

@@ -251,7 +251,7 @@ impl ClapExtractor {
     }
 
     fn views(&self, clip: &Waveform, crop: Crop) -> Result<Features, Error> {
-        preprocessor::check_rate(TASK, clip, self.config.sampling_rate)?;
+        preprocessor::check_clip(TASK, clip, self.config.sampling_rate)?;
         let (samples, window) = (clip.samples(), self.window_samples());
         let (frames, mels) = (self.frames(), self.config.feature_size);
         let inside = |start: usize, last: usize| match start <= last {

@@ -124,12 +124,17 @@ pub enum ErrorKind {
         /// The last start inside the clip.
         last: usize,
     },
-    /// A sample so large that sums of it overflow.
-    #[error("sample {index} is {value:e}; is the file really 32-bit float?")]
+    /// A sample so large that sums of its squares overflow.
+    #[error("sample {index}, at {seconds:.3} s, is {value:e}: is the file really 32-bit float?")]
     TooLoud {
-        /// Position in what was pushed.
+        /// Position in the clip.
         index: usize,
+        /// The same in seconds.
+        seconds: f64,
         /// The sample.
         value: f32,
     },
+    /// The features are no numbers a network can compute with: a setting is out of the range of `f32`.
+    #[error("the features are not finite numbers: a setting of the extractor is out of the range of 32-bit floats")]
+    NotFinite,
 }

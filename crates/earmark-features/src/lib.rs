@@ -29,6 +29,7 @@ mod whisper;
 mod crop_rng;
 mod error;
 mod log;
+mod loudness;
 mod mel;
 mod normalize;
 mod spectrum;

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::ast::AstExtractor;
-use crate::clap::ClapExtractor;
+use crate::clap::{ClapExtractor, ClapTruncation};
 use crate::crop_rng::CropRng;
 use crate::error::{Error, ErrorKind, Task};
 use crate::features::Features;
+use crate::loudness;
 use crate::wav2vec2::Wav2Vec2Extractor;
 use crate::whisper::WhisperExtractor;
 
@@ -212,13 +213,44 @@ impl Preprocessor {
     /// CLAP crops long clips at random; here always at the same places, those of seed 0.
     ///
     /// # Errors
-    /// Those of the extractor: [`ErrorKind::RateMismatch`] and [`ErrorKind::TooShort`].
+    /// Those of the extractor: [`ErrorKind::RateMismatch`], [`ErrorKind::TooShort`] for a clip of less than
+    /// [`min_samples`](Self::min_samples), [`ErrorKind::TooLoud`]; [`ErrorKind::NotFinite`] when its settings make numbers
+    /// that are not finite.
     pub fn extract(&self, clip: &Waveform) -> Result<Features, Error> {
+        let (name, features) = match self {
+            Preprocessor::Wav2Vec2(it) => (WAV2VEC2, it.extract(clip)),
+            Preprocessor::Ast(it) => (AST, it.extract(clip)),
+            Preprocessor::Whisper(it) => (WHISPER, it.extract(clip)),
+            Preprocessor::Clap(it) => (CLAP, it.extract(clip, &mut CropRng::seed(0))),
+        };
+        let features = features?;
+        match features.data.iter().fold(true, |finite, x| finite & x.is_finite()) {
+            true => Ok(features),
+            false => Err(Task::Extract(name).failed(ErrorKind::NotFinite)),
+        }
+    }
+
+    /// The shortest clip that features are made of, in samples at [`sampling_rate`](Self::sampling_rate): one frame of AST,
+    /// one sample for the others, which fill a clip up or take it as it is.
+    pub fn min_samples(&self) -> usize {
         match self {
-            Preprocessor::Wav2Vec2(it) => it.extract(clip),
-            Preprocessor::Ast(it) => it.extract(clip),
-            Preprocessor::Whisper(it) => it.extract(clip),
-            Preprocessor::Clap(it) => it.extract(clip, &mut CropRng::seed(0)),
+            Preprocessor::Ast(it) => it.frame_samples(),
+            Preprocessor::Wav2Vec2(_) | Preprocessor::Whisper(_) | Preprocessor::Clap(_) => 1,
+        }
+    }
+
+    /// How much of a clip is read, in samples at [`sampling_rate`](Self::sampling_rate): what is beyond is left out, as in the
+    /// reference, from the end for AST and Whisper, and on both sides of a random window for CLAP's `rand_trunc`. `None`
+    /// when all of it is read.
+    pub fn max_samples(&self) -> Option<usize> {
+        match self {
+            Preprocessor::Ast(it) => Some(it.max_samples()),
+            Preprocessor::Whisper(it) => Some(it.window_samples()),
+            Preprocessor::Clap(it) if it.config().truncation == ClapTruncation::RandTrunc => {
+                Some(it.window_samples())
+            }
+            // Of a fused CLAP one view is of the whole clip.
+            Preprocessor::Wav2Vec2(_) | Preprocessor::Clap(_) => None,
         }
     }
 
@@ -265,10 +297,10 @@ where
     Ok(config)
 }
 
-/// A clip at another rate sounds wrong to a model, and nothing else would notice.
-pub(crate) fn check_rate(task: Task, clip: &Waveform, model: SampleRate) -> Result<(), Error> {
+/// A clip at another rate sounds wrong to a model, and nothing else would notice; nor that squares overflow.
+pub(crate) fn check_clip(task: Task, clip: &Waveform, model: SampleRate) -> Result<(), Error> {
     match clip.rate() {
-        rate if rate == model => Ok(()),
+        rate if rate == model => loudness::check(task, clip.samples(), 0, rate),
         rate => Err(task.failed(ErrorKind::RateMismatch { clip: rate, model })),
     }
 }

@@ -6,6 +6,7 @@ mod sinc;
 use earmark_audio::{SampleRate, Waveform};
 
 use crate::error::{Error, ErrorKind, Task};
+use crate::loudness;
 use blocks::{Blocks, Plan};
 use sinc::Sinc;
 
@@ -23,18 +24,16 @@ pub enum Resampler {
 /// Rates further apart than this are a broken header, not a recording, and the output could be enormous.
 const MAX_FACTOR: u32 = 64;
 
-/// Far beyond any sound, and far enough below the largest `f32` that no filter or transform overflows.
-const LOUDEST: f32 = 1e20;
-
 /// Resamples a whole clip: `n` samples become `ceil(n * to / from)`, and sample 0 stays at time 0.
 ///
 /// A clip that is at `to` already comes back as it is.
 ///
 /// # Errors
-/// [`ErrorKind::RatesTooFarApart`] beyond a factor of 64, and [`ErrorKind::TooLoud`] for samples beyond 1e20, whose
-/// sums could overflow.
+/// [`ErrorKind::RatesTooFarApart`] beyond a factor of 64, and [`ErrorKind::TooLoud`] for samples beyond 1e14, whatever the
+/// rates: sums of their squares could overflow.
 pub fn resample(clip: Waveform, to: SampleRate, resampler: Resampler) -> Result<Waveform, Error> {
     if clip.rate() == to {
+        loudness::check(Task::Resample, clip.samples(), 0, to)?;
         return Ok(clip);
     }
     let mut stream = StreamResampler::new(clip.rate(), to, resampler)?;
@@ -49,6 +48,8 @@ pub fn resample(clip: Waveform, to: SampleRate, resampler: Resampler) -> Result<
 pub struct StreamResampler {
     method: Method,
     ratio: Ratio,
+    /// Of what is pushed.
+    rate: SampleRate,
     pushed: usize,
 }
 
@@ -89,21 +90,16 @@ impl StreamResampler {
                 None => Method::Sinc(Sinc::long(ratio)),
             },
         };
-        Ok(StreamResampler { method, ratio, pushed: 0 })
+        Ok(StreamResampler { method, ratio, rate: from, pushed: 0 })
     }
 
     /// Takes the next samples and appends to `out` what is ready.
     ///
     /// # Errors
-    /// [`ErrorKind::TooLoud`] for a sample beyond 1e20 or not a number; nothing is taken then.
+    /// [`ErrorKind::TooLoud`] for a sample beyond 1e14 or not a number; nothing is taken then.
     pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), Error> {
         // `rubato` panics on a spectrum that is not finite.
-        let too_loud = |x: &f32| x.is_nan() || x.abs() > LOUDEST;
-        if samples.iter().fold(false, |found, x| found | too_loud(x)) {
-            // Looking for the place in the first pass would keep it from running in vectors.
-            let index = samples.iter().position(too_loud).expect("one was found");
-            return Err(Task::Resample.failed(ErrorKind::TooLoud { index, value: samples[index] }));
-        }
+        loudness::check(Task::Resample, samples, self.pushed, self.rate)?;
         self.pushed += samples.len();
         match &mut self.method {
             Method::Same => out.extend_from_slice(samples),

@@ -99,7 +99,7 @@ impl Wav2Vec2Extractor {
     /// # Errors
     /// [`ErrorKind::RateMismatch`] when the clip is not at [`sampling_rate`](Self::sampling_rate).
     pub fn extract(&self, clip: &Waveform) -> Result<Features, Error> {
-        preprocessor::check_rate(TASK, clip, self.sampling_rate)?;
+        preprocessor::check_clip(TASK, clip, self.sampling_rate)?;
         let mut samples = clip.samples().to_vec();
         self.normalize(&mut samples);
         let shape = vec![samples.len()];
@@ -123,7 +123,7 @@ impl Wav2Vec2Extractor {
     /// [`ErrorKind::RateMismatch`], and those of [`pad`](Self::pad).
     pub fn extract_batch(&self, clips: &[Waveform], options: &PadOptions) -> Result<Batch, Error> {
         for clip in clips {
-            preprocessor::check_rate(TASK, clip, self.sampling_rate)?;
+            preprocessor::check_clip(TASK, clip, self.sampling_rate)?;
         }
         let samples: Vec<&[f32]> = clips.iter().map(Waveform::samples).collect();
         let mut batch = self.pad(&samples, options)?;

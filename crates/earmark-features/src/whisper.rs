@@ -150,7 +150,7 @@ impl WhisperExtractor {
     /// # Errors
     /// [`ErrorKind::RateMismatch`].
     pub fn extract_with(&self, clip: &Waveform, options: WhisperOptions) -> Result<Features, Error> {
-        preprocessor::check_rate(TASK, clip, self.config.sampling_rate)?;
+        preprocessor::check_clip(TASK, clip, self.config.sampling_rate)?;
         let window_samples = self.window_samples();
         let sound = &clip.samples()[..clip.samples().len().min(window_samples)];
         let start = match self.config.padding_side {

@@ -3,6 +3,7 @@
 
 mod config;
 mod golden;
+mod limits;
 mod reference;
 mod resampling;
 

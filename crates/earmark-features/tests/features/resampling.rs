@@ -96,12 +96,26 @@ fn rates_far_apart_are_a_broken_header() {
 }
 
 #[test]
-fn samples_that_could_overflow_are_an_error() {
+fn samples_that_could_overflow_are_an_error_at_any_rate() {
     for resampler in BOTH {
-        let with = |x: f32| (0..4_000).map(|n| if n % 3 == 0 { x } else { -x }).collect::<Vec<f32>>();
-        let error = resample(clip(with(f32::MAX), 44_100), rate(16_000), resampler).unwrap_err();
-        assert!(matches!(error.kind, ErrorKind::TooLoud { index: 0, .. }));
-        assert!(resample(clip(with(1e20), 44_100), rate(16_000), resampler).is_ok());
+        for from in [44_100, 16_000] {
+            let with = |x: f32| (0..4_000).map(|n| if n % 3 == 0 { x } else { -x }).collect::<Vec<f32>>();
+            let error = resample(clip(with(f32::MAX), from), rate(16_000), resampler).unwrap_err();
+            assert!(matches!(error.kind, ErrorKind::TooLoud { index: 0, .. }));
+            assert!(resample(clip(with(1e14), from), rate(16_000), resampler).is_ok());
+        }
+    }
+}
+
+#[test]
+fn a_stream_says_where_in_the_clip_a_sample_is_too_large() {
+    for (from, to) in [(8_000, 16_000), (16_000, 16_000)] {
+        let mut stream = StreamResampler::new(rate(from), rate(to), Resampler::Hq).unwrap();
+        let mut out = Vec::new();
+        stream.push(&noise(6_000, 1), &mut out).unwrap();
+        let error = stream.push(&[0.0, 0.0, 1e30], &mut out).unwrap_err();
+        let want = 6_002.0 / f64::from(from);
+        assert!(matches!(error.kind, ErrorKind::TooLoud { index: 6_002, value: 1e30, seconds } if seconds == want));
     }
 }
 

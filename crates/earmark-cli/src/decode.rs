@@ -8,7 +8,7 @@ use earmark_audio::{
 use earmark_features::resample;
 
 use crate::error::usage;
-use crate::hearing::HearingArgs;
+use crate::hearing::{HearingArgs, advised};
 use crate::overwrite::OutputArgs;
 use crate::{Done, say};
 
@@ -69,13 +69,16 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         }
     };
     for warning in &warnings {
-        say::warning(format_args!("`{}`: {warning}", args.path.display()));
+        say::warning(format_args!("`{}`: {}", args.path.display(), advised(warning)));
     }
     let mut resampled = Vec::with_capacity(planes.len());
     for plane in planes {
         let waveform =
             Waveform::new(plane, rate).with_context(|| format!("cannot use `{}`", args.path.display()))?;
-        let waveform = resample(waveform, args.rate.unwrap_or(rate), args.hearing.resampler().into())?;
+        let waveform = match args.rate {
+            Some(to) => resample(waveform, to, args.hearing.resampler().into())?,
+            None => waveform,
+        };
         resampled.push(waveform.into_samples());
     }
     rate = args.rate.unwrap_or(rate);

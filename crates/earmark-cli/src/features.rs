@@ -7,7 +7,7 @@ use earmark_features::{Preprocessor, resample};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use crate::hearing::HearingArgs;
+use crate::hearing::{HearingArgs, advised};
 use crate::model::HubArgs;
 use crate::overwrite::OutputArgs;
 use crate::{Done, say};
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let options = DecodeOptions { downmix: args.hearing.downmix().into(), ..DecodeOptions::default() };
     let decoded = decode_file(&args.path, &options)?;
     for warning in &decoded.warnings {
-        say::warning(format_args!("`{}`: {warning}", args.path.display()));
+        say::warning(format_args!("`{}`: {}", args.path.display(), advised(warning)));
     }
     let waveform = resample(decoded.waveform, preprocessor.sampling_rate(), args.hearing.resampler().into())?;
     let mut features = preprocessor.extract(&waveform)?;

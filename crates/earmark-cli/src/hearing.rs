@@ -1,5 +1,5 @@
 use clap::{Args, ValueEnum};
-use earmark_audio::DecodeOptions;
+use earmark_audio::{DecodeOptions, Warning};
 use earmark_pipeline::Hearing;
 use earmark_train::{DownmixName, ResamplerName};
 
@@ -37,6 +37,14 @@ enum DownmixArg {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Compat {
     Transformers,
+}
+
+/// A warning about a file, and which of these flags helps.
+pub(crate) fn advised(warning: &Warning) -> String {
+    match warning {
+        Warning::Cancelled => format!("{warning}: take one of them by --downmix left or --downmix right"),
+        _ => warning.to_string(),
+    }
 }
 
 impl HearingArgs {

@@ -17,6 +17,7 @@ use rayon::prelude::*;
 
 use crate::error::usage;
 use crate::escape::escape;
+use crate::hearing::advised;
 use crate::inputs::{Input, InputArgs, Opener};
 use crate::journal::{Before, Journal, Progress, Settings, Stamp, Stretch, Unusable, Written};
 use crate::model::{self, HubArgs};
@@ -550,7 +551,7 @@ impl<M: Model> Listener<'_, M> {
 
 pub(crate) fn warn(input: &Input, warnings: &[Warning]) {
     for warning in warnings {
-        say::warning(format_args!("`{}`: {warning}", input.name()));
+        say::warning(format_args!("`{}`: {}", input.name(), advised(warning)));
     }
 }
 

@@ -135,6 +135,8 @@ pub enum ErrorKind {
         value: f32,
     },
     /// The features are no numbers a network can compute with: a setting is out of the range of `f32`.
-    #[error("the features are not finite numbers: a setting of the extractor is out of the range of 32-bit floats")]
+    #[error(
+        "the features are not finite numbers: a setting of the extractor is out of the range of 32-bit floats"
+    )]
     NotFinite,
 }

@@ -6,7 +6,8 @@ use earmark_testkit::noise;
 use super::clip;
 
 const WAV2VEC2: &str = r#"{"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 16000}"#;
-const AST: &str = r#"{"feature_extractor_type": "ASTFeatureExtractor", "max_length": 64, "num_mel_bins": 16}"#;
+const AST: &str =
+    r#"{"feature_extractor_type": "ASTFeatureExtractor", "max_length": 64, "num_mel_bins": 16}"#;
 const WHISPER: &str = r#"{"feature_extractor_type": "WhisperFeatureExtractor", "chunk_length": 1}"#;
 const FUSED: &str = r#"{"feature_extractor_type": "ClapFeatureExtractor", "max_length_s": 1}"#;
 const CROPPED: &str =

@@ -115,7 +115,9 @@ fn a_stream_says_where_in_the_clip_a_sample_is_too_large() {
         stream.push(&noise(6_000, 1), &mut out).unwrap();
         let error = stream.push(&[0.0, 0.0, 1e30], &mut out).unwrap_err();
         let want = 6_002.0 / f64::from(from);
-        assert!(matches!(error.kind, ErrorKind::TooLoud { index: 6_002, value: 1e30, seconds } if seconds == want));
+        assert!(
+            matches!(error.kind, ErrorKind::TooLoud { index: 6_002, value: 1e30, seconds } if seconds == want)
+        );
     }
 }
 

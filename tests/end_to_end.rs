@@ -49,7 +49,7 @@ fn hear(learner: &Pretrained, file: &Path) -> Vec<f32> {
     let shape = [1, samples.len()];
     let values = Tensor::from_data(TensorData::new(samples, shape), &device());
     let input = Input::Waveforms { values, lengths: None };
-    learner.network.forward(input, None).into_data().try_into_vec().unwrap()
+    learner.network.forward(input, None).unwrap().into_data().try_into_vec().unwrap()
 }
 
 #[test]

@@ -178,19 +178,12 @@ impl Classify for AstForAudioClassification {
         AstForAudioClassification::zeros(config, labels, device)
     }
 
-    fn classify(&self, input: Input, _noise: Option<&mut Noise>) -> Tensor<2> {
-        match input {
-            // Only its dropout is random, and that is the device's.
-            Input::Spectrograms(spectrograms) => self.forward(spectrograms),
-            Input::Waveforms { .. } => panic!("this network hears spectrograms"),
-        }
+    fn classify(&self, input: Input, noise: Option<&mut Noise>) -> Result<Tensor<2>, ErrorKind> {
+        self.forward(input.spectrograms()?, noise)
     }
 
-    fn embed(&self, input: Input) -> Tensor<2> {
-        match input {
-            Input::Spectrograms(spectrograms) => self.audio_spectrogram_transformer.pooled(spectrograms),
-            Input::Waveforms { .. } => panic!("this network hears spectrograms"),
-        }
+    fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
+        self.audio_spectrogram_transformer.pooled(input.spectrograms()?, None)
     }
 }
 
@@ -220,15 +213,18 @@ impl AstForAudioClassification {
     /// Scores each clip against every label.
     /// - `spectrograms`: `[B, T, F]`, log-mel and normalised as the preprocessor says, of exactly
     ///   [`max_length`](AstConfig::max_length) frames
+    /// - `noise`: dropout, which acts with weights on an autodiff device; `None` for inference
     /// - returns logits `[B, L]`, not probabilities
     ///
-    /// Dropout acts when the weights are on an autodiff device.
-    ///
-    /// # Panics
-    /// When T or F is not the config's.
-    pub fn forward(&self, spectrograms: Tensor<3>) -> Tensor<2> {
-        let pooled = self.audio_spectrogram_transformer.pooled(spectrograms); // [B, D]
-        self.classifier.forward(pooled) // [B, L]
+    /// # Errors
+    /// [`ErrorKind::BadInput`] when T or F is not the config's.
+    pub fn forward(
+        &self,
+        spectrograms: Tensor<3>,
+        noise: Option<&mut Noise>,
+    ) -> Result<Tensor<2>, ErrorKind> {
+        let pooled = self.audio_spectrogram_transformer.pooled(spectrograms, noise)?; // [B, D]
+        Ok(self.classifier.forward(pooled)) // [B, L]
     }
 
     /// The encoder below the head.
@@ -258,24 +254,24 @@ impl AstModel {
         }
     }
 
-    /// `[B, T, F]` to the `[CLS]` token, the distillation token and the patches, `[B, 2 + N, D]`.
+    /// `[B, T, F]` to the `[CLS]` token, the distillation token and the patches, `[B, 2 + N, D]`; `noise` as in
+    /// [`AstForAudioClassification::forward`].
     ///
-    /// # Panics
-    /// When T or F is not the config's.
-    pub fn forward(&self, spectrograms: Tensor<3>) -> Tensor<3> {
-        let [_, frames, bands] = spectrograms.dims();
-        assert_eq!(
-            [frames, bands],
-            [self.frames, self.bands],
-            "AST reads spectrograms of its config's size only"
-        );
-        let embedded = self.embeddings.forward(spectrograms);
-        ops::layer_norm(&self.layernorm, self.encoder.forward(embedded))
+    /// # Errors
+    /// [`ErrorKind::BadInput`] when T or F is not the config's.
+    pub fn forward(
+        &self,
+        spectrograms: Tensor<3>,
+        mut noise: Option<&mut Noise>,
+    ) -> Result<Tensor<3>, ErrorKind> {
+        checks::spectrograms(&spectrograms, [self.frames, self.bands])?;
+        let embedded = self.embeddings.forward(spectrograms, noise.as_deref_mut());
+        Ok(ops::layer_norm(&self.layernorm, self.encoder.forward(embedded, noise)))
     }
 
     /// The mean of the two tokens that stand for the whole clip, `[B, D]`.
-    fn pooled(&self, spectrograms: Tensor<3>) -> Tensor<2> {
-        self.forward(spectrograms).narrow(1, 0, 2).mean_dim(1).squeeze_dim(1)
+    fn pooled(&self, spectrograms: Tensor<3>, noise: Option<&mut Noise>) -> Result<Tensor<2>, ErrorKind> {
+        Ok(self.forward(spectrograms, noise)?.narrow(1, 0, 2).mean_dim(1).squeeze_dim(1))
     }
 }
 
@@ -301,14 +297,14 @@ impl Embeddings {
         }
     }
 
-    fn forward(&self, spectrograms: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, spectrograms: Tensor<3>, noise: Option<&mut Noise>) -> Tensor<3> {
         let patches = self.patch_embeddings.forward(spectrograms); // [B, N, D]
         let [batch, _, width] = patches.dims();
         let token = |token: &Param<Tensor<3>>| token.val().expand([batch, 1, width]);
         let (cls, distillation) = (token(&self.cls_token), token(&self.distillation_token));
         let patches = patches.cast(cls.dtype());
         let hidden = Tensor::cat(vec![cls, distillation, patches], 1);
-        ops::dropout(&self.dropout, hidden + self.position_embeddings.val()) // [B, 2 + N, D]
+        ops::dropout(&self.dropout, hidden + self.position_embeddings.val(), noise) // [B, 2 + N, D]
     }
 }
 
@@ -329,8 +325,7 @@ impl PatchEmbeddings {
 
     fn forward(&self, spectrograms: Tensor<3>) -> Tensor<3> {
         let image = spectrograms.swap_dims(1, 2).unsqueeze_dim(1); // [B, 1, F, T]
-        let image = image.cast(self.projection.weight.dtype());
-        let patches: Tensor<4> = self.projection.forward(image); // [B, D, F', T']
+        let patches = ops::conv2d(&self.projection, image); // [B, D, F', T']
         patches.flatten::<3>(2, 3).swap_dims(1, 2) // [B, N, D]
     }
 }
@@ -345,8 +340,8 @@ impl Encoder {
         Encoder { layer: (0..config.num_hidden_layers).map(|_| Layer::zeros(config, device)).collect() }
     }
 
-    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        self.layer.iter().fold(hidden, |hidden, layer| layer.forward(hidden))
+    fn forward(&self, hidden: Tensor<3>, mut noise: Option<&mut Noise>) -> Tensor<3> {
+        self.layer.iter().fold(hidden, |hidden, layer| layer.forward(hidden, noise.as_deref_mut()))
     }
 }
 
@@ -378,12 +373,14 @@ impl Layer {
         }
     }
 
-    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let attended = self.attention.forward(&ops::layer_norm(&self.layernorm_before, hidden.clone()));
-        let hidden = ops::linear_onto(hidden, &self.attention.output.dense, &self.dropout, attended);
+    fn forward(&self, hidden: Tensor<3>, mut noise: Option<&mut Noise>) -> Tensor<3> {
+        let normed = ops::layer_norm(&self.layernorm_before, hidden.clone());
+        let attended = self.attention.forward(&normed, noise.as_deref_mut());
+        let projection = &self.attention.output.dense;
+        let hidden = ops::linear_onto(hidden, projection, &self.dropout, attended, noise.as_deref_mut());
         let normed = ops::layer_norm(&self.layernorm_after, hidden.clone());
         let wide = ops::linear_then(&self.intermediate.dense, self.activation, normed);
-        ops::linear_onto(hidden, &self.output.dense, &self.dropout, wide)
+        ops::linear_onto(hidden, &self.output.dense, &self.dropout, wide, noise)
     }
 }
 
@@ -419,10 +416,10 @@ impl Attention {
     }
 
     /// What `output` is to be given.
-    fn forward(&self, hidden: &Tensor<3>) -> Tensor<3> {
+    fn forward(&self, hidden: &Tensor<3>, noise: Option<&mut Noise>) -> Tensor<3> {
         let SelfAttention { query, key, value, dropout, heads } = &self.attention;
         let [query, key, value] = [query, key, value].map(|layer| ops::linear(layer, hidden.clone()));
-        ops::attention(query, key, value, *heads, None, dropout)
+        ops::attention(query, key, value, *heads, None, noise.map(|noise| (dropout, noise)))
     }
 }
 

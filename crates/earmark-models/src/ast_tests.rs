@@ -11,8 +11,8 @@ use safetensors::SafeTensors;
 
 use super::*;
 use crate::test_support::{
-    ReferenceModel, check, check_gradients, check_logits, device, golden_dir, gradients, json, targets,
-    tensor, values,
+    ReferenceModel, check, check_gradients, check_logits, device, golden_dir, gradients, json, means,
+    targets, tensor, values,
 };
 use crate::{Checkpoint, Head, init_weights, load, parameters, save};
 
@@ -50,13 +50,26 @@ fn every_stage_matches() {
         let model = &network.audio_spectrogram_transformer;
         let stage = |key: &str, got| check(variant, &golden, key, got, STAGE);
         stage("patches", model.embeddings.patch_embeddings.forward(spectrograms()));
-        let mut hidden = model.embeddings.forward(spectrograms());
+        let mut hidden = model.embeddings.forward(spectrograms(), None);
         stage("hidden_states.0", hidden.clone());
         for (i, layer) in model.encoder.layer.iter().enumerate() {
-            hidden = layer.forward(hidden);
+            hidden = layer.forward(hidden, None);
             stage(&format!("hidden_states.{}", i + 1), hidden.clone());
         }
-        stage("last_hidden_state", network.base().forward(spectrograms()));
+        stage("last_hidden_state", network.base().forward(spectrograms(), None).unwrap());
+    }
+}
+
+#[test]
+fn an_embedding_is_the_mean_of_the_two_tokens() {
+    for variant in VARIANTS {
+        let (golden, network) = open(variant);
+        let input = || Input::Spectrograms(tensor(&golden, "input_values", &device()));
+        let clips = golden.shape("input_values")[0];
+        let want = means(&golden, "last_hidden_state", &vec![2; clips]);
+        assert_close(variant, &values(network.embed(input()).unwrap()), &want, STAGE);
+        let short = Input::Spectrograms(tensor::<3>(&golden, "input_values", &device()).narrow(1, 0, 4));
+        assert!(matches!(network.embed(short).unwrap_err(), ErrorKind::BadInput(_)));
     }
 }
 
@@ -64,7 +77,7 @@ fn every_stage_matches() {
 fn logits_match() {
     for variant in VARIANTS {
         let (golden, network) = open(variant);
-        let logits = network.forward(tensor(&golden, "input_values", &device()));
+        let logits = network.forward(tensor(&golden, "input_values", &device()), None).unwrap();
         check(variant, &golden, "logits", logits, LOGITS);
     }
 }
@@ -76,7 +89,7 @@ fn gradients_match() {
         let (golden, network) = open(variant);
         let labels = golden.f32s("labels").iter().map(|&id| id as i64).collect();
         let (loss, found) = gradients(network, &device(), labels, |network, device| {
-            network.forward(tensor(&golden, "input_values", device))
+            network.forward(tensor(&golden, "input_values", device), None).unwrap()
         });
         assert_close("loss", &[loss], &golden.f32s("loss"), LOGITS);
         for (name, got) in &found {
@@ -188,15 +201,18 @@ fn every_reference_case_matches() {
                 "grad" => {
                     let (loss, found) =
                         gradients(network.clone(), &device, targets(&case), |network, device| {
-                            network.forward(spectrograms.to_device(device))
+                            network.forward(spectrograms.to_device(device), None).unwrap()
                         });
                     worst_gradient = worst_gradient.max(check_gradients(name, &case, loss, &found));
                 }
                 "batch" => {
-                    let logits = network.forward(spectrograms);
+                    let logits = network.forward(spectrograms, None).unwrap();
                     worst = worst.max(check_logits(name, &case, "default.logits", logits));
                 }
-                _ => worst = worst.max(check_logits(name, &case, "logits", network.forward(spectrograms))),
+                _ => {
+                    let logits = network.forward(spectrograms, None).unwrap();
+                    worst = worst.max(check_logits(name, &case, "logits", logits));
+                }
             }
         }
     }

@@ -1,4 +1,6 @@
-//! What every `XConfig::validate` asks of its numbers. Each failure names its key.
+//! What every `XConfig::validate` asks of its numbers, each failure with its key; and every network of its input.
+
+use burn::tensor::Tensor;
 
 use crate::error::ErrorKind;
 
@@ -70,4 +72,14 @@ pub(crate) fn deviation(key: &'static str, value: f64) -> Result<(), ErrorKind> 
         return Ok(());
     }
     bad(key, format!("is {value}, expected 0 or more"))
+}
+
+/// The spectrograms `[B, …]` are of the size that the config says.
+pub(crate) fn spectrograms(given: &Tensor<3>, size: [usize; 2]) -> Result<(), ErrorKind> {
+    let [_, rows, columns] = given.dims();
+    if [rows, columns] == size {
+        return Ok(());
+    }
+    let why = format!("spectrograms of {:?} were given, and this network reads {size:?}", [rows, columns]);
+    Err(ErrorKind::BadInput(why))
 }

@@ -51,9 +51,15 @@ pub trait Classify: Architecture {
     /// The network with every weight zero. The config must have passed [`NetworkNumbers::validate`].
     fn zeros(config: &Self::Config, labels: usize, device: &Device) -> Self;
     /// Logits `[B, L]`; `noise` switches the random regularisers of training on.
-    fn classify(&self, input: Input, noise: Option<&mut Noise>) -> Tensor<2>;
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] for an input of another kind or shape than the network's own extractor makes.
+    fn classify(&self, input: Input, noise: Option<&mut Noise>) -> Result<Tensor<2>, ErrorKind>;
     /// One vector for each clip, `[B, D]`: the last hidden states as the network pools them, before its head.
-    fn embed(&self, input: Input) -> Tensor<2>;
+    ///
+    /// # Errors
+    /// As [`classify`](Self::classify).
+    fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind>;
 }
 
 /// What a network hears.
@@ -69,6 +75,28 @@ pub enum Input {
     },
     /// What a spectrogram extractor makes, `[B, …]` in its own order of axes: AST `[B, T, F]`, Whisper `[B, F, T]`.
     Spectrograms(Tensor<3>),
+}
+
+impl Input {
+    /// What a network that reads samples takes.
+    pub(crate) fn waveforms(self) -> Result<(Tensor<2>, Option<Vec<usize>>), ErrorKind> {
+        match self {
+            Input::Waveforms { values, lengths } => Ok((values, lengths)),
+            Input::Spectrograms(_) => {
+                Err(ErrorKind::BadInput("spectrograms were given, and this network reads samples".to_owned()))
+            }
+        }
+    }
+
+    /// What a network that reads spectrograms takes.
+    pub(crate) fn spectrograms(self) -> Result<Tensor<3>, ErrorKind> {
+        match self {
+            Input::Spectrograms(values) => Ok(values),
+            Input::Waveforms { .. } => {
+                Err(ErrorKind::BadInput("samples were given, and this network reads spectrograms".to_owned()))
+            }
+        }
+    }
 }
 
 /// Makes the enums and their dispatch: a new network is one more line below.
@@ -213,17 +241,18 @@ macro_rules! networks {
 
             /// Logits `[B, L]`, not probabilities; `noise` switches the random regularisers of training on.
             ///
-            /// # Panics
-            /// When the input is not of the kind that the network's own extractor makes.
-            pub fn forward(&self, input: Input, noise: Option<&mut Noise>) -> Tensor<2> {
+            /// # Errors
+            /// [`ErrorKind::BadInput`] for an input of another kind or shape than the network's own extractor makes: a
+            /// spectrogram of another size, a clip that makes no frame, lengths that are not the clips'.
+            pub fn forward(&self, input: Input, noise: Option<&mut Noise>) -> Result<Tensor<2>, ErrorKind> {
                 match self { $(Classifier::$name(network) => network.classify(input, noise),)+ }
             }
 
             /// One vector for each clip, `[B, D]`: the last hidden states as the network pools them, before its head.
             ///
-            /// # Panics
+            /// # Errors
             /// As [`forward`](Self::forward).
-            pub fn embed(&self, input: Input) -> Tensor<2> {
+            pub fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
                 match self { $(Classifier::$name(network) => network.embed(input),)+ }
             }
         }

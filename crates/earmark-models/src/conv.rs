@@ -144,6 +144,8 @@ pub(crate) fn norm_into_taps(
     let turned = weight.clone().matmul(basis.clone());
     let covariance = gram(&frames.matmul(basis)) / count as f64; // [B, K, K]
     let variance = (turned.clone().matmul(covariance) * turned).sum_dim(2); // [B, O, 1]
+    // Rounding may leave less than nothing of a kernel that hears nothing in a loud clip.
+    let variance = variance.clamp_min(0.0);
     let scale = gamma / (variance + epsilon).sqrt();
     let weight = (weight * scale).swap_dims(1, 2); // [B, K, O]
     let bias = beta.swap_dims(1, 2) - mean.matmul(weight.clone()); // [B, 1, O]

@@ -77,19 +77,21 @@ impl Packed {
         of: [&FlexTensor; N],
         pack: impl FnOnce([&[f32]; N]) -> Vec<f32>,
     ) -> Arc<Vec<f32>> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |(a, b): (&FlexTensor, &FlexTensor)| {
             Arc::ptr_eq(&a.data_arc(), &b.data_arc()) && a.layout() == b.layout()
         };
-        match &*kept {
-            Some((tensors, packed)) if tensors.iter().zip(of).all(same) => Arc::clone(packed),
-            _ => {
-                let rows = of.map(|tensor| Rows::from(tensor.clone()));
-                let packed = Arc::new(pack(rows.each_ref().map(Rows::values)));
-                *kept = Some((of.map(FlexTensor::clone).to_vec(), Arc::clone(&packed)));
-                packed
-            }
+        if let Some((tensors, packed)) = &*lock()
+            && tensors.iter().zip(of).all(same)
+        {
+            return Arc::clone(packed);
         }
+        // Not under the lock: a thread that waits for the tasks of `pack` may take up another of rayon's, which asks for this
+        // lock, too. Threads that come here at once pack the same numbers each.
+        let rows = of.map(|tensor| Rows::from(tensor.clone()));
+        let packed = Arc::new(pack(rows.each_ref().map(Rows::values)));
+        *lock() = Some((of.map(FlexTensor::clone).to_vec(), Arc::clone(&packed)));
+        packed
     }
 }
 
@@ -376,4 +378,35 @@ fn stretch(
     }
     let (packed, bias) = last.weights(first.filter(|_| before.is_empty()));
     last.run(hidden, packed, bias, out);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use rayon::prelude::*;
+
+    use super::*;
+
+    /// Tasks of rayon's that ask for the weights that are being packed, as those of other forward passes do.
+    #[test]
+    fn packing_holds_no_lock_while_rayon_works() {
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let kept = Packed::default();
+            let tensor = |x: [f32; 2]| strided(Tensor::<1>::from_data(x, &Device::flex()));
+            let (outer, inner) = (tensor([3.0, 4.0]), tensor([1.0, 2.0]));
+            let packed = kept.get([&outer], |[x]| {
+                let asked = (0..64).into_par_iter().map(|_| kept.get([&inner], |[x]| x.to_vec())[0]);
+                vec![x[0], asked.sum()]
+            });
+            let again = kept.get([&outer], |_| panic!("it is packed already"));
+            sender.send((packed.to_vec(), Arc::ptr_eq(&packed, &again)))
+        });
+        let (packed, same) = receiver.recv_timeout(Duration::from_secs(60)).expect("no deadlock");
+        assert_eq!(packed, [3.0, 64.0]);
+        assert!(same, "what was packed is kept");
+    }
 }

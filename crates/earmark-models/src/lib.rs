@@ -9,7 +9,7 @@
 //! let device = Device::flex();
 //! let network = HubertForSequenceClassification::zeros(&config, 3, &device);
 //! let network = init_weights(network, config.initializer_range, 42, |_| true);
-//! let logits = network.forward(Tensor::zeros([1, 16_000], &device), None, None);
+//! let logits = network.forward(Tensor::zeros([1, 16_000], &device), None, None)?;
 //! assert_eq!(logits.dims(), [1, 3]);
 //! # Ok::<(), earmark_models::ErrorKind>(())
 //! ```
@@ -48,7 +48,7 @@ pub use ast::{AstConfig, AstForAudioClassification, AstModel};
 pub use clap::{ClapAudioConfig, ClapConfig, ClapModel, ClapTextConfig, ClapTokenizer, Sides, TokenBatch};
 pub use classifier::{Classifier, Classify, Input, MODEL_TYPES, NetworkConfig, NetworkNumbers};
 pub use hubert::HubertForSequenceClassification;
-pub use speech::{FeatExtractNorm, FeatureEncoder, FrameMask, SpeechConfig, SpeechEncoder};
+pub use speech::{FeatExtractNorm, FrameMask, SpeechConfig, SpeechEncoder};
 pub use unispeech::{UniSpeechForSequenceClassification, UniSpeechSatForSequenceClassification};
 pub use wav2vec2::Wav2Vec2ForSequenceClassification;
 pub use whisper::{WhisperConfig, WhisperEncoder, WhisperForAudioClassification};

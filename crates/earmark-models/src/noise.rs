@@ -2,26 +2,32 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::index;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
-/// The random draws of one training step that burn does not make: which layers to drop, which spans to hide.
+/// The random draws of one training step: which layers to drop, which spans to hide, and the seeds of dropout.
 ///
 /// ChaCha, because its stream is the same on every machine: a resumed run draws what the uninterrupted one would have.
 #[derive(Debug)]
-pub struct Noise(ChaCha8Rng);
+pub struct Noise {
+    draws: ChaCha8Rng,
+    /// Of its own, so that how often dropout asks moves no other draw.
+    dropout: ChaCha8Rng,
+}
 
 impl Noise {
     /// The draws of one step. Different seeds give unrelated draws.
     pub fn new(seed: u64) -> Self {
-        Noise(ChaCha8Rng::seed_from_u64(seed))
+        let mut draws = ChaCha8Rng::seed_from_u64(seed);
+        let dropout = ChaCha8Rng::seed_from_u64(draws.next_u64());
+        Noise { draws, dropout }
     }
 
-    /// A fresh 64-bit number, to seed a device with.
-    pub fn next_seed(&mut self) -> u64 {
-        self.0.next_u64()
+    /// What decides which numbers the next dropout drops.
+    pub(crate) fn dropout_seed(&mut self) -> u64 {
+        self.dropout.next_u64()
     }
 
     /// True with probability `p`. Draws nothing when `p` is 0.
     pub(crate) fn chance(&mut self, p: f64) -> bool {
-        p > 0.0 && self.0.random::<f64>() < p
+        p > 0.0 && self.draws.random::<f64>() < p
     }
 
     /// Span masks: for each row `width` ones and zeros, the ones among the row's first `rows[i]` places. A row hides
@@ -31,7 +37,7 @@ impl Noise {
     /// The scheme of `_compute_mask_indices`, transformers 5.23.0; the draws are not NumPy's.
     pub(crate) fn spans(&mut self, rows: &[usize], width: usize, spans: &Spans) -> Vec<f32> {
         let mut hidden = vec![0.0; rows.len() * width];
-        let rounding: f64 = self.0.random();
+        let rounding: f64 = self.draws.random();
         for (&row, hidden) in rows.iter().zip(hidden.chunks_exact_mut(width)) {
             // The reference refuses a span longer than the sequence; a short clip is no reason to stop training.
             if spans.length == 0 || spans.length > row {
@@ -41,7 +47,7 @@ impl Noise {
             let wanted = wanted.max(spans.least);
             let starts = row - (spans.length - 1);
             let count = if wanted * spans.length > width { width / spans.length } else { wanted }.min(starts);
-            for start in index::sample(&mut self.0, starts, count) {
+            for start in index::sample(&mut self.draws, starts, count) {
                 hidden[start..start + spans.length].fill(1.0);
             }
         }

@@ -3,11 +3,15 @@
 //! A product is computed in the number type of its weights, a norm in that of its scale, and a softmax in f32, whatever
 //! their input has: so the types of the parameters alone decide how a network computes ([`half_products`](crate::half_products)).
 
-use burn::nn::{Dropout, Linear};
+use std::sync::{Mutex, PoisonError};
+
+use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, Dropout, Linear};
 use burn::tensor::activation::softmax;
 use burn::tensor::{DType, Distribution, Tensor, module};
 
 use crate::activation::Activation;
+use crate::noise::Noise;
 use crate::transformer::LayerNorm;
 use crate::{cpu, learn};
 
@@ -33,23 +37,48 @@ pub(crate) fn linear_onto<const D: usize>(
     layer: &Linear,
     dropout: &Dropout,
     x: Tensor<D>,
+    noise: Option<&mut Noise>,
 ) -> Tensor<D> {
     if cpu::takes(&hidden) && cpu::takes(&x) && cpu::takes(&layer.weight) {
         // Nothing is dropped outside of training.
         return cpu::linear(layer, None, x, Some(hidden));
     }
-    add(hidden, self::dropout(dropout, linear(layer, x)))
+    add(hidden, self::dropout(dropout, linear(layer, x), noise))
 }
 
-/// Drops numbers at random, in training only.
-pub(crate) fn dropout<const D: usize>(dropout: &Dropout, x: Tensor<D>) -> Tensor<D> {
-    if dropout.prob > 0.0 && learn::takes(&x) {
-        // From the device's generator, which each step of training seeds.
-        let bits = Tensor::<1>::random([2], Distribution::Uniform(0.0, 1.0), &x.device()).into_data();
-        let seed = bits.iter::<f32>().fold(0, |seed, bits| seed << 32 | u64::from(bits.to_bits()));
-        return learn::dropout(x, 1.0 - dropout.prob, seed);
+/// Drops numbers at random: with `noise`, on a device with a graph, and unless the module is frozen
+/// ([`Module::freeze`](burn::module::Module::freeze)).
+pub(crate) fn dropout<const D: usize>(
+    dropout: &Dropout,
+    x: Tensor<D>,
+    noise: Option<&mut Noise>,
+) -> Tensor<D> {
+    let Some(noise) = noise else { return x };
+    if dropout.prob == 0.0 || !dropout.training.is_enabled() || !x.device().is_autodiff() {
+        return x;
     }
-    dropout.forward(x)
+    let (keep, seed) = (1.0 - dropout.prob, noise.dropout_seed());
+    if learn::takes(&x) {
+        return learn::dropout(x, keep, seed);
+    }
+    let kept = {
+        // A device has one generator for the whole process: nobody else may draw between the seed and the draw.
+        static DRAWING: Mutex<()> = Mutex::new(());
+        let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+        x.device().seed(seed);
+        x.random_like(Distribution::Bernoulli(keep))
+    };
+    x * kept * (1.0 / keep)
+}
+
+/// A convolution over an image, in the number type of its weights: `[B, I, H, W]` to `[B, O, H', W']`.
+pub(crate) fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    layer.forward(x.cast(layer.weight.dtype()))
+}
+
+/// A batch norm by its running statistics, in the number type of its scale: `[B, C, …]` to the same.
+pub(crate) fn batch_norm<const D: usize>(norm: &BatchNorm, x: Tensor<D>) -> Tensor<D> {
+    norm.forward(x.cast(norm.gamma.dtype()))
 }
 
 /// Each row brought to mean 0 and variance 1, scaled and shifted.
@@ -76,14 +105,14 @@ pub(crate) fn add<const D: usize>(hidden: Tensor<D>, update: Tensor<D>) -> Tenso
 ///
 /// - `bias` is added to the scores: `[B, H, T, T]`, or with 1 for any of them. Never a boolean mask: burn-tch reads it the
 ///   other way round.
-/// - `dropout` is that of the attention probabilities.
+/// - `dropout` is that of the attention probabilities, and what it draws from.
 pub(crate) fn attention(
     query: Tensor<3>,
     key: Tensor<3>,
     value: Tensor<3>,
     heads: usize,
     bias: Option<Tensor<4>>,
-    dropout: &Dropout,
+    dropout: Option<(&Dropout, &mut Noise)>,
 ) -> Tensor<3> {
     if cpu::takes(&query) && cpu::takes(&key) && cpu::takes(&value) && bias.as_ref().is_none_or(cpu::takes) {
         return cpu::attention(query, key, value, heads, bias);
@@ -98,19 +127,47 @@ pub(crate) fn attention(
         None => scores,
     };
     let weights = if learn::takes(&scores) { learn::softmax(scores) } else { softmax(scores, 3) };
-    let weights = self::dropout(dropout, weights).cast(value.dtype());
+    let weights = match dropout {
+        Some((dropout, noise)) => self::dropout(dropout, weights, Some(noise)),
+        None => weights,
+    };
+    let weights = weights.cast(value.dtype());
     let attended = weights.matmul(split(value)); // [B, H, T, D / H]
     attended.swap_dims(1, 2).reshape([batch, steps, width])
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::module::Module as _;
     use burn::nn::DropoutConfig;
-    use burn::tensor::TensorData;
+    use burn::tensor::{Device, TensorData};
     use earmark_testkit::{assert_close, noise};
 
     use super::*;
     use crate::test_support::device;
+
+    #[test]
+    fn dropout_drops_with_noise_and_a_graph_and_never_in_a_frozen_module() {
+        let ones = |device: &Device| Tensor::<2>::ones([100, 100], device);
+        let layer = DropoutConfig::new(0.5).init();
+        let (learning, plain) = (device().autodiff(), device());
+        let dropped = |layer: &Dropout, device: &Device, noise: Option<&mut Noise>| -> Vec<f32> {
+            dropout(layer, ones(device), noise).into_data().try_into_vec().unwrap()
+        };
+        let same = vec![1.0; 10_000];
+        assert_eq!(dropped(&layer, &learning, None), same);
+        assert_eq!(dropped(&layer, &plain, Some(&mut Noise::new(1))), same);
+        assert_eq!(dropped(&layer.clone().freeze(), &learning, Some(&mut Noise::new(1))), same);
+        assert_eq!(dropped(&DropoutConfig::new(0.0).init(), &learning, Some(&mut Noise::new(1))), same);
+
+        let first = dropped(&layer, &learning, Some(&mut Noise::new(1)));
+        let kept = first.iter().filter(|&&x| x == 2.0).count();
+        assert!(first.iter().all(|&x| x == 0.0 || x == 2.0) && (4700..5300).contains(&kept), "{kept}");
+        // The draws are those of the noise, whatever else the device drew.
+        ones(&learning).random_like(Distribution::Default);
+        assert_eq!(dropped(&layer, &learning, Some(&mut Noise::new(1))), first);
+        assert_ne!(dropped(&layer, &learning, Some(&mut Noise::new(2))), first);
+    }
 
     fn random(steps: usize, seed: u64) -> Tensor<3> {
         Tensor::from_data(TensorData::new(noise(2 * steps * 12, seed), [2, steps, 12]), &device())
@@ -126,12 +183,11 @@ mod tests {
     fn attention_hears_what_the_bias_leaves_and_nothing_of_the_rest() {
         let (real, steps) = (5, 8);
         let [query, key, value] = [1, 2, 3].map(|seed| random(steps, seed));
-        let dropout = DropoutConfig::new(0.0).init();
         let bias: Vec<f32> = (0..2 * steps).map(|i| if i % steps < real { 0.0 } else { -3e4 }).collect();
         let bias: Tensor<4> = Tensor::from_data(TensorData::new(bias, [2, 1, 1, steps]), &device());
-        let masked = attention(query.clone(), key.clone(), value.clone(), 3, Some(bias), &dropout);
+        let masked = attention(query.clone(), key.clone(), value.clone(), 3, Some(bias), None);
         let [query, key, value] = [query, key, value].map(|x| x.narrow(1, 0, real));
-        let alone = attention(query, key, value, 3, None, &dropout);
+        let alone = attention(query, key, value, 3, None, None);
         // Worst on the CPU, kernels and plain, and on libtorch: 0.
         assert_close("attention", &values(masked.narrow(1, 0, real)), &values(alone), 1e-6);
     }

@@ -2,7 +2,7 @@
 //!
 //! | here                  | paper (arXiv:2006.11477, arXiv:2106.07447) | transformers 5.23.0 `modeling_wav2vec2.py`          |
 //! |-----------------------|--------------------------------------------|-----------------------------------------------------|
-//! | [`FeatureEncoder`]    | feature encoder, CNN encoder               | `Wav2Vec2FeatureEncoder`                            |
+//! | `FeatureEncoder`      | feature encoder, CNN encoder               | `Wav2Vec2FeatureEncoder`                            |
 //! | `FeatureProjection`   | –                                          | `Wav2Vec2FeatureProjection`                         |
 //! | `PosConvEmbed`        | convolutional positions                    | `Wav2Vec2PositionalConvEmbedding`                   |
 //! | `EncoderLayer`        | transformer block                          | `Wav2Vec2EncoderLayer`, `…LayerStableLayerNorm`     |
@@ -338,22 +338,16 @@ macro_rules! speech_classifier {
                 &self,
                 input: $crate::Input,
                 noise: Option<&mut $crate::Noise>,
-            ) -> burn::tensor::Tensor<2> {
-                match input {
-                    $crate::Input::Waveforms { values, lengths } => self.forward(values, lengths.as_deref(), noise),
-                    $crate::Input::Spectrograms(_) => panic!("a speech encoder hears waveforms"),
-                }
+            ) -> Result<burn::tensor::Tensor<2>, $crate::ErrorKind> {
+                let (values, lengths) = input.waveforms()?;
+                self.forward(values, lengths.as_deref(), noise)
             }
 
-            fn embed(&self, input: $crate::Input) -> burn::tensor::Tensor<2> {
-                match input {
-                    $crate::Input::Waveforms { values, lengths } => {
-                        let (states, mask) = self.$base.hidden_states(values, lengths.as_deref(), None);
-                        let last = $crate::speech::mix(states, None); // [B, T, D]
-                        $crate::speech::masked_mean(last, mask.as_ref())
-                    }
-                    $crate::Input::Spectrograms(_) => panic!("a speech encoder hears waveforms"),
-                }
+            fn embed(&self, input: $crate::Input) -> Result<burn::tensor::Tensor<2>, $crate::ErrorKind> {
+                let (values, lengths) = input.waveforms()?;
+                let (states, mask) = self.$base.hidden_states(values, lengths.as_deref(), None)?;
+                let last = $crate::speech::mix(states, None); // [B, T, D]
+                Ok($crate::speech::masked_mean(last, mask.as_ref()))
             }
         }
 
@@ -376,19 +370,20 @@ macro_rules! speech_classifier {
             ///   device dropout); `None` for inference
             /// - returns logits `[B, L]`, not probabilities
             ///
-            /// # Panics
-            /// When S or a length is below [`SpeechConfig::min_samples`](crate::SpeechConfig::min_samples).
+            /// # Errors
+            /// [`ErrorKind::BadInput`](crate::ErrorKind::BadInput) when there are not B lengths, or S or a length is below
+            /// [`SpeechConfig::min_samples`](crate::SpeechConfig::min_samples), or a length is above S.
             pub fn forward(
                 &self,
                 waveforms: burn::tensor::Tensor<2>,
                 lengths: Option<&[usize]>,
                 noise: Option<&mut $crate::Noise>,
-            ) -> burn::tensor::Tensor<2> {
-                let (states, mask) = self.$base.hidden_states(waveforms, lengths, noise);
+            ) -> Result<burn::tensor::Tensor<2>, $crate::ErrorKind> {
+                let (states, mask) = self.$base.hidden_states(waveforms, lengths, noise)?;
                 let hidden = $crate::speech::mix(states, self.layer_weights.as_ref());
                 let projected = $crate::ops::linear(&self.projector, hidden); // [B, T, P]
                 let pooled = $crate::speech::masked_mean(projected, mask.as_ref()); // [B, P]
-                $crate::ops::linear(&self.classifier, pooled) // [B, L]
+                Ok($crate::ops::linear(&self.classifier, pooled)) // [B, L]
             }
 
             /// The encoder below the head.
@@ -459,28 +454,49 @@ impl SpeechEncoder {
 
     /// Every hidden state, `[B, T, D]` each: the input of the first layer, then the output of each layer; and which
     /// frames are real, when `lengths` says so.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] when there are not B lengths, or S or a length is below [`SpeechConfig::min_samples`], or a
+    /// length is above S.
     pub fn hidden_states(
         &self,
         waveforms: Tensor<2>,
         lengths: Option<&[usize]>,
         mut noise: Option<&mut Noise>,
-    ) -> (Vec<Tensor<3>>, Option<FrameMask>) {
+    ) -> Result<(Vec<Tensor<3>>, Option<FrameMask>), ErrorKind> {
+        self.check(&waveforms, lengths)?;
         let features = self.feature_extractor.forward(waveforms); // [B, T, C]
         let frames = features.dims()[1];
         let mask = lengths.and_then(|lengths| {
             let lengths = lengths.iter().map(|&samples| self.config.frames(samples)).collect();
             FrameMask::new(lengths, frames)
         });
-        let mut hidden = self.feature_projection.forward(features); // [B, T, D]
+        let mut hidden = self.feature_projection.forward(features, noise.as_deref_mut()); // [B, T, D]
         if let Some(noise) = noise.as_deref_mut() {
             hidden = self.spec_augment(hidden, mask.as_ref(), noise);
         }
-        (self.encoder.forward(hidden, mask.as_ref(), noise), mask)
+        Ok((self.encoder.forward(hidden, mask.as_ref(), noise), mask))
     }
 
-    /// The convolutional encoder, for tests that walk the model stage by stage.
-    pub fn feature_extractor(&self) -> &FeatureEncoder {
-        &self.feature_extractor
+    /// Refuses clips that make no frame, and lengths that are not theirs.
+    fn check(&self, waveforms: &Tensor<2>, lengths: Option<&[usize]>) -> Result<(), ErrorKind> {
+        let ([batch, samples], least) = (waveforms.dims(), self.config.min_samples());
+        if samples < least {
+            let why = format!("clips of {samples} samples were given, and one frame needs {least}");
+            return Err(ErrorKind::BadInput(why));
+        }
+        let Some(lengths) = lengths else { return Ok(()) };
+        if lengths.len() != batch {
+            let why = format!("{batch} clips come with {} lengths, expected one each", lengths.len());
+            return Err(ErrorKind::BadInput(why));
+        }
+        match lengths.iter().position(|length| !(least..=samples).contains(length)) {
+            Some(clip) => Err(ErrorKind::BadInput(format!(
+                "clip {clip} comes with a length of {} samples, expected {least} to {samples}",
+                lengths[clip]
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Hides spans of frames, and zeroes spans of channels (arXiv:1904.08779).
@@ -523,7 +539,7 @@ impl SpeechEncoder {
 
 /// Seven convolutions from samples to frames.
 #[derive(Module, Debug)]
-pub struct FeatureEncoder {
+pub(crate) struct FeatureEncoder {
     conv_layers: Vec<ConvLayer>,
 }
 
@@ -535,7 +551,7 @@ impl FeatureEncoder {
     }
 
     /// `[B, S]` samples to `[B, T, C]` frames.
-    pub fn forward(&self, waveforms: Tensor<2>) -> Tensor<3> {
+    pub(crate) fn forward(&self, waveforms: Tensor<2>) -> Tensor<3> {
         let first = &self.conv_layers[0];
         if cpu::takes(&waveforms) && cpu::takes(&first.conv.weight) {
             let taps = first.normed_taps(&waveforms.clone().unsqueeze_dim(2));
@@ -655,12 +671,12 @@ impl FeatureProjection {
         }
     }
 
-    fn forward(&self, features: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, features: Tensor<3>, noise: Option<&mut Noise>) -> Tensor<3> {
         let features = match &self.layer_norm {
             Some(norm) => ops::layer_norm(norm, features),
             None => features,
         };
-        ops::dropout(&self.dropout, ops::linear(&self.projection, features))
+        ops::dropout(&self.dropout, ops::linear(&self.projection, features), noise)
     }
 }
 
@@ -721,7 +737,7 @@ impl PosConvEmbed {
     /// `[B, T, D]` to the positions to add to it, of the same shape.
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
         let hidden = match &self.batch_norm {
-            Some(norm) => norm.forward(hidden.swap_dims(1, 2).cast(norm.gamma.dtype())).swap_dims(1, 2),
+            Some(norm) => ops::batch_norm(norm, hidden.swap_dims(1, 2)).swap_dims(1, 2),
             None => hidden,
         };
         let (weight, bias, groups) = match &self.conv {
@@ -781,13 +797,13 @@ impl Encoder {
         if !self.stable {
             hidden = ops::layer_norm(&self.layer_norm, hidden);
         }
-        hidden = ops::dropout(&self.dropout, hidden);
+        hidden = ops::dropout(&self.dropout, hidden, noise.as_deref_mut());
         let mut states = Vec::with_capacity(self.layers.len() + 1);
         for layer in &self.layers {
             states.push(hidden.clone());
             let skipped = noise.as_deref_mut().is_some_and(|noise| noise.chance(self.layerdrop));
             if !skipped {
-                hidden = layer.forward(hidden, bias.as_ref());
+                hidden = layer.forward(hidden, bias.as_ref(), noise.as_deref_mut());
             }
         }
         if self.stable {
@@ -821,18 +837,24 @@ impl EncoderLayer {
         }
     }
 
-    fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
+    fn forward(
+        &self,
+        hidden: Tensor<3>,
+        bias: Option<&Tensor<4>>,
+        mut noise: Option<&mut Noise>,
+    ) -> Tensor<3> {
         let (first, second) = (&self.layer_norm, &self.final_layer_norm);
-        let attend = |hidden: Tensor<3>, x| {
-            let attended = self.attention.forward(&x, bias);
-            ops::linear_onto(hidden, &self.attention.out_proj, &self.dropout, attended)
+        let mut attend = |hidden: Tensor<3>, x| {
+            let attended = self.attention.forward(&x, bias, noise.as_deref_mut());
+            let projection = &self.attention.out_proj;
+            ops::linear_onto(hidden, projection, &self.dropout, attended, noise.as_deref_mut())
         };
         if self.stable {
             let hidden = attend(hidden.clone(), ops::layer_norm(first, hidden));
-            self.feed_forward.onto(hidden.clone(), ops::layer_norm(second, hidden))
+            self.feed_forward.onto(hidden.clone(), ops::layer_norm(second, hidden), noise)
         } else {
             let hidden = ops::layer_norm(first, attend(hidden.clone(), hidden));
-            ops::layer_norm(second, self.feed_forward.onto(hidden.clone(), hidden))
+            ops::layer_norm(second, self.feed_forward.onto(hidden.clone(), hidden, noise))
         }
     }
 }
@@ -862,10 +884,17 @@ impl Attention {
     }
 
     /// What `out_proj` is to be given; `bias` is added to the scores, `[B, 1, 1, T]`.
-    fn forward(&self, hidden: &Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
+    fn forward(&self, hidden: &Tensor<3>, bias: Option<&Tensor<4>>, noise: Option<&mut Noise>) -> Tensor<3> {
         let [query, key, value] =
             [&self.q_proj, &self.k_proj, &self.v_proj].map(|layer| ops::linear(layer, hidden.clone()));
-        ops::attention(query, key, value, self.heads, bias.cloned(), &self.dropout)
+        ops::attention(
+            query,
+            key,
+            value,
+            self.heads,
+            bias.cloned(),
+            noise.map(|noise| (&self.dropout, noise)),
+        )
     }
 }
 
@@ -892,10 +921,10 @@ impl FeedForward {
     }
 
     /// `hidden` plus what becomes of `x`.
-    fn onto(&self, hidden: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
+    fn onto(&self, hidden: Tensor<3>, x: Tensor<3>, mut noise: Option<&mut Noise>) -> Tensor<3> {
         let wide = ops::linear_then(&self.intermediate_dense, self.activation, x);
-        let wide = ops::dropout(&self.intermediate_dropout, wide);
-        ops::linear_onto(hidden, &self.output_dense, &self.output_dropout, wide)
+        let wide = ops::dropout(&self.intermediate_dropout, wide, noise.as_deref_mut());
+        ops::linear_onto(hidden, &self.output_dense, &self.output_dropout, wide, noise)
     }
 }
 

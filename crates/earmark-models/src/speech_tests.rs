@@ -90,7 +90,7 @@ impl Case {
     /// The logits; with `mask` the network is told which samples are padding.
     fn forward(&self, values: Tensor<2>, mask: bool) -> Tensor<2> {
         let lengths = mask.then(|| self.lengths());
-        self.network.forward(Input::Waveforms { values, lengths }, None)
+        self.network.forward(Input::Waveforms { values, lengths }, None).unwrap()
     }
 
     #[track_caller]
@@ -113,7 +113,7 @@ fn every_stage_matches() {
         let features = encoder.feature_extractor.forward(case.waveforms(&case.device));
         case.check("feature_encoder", features.clone().swap_dims(1, 2), STAGE);
         let frames = features.dims()[1];
-        let projected = encoder.feature_projection.forward(features);
+        let projected = encoder.feature_projection.forward(features, None);
         case.check("feature_projection", projected.clone(), STAGE);
 
         let lengths = case.lengths().iter().map(|&n| case.speech().frames(n)).collect();
@@ -121,7 +121,8 @@ fn every_stage_matches() {
         let silenced = projected * mask.keep(&case.device);
         case.check("pos_conv_embed", encoder.encoder.pos_conv_embed.forward(silenced), STAGE);
 
-        let (states, _) = encoder.hidden_states(case.waveforms(&case.device), Some(&case.lengths()), None);
+        let lengths = case.lengths();
+        let (states, _) = encoder.hidden_states(case.waveforms(&case.device), Some(&lengths), None).unwrap();
         let last = states.len() - 1;
         for (i, state) in states.into_iter().enumerate() {
             // 5.23 hands out the last state of a stable model before its norm; ours, like 4.x, is after it.
@@ -132,6 +133,69 @@ fn every_stage_matches() {
             case.check(&key, state, STAGE);
         }
     }
+}
+
+#[test]
+fn an_embedding_is_the_mean_of_the_last_states_over_real_frames() {
+    for case in VARIANTS.map(Case::open) {
+        let (values, lengths) = (case.waveforms(&case.device), case.lengths());
+        let frames: Vec<usize> = lengths.iter().map(|&n| case.speech().frames(n)).collect();
+        let key = match case.speech().do_stable_layer_norm {
+            true => "last_hidden_state".to_owned(),
+            false => format!("hidden_states.{}", case.speech().num_hidden_layers),
+        };
+        let got = case.network.embed(Input::Waveforms { values, lengths: Some(lengths) }).unwrap();
+        let want = test_support::means(&case.golden, &key, &frames);
+        assert_close(case.name, &test_support::values(got), &want, STAGE);
+    }
+}
+
+#[test]
+fn lengths_that_are_not_the_clips_are_refused() {
+    let case = Case::open("group");
+    let least = case.speech().min_samples();
+    let [batch, samples] = case.waveforms(&case.device).dims();
+    let with = |values: Tensor<2>, lengths: Option<Vec<usize>>| {
+        let input = Input::Waveforms { values, lengths };
+        let answers = [case.network.forward(input.clone(), None), case.network.embed(input)];
+        answers.map(|answer| answer.map(|_| ()).map_err(|error| error.to_string()))
+    };
+    let other = |change: fn(&mut Vec<usize>, usize)| {
+        let mut lengths = vec![samples; batch];
+        change(&mut lengths, samples);
+        Some(lengths)
+    };
+    assert_eq!(with(case.waveforms(&case.device), Some(vec![least; batch])), [Ok(()), Ok(())]);
+    for (lengths, why) in [
+        (Some(vec![]), "0 lengths, expected one each"),
+        (other(|it, _| it.push(1)), "lengths, expected one each"),
+        (other(|it, _| it.truncate(1)), "1 lengths, expected one each"),
+        (other(|it, _| it[1] = 0), "clip 1 comes with a length of 0 samples"),
+        (other(|it, _| it[0] = 399), "clip 0 comes with a length of 399 samples, expected 400 to"),
+        (other(|it, samples| it[1] = samples + 1), "clip 1 comes with a length of"),
+        (other(|it, _| it[0] = usize::MAX), "clip 0 comes with a length of"),
+    ] {
+        for answer in with(case.waveforms(&case.device), lengths) {
+            let said = answer.expect_err(why);
+            assert!(said.contains(why), "{said}");
+        }
+    }
+    for answer in with(case.waveforms(&case.device).narrow(1, 0, least - 1), None) {
+        assert_eq!(answer.unwrap_err(), "clips of 399 samples were given, and one frame needs 400");
+    }
+}
+
+#[test]
+fn an_input_of_another_kind_is_refused() {
+    let case = Case::open("group");
+    let error = case.network.forward(Input::Spectrograms(Tensor::zeros([1, 8, 8], &case.device)), None);
+    assert!(matches!(error.unwrap_err(), ErrorKind::BadInput(_)));
+    let mut config =
+        crate::AstConfig { num_hidden_layers: 1, hidden_size: 12, ..crate::AstConfig::default() };
+    config.num_attention_heads = 2;
+    let network = Classifier::draw(&NetworkConfig::Ast(config), 2, 0, &case.device);
+    let error = network.embed(Input::Waveforms { values: case.waveforms(&case.device), lengths: None });
+    assert!(matches!(error.unwrap_err(), ErrorKind::BadInput(_)));
 }
 
 #[test]
@@ -154,7 +218,7 @@ fn gradients_match() {
         let labels = case.golden.f32s("labels").iter().map(|&id| id as i64).collect();
         let (loss, found) = gradients(case.network.clone(), &case.device, labels, |network, device| {
             let (values, lengths) = (case.waveforms(device), Some(case.lengths()));
-            network.forward(Input::Waveforms { values, lengths }, None)
+            network.forward(Input::Waveforms { values, lengths }, None).unwrap()
         });
         assert_close("loss", &[loss], &case.golden.f32s("loss"), LOGITS);
         let keys = case.golden.keys();
@@ -213,8 +277,9 @@ fn layerdrop_of_almost_one_skips_layers_and_forward_never_does() {
     let zeros = HubertForSequenceClassification::zeros(&config, case.config.labels().len(), device);
     let checkpoint = Checkpoint::open(&golden_dir().join("group")).unwrap();
     let (network, _) = load(zeros, &checkpoint, Head::FromCheckpoint, 0.02, 0).unwrap();
-    let kept = values(network.forward(case.waveforms(device), None, None));
-    let dropped = values(network.forward(case.waveforms(device), None, Some(&mut Noise::new(1))));
+    let kept = values(network.forward(case.waveforms(device), None, None).unwrap());
+    let dropped = network.forward(case.waveforms(device), None, Some(&mut Noise::new(1))).unwrap();
+    let dropped = values(dropped);
     assert_close("forward", &kept, &case.golden.f32s("unmasked.logits"), LOGITS);
     let worst = earmark_testkit::worst_difference(&kept, &dropped).difference;
     assert!(worst > 1e-3, "layers were not skipped: {worst}");
@@ -256,21 +321,21 @@ fn every_reference_case_matches() {
                     let batch = batches(extractor, &clips).swap_remove(0).1;
                     let (loss, found) =
                         gradients(network.clone(), &device, targets(&case), |network, device| {
-                            network.forward(batch.clone().on(device), None)
+                            network.forward(batch.clone().on(device), None).unwrap()
                         });
                     worst_gradient = worst_gradient.max(check_gradients(name, &case, loss, &found));
                 }
                 "batch" => {
                     for (tag, batch) in batches(extractor, &clips) {
-                        let logits = network.forward(batch.on(&device), None);
+                        let logits = network.forward(batch.on(&device), None).unwrap();
                         worst = worst.max(check_answer(name, &case, tag, logits));
                     }
                 }
                 _ => {
                     let data = extractor.extract(&clips[0]).unwrap().data;
                     let alone = Padded { shape: [1, data.len()], values: data, lengths: None };
-                    worst =
-                        worst.max(check_answer(name, &case, "", network.forward(alone.on(&device), None)));
+                    let logits = network.forward(alone.on(&device), None).unwrap();
+                    worst = worst.max(check_answer(name, &case, "", logits));
                 }
             }
         }

@@ -120,6 +120,17 @@ pub(crate) fn gradients<M: Module>(
     (value, collect.found)
 }
 
+/// The mean of each clip's first rows of a golden `[B, T, D]`, as many as `counts` says: `[B, D]`.
+pub(crate) fn means(golden: &Golden, key: &str, counts: &[usize]) -> Vec<f32> {
+    let [_, rows, width] = golden.shape(key)[..] else { panic!("{key} has other axes") };
+    let values = golden.f64s(key);
+    let clips = values.chunks(rows * width).zip(counts);
+    let mean = |clip: &[f64], count: usize, i: usize| {
+        clip.iter().skip(i).step_by(width).take(count).sum::<f64>() / count as f64
+    };
+    clips.flat_map(|(clip, &count)| (0..width).map(move |i| mean(clip, count, i) as f32)).collect()
+}
+
 /// A model of the larger reference material, and what is known of it.
 pub(crate) struct ReferenceModel {
     cases: PathBuf,

@@ -187,22 +187,14 @@ impl Classify for WhisperForAudioClassification {
         WhisperForAudioClassification::zeros(config, labels, device)
     }
 
-    fn classify(&self, input: Input, noise: Option<&mut Noise>) -> Tensor<2> {
-        match input {
-            Input::Spectrograms(spectrograms) => self.forward(spectrograms, noise),
-            Input::Waveforms { .. } => panic!("this network hears spectrograms"),
-        }
+    fn classify(&self, input: Input, noise: Option<&mut Noise>) -> Result<Tensor<2>, ErrorKind> {
+        self.forward(input.spectrograms()?, noise)
     }
 
-    fn embed(&self, input: Input) -> Tensor<2> {
-        match input {
-            Input::Spectrograms(spectrograms) => {
-                let states = self.encoder.hidden_states(spectrograms, None);
-                let last = states.into_iter().next_back().expect("an encoder gives at least its input");
-                last.mean_dim(1).squeeze_dim(1)
-            }
-            Input::Waveforms { .. } => panic!("this network hears spectrograms"),
-        }
+    fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
+        let states = self.encoder.hidden_states(input.spectrograms()?, None)?;
+        let last = states.into_iter().next_back().expect("an encoder gives at least its input");
+        Ok(last.mean_dim(1).squeeze_dim(1))
     }
 }
 
@@ -241,17 +233,21 @@ impl WhisperForAudioClassification {
     ///   for inference
     /// - returns logits `[B, L]`, not probabilities
     ///
-    /// # Panics
-    /// When M or F is not the config's.
-    pub fn forward(&self, spectrograms: Tensor<3>, noise: Option<&mut Noise>) -> Tensor<2> {
-        let states = self.encoder.hidden_states(spectrograms, noise);
+    /// # Errors
+    /// [`ErrorKind::BadInput`] when M or F is not the config's.
+    pub fn forward(
+        &self,
+        spectrograms: Tensor<3>,
+        noise: Option<&mut Noise>,
+    ) -> Result<Tensor<2>, ErrorKind> {
+        let states = self.encoder.hidden_states(spectrograms, noise)?;
         let hidden = match &self.layer_weights {
             Some(weights) => weighted_sum(states, weights.val()),
             None => states.into_iter().next_back().expect("an encoder gives at least its input"),
         };
         let projected = ops::linear(&self.projector, hidden); // [B, T, P]
         let pooled = projected.mean_dim(1).squeeze_dim(1); // [B, P]
-        ops::linear(&self.classifier, pooled) // [B, L]
+        Ok(ops::linear(&self.classifier, pooled)) // [B, L]
     }
 
     /// The encoder below the head.
@@ -296,27 +292,30 @@ impl WhisperEncoder {
 
     /// Every hidden state, `[B, T, D]` each: the first layer's input, then each layer's output, the last one layer normed.
     ///
-    /// # Panics
-    /// When M or F is not the config's.
-    pub fn hidden_states(&self, spectrograms: Tensor<3>, mut noise: Option<&mut Noise>) -> Vec<Tensor<3>> {
+    /// # Errors
+    /// [`ErrorKind::BadInput`] when M or F is not the config's.
+    pub fn hidden_states(
+        &self,
+        spectrograms: Tensor<3>,
+        mut noise: Option<&mut Noise>,
+    ) -> Result<Vec<Tensor<3>>, ErrorKind> {
         let positions = self.embed_positions.weight.val(); // [T, D]
-        let [_, bands, frames] = spectrograms.dims();
-        let wanted = [self.conv1.weight.dims()[1], 2 * positions.dims()[0]];
-        assert_eq!([bands, frames], wanted, "Whisper reads spectrograms of its config's size only");
+        checks::spectrograms(&spectrograms, [self.conv1.weight.dims()[1], 2 * positions.dims()[0]])?;
         let hidden = spectrograms.swap_dims(1, 2); // [B, F, M]
         let hidden = convolve(&self.conv1, &self.packed[0], hidden, Some(Activation::Gelu)); // [B, F, D]
         let hidden = convolve(&self.conv2, &self.packed[1], hidden, Some(Activation::Gelu)); // [B, T, D]
-        let mut hidden = ops::dropout(&self.dropout, ops::add(positions.unsqueeze_dim(0), hidden));
+        let hidden = ops::add(positions.unsqueeze_dim(0), hidden);
+        let mut hidden = ops::dropout(&self.dropout, hidden, noise.as_deref_mut());
         let mut states = Vec::with_capacity(self.layers.len() + 1);
         for layer in &self.layers {
             states.push(hidden.clone());
             let skipped = noise.as_deref_mut().is_some_and(|noise| noise.chance(self.layerdrop));
             if !skipped {
-                hidden = layer.forward(hidden);
+                hidden = layer.forward(hidden, noise.as_deref_mut());
             }
         }
         states.push(ops::layer_norm(&self.layer_norm, hidden));
-        states
+        Ok(states)
     }
 }
 
@@ -360,13 +359,15 @@ impl EncoderLayer {
         }
     }
 
-    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let attended = self.self_attn.forward(&ops::layer_norm(&self.self_attn_layer_norm, hidden.clone()));
-        let hidden = ops::linear_onto(hidden, &self.self_attn.out_proj, &self.dropout, attended);
+    fn forward(&self, hidden: Tensor<3>, mut noise: Option<&mut Noise>) -> Tensor<3> {
+        let normed = ops::layer_norm(&self.self_attn_layer_norm, hidden.clone());
+        let attended = self.self_attn.forward(&normed, noise.as_deref_mut());
+        let projection = &self.self_attn.out_proj;
+        let hidden = ops::linear_onto(hidden, projection, &self.dropout, attended, noise.as_deref_mut());
         let normed = ops::layer_norm(&self.final_layer_norm, hidden.clone());
-        let wide =
-            ops::dropout(&self.activation_dropout, ops::linear_then(&self.fc1, self.activation, normed));
-        ops::linear_onto(hidden, &self.fc2, &self.dropout, wide)
+        let wide = ops::linear_then(&self.fc1, self.activation, normed);
+        let wide = ops::dropout(&self.activation_dropout, wide, noise.as_deref_mut());
+        ops::linear_onto(hidden, &self.fc2, &self.dropout, wide, noise)
     }
 }
 
@@ -395,10 +396,10 @@ impl Attention {
     }
 
     /// What `out_proj` is to be given.
-    fn forward(&self, hidden: &Tensor<3>) -> Tensor<3> {
+    fn forward(&self, hidden: &Tensor<3>, noise: Option<&mut Noise>) -> Tensor<3> {
         let [query, key, value] =
             [&self.q_proj, &self.k_proj, &self.v_proj].map(|layer| ops::linear(layer, hidden.clone()));
-        ops::attention(query, key, value, self.heads, None, &self.dropout)
+        ops::attention(query, key, value, self.heads, None, noise.map(|noise| (&self.dropout, noise)))
     }
 }
 

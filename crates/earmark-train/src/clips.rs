@@ -6,7 +6,9 @@ use std::time::SystemTime;
 
 use earmark_audio::{DecodeOptions, SampleRate, Waveform};
 use earmark_data::{AudioDataset, Clip};
-use earmark_features::{Features, PadOptions, Preprocessor, Resampler, resample};
+use earmark_features::{
+    Features, PadOptions, PaddingSide, Preprocessor, Resampler, Wav2Vec2Extractor, resample,
+};
 use rayon::prelude::*;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -65,7 +67,7 @@ impl Ear {
             resampler: recipe.resampler.into(),
             decode: DecodeOptions { downmix: recipe.downmix.into(), ..DecodeOptions::default() },
             max_samples: Some((recipe.max_duration * rate) as usize),
-            min_samples: learner.config.network().min_samples(),
+            min_samples: learner.min_samples(),
             preprocessor,
         }
     }
@@ -277,6 +279,9 @@ impl Opened {
         let features = match &self.ear.preprocessor {
             Preprocessor::Wav2Vec2(extractor) => {
                 let samples: Vec<&[f32]> = heard.iter().map(|features| features.data.as_slice()).collect();
+                // The network counts a clip's samples from the left. (The reference's does, too, and hears the padding of
+                // one that its collator pads on the left.)
+                let extractor = Wav2Vec2Extractor { padding_side: PaddingSide::Right, ..extractor.clone() };
                 let padded = extractor.pad(&samples, &PadOptions::default());
                 let padded = padded.while_(|| "cannot make a batch".to_owned())?;
                 let lengths = padded.attention_mask.is_some().then_some(padded.lengths);

@@ -125,7 +125,7 @@ fn logits(
             || (),
             |answers: Result<Vec<_>, ErrorKind>, piece| {
                 let mut answers = answers?;
-                answers.extend(read(network.forward(part(&input, piece), None))?);
+                answers.extend(read(network.forward(part(&input, piece), None)?)?);
                 Ok(answers)
             },
         );

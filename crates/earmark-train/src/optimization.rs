@@ -1,7 +1,6 @@
 //! The step of training: forward, backward, clip, AdamW.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
@@ -85,15 +84,11 @@ impl Optimization {
         clips: usize,
         batches: impl Iterator<Item = Result<Batch, Error>>,
     ) -> Result<StepDone, Error> {
-        // burn-flex has one generator for the process: two runs that step at once would draw each other's numbers.
-        static DRAWING: Mutex<()> = Mutex::new(());
-        let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
         let done = state.global_step;
         let cannot = |kind: ErrorKind| kind.while_(format!("cannot go on after step {done}"));
         let network = self.network();
         // A function of the seed and the step alone, so that a resumed run draws what this one would have.
         let mut noise = Noise::new(self.seed.rotate_left(32) ^ done);
-        self.device.seed(noise.next_seed());
         let scale = if self.precision == Precision::Fp16 { state.loss_scale.factor() } else { 1.0 };
         let mut learned = Learned::nothing();
         for batch in batches {
@@ -105,15 +100,16 @@ impl Optimization {
             let pieces = within_memory(
                 labels.len(),
                 &mut most,
-                Learned::nothing,
+                || Ok(Learned::nothing()),
                 || forget_graph(network),
-                |learned, piece| {
+                |learned: Result<Learned, ErrorKind>, piece| {
                     let share = piece.len() as f64 / clips as f64;
-                    let (loss, gradients) = self.learn(&input, &labels, piece, share, scale, &mut noise);
-                    learned.and(network, loss, gradients)
+                    let learned = learned?;
+                    let (loss, gradients) = self.learn(&input, &labels, piece, share, scale, &mut noise)?;
+                    Ok(learned.and(network, loss, gradients))
                 },
             );
-            let mut pieces = pieces.ok_or_else(|| cannot(ErrorKind::OutOfMemory))?;
+            let mut pieces = pieces.unwrap_or(Err(ErrorKind::OutOfMemory)).map_err(cannot)?;
             if most < before {
                 state.most_clips = Some(most);
             }
@@ -150,19 +146,19 @@ impl Optimization {
         share: f64,
         scale: f64,
         noise: &mut Noise,
-    ) -> (f64, GradientsParams) {
+    ) -> Result<(f64, GradientsParams), ErrorKind> {
         let network = self.network();
         let targets = targets(&labels[piece.clone()], &self.device);
         let input = part(input, piece);
         let logits = match self.precision.half() {
-            None => network.forward(input, Some(noise)),
+            None => network.forward(input, Some(noise))?,
             // Cast anew each time: a backward pass uses up the graph it goes through.
-            Some(dtype) => half_products(network.clone(), dtype).forward(input, Some(noise)),
+            Some(dtype) => half_products(network.clone(), dtype).forward(input, Some(noise))?,
         };
         let loss = self.loss.forward(logits.cast(DType::F32), targets).mul_scalar(share);
         let value = f64::from(loss.clone().into_scalar::<f32>());
         let loss = if scale == 1.0 { loss } else { loss.mul_scalar(scale) };
-        (value, GradientsParams::from_grads(loss.backward(), network))
+        Ok((value, GradientsParams::from_grads(loss.backward(), network)))
     }
 }
 

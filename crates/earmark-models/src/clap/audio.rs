@@ -6,7 +6,7 @@
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, Dropout, Linear, PaddingConfig2d, Relu};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, PaddingConfig2d, Relu};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::activation::Activation;
 use crate::checks;
 use crate::error::ErrorKind;
 use crate::ops;
-use crate::transformer::{LayerNorm, dropout, layer_norm, linear};
+use crate::transformer::{LayerNorm, layer_norm, linear};
 
 /// The `audio_config` of a CLAP `config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -328,7 +328,7 @@ impl AudioEncoder {
     /// mel bins down and time across in each.
     pub(super) fn image(&self, features: Tensor<4>) -> Tensor<4> {
         let config = &self.config;
-        let normed = self.batch_norm.forward(features.swap_dims(1, 3)).swap_dims(1, 3);
+        let normed = ops::batch_norm(&self.batch_norm, features.swap_dims(1, 3)).swap_dims(1, 3);
         let [batch, views, ..] = normed.dims();
         let (size, stacked, bins) = (config.spec_size, config.stacked(), config.num_mel_bins);
         stretch(normed, config.max_frames())
@@ -354,7 +354,7 @@ pub(super) fn stretch(x: Tensor<4>, length: usize) -> Tensor<4> {
         let weights: Vec<f32> = taps.iter().map(|taps| taps[k].1).collect();
         let frames: Tensor<1, Int> = Tensor::from_data(TensorData::new(frames, [length]), &device);
         let weights: Tensor<4> = Tensor::from_data(TensorData::new(weights, [1, 1, length, 1]), &device);
-        x.clone().select(2, frames) * weights
+        x.clone().select(2, frames) * weights.cast(x.dtype())
     };
     tap(0) + tap(1) + tap(2) + tap(3)
 }
@@ -407,7 +407,7 @@ impl PatchEmbed {
 
     /// Images `[B, V, S, S]` to patches `[B, S' * S', C]`.
     pub(super) fn forward(&self, image: Tensor<4>, is_longer: &[bool]) -> Tensor<3> {
-        let mut patches = self.proj.forward(image.clone().narrow(1, 0, 1)); // [B, C, S', S']
+        let mut patches = ops::conv2d(&self.proj, image.clone().narrow(1, 0, 1)); // [B, C, S', S']
         if let (Some(fusion), Some(conv)) = (&self.fusion_model, &self.mel_conv2d) {
             let longer: Vec<usize> = (0..is_longer.len()).filter(|&clip| is_longer[clip]).collect();
             if !longer.is_empty() {
@@ -433,7 +433,7 @@ fn fuse_some(
     let ([batch, channels, height, width], size) = (patches.dims(), image.dims()[3]);
     let count = longer.len();
     let views = pick(image, longer).narrow(1, 1, 3).reshape([count * 3, 1, size, size]);
-    let local = conv.forward(views); // [count * 3, C, S', s]
+    let local = ops::conv2d(conv, views); // [count * 3, C, S', s]
     let part = local.dims()[3];
     let local = local
         .reshape([count, 3, channels, height, part])
@@ -494,7 +494,7 @@ impl Fusion {
     fn forward(&self, global: Tensor<4>, local: Tensor<4>) -> Tensor<4> {
         let both = global.clone() + local.clone();
         let run = |steps: &[FusionStep]| steps.iter().fold(both.clone(), |x, step| step.forward(x));
-        let share = sigmoid(run(&self.local_att) + run(&self.global_att));
+        let share = sigmoid(run(&self.local_att) + run(&self.global_att)).cast(global.dtype());
         (global * share.clone() + local * (share.neg() + 1.0)) * 2.0
     }
 }
@@ -503,8 +503,8 @@ impl FusionStep {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
             FusionStep::Pool(pool) => pool.forward(x),
-            FusionStep::Conv(conv) => conv.forward(x),
-            FusionStep::Norm(norm) => norm.forward(x),
+            FusionStep::Conv(conv) => ops::conv2d(conv, x),
+            FusionStep::Norm(norm) => ops::batch_norm(norm, x),
             FusionStep::Relu(relu) => relu.forward(x),
         }
     }
@@ -567,16 +567,15 @@ impl Block {
         let width = config.width(stage);
         let inner = (config.mlp_ratio * width as f64) as usize;
         let norm = || layer_norm(width, config.layer_norm_eps, device);
-        let chance = config.attention_probs_dropout_prob;
         Block {
             layernorm_before: norm(),
             attention: Attention {
                 self_attention: WindowAttention::zeros(config, stage, device),
-                output: Output::zeros(width, width, chance, device),
+                output: Output::zeros(width, width, device),
             },
             layernorm_after: norm(),
             intermediate: Intermediate::zeros(width, inner, config.hidden_act, device),
-            output: Output::zeros(inner, width, config.hidden_dropout_prob, device),
+            output: Output::zeros(inner, width, device),
             shift,
         }
     }
@@ -596,9 +595,9 @@ impl Block {
         let windows = partition(image.roll(&[-shift, -shift], &[1, 2]), window);
         let attended = self.attention.output.forward(self.attention.self_attention.forward(&windows, mask));
         let image = reverse(attended, grid, window).roll(&[shift, shift], &[1, 2]);
-        let hidden = hidden + image.reshape([batch, grid[0] * grid[1], width]);
+        let hidden = ops::add(hidden, image.reshape([batch, grid[0] * grid[1], width]));
         let inner = self.intermediate.forward(ops::layer_norm(&self.layernorm_after, hidden.clone()));
-        hidden + self.output.forward(inner)
+        ops::add(hidden, self.output.forward(inner))
     }
 }
 
@@ -655,7 +654,6 @@ struct WindowAttention {
     query: Linear,
     key: Linear,
     value: Linear,
-    dropout: Dropout,
     heads: usize,
     window: usize,
 }
@@ -671,7 +669,6 @@ impl WindowAttention {
             query: square(),
             key: square(),
             value: square(),
-            dropout: dropout(config.attention_probs_dropout_prob),
             heads,
             window,
         }
@@ -686,10 +683,11 @@ impl WindowAttention {
             None => self.position_bias(),
             Some(mask) => {
                 let clips = count / mask.dims()[0];
-                (self.position_bias() + mask).repeat_dim(0, clips) // [B * n, H, N, N]
+                let bias = self.position_bias();
+                (bias.clone() + mask.cast(bias.dtype())).repeat_dim(0, clips) // [B * n, H, N, N]
             }
         };
-        ops::attention(query, key, value, self.heads, Some(bias), &self.dropout)
+        ops::attention(query, key, value, self.heads, Some(bias), None)
     }
 
     /// `[1, H, N, N]`.
@@ -742,15 +740,14 @@ impl PatchMerging {
 #[derive(Module, Debug)]
 struct Output {
     dense: Linear,
-    dropout: Dropout,
 }
 
 impl Output {
-    fn zeros(inputs: usize, outputs: usize, chance: f64, device: &Device) -> Self {
-        Output { dense: linear(inputs, outputs, true, device), dropout: dropout(chance) }
+    fn zeros(inputs: usize, outputs: usize, device: &Device) -> Self {
+        Output { dense: linear(inputs, outputs, true, device) }
     }
 
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        ops::dropout(&self.dropout, ops::linear(&self.dense, hidden))
+        ops::linear(&self.dense, hidden)
     }
 }

@@ -11,7 +11,7 @@
 //! projection size. T = 1001 and F = 64 for ten seconds at 48 kHz.
 //!
 //! Differs from the reference on purpose: configs that its own forward pass stumbles over are refused while they are read,
-//! and there is no stochastic depth (`drop_path_rate`), which acts in training only and is 0 in every published file.
+//! and there is no dropout and no stochastic depth (`drop_path_rate`), which act in training only.
 
 mod audio;
 mod text;
@@ -19,7 +19,7 @@ mod tokenizer;
 
 use burn::module::{Initializer, Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
@@ -80,16 +80,6 @@ impl ClapConfig {
         sizes(&[("projection_dim", self.projection_dim, 1 << 14)])?;
         self.text_config.validate()?;
         self.audio_config.validate()
-    }
-
-    /// Every random regulariser off.
-    #[must_use]
-    pub fn without_dropout(mut self) -> Self {
-        self.text_config.hidden_dropout_prob = 0.0;
-        self.text_config.attention_probs_dropout_prob = 0.0;
-        self.audio_config.hidden_dropout_prob = 0.0;
-        self.audio_config.attention_probs_dropout_prob = 0.0;
-        self
     }
 }
 
@@ -163,13 +153,17 @@ impl ClapModel {
 
     /// How well each clip goes with each text: `[B, N]` from what the two towers gave. Their softmax over N scores the labels.
     pub fn logits_per_audio(&self, audio: Tensor<2>, text: Tensor<2>) -> Tensor<2> {
-        audio.matmul(text.transpose()) * self.logit_scale_a.val().exp().unsqueeze()
+        audio.matmul(text.transpose()) * scale(&self.logit_scale_a)
     }
 
     /// How well each text goes with each clip: `[N, B]`. Only the contrastive loss reads it, and its scale is its own.
     pub fn logits_per_text(&self, audio: Tensor<2>, text: Tensor<2>) -> Tensor<2> {
-        text.matmul(audio.transpose()) * self.logit_scale_t.val().exp().unsqueeze()
+        text.matmul(audio.transpose()) * scale(&self.logit_scale_t)
     }
+}
+
+fn scale(logit_scale: &Param<Tensor<1>>) -> Tensor<2> {
+    logit_scale.val().cast(DType::F32).exp().unsqueeze()
 }
 
 /// From a tower's width to the common one.
@@ -195,8 +189,10 @@ impl Projection {
     }
 }
 
-/// Each row at length 1.
+/// Each row at length 1, in f32.
 fn normalise(rows: Tensor<2>) -> Tensor<2> {
+    // Sums of squares leave the range of 16-bit floats.
+    let rows = rows.cast(DType::F32);
     let length = rows.clone().square().sum_dim(1).sqrt();
     // `F.normalize` divides by this much at least: a row of zeros stays one.
     rows / length.clamp_min(1e-12)

@@ -3,7 +3,7 @@
 //! Shapes, beside those of the module above: H heads, d width of a head.
 
 use burn::module::{Initializer, Module};
-use burn::nn::{Dropout, Embedding, EmbeddingConfig, Linear};
+use burn::nn::{Embedding, EmbeddingConfig, Linear};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::activation::Activation;
 use crate::checks;
 use crate::error::ErrorKind;
 use crate::ops;
-use crate::transformer::{LayerNorm, dropout, layer_norm, linear};
+use crate::transformer::{LayerNorm, layer_norm, linear};
 
 /// The `text_config` of a CLAP `config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -166,7 +166,6 @@ pub(super) struct Embeddings {
     position_embeddings: Embedding,
     token_type_embeddings: Embedding,
     layer_norm: LayerNorm,
-    dropout: Dropout,
 }
 
 impl Embeddings {
@@ -179,7 +178,6 @@ impl Embeddings {
             position_embeddings: table(config.max_position_embeddings),
             token_type_embeddings: table(config.type_vocab_size),
             layer_norm: layer_norm(config.hidden_size, config.layer_norm_eps, device),
-            dropout: dropout(config.hidden_dropout_prob),
         }
     }
 
@@ -193,7 +191,7 @@ impl Embeddings {
             self.word_embeddings.forward(table(tokens.input_ids().iter().map(|&id| id.into()).collect()));
         let positions = self.position_embeddings.forward(table(position_ids(tokens, pad)));
         let kind = self.token_type_embeddings.weight.val().narrow(0, 0, 1).unsqueeze(); // [1, 1, D]
-        ops::dropout(&self.dropout, ops::layer_norm(&self.layer_norm, words + kind + positions))
+        ops::layer_norm(&self.layer_norm, words + kind + positions)
     }
 }
 
@@ -268,26 +266,19 @@ struct SelfAttention {
     query: Linear,
     key: Linear,
     value: Linear,
-    dropout: Dropout,
     heads: usize,
 }
 
 impl SelfAttention {
     fn zeros(config: &ClapTextConfig, device: &Device) -> Self {
         let square = || linear(config.hidden_size, config.hidden_size, true, device);
-        SelfAttention {
-            query: square(),
-            key: square(),
-            value: square(),
-            dropout: dropout(config.attention_probs_dropout_prob),
-            heads: config.num_attention_heads,
-        }
+        SelfAttention { query: square(), key: square(), value: square(), heads: config.num_attention_heads }
     }
 
     fn forward(&self, hidden: &Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
         let [query, key, value] =
             [&self.query, &self.key, &self.value].map(|layer| ops::linear(layer, hidden.clone()));
-        ops::attention(query, key, value, self.heads, bias.cloned(), &self.dropout)
+        ops::attention(query, key, value, self.heads, bias.cloned(), None)
     }
 }
 
@@ -296,7 +287,6 @@ impl SelfAttention {
 struct NormedOutput {
     dense: Linear,
     layer_norm: LayerNorm,
-    dropout: Dropout,
 }
 
 impl NormedOutput {
@@ -304,13 +294,11 @@ impl NormedOutput {
         NormedOutput {
             dense: linear(inputs, config.hidden_size, true, device),
             layer_norm: layer_norm(config.hidden_size, config.layer_norm_eps, device),
-            dropout: dropout(config.hidden_dropout_prob),
         }
     }
 
     fn forward(&self, hidden: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-        let update = ops::dropout(&self.dropout, ops::linear(&self.dense, hidden));
-        ops::layer_norm(&self.layer_norm, ops::add(residual, update))
+        ops::layer_norm(&self.layer_norm, ops::add(residual, ops::linear(&self.dense, hidden)))
     }
 }
 

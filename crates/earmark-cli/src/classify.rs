@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Result;
 use burn::tensor::Device;
@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use earmark_audio::{SampleRate, Waveform};
 use earmark_features::Features;
 use earmark_labels::{LabelSet, Scores, TopK};
-use earmark_pipeline::{AudioClassifier, Error};
+use earmark_pipeline::{AudioClassifier, Caution, Error, ErrorKind};
 
 use crate::device::ComputeArgs;
 use crate::hearing::HearingArgs;
@@ -69,26 +69,30 @@ impl Model for Asked {
     }
 
     fn least(&self) -> usize {
-        self.classifier.model().config.network().min_samples()
+        self.classifier.min_samples()
     }
 
     fn labels(&self) -> &LabelSet {
         self.classifier.labels()
     }
 
+    fn caution(&self, samples: usize) -> Option<Caution> {
+        self.classifier.caution(samples)
+    }
+
     fn features(&self, clip: &Waveform) -> Result<Features, Error> {
         self.classifier.features(clip)
     }
 
-    fn scores(&self, clips: &[Features]) -> Result<Vec<Vec<f32>>, Error> {
-        let logits = self.classifier.logits(clips)?;
-        Ok(logits.iter().map(|logits| self.scores.apply(logits)).collect())
+    fn scores(&self, clips: &[Features]) -> Vec<Result<Vec<f32>, Error>> {
+        let logits = self.classifier.logits(clips).into_iter();
+        logits.map(|logits| logits.map(|logits| self.scores.apply(&logits))).collect()
     }
 }
 
 impl Asked {
-    pub(crate) fn open(folder: PathBuf, scores: ScoresArg, device: &Device) -> Result<Asked> {
-        let classifier = AudioClassifier::open(folder, device)?;
+    pub(crate) fn open(folder: &Path, scores: ScoresArg, device: &Device) -> Result<Asked> {
+        let classifier = AudioClassifier::open(folder, device).map_err(headless)?;
         let mut names = classifier.labels().names().iter().enumerate();
         if names.all(|(id, name)| *name == format!("LABEL_{id}")) {
             say::warning("the model does not name its labels: LABEL_0 stands for its first class, and so on");
@@ -103,11 +107,26 @@ impl Asked {
     }
 }
 
+/// Says what can be done with a base checkpoint.
+fn headless(error: Error) -> anyhow::Error {
+    let headless = matches!(
+        &*error.kind,
+        ErrorKind::Model(earmark_models::Error { kind: earmark_models::ErrorKind::NoHead { .. }, .. })
+    );
+    let error = anyhow::Error::from(error);
+    match headless {
+        true => error.context(
+            "the model has no classification head: `earmark embed` works without one, `earmark train` gives it one",
+        ),
+        false => error,
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<Done> {
     args.job.check()?;
     let (device, _) = args.compute.open()?;
     let folder = args.hub.model(&args.model)?;
-    let model = Asked::open(folder.clone(), args.scores, &device)?;
+    let model = Asked::open(&folder, args.scores, &device)?;
     let mut settings = vec![
         ("earmark".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("--model".to_owned(), args.model.clone()),

@@ -1,14 +1,11 @@
-use std::fs;
 use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use burn::tensor::Device;
 use clap::Args as ClapArgs;
-use earmark_audio::{SampleRate, Waveform};
 use earmark_features::Features;
 use earmark_fs::AtomicFile;
-use earmark_pipeline::{AudioClassifier, Hearing, ZeroShotClassifier};
+use earmark_pipeline::{AudioEmbedder, Hearing};
 use rayon::prelude::*;
 
 use crate::device::ComputeArgs;
@@ -26,9 +23,10 @@ Examples:
 
 /// Write one vector for each sound file: what the model makes of it before it names it.
 ///
-/// CLAP gives the place in the space it shares with texts; other models the mean of their last hidden states over time (AST
-/// that of its two tokens for the whole clip). Vectors are float32, in the order of the paths printed. A file that cannot be
-/// heard has no vector and is named on stderr; exit code 3 says that there were some.
+/// Any checkpoint will do, with a classification head or without. CLAP gives the place in the space it shares with texts; other
+/// models the mean of their last hidden states over time (AST that of its two tokens for the whole clip). Vectors are float32,
+/// in the order of the paths printed. A file that cannot be heard has no vector and is named on stderr; exit code 3 says that
+/// there were some.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -43,6 +41,10 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILE.npy|FILE.parquet")]
     output: PathBuf,
 
+    /// Replace --output if it is there.
+    #[arg(long)]
+    force: bool,
+
     #[command(flatten)]
     hearing: HearingArgs,
 
@@ -53,78 +55,38 @@ pub(crate) struct Args {
     hub: HubArgs,
 }
 
-/// A model of either kind.
-pub(crate) enum Hears {
-    Classifier(Box<AudioClassifier>),
-    Clap(Box<ZeroShotClassifier>),
-}
-
-impl Hears {
-    pub(crate) fn open(folder: &Path, device: &Device) -> Result<Hears> {
-        match model_type(folder).as_deref() {
-            Some("clap") => Ok(Hears::Clap(Box::new(ZeroShotClassifier::open(folder, device)?))),
-            _ => Ok(Hears::Classifier(Box::new(AudioClassifier::open(folder, device)?))),
-        }
-    }
-
-    pub(crate) fn sampling_rate(&self) -> SampleRate {
-        match self {
-            Hears::Classifier(it) => it.sampling_rate(),
-            Hears::Clap(it) => it.sampling_rate(),
-        }
-    }
-
-    pub(crate) fn features(&self, clip: &Waveform) -> Result<Features> {
-        Ok(match self {
-            Hears::Classifier(it) => it.features(clip)?,
-            Hears::Clap(it) => it.features(clip)?,
-        })
-    }
-
-    pub(crate) fn embed(&self, features: &Features) -> Result<Vec<f32>> {
-        Ok(match self {
-            Hears::Classifier(it) => it.embeddings(std::slice::from_ref(features))?.swap_remove(0),
-            Hears::Clap(it) => it.embedding(features)?,
-        })
-    }
-
-    /// One forward pass over all of them.
-    pub(crate) fn bench(&self, clips: &[Features]) -> Result<()> {
-        match self {
-            Hears::Classifier(it) => it.logits(clips).map(|_| ())?,
-            Hears::Clap(it) => clips.iter().try_for_each(|clip| it.embedding(clip).map(|_| ()))?,
-        }
-        Ok(())
-    }
-}
-
-/// What kind of model a folder holds. Whoever opens it says what is wrong with it.
-pub(crate) fn model_type(folder: &Path) -> Option<String> {
-    let config = fs::read(folder.join("config.json")).ok()?;
-    let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
-    Some(config.get("model_type")?.as_str()?.to_owned())
-}
-
 pub(crate) fn run(args: &Args) -> Result<Done> {
     let write = match args.output.extension().and_then(|extension| extension.to_str()) {
         Some("npy") => write_npy,
         Some("parquet") => tables::write_embeddings,
         _ => bail!("`{}`: name it FILE.npy or FILE.parquet, as that says what it is", args.output.display()),
     };
+    if args.output.exists() && !args.force {
+        bail!(
+            "`{}` is there already: pass --force to replace it, or name another --output",
+            args.output.display()
+        );
+    }
     let (device, _) = args.compute.open()?;
     let inputs = args.inputs.find()?;
     let opener = Opener::new(&inputs, &args.hub)?;
-    let model = Hears::open(&args.hub.text_model(&args.model)?, &device)?;
+    let model = AudioEmbedder::open(args.hub.embedding_model(&args.model)?, &device)?;
     let hearing = args.hearing.hearing();
     let bar = progress::bar(inputs.len() as u64, "{bar:30} {pos}/{len} files {per_sec} {eta} left");
     let (mut paths, mut rows): (Vec<String>, Vec<Vec<f32>>) = (Vec::new(), Vec::new());
     for chunk in inputs.chunks(job::TOGETHER) {
         let heard: Vec<Result<Features>> =
             chunk.par_iter().map(|input| features(input, &opener, &hearing, &model)).collect();
+        let mut clips = Vec::new();
+        let heard: Vec<Result<()>> = heard.into_iter().map(|it| it.map(|it| clips.push(it))).collect();
+        let mut vectors = model.embeddings(&clips).into_iter();
         for (input, heard) in chunk.iter().zip(heard) {
-            match heard {
-                Ok(features) => {
-                    rows.push(model.embed(&features)?);
+            let vector = heard.and_then(|()| {
+                vectors.next().expect("one vector a clip").with_context(|| job::unusable(input))
+            });
+            match vector {
+                Ok(vector) => {
+                    rows.push(vector);
                     paths.push(input.name());
                 }
                 Err(problem) => say::error(error::line(&problem)),
@@ -134,7 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     }
     bar.finish_and_clear();
     if rows.is_empty() {
-        bail!("none of the files could be heard, so `{}` is not written", args.output.display());
+        bail!("none of the files has a vector, so `{}` is not written", args.output.display());
     }
     let land = || -> Result<()> {
         let mut file = AtomicFile::create(&args.output)?;
@@ -149,9 +111,12 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     Ok(if rows.len() == inputs.len() { Done::Well } else { Done::InPart })
 }
 
-fn features(input: &Input, opener: &Opener, hearing: &Hearing, model: &Hears) -> Result<Features> {
+fn features(input: &Input, opener: &Opener, hearing: &Hearing, model: &AudioEmbedder) -> Result<Features> {
     let heard = hearing.hear(opener.sound(input)?, model.sampling_rate())?;
     job::warn(input, &heard.warnings);
+    if let Some(caution) = model.caution(heard.waveform.samples().len()) {
+        say::warning(format_args!("`{}`: {caution}", input.name()));
+    }
     model.features(&heard.waveform).with_context(|| job::unusable(input))
 }
 

@@ -42,7 +42,9 @@ enum Compat {
 /// A warning about a file, and which of these flags helps.
 pub(crate) fn advised(warning: &Warning) -> String {
     match warning {
-        Warning::Cancelled => format!("{warning}: take one of them by --downmix left or --downmix right"),
+        Warning::Cancelled => {
+            format!("{warning}: take one of them by --downmix left or --downmix right")
+        }
         _ => warning.to_string(),
     }
 }

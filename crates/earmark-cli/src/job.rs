@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use earmark_audio::{DecodeOptions, SampleRate, Warning, Waveform};
 use earmark_features::Features;
 use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
-use earmark_pipeline::{Error, Hearing, Window, Windows};
+use earmark_pipeline::{Caution, Error, Hearing, Window, Windows};
 use rayon::prelude::*;
 
 use crate::error::usage;
@@ -108,9 +108,11 @@ pub(crate) trait Model: Sync {
     /// Samples it needs.
     fn least(&self) -> usize;
     fn labels(&self) -> &LabelSet;
+    /// What to know before it is asked about a clip of so many samples.
+    fn caution(&self, samples: usize) -> Option<Caution>;
     fn features(&self, clip: &Waveform) -> Result<Features, Error>;
-    /// Each clip's scores, in the labels' order.
-    fn scores(&self, clips: &[Features]) -> Result<Vec<Vec<f32>>, Error>;
+    /// Each clip's scores, in the labels' order; all of them finite.
+    fn scores(&self, clips: &[Features]) -> Vec<Result<Vec<f32>, Error>>;
 }
 
 /// Files that are decoded at once, and windows that are asked about at once.
@@ -172,6 +174,9 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Re
         (None, false) => asking.usual_top_k,
     };
     let windows = args.window.map(|length| Windows { length, hop: args.hop.unwrap_or(length) });
+    if let Some(windows) = windows {
+        check_windows(windows, model)?;
+    }
     let inputs = args.inputs.find()?;
     let opener = Opener::new(&inputs, asking.hub)?;
     if style.format == Format::Audacity && inputs.len() > 1 {
@@ -236,7 +241,7 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Re
                 Message::Windows(windows) => {
                     let at = windows.last().map_or(0.0, |(window, _)| window.end);
                     asked += at - windows.first().map_or(0.0, |(window, _)| window.start);
-                    gathered.ask(windows, model)?;
+                    gathered.ask(windows, model);
                     if let Some(Reading { input, .. }) = &reading {
                         let rate = asked / began.elapsed().as_secs_f64();
                         let name = input.name();
@@ -256,17 +261,21 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Re
                     left -= 1;
                 }
                 Message::Files(files) => {
-                    let clips: Vec<Features> = files
-                        .iter()
-                        .filter_map(|(_, heard)| Some(heard.as_ref().ok()?.features.clone()))
+                    let mut clips = Vec::new();
+                    let mut keep_features = |Heard { duration, features }| {
+                        clips.push(features);
+                        duration
+                    };
+                    let files: Vec<(Reading, Result<f64>)> = files
+                        .into_iter()
+                        .map(|(reading, heard)| (reading, heard.map(&mut keep_features)))
                         .collect();
-                    let mut scores = model.scores(&clips)?.into_iter();
-                    for (reading, heard) in files {
-                        let rows = heard.and_then(|heard| {
+                    let mut scores = model.scores(&clips).into_iter();
+                    for (reading, duration) in files {
+                        let rows = duration.and_then(|duration| {
                             let scores = scores.next().expect("one list of scores a clip");
-                            let (path, duration) = (reading.input.name(), heard.duration);
-                            let predictions =
-                                gathered.predictions(&scores).with_context(|| unusable(&reading.input))?;
+                            let scores = scores.with_context(|| unusable(&reading.input))?;
+                            let (path, predictions) = (reading.input.name(), gathered.predictions(&scores));
                             let row = Row::Heard { path, duration, start: None, end: None, predictions };
                             Ok((duration, vec![row]))
                         });
@@ -486,6 +495,9 @@ impl<M: Model> Listener<'_, M> {
     fn file(&self, input: &Input) -> Result<Heard> {
         let heard = self.hearing.hear(self.opener.sound(input)?, self.model.sampling_rate())?;
         warn(input, &heard.warnings);
+        if let Some(caution) = self.model.caution(heard.waveform.samples().len()) {
+            say::warning(format_args!("`{}`: {}", input.name(), windows_help(caution)));
+        }
         let features = self.model.features(&heard.waveform).with_context(|| unusable(input))?;
         Ok(Heard { duration: heard.duration, features })
     }
@@ -549,6 +561,28 @@ impl<M: Model> Listener<'_, M> {
     }
 }
 
+/// Refuses windows that the model cannot be asked about, and says when it reads but a part of each.
+pub(crate) fn check_windows(windows: Windows, model: &impl Model) -> Result<()> {
+    let rate = model.sampling_rate();
+    windows.check(rate, model.least())?;
+    let samples = windows.length.as_secs_f64() * f64::from(rate.hz());
+    if let Some(caution) = model.caution(samples as usize) {
+        say::warning(format_args!("of each window {caution}"));
+    }
+    Ok(())
+}
+
+/// A caution about a whole file, and which windows help.
+fn windows_help(caution: Caution) -> String {
+    match caution {
+        Caution::ReadsTheBeginning { seconds, .. } | Caution::ReadsOneWindow { seconds, .. } => {
+            format!("{caution}: --window {}s hears all of it", seconds.floor().max(1.0))
+        }
+        Caution::Long { .. } => format!("{caution}: --window 30s takes time in proportion to it"),
+        _ => caution.to_string(),
+    }
+}
+
 pub(crate) fn warn(input: &Input, warnings: &[Warning]) {
     for warning in warnings {
         say::warning(format_args!("`{}`: {}", input.name(), advised(warning)));
@@ -600,14 +634,10 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// The best labels, where the scores are numbers.
-    fn predictions(&self, scores: &[f32]) -> Result<Vec<Prediction>> {
-        if !scores.iter().all(|score| score.is_finite()) {
-            bail!("the model's scores of it are not finite numbers");
-        }
+    fn predictions(&self, scores: &[f32]) -> Vec<Prediction> {
         let mut best = top_k(scores, self.labels, self.top_k);
         best.retain(|prediction| prediction.score >= self.threshold);
-        Ok(best)
+        best
     }
 
     /// The next file, of which so much is known already.
@@ -630,30 +660,29 @@ impl<'a> Gathered<'a> {
     }
 
     /// Asks about the windows that come next.
-    fn ask(&mut self, windows: Vec<(Window, Result<Features, Error>)>, model: &impl Model) -> Result<()> {
-        let clips: Vec<Features> =
-            windows.iter().filter_map(|(_, features)| features.as_ref().ok().cloned()).collect();
-        let mut scores = model.scores(&clips)?.into_iter();
-        for (window, features) in windows {
+    fn ask(&mut self, windows: Vec<(Window, Result<Features, Error>)>, model: &impl Model) {
+        let mut clips = Vec::new();
+        let windows: Vec<(Window, Result<(), Error>)> = windows
+            .into_iter()
+            .map(|(window, features)| (window, features.map(|features| clips.push(features))))
+            .collect();
+        let mut scores = model.scores(&clips).into_iter();
+        for (window, heard) in windows {
             self.count += 1;
-            let told = features.map_err(anyhow::Error::from).and_then(|_| {
-                let scores = scores.next().expect("one list of scores a window");
-                Ok((self.predictions(&scores)?, scores))
-            });
-            match told {
-                Ok((_, scores)) if self.aggregate.is_some() => self.add(&scores),
-                Ok((best, _)) => {
+            match heard.and_then(|()| scores.next().expect("one list of scores a window")) {
+                Ok(scores) if self.aggregate.is_some() => self.add(&scores),
+                Ok(scores) => {
+                    let best = self.predictions(&scores);
                     self.fresh.push((window.start, window.end, best.clone()));
                     self.join(window, best);
                 }
                 Err(error) => {
                     let first = window.start;
-                    let new = || Unusable { count: 0, first, why: error::line(&error) };
+                    let new = || Unusable { count: 0, first, why: error::line(&error.into()) };
                     self.unusable.get_or_insert_with(new).count += 1;
                 }
             }
         }
-        Ok(())
     }
 
     fn add(&mut self, scores: &[f32]) {
@@ -710,7 +739,7 @@ impl<'a> Gathered<'a> {
             Some(how) => {
                 let share = if how == Aggregate::Mean { used.max(1) as f64 } else { 1.0 };
                 let scores: Vec<f32> = totals.iter().map(|total| (total / share) as f32).collect();
-                vec![row(None, None, self.predictions(&scores)?)]
+                vec![row(None, None, self.predictions(&scores))]
             }
             None => {
                 // With --merge a stretch where nothing is heard is no event.

@@ -14,11 +14,11 @@ use crate::classify::ScoresArg;
 use crate::device::ComputeArgs;
 use crate::escape::escape;
 use crate::hearing::HearingArgs;
-use crate::job::{Model, check_threshold, parse_length, parse_top_k};
+use crate::job::{Model, check_threshold, check_windows, parse_length, parse_top_k};
 use crate::model::HubArgs;
 use crate::rows::clock;
 use crate::zero_shot::LabelArgs;
-use crate::{Done, classify, output, say, zero_shot};
+use crate::{Done, classify, error, output, say, zero_shot};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -123,7 +123,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         listen(args, &zero_shot::Asked::open(folder, &args.labels, &device)?)
     } else {
         let folder = args.hub.model(&args.model)?;
-        let model = classify::Asked::open(folder, args.scores, &device)?;
+        let model = classify::Asked::open(&folder, args.scores, &device)?;
         check_threshold(args.threshold, model.scores)?;
         listen(args, &model)
     }
@@ -134,6 +134,7 @@ fn listen(args: &Args, model: &impl Model) -> Result<Done> {
     // A microphone has no longest clip.
     let options = DecodeOptions { max_duration: Duration::MAX, ..hearing.decode };
     let windows = Windows { length: args.window, hop: args.hop.unwrap_or(args.window / 2) };
+    check_windows(windows, model)?;
     say::note(format_args!(
         "listening on standard input; every {:?} a label for {:?}",
         windows.hop, windows.length
@@ -143,26 +144,37 @@ fn listen(args: &Args, model: &impl Model) -> Result<Done> {
     let mut cut = windows.cut(decoder, &hearing, model.sampling_rate(), model.least())?;
     std::thread::scope(|scope| {
         // The next windows are heard while the model thinks about this one.
-        let (sender, receiver) = sync_channel::<Result<(Window, Features), Error>>(8);
+        let (sender, receiver) = sync_channel::<Result<(Window, Result<Features, Error>), Error>>(8);
         scope.spawn(move || {
             for span in cut.by_ref() {
-                let heard = span.and_then(|span| Ok((span.window, model.features(&span.waveform)?)));
+                let heard = span.map(|span| (span.window, model.features(&span.waveform)));
                 let failed = heard.is_err();
                 if sender.send(heard).is_err() || failed {
                     break;
                 }
             }
         });
+        let mut done = Done::Well;
         let mut teller = Teller { args, begun: Instant::now(), last: None, lag_said: false };
         for heard in receiver {
             let (window, features) = heard?;
-            let scores = model.scores(std::slice::from_ref(&features))?.swap_remove(0);
+            let scores = features.and_then(|features| model.scores(&[features]).swap_remove(0));
+            let scores = match scores {
+                Ok(scores) => scores,
+                Err(error) => {
+                    // A microphone goes on.
+                    done = Done::InPart;
+                    let error = anyhow::Error::from(error).context(format!("at {}", clock(window.start)));
+                    say::error(error::line(&error));
+                    continue;
+                }
+            };
             let mut predictions = top_k(&scores, model.labels(), args.top_k);
             let least = args.threshold.unwrap_or(f32::NEG_INFINITY);
-            predictions.retain(|prediction| prediction.score >= least || prediction.score.is_nan());
+            predictions.retain(|prediction| prediction.score >= least);
             teller.tell(window, predictions)?;
         }
-        Ok(Done::Well)
+        Ok(done)
     })
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use earmark_features::Preprocessor;
 use earmark_hub::{Hub, Repo};
-use earmark_pipeline::read_extractor;
+use earmark_pipeline::{model_type, read_extractor};
 
 use crate::progress::Downloads;
 
@@ -46,6 +46,15 @@ impl HubArgs {
             self.open()?.fetch(&Repo::model(&format!("{id}@{commit}"))?, "tokenizer.json")?;
         }
         Ok(folder)
+    }
+
+    /// As [`model`](Self::model), with the tokenizer that a CLAP model is opened with.
+    pub(crate) fn embedding_model(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.model(name)?;
+        match model_type(&folder).as_deref() {
+            Some("clap") => self.text_model(name),
+            _ => Ok(folder),
+        }
     }
 
     /// How a model's features are made.

@@ -7,7 +7,7 @@ use clap::Args as ClapArgs;
 use earmark_audio::{SampleRate, Waveform};
 use earmark_features::Features;
 use earmark_labels::{LabelSet, Scores, TopK};
-use earmark_pipeline::{Candidates, Error, HYPOTHESIS_TEMPLATE, ZeroShotClassifier};
+use earmark_pipeline::{Candidates, Caution, Error, HYPOTHESIS_TEMPLATE, ZeroShotClassifier};
 
 use crate::Done;
 use crate::device::ComputeArgs;
@@ -79,18 +79,22 @@ impl Model for Asked {
     }
 
     fn least(&self) -> usize {
-        1 // Its extractor fills any clip up.
+        self.classifier.min_samples()
     }
 
     fn labels(&self) -> &LabelSet {
         self.candidates.labels()
     }
 
+    fn caution(&self, samples: usize) -> Option<Caution> {
+        self.classifier.caution(samples)
+    }
+
     fn features(&self, clip: &Waveform) -> Result<Features, Error> {
         self.classifier.features(clip)
     }
 
-    fn scores(&self, clips: &[Features]) -> Result<Vec<Vec<f32>>, Error> {
+    fn scores(&self, clips: &[Features]) -> Vec<Result<Vec<f32>, Error>> {
         let score = |clip| Ok(Scores::Softmax.apply(&self.classifier.logits(clip, &self.candidates)?));
         clips.iter().map(score).collect()
     }

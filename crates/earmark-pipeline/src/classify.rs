@@ -1,19 +1,16 @@
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use earmark_audio::{SampleRate, Waveform};
-use earmark_features::{Features, PadOptions, PaddingSide, Preprocessor};
+use earmark_features::Features;
 use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
-use earmark_models::Input;
 use rayon::prelude::*;
 
-use crate::error::{Error, ErrorKind, While as _};
+use crate::caution::Caution;
+use crate::error::{Error, While as _};
+use crate::forward::BATCH_CLIPS;
 use crate::pretrained::Pretrained;
 use crate::sound::{Heard, Hearing, Sound};
-
-/// Clips of one forward pass at most, and the numbers of all of them together: about a minute at 16 kHz.
-const BATCH_CLIPS: usize = 8;
-const BATCH_VALUES: usize = 1 << 20;
 
 /// Names what it hears by the labels its model was trained on: the reference's `pipeline("audio-classification")`.
 ///
@@ -83,52 +80,56 @@ impl AudioClassifier {
         self.model.preprocessor.sampling_rate()
     }
 
+    /// The shortest clip it can be asked about, in samples at its rate.
+    pub fn min_samples(&self) -> usize {
+        self.model.min_samples()
+    }
+
+    /// What to know before it is asked about a clip of so many samples at its rate.
+    pub fn caution(&self, samples: usize) -> Option<Caution> {
+        self.model.caution(samples)
+    }
+
     /// The model itself.
     pub fn model(&self) -> &Pretrained {
         &self.model
     }
 
-    /// Names what is heard, best first.
+    /// Names what is heard, best first. What lies beyond [`caution`](Self::caution)'s limits is not heard.
     ///
     /// # Errors
-    /// When it is no sound, or too short for the model.
+    /// When it is no sound, or too short for the model, or the model makes numbers of it that are not finite.
     pub fn classify(&self, sound: impl Into<Sound>) -> Result<Vec<Prediction>, Error> {
-        let heard = self.hear(sound)?;
-        let logits = self.logits(&[self.features(&heard.waveform)?])?;
-        Ok(self.predict(&logits[0]))
+        self.classify_all(vec![sound.into()]).swap_remove(0)
     }
 
-    /// Each sound as [`classify`](Self::classify) names it, in order; decoded on all threads.
+    /// Each sound as [`classify`](Self::classify) names it, in order; decoded on all threads, and the features of a few held
+    /// at a time.
     pub fn classify_all(&self, sounds: Vec<Sound>) -> Vec<Result<Vec<Prediction>, Error>> {
-        let heard: Vec<Result<Features, Error>> =
-            sounds.into_par_iter().map(|sound| self.features(&self.hear(sound)?.waveform)).collect();
-        self.answer(heard)
-    }
-
-    /// The answers to features; what could not be heard stays an error.
-    fn answer(&self, heard: Vec<Result<Features, Error>>) -> Vec<Result<Vec<Prediction>, Error>> {
-        let (places, features): (Vec<_>, Vec<_>) = heard
-            .iter()
-            .enumerate()
-            .filter_map(|(place, it)| Some((place, it.as_ref().ok()?.clone())))
-            .unzip();
-        let logits = self.logits(&features);
-        let mut answers: Vec<Result<Vec<Prediction>, Error>> =
-            heard.into_iter().map(|it| it.map(|_| Vec::new())).collect();
-        match logits {
-            Ok(logits) => {
-                for (place, logits) in places.into_iter().zip(logits) {
-                    answers[place] = Ok(self.predict(&logits));
-                }
+        let mut answers = Vec::with_capacity(sounds.len());
+        let mut sounds = sounds.into_iter();
+        loop {
+            let batch: Vec<Sound> = sounds.by_ref().take(BATCH_CLIPS).collect();
+            if batch.is_empty() {
+                return answers;
             }
-            Err(error) => {
-                let said = error.kind.to_string();
-                for place in places {
-                    answers[place] = Err(ErrorKind::Device(said.clone()).while_(error.doing.clone()));
-                }
+            let names: Vec<String> = batch.iter().map(Sound::name).collect();
+            let heard: Vec<Result<Features, Error>> = batch
+                .into_par_iter()
+                .zip(&names)
+                .map(|(sound, name)| self.features(&self.hear(sound)?.waveform).map_err(|e| e.about(name)))
+                .collect();
+            let mut features = Vec::new();
+            let heard: Vec<Result<(), Error>> =
+                heard.into_iter().map(|it| it.map(|it| features.push(it))).collect();
+            let mut logits = self.logits(&features).into_iter();
+            for (heard, name) in heard.into_iter().zip(&names) {
+                answers.push(heard.and_then(|()| {
+                    let logits = logits.next().expect("one row a clip").map_err(|e| e.about(name))?;
+                    Ok(self.predict(&logits))
+                }));
             }
         }
-        answers
     }
 
     /// A sound at the model's rate.
@@ -142,106 +143,24 @@ impl AudioClassifier {
     /// What the model is given of a clip at its rate.
     ///
     /// # Errors
-    /// [`ErrorKind::TooShort`] when the model could make no frame of it, or the clip is at another rate.
+    /// [`ErrorKind::TooShort`](crate::ErrorKind::TooShort) when neither extractor nor network could make a frame of it;
+    /// when the clip is at another rate, or so loud that numbers overflow.
     pub fn features(&self, clip: &Waveform) -> Result<Features, Error> {
-        let doing = || "cannot use the clip".to_owned();
-        let (samples, rate) = (clip.samples().len(), clip.rate());
-        let least = self.model.config.network().min_samples();
-        if rate == self.sampling_rate() && samples < least {
-            return Err(ErrorKind::TooShort { samples, rate, least }).while_(doing);
-        }
-        self.model.preprocessor.extract(clip).while_(doing)
+        self.model.features(clip)
     }
 
-    /// The model's logits for each clip's features, in order.
+    /// The model's logits for each clip's features, in order and finite.
     ///
-    /// # Errors
-    /// When the device gives no numbers.
-    pub fn logits(&self, clips: &[Features]) -> Result<Vec<Vec<f32>>, Error> {
-        self.forward(clips, |input| self.model.network.forward(input, None))
-    }
-
-    /// Where each clip lies in the space its labels are told apart in: the mean of the last hidden states over time, or what
-    /// the model pools instead, in order.
-    ///
-    /// # Errors
-    /// When the device gives no numbers.
-    pub fn embeddings(&self, clips: &[Features]) -> Result<Vec<Vec<f32>>, Error> {
-        self.forward(clips, |input| self.model.network.embed(input))
+    /// A clip's error leaves the others alone: [`ErrorKind::NotFinite`](crate::ErrorKind::NotFinite) for a logit that is NaN
+    /// or infinite, others for features that are another model's, and when the device gives no numbers.
+    pub fn logits(&self, clips: &[Features]) -> Vec<Result<Vec<f32>, Error>> {
+        let network = |input| self.model.network.forward(input, None);
+        let labels = self.labels.names();
+        self.model.forward(clips, &self.device, network, |i| format!("the logit of `{}`", labels[i]))
     }
 
     /// Scores of logits, best first.
     pub fn predict(&self, logits: &[f32]) -> Vec<Prediction> {
         top_k(&self.scores.apply(logits), &self.labels, self.top_k)
-    }
-
-    fn forward(
-        &self,
-        clips: &[Features],
-        network: impl Fn(Input) -> Tensor<2>,
-    ) -> Result<Vec<Vec<f32>>, Error> {
-        let doing = || "cannot ask the model".to_owned();
-        let mut rows = vec![Vec::new(); clips.len()];
-        for places in self.batches(clips) {
-            let batch: Vec<&Features> = places.iter().map(|&place| &clips[place]).collect();
-            let answer = network(self.input(&batch)?);
-            let width = answer.dims()[1];
-            let values: Vec<f32> = answer
-                .into_data()
-                .convert::<f32>()
-                .try_into_vec()
-                .map_err(|e| ErrorKind::Device(format!("{e:?}")))
-                .while_(doing)?;
-            for (place, row) in places.into_iter().zip(values.chunks_exact(width)) {
-                rows[place] = row.to_vec();
-            }
-        }
-        Ok(rows)
-    }
-
-    /// Which clips share a forward pass: neighbours in length, padded only where that changes nothing.
-    fn batches(&self, clips: &[Features]) -> Vec<Vec<usize>> {
-        let length = |place: usize| clips[place].data.len();
-        // A network counts the real samples from the left, so padding on that side would hide sound.
-        let pads_right = match &self.model.preprocessor {
-            Preprocessor::Wav2Vec2(extractor) => extractor.padding_side == PaddingSide::Right,
-            _ => true,
-        };
-        let may_pad = pads_right && self.model.config.network().padding_is_harmless();
-        let mut order: Vec<usize> = (0..clips.len()).collect();
-        order.sort_by_key(|&place| length(place));
-        let mut batches: Vec<Vec<usize>> = Vec::new();
-        for place in order {
-            let fits = batches.last().is_some_and(|batch| {
-                let shortest = length(batch[0]);
-                let alike =
-                    length(place) == shortest || (may_pad && length(place) - shortest <= shortest / 4);
-                alike && batch.len() < BATCH_CLIPS && (batch.len() + 1) * length(place) <= BATCH_VALUES
-            });
-            match batches.last_mut() {
-                Some(batch) if fits => batch.push(place),
-                _ => batches.push(vec![place]),
-            }
-        }
-        batches
-    }
-
-    fn input(&self, batch: &[&Features]) -> Result<Input, Error> {
-        let Preprocessor::Wav2Vec2(extractor) = &self.model.preprocessor else {
-            // These extractors give every clip the same shape.
-            let values: Vec<f32> = batch.iter().flat_map(|it| &it.data).copied().collect();
-            let shape = [&[batch.len()], batch[0].shape.as_slice()].concat();
-            return Ok(Input::Spectrograms(Tensor::from_data(TensorData::new(values, shape), &self.device)));
-        };
-        let samples: Vec<&[f32]> = batch.iter().map(|it| it.data.as_slice()).collect();
-        let padded =
-            extractor.pad(&samples, &PadOptions::default()).while_(|| "cannot make a batch".to_owned())?;
-        // A batch of one length has no padding, and nothing to be told of it.
-        let ragged = padded.lengths.iter().any(|&length| length < padded.cols);
-        let data = TensorData::new(padded.input_values, [padded.rows, padded.cols]);
-        Ok(Input::Waveforms {
-            values: Tensor::from_data(data, &self.device),
-            lengths: ragged.then_some(padded.lengths),
-        })
     }
 }

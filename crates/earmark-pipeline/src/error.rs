@@ -81,6 +81,14 @@ pub enum ErrorKind {
     /// Windows that cannot be cut.
     #[error("{0}")]
     Windows(String),
+    /// The model's answer is not made of finite numbers.
+    #[error("{what} is {value}: the model's weights are damaged, or its numbers overflow on this clip")]
+    NotFinite {
+        /// Which number: `the logit of `siren``.
+        what: String,
+        /// NaN or infinity.
+        value: f32,
+    },
     /// What the device computed cannot be read.
     #[error("the device gave no numbers: {0}")]
     Device(String),
@@ -89,6 +97,13 @@ pub enum ErrorKind {
 impl ErrorKind {
     pub(crate) fn while_(self, doing: impl Into<String>) -> Error {
         Error { doing: doing.into(), kind: Box::new(self) }
+    }
+}
+
+impl Error {
+    /// The same, said of the sound that is called `name`.
+    pub(crate) fn about(self, name: &str) -> Error {
+        Error { doing: format!("cannot use {name}"), ..self }
     }
 }
 

@@ -24,6 +24,10 @@ impl Pretrained {
     /// # Errors
     /// When a file is missing or broken, it is another architecture, or it has no classification head.
     pub fn open(dir: &Path, device: &Device) -> Result<Pretrained, Error> {
+        Pretrained::open_with(dir, Head::FromCheckpoint, device)
+    }
+
+    fn open_with(dir: &Path, head: Head, device: &Device) -> Result<Pretrained, Error> {
         let doing = || format!("cannot open the model in `{}`", dir.display());
         let config = ModelConfig::read(dir).map_err(|error| match error.kind {
             earmark_models::ErrorKind::UnsupportedModel { found, .. } if found == "clap" => {
@@ -46,10 +50,19 @@ impl Pretrained {
             0 => config.with_labels((0..labels).map(|id| format!("LABEL_{id}")).collect()),
             named => return Err(ErrorKind::OtherLabels { named, head: labels }.while_(doing())),
         };
-        let head = Head::FromCheckpoint;
         let (network, _) =
             Classifier::load(config.network(), labels.max(1), &checkpoint, head, 0, device).while_(doing)?;
         Ok(Pretrained { config, preprocessor, network })
+    }
+
+    /// Opens a model for what it says before its head: a checkpoint without a head gets a random one, which must not be asked.
+    pub(crate) fn open_encoder(dir: &Path, device: &Device) -> Result<Pretrained, Error> {
+        Pretrained::open_with(dir, Head::NewIfMissing, device)
+    }
+
+    /// The shortest clip that extractor and network make a frame of, in samples at the model's rate.
+    pub fn min_samples(&self) -> usize {
+        self.preprocessor.min_samples().max(self.config.network().min_samples())
     }
 
     /// Writes `config.json`, `model.safetensors` and `preprocessor_config.json` into `dir`, as `transformers` reads them.
@@ -62,6 +75,12 @@ impl Pretrained {
         earmark_fs::write(dir.join(PREPROCESSOR), self.preprocessor.to_json()).while_(doing)?;
         self.network.save(&dir.join("model.safetensors")).while_(doing)
     }
+}
+
+/// The `model_type` in the `config.json` of a folder, if that can be read: whoever opens the model says what is wrong with it.
+pub fn model_type(dir: &Path) -> Option<String> {
+    let config = earmark_json::object(&earmark_json::read(&dir.join("config.json")).ok()?).ok()?;
+    Some(config.get("model_type")?.as_str()?.to_owned())
 }
 
 /// Far above any published head; a hostile file gets no more memory than that.

@@ -21,6 +21,18 @@ pub enum Sound {
     Waveform(Waveform),
 }
 
+impl Sound {
+    /// What an error calls it.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Sound::File(path) => format!("`{}`", earmark_fs::text(path)),
+            Sound::Bytes(_) => "the bytes given".to_owned(),
+            Sound::Named(name, _) => format!("`{name}`"),
+            Sound::Waveform(_) => "the clip given".to_owned(),
+        }
+    }
+}
+
 impl From<&str> for Sound {
     fn from(path: &str) -> Sound {
         Sound::File(path.into())
@@ -85,7 +97,7 @@ impl Hearing {
     /// When it is no sound, or is at a rate that none is recorded at.
     pub fn hear(&self, sound: impl Into<Sound>, rate: SampleRate) -> Result<Heard, Error> {
         let sound = sound.into();
-        let name = name(&sound);
+        let name = sound.name();
         let doing = || format!("cannot hear {name}");
         let decoded = |decoded: Decoded| (decoded.waveform, decoded.warnings);
         let (waveform, warnings) = match sound {
@@ -98,15 +110,5 @@ impl Hearing {
         let duration = waveform.duration().as_secs_f64();
         let waveform = resample(waveform, rate, self.resampler).while_(doing)?;
         Ok(Heard { waveform, duration, warnings })
-    }
-}
-
-/// What an error calls it.
-fn name(sound: &Sound) -> String {
-    match sound {
-        Sound::File(path) => format!("`{}`", earmark_fs::text(path)),
-        Sound::Bytes(_) => "the bytes given".to_owned(),
-        Sound::Named(name, _) => format!("`{name}`"),
-        Sound::Waveform(_) => "the clip given".to_owned(),
     }
 }

@@ -41,7 +41,7 @@ impl Windows {
     /// least `least` samples, or is the only one.
     ///
     /// # Errors
-    /// A length or hop of no sample, or windows of more than an hour.
+    /// As [`check`](Self::check).
     pub fn cut(
         self,
         decoder: Decoder,
@@ -51,23 +51,11 @@ impl Windows {
     ) -> Result<WindowIter, Error> {
         let origin = decoder.origin().to_string();
         let doing = || format!("cannot cut windows from {origin}");
-        let samples = |length: Duration| (length.as_secs_f64() * f64::from(rate.hz())).round() as usize;
-        let (length, hop) = (samples(self.length), samples(self.hop));
-        if length == 0 || hop == 0 || self.length > Duration::from_secs(3600) {
-            let why = format!(
-                "windows of {:?} every {:?}: expected more than nothing, up to an hour",
-                self.length, self.hop
-            );
-            return Err(ErrorKind::Windows(why).while_(doing()));
-        }
-        let resampler = match decoder.rate() == rate {
-            true => None,
-            false => Some(StreamResampler::new(decoder.rate(), rate, hearing.resampler).while_(doing)?),
-        };
-        let least = least.min(length);
+        let [length, hop] = self.samples(rate, least).while_(doing)?;
+        let resampler = StreamResampler::new(decoder.rate(), rate, hearing.resampler).while_(doing)?;
         Ok(WindowIter {
             decoder,
-            resampler,
+            resampler: Some(resampler),
             rate,
             length,
             hop,
@@ -81,10 +69,40 @@ impl Windows {
     }
 }
 
+impl Windows {
+    /// Checks that windows of a recording at `rate` can be asked about, where a model needs `least` samples.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Windows`] for a length or hop of no sample, a length of less than `least` samples or of more than an hour.
+    pub fn check(self, rate: SampleRate, least: usize) -> Result<(), Error> {
+        self.samples(rate, least).map(|_| ()).while_(|| "cannot cut windows".to_owned())
+    }
+
+    /// Length and hop in samples.
+    fn samples(self, rate: SampleRate, least: usize) -> Result<[usize; 2], ErrorKind> {
+        let [length, hop] =
+            [self.length, self.hop].map(|it| (it.as_secs_f64() * f64::from(rate.hz())).round() as usize);
+        if length == 0 || hop == 0 || self.length > Duration::from_secs(3600) {
+            return Err(ErrorKind::Windows(format!(
+                "windows of {:?} every {:?}: expected more than nothing, up to an hour",
+                self.length, self.hop
+            )));
+        }
+        if length < least {
+            return Err(ErrorKind::Windows(format!(
+                "windows of {:?} are {length} samples at {rate}, and the model needs {least}",
+                self.length
+            )));
+        }
+        Ok([length, hop])
+    }
+}
+
 /// The windows of a recording, in order; made by [`Windows::cut`].
 #[derive(Debug)]
 pub struct WindowIter {
     decoder: Decoder,
+    /// Until the end of the recording.
     resampler: Option<StreamResampler>,
     rate: SampleRate,
     length: usize,
@@ -114,15 +132,11 @@ impl WindowIter {
     /// Decodes until the next window is whole, or the recording ends.
     fn fill(&mut self) -> Result<(), Error> {
         while !self.ended && self.first + self.held.len() < self.next + self.length {
-            let block = self.decoder.next_block().while_(|| "cannot hear the recording".to_owned())?;
+            let doing = || "cannot hear the recording".to_owned();
+            let block = self.decoder.next_block().while_(doing)?;
             match (block, &mut self.resampler) {
-                (Some(block), Some(resampler)) => {
-                    resampler
-                        .push(block, &mut self.held)
-                        .while_(|| "cannot hear the recording".to_owned())?;
-                }
-                (Some(block), None) => self.held.extend_from_slice(block),
-                (None, resampler) => {
+                (Some(block), Some(resampler)) => resampler.push(block, &mut self.held).while_(doing)?,
+                (_, resampler) => {
                     self.ended = true;
                     if let Some(resampler) = resampler.take() {
                         resampler.finish(&mut self.held);

@@ -7,8 +7,10 @@ use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
 use earmark_models::{Checkpoint, ClapConfig, ClapModel, ClapTokenizer, Head, load};
 use serde_json::Value;
 
+use crate::caution::Caution;
 use crate::error::{Error, ErrorKind, While as _};
 use crate::extractor::read_extractor;
+use crate::forward::{finite, read};
 use crate::sound::{Heard, Hearing, Sound};
 
 /// What the reference makes of a label before its text tower reads it.
@@ -84,6 +86,16 @@ impl ZeroShotClassifier {
         self.preprocessor.sampling_rate()
     }
 
+    /// The shortest clip it can be asked about, in samples at its rate.
+    pub fn min_samples(&self) -> usize {
+        self.preprocessor.min_samples()
+    }
+
+    /// What to know before it is asked about a clip of so many samples at its rate.
+    pub fn caution(&self, samples: usize) -> Option<Caution> {
+        Caution::of(&self.preprocessor, samples)
+    }
+
     /// Has the text tower read `labels`, each put in the place of `{}` in `template`.
     ///
     /// # Errors
@@ -99,6 +111,9 @@ impl ZeroShotClassifier {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let tokens = self.tokenizer.encode(&texts).while_(doing)?;
         let texts = self.network.get_text_features(&tokens).while_(doing)?;
+        for (row, label) in read(texts.clone()).while_(doing)?.into_iter().zip(set.names()) {
+            finite(row, |i| format!("number {i} of the embedding of the label `{label}`")).while_(doing)?;
+        }
         Ok(Candidates { labels: set, texts })
     }
 
@@ -111,7 +126,11 @@ impl ZeroShotClassifier {
         sound: impl Into<Sound>,
         candidates: &Candidates,
     ) -> Result<Vec<Prediction>, Error> {
-        let logits = self.logits(&self.features(&self.hear(sound)?.waveform)?, candidates)?;
+        let sound = sound.into();
+        let name = sound.name();
+        let waveform = self.hear(sound)?.waveform;
+        let logits = self.features(&waveform).and_then(|features| self.logits(&features, candidates));
+        let logits = logits.map_err(|e| e.about(&name))?;
         Ok(top_k(&Scores::Softmax.apply(&logits), &candidates.labels, TopK::All))
     }
 
@@ -126,7 +145,7 @@ impl ZeroShotClassifier {
     /// What the audio tower is given of a clip at its rate.
     ///
     /// # Errors
-    /// When the clip is at another rate.
+    /// When the clip is at another rate, or so loud that numbers overflow.
     pub fn features(&self, clip: &Waveform) -> Result<Features, Error> {
         self.preprocessor.extract(clip).while_(|| "cannot use the clip".to_owned())
     }
@@ -134,26 +153,39 @@ impl ZeroShotClassifier {
     /// How well a clip goes with each label, in the labels' order; their softmax are the scores.
     ///
     /// # Errors
-    /// When the features are another model's.
+    /// When the features are another model's, or [`ErrorKind::NotFinite`] when a logit is.
     pub fn logits(&self, features: &Features, candidates: &Candidates) -> Result<Vec<f32>, Error> {
-        let audio = self.embed(features)?;
-        read(self.network.logits_per_audio(audio, candidates.texts.clone()))
+        let labels = candidates.labels.names();
+        let logits = self.audio(features).and_then(|audio| {
+            let logits = read(self.network.logits_per_audio(audio, candidates.texts.clone()))?.swap_remove(0);
+            finite(logits, |i| format!("the logit of `{}`", labels[i]))
+        });
+        logits.while_(|| "cannot ask the model".to_owned())
     }
 
     /// Where a clip lies in the space that sounds and texts share: P numbers, of length 1.
     ///
     /// # Errors
-    /// When the features are another model's.
+    /// As [`logits`](Self::logits).
     pub fn embedding(&self, features: &Features) -> Result<Vec<f32>, Error> {
-        read(self.embed(features)?)
+        let embedding = self.audio(features).and_then(|audio| {
+            finite(read(audio)?.swap_remove(0), |i| format!("number {i} of the embedding"))
+        });
+        embedding.while_(|| "cannot ask the model".to_owned())
     }
 
-    fn embed(&self, features: &Features) -> Result<Tensor<2>, Error> {
-        let shape = [&[1], features.shape.as_slice()].concat();
-        let data = TensorData::new(features.data.clone(), shape);
+    /// `[1, P]`
+    fn audio(&self, features: &Features) -> Result<Tensor<2>, ErrorKind> {
+        let bad = |why: String| Err(ErrorKind::Network(earmark_models::ErrorKind::BadInput(why)));
+        let &[views, frames, bins] = features.shape.as_slice() else {
+            return bad(format!("features of the shape {:?} are not this model's", features.shape));
+        };
+        if features.data.len() != views * frames * bins {
+            return bad(format!("features of the shape {:?} are {}", features.shape, features.data.len()));
+        }
+        let data = TensorData::new(features.data.clone(), [1, views, frames, bins]);
         let views = Tensor::from_data(data, &self.device);
-        let longer = [features.is_longer.unwrap_or(false)];
-        self.network.get_audio_features(views, &longer).while_(|| "cannot ask the model".to_owned())
+        Ok(self.network.get_audio_features(views, &[features.is_longer.unwrap_or(false)])?)
     }
 }
 
@@ -162,10 +194,4 @@ impl Candidates {
     pub fn labels(&self) -> &LabelSet {
         &self.labels
     }
-}
-
-/// Numbers from a device; waits for it.
-fn read(tensor: Tensor<2>) -> Result<Vec<f32>, Error> {
-    let values = tensor.into_data().convert::<f32>().try_into_vec();
-    values.map_err(|e| ErrorKind::Device(format!("{e:?}"))).while_(|| "cannot ask the model".to_owned())
 }

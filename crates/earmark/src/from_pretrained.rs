@@ -2,7 +2,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use earmark_hub::{Hub, Repo, Snapshot};
-use earmark_pipeline::{AudioClassifier, ZeroShotClassifier};
+use earmark_pipeline::{AudioClassifier, AudioEmbedder, ZeroShotClassifier, model_type};
 
 /// A model that could not be fetched or opened.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,21 @@ impl FromPretrained for AudioClassifier {
 
     fn open_folder(folder: &Path, device: &Device) -> Result<Self, Error> {
         Ok(AudioClassifier::open(folder, device)?)
+    }
+}
+
+impl FromPretrained for AudioEmbedder {
+    fn fetch(hub: &Hub, repo: &Repo) -> Result<Snapshot, earmark_hub::Error> {
+        let snapshot = hub.fetch_model(repo)?;
+        // Of these only CLAP reads text, and has a tokenizer in one file.
+        if model_type(snapshot.folder()).as_deref() == Some("clap") {
+            hub.fetch(repo, "tokenizer.json")?;
+        }
+        Ok(snapshot)
+    }
+
+    fn open_folder(folder: &Path, device: &Device) -> Result<Self, Error> {
+        Ok(AudioEmbedder::open(folder, device)?)
     }
 }
 

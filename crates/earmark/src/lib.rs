@@ -31,7 +31,7 @@ pub use from_pretrained::{Error, FromPretrained};
 pub mod prelude {
     pub use earmark_audio::{SampleRate, Waveform};
     pub use earmark_labels::Prediction;
-    pub use earmark_pipeline::{AudioClassifier, ZeroShotClassifier};
+    pub use earmark_pipeline::{AudioClassifier, AudioEmbedder, ZeroShotClassifier};
 
     pub use crate::from_pretrained::FromPretrained;
 }

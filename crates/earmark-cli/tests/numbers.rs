@@ -43,7 +43,7 @@ impl Place {
     }
 
     /// A golden model as `name`, its tensors as `change` leaves them; those that it says no to are left out.
-    fn model(&self, name: &str, golden: &str, change: impl Fn(&str, &mut Vec<f32>) -> bool) {
+    fn model(&self, name: &str, golden: &str, change: impl Fn(&str, &mut [f32]) -> bool) {
         let (from, to) = (golden_model(golden), self.path(name));
         fs::create_dir_all(&to).unwrap();
         for file in ["config.json", "preprocessor_config.json"] {
@@ -54,7 +54,7 @@ impl Place {
         let mut kept = Vec::new();
         for (key, view) in tensors.iter() {
             let bytes = view.data().chunks_exact(4);
-            let mut values = bytes.map(|x| f32::from_le_bytes(x.try_into().unwrap())).collect();
+            let mut values: Vec<f32> = bytes.map(|x| f32::from_le_bytes(x.try_into().unwrap())).collect();
             if change(key, &mut values) {
                 let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
                 kept.push((key.to_owned(), view.shape().to_vec(), bytes));
@@ -127,7 +127,7 @@ fn golden_model(name: &str) -> PathBuf {
 }
 
 /// Keeps a head whose logits overflow, whatever is heard.
-fn overflowing(key: &str, values: &mut Vec<f32>) -> bool {
+fn overflowing(key: &str, values: &mut [f32]) -> bool {
     match key {
         "projector.weight" => values.iter_mut().for_each(|x| *x *= 1e20),
         "classifier.weight" | "classifier.dense.weight" => values.iter_mut().for_each(|x| *x = 3e38),

@@ -196,6 +196,22 @@ fn a_clip_is_answered_alike_alone_and_in_a_batch_whatever_side_is_padded() {
     }
 }
 
+#[test]
+fn the_weight_that_makes_an_answer_nan_is_named() {
+    let dir = folder("speech/group");
+    let path = dir.path().join("model.safetensors");
+    let mut bytes = fs::read(&path).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let info: Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
+    let place = 8 + header + info["classifier.bias"]["data_offsets"][0].as_u64().unwrap() as usize;
+    bytes[place..place + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&path, bytes).unwrap();
+    let classifier = AudioClassifier::open(dir.path(), &device()).unwrap();
+    let clip = Waveform::new(noise(12_000, 3), SampleRate::HZ_16000).unwrap();
+    let error = classifier.classify(clip).unwrap_err();
+    says(&error.source().unwrap().to_string(), &["logit", "NaN", "`classifier.bias` holds NaN"]);
+}
+
 /// What `transformers` 5.23.0 answers of folders that its `save_pretrained` wrote.
 #[test]
 fn folders_of_the_reference_have_the_references_scores() {

@@ -82,12 +82,14 @@ pub enum ErrorKind {
     #[error("{0}")]
     Windows(String),
     /// The model's answer is not made of finite numbers.
-    #[error("{what} is {value}: the model's weights are damaged, or its numbers overflow on this clip")]
+    #[error("{what} is {value}: {}", weight.as_deref().unwrap_or("the network's numbers overflow on it"))]
     NotFinite {
         /// Which number: `the logit of `siren``.
         what: String,
         /// NaN or infinity.
         value: f32,
+        /// The weight that is at fault, such as "`classifier.bias` holds NaN"; `None` when all of them are in order.
+        weight: Option<String>,
     },
     /// What the device computed cannot be read.
     #[error("the device gave no numbers: {0}")]

@@ -43,7 +43,7 @@ impl Pretrained {
             match answer {
                 Ok(answer) => {
                     for (&place, row) in places.iter().zip(answer) {
-                        rows[place] = finite(row, &what);
+                        rows[place] = finite(row, &what, || self.network.unusable_weight());
                     }
                 }
                 Err(kind) => {
@@ -121,10 +121,16 @@ pub(crate) fn read(tensor: Tensor<2>) -> Result<Vec<Vec<f32>>, ErrorKind> {
     Ok(values.chunks_exact(width).map(<[f32]>::to_vec).collect())
 }
 
-/// The row, unless one of its numbers is not finite; `what` names it by its place.
-pub(crate) fn finite(row: Vec<f32>, what: impl Fn(usize) -> String) -> Result<Vec<f32>, ErrorKind> {
+/// The row, unless one of its numbers is not finite; `what` names it by its place, `unusable_weight` what made it so.
+pub(crate) fn finite(
+    row: Vec<f32>,
+    what: impl Fn(usize) -> String,
+    unusable_weight: impl Fn() -> Option<String>,
+) -> Result<Vec<f32>, ErrorKind> {
     match row.iter().position(|x| !x.is_finite()) {
-        Some(place) => Err(ErrorKind::NotFinite { what: what(place), value: row[place] }),
+        Some(place) => {
+            Err(ErrorKind::NotFinite { what: what(place), value: row[place], weight: unusable_weight() })
+        }
         None => Ok(row),
     }
 }

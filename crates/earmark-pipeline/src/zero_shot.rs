@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use earmark_audio::{SampleRate, Waveform};
 use earmark_features::{Features, Preprocessor};
 use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
-use earmark_models::{Checkpoint, ClapConfig, ClapModel, ClapTokenizer, Head, load};
+use earmark_models::{Checkpoint, ClapConfig, ClapModel, ClapTokenizer, Head, load, unusable_weight};
 use serde_json::Value;
 
 use crate::caution::Caution;
@@ -112,7 +112,8 @@ impl ZeroShotClassifier {
         let tokens = self.tokenizer.encode(&texts).while_(doing)?;
         let texts = self.network.get_text_features(&tokens).while_(doing)?;
         for (row, label) in read(texts.clone()).while_(doing)?.into_iter().zip(set.names()) {
-            finite(row, |i| format!("number {i} of the embedding of the label `{label}`")).while_(doing)?;
+            let what = |i| format!("number {i} of the embedding of the label `{label}`");
+            finite(row, what, || unusable_weight(&self.network)).while_(doing)?;
         }
         Ok(Candidates { labels: set, texts })
     }
@@ -158,7 +159,7 @@ impl ZeroShotClassifier {
         let labels = candidates.labels.names();
         let logits = self.audio(features).and_then(|audio| {
             let logits = read(self.network.logits_per_audio(audio, candidates.texts.clone()))?.swap_remove(0);
-            finite(logits, |i| format!("the logit of `{}`", labels[i]))
+            finite(logits, |i| format!("the logit of `{}`", labels[i]), || unusable_weight(&self.network))
         });
         logits.while_(|| "cannot ask the model".to_owned())
     }
@@ -169,7 +170,8 @@ impl ZeroShotClassifier {
     /// As [`logits`](Self::logits).
     pub fn embedding(&self, features: &Features) -> Result<Vec<f32>, Error> {
         let embedding = self.audio(features).and_then(|audio| {
-            finite(read(audio)?.swap_remove(0), |i| format!("number {i} of the embedding"))
+            let what = |i| format!("number {i} of the embedding");
+            finite(read(audio)?.swap_remove(0), what, || unusable_weight(&self.network))
         });
         embedding.while_(|| "cannot ask the model".to_owned())
     }

@@ -149,7 +149,7 @@ fn advice_is_what_the_command_has() {
 fn features_are_made_as_a_processor_config_says() {
     let place = Place::new("speech/group");
     let features = || {
-        place.run("features data/rain/0.wav --model model -o a.safetensors").says(0, &[]);
+        place.run("features data/rain/0.wav --model model -o a.safetensors --force").says(0, &[]);
         fs::read(place.path("a.safetensors")).unwrap()
     };
     let expected = features();

@@ -347,6 +347,30 @@ fn a_run_that_is_stopped_before_its_first_step_leaves_nothing() {
     assert!(!run.exists());
 }
 
+#[cfg(unix)]
+#[test]
+fn whoever_may_read_a_new_file_may_read_the_model() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (data, runs) = (golden("train/data"), tempfile::tempdir().unwrap());
+    let run = runs.path().join("run");
+    finish(&job(Recipe { epochs: 1, ..recipe() }, &data, noisy(), &run));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let (plain_file, plain_folder) = (runs.path().join("file"), runs.path().join("folder"));
+    fs::write(&plain_file, "").unwrap();
+    fs::create_dir(&plain_folder).unwrap();
+    let mut folders = vec![run];
+    while let Some(folder) = folders.pop() {
+        assert_eq!(mode(&folder), mode(&plain_folder), "{}", folder.display());
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => assert_eq!(mode(&path), mode(&plain_file), "{}", path.display()),
+            }
+        }
+    }
+}
+
 #[test]
 fn a_class_that_is_in_one_part_alone_is_known_before_the_first_step() {
     let dir = tempfile::tempdir().unwrap();

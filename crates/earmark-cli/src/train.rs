@@ -345,8 +345,9 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// How the model card names it.
-    fn card(self, dataset: &AudioDataset) -> Result<CardDataset> {
+    /// How the model card names it; `part` is the split that was asked for, if one was.
+    fn card(self, dataset: &AudioDataset, part: &str) -> Result<CardDataset> {
+        let part = Some(part).filter(|part| !part.is_empty());
         let card = |name: &str, id: &str, config: Option<&str>, split: Option<&str>| CardDataset {
             name: name.to_owned(),
             id: id.to_owned(),
@@ -359,10 +360,10 @@ impl<'a> Source<'a> {
             Source::Published(name) => match Named::new(name, &DatasetArgs::default())? {
                 Named::Hub { repo, config } => {
                     let id = repo.id.as_str();
-                    card(id, id, config.as_deref(), Some("train"))
+                    card(id, id, config.as_deref(), part.or(Some("train")))
                 }
                 _ => {
-                    let train = Selection::new(name, None, None)?;
+                    let train = Selection::new(name, part, None)?;
                     let (dataset, config) = (train.dataset, Some(train.config.as_str()));
                     card(dataset.name(), dataset.repo(), config, Some(&train.split))
                 }
@@ -400,7 +401,7 @@ fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str) -> Result
         Source::Published(name) => open_published(name, label, split, &args.hub)?,
         Source::Folder(folder) => datasets::open_folder(folder, label)?,
     };
-    let card = source.card(&dataset)?;
+    let card = source.card(&dataset, args.split.as_deref().unwrap_or_default())?;
     let (dataset, unused) = to_train(source, dataset, split)?;
     for (split, clips) in unused {
         say::note(format_args!("not used: the split `{split}`, {clips} clips"));
@@ -457,7 +458,7 @@ fn resumed(run: Option<&Path>, args: &Args, device: burn::tensor::Device) -> Res
     let recipe = Recipe::read(&run)?;
     refuse_other(args, &recipe, &run)?;
     let dataset = open_data(&recipe, &args.hub)?;
-    let card = Source::of_recipe(&recipe).card(&dataset)?;
+    let card = Source::of_recipe(&recipe).card(&dataset, &recipe.split)?;
     let base_model = base_model(&recipe);
     let (start, cache) = (Start::Resume, Cache::of_user());
     Ok(Job { recipe, dataset, start, device, output, card, base_model, cache })

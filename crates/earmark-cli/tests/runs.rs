@@ -280,6 +280,7 @@ mod resume {
             ("--from-scratch sample", "--from-scratch", "model"),
             ("--label-column genre", "--label-column", "label_column"),
             ("--split-by random", "--split-by", "split_by"),
+            ("--split train", "--split", "split"),
             ("--new-head", "--new-head", "new_head"),
             ("--skip-bad", "--skip-bad", "skip_bad"),
             ("--resampler torchaudio", "--resampler", "resampler"),
@@ -570,6 +571,32 @@ mod reports {
     }
 
     #[test]
+    fn a_new_head_classifies_whatever_the_old_one_did() {
+        let place = Place::new();
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/speech/group");
+        fs::create_dir(place.path("old")).unwrap();
+        for file in ["preprocessor_config.json", "model.safetensors"] {
+            fs::copy(golden.join(file), place.path("old").join(file)).unwrap();
+        }
+        let mut config: Value =
+            serde_json::from_slice(&fs::read(golden.join("config.json")).unwrap()).unwrap();
+        for kind in ["regression", "multi_label_classification"] {
+            config["problem_type"] = kind.into();
+            fs::write(place.path("old/config.json"), config.to_string()).unwrap();
+            let args = format!("train --data data --model old --new-head --epochs 1 --output {kind}");
+            place.run(&args).says(0, &[]);
+            let exported = place.json(&format!("{kind}/model/config.json"));
+            let kind_of = exported.get("problem_type").and_then(Value::as_str);
+            assert!(kind_of.is_none_or(|kind| kind == "single_label_classification"), "{exported}");
+            let said = place.run(&format!("classify data/rain/0.wav --model {kind}/model --format jsonl"));
+            let row: Value = serde_json::from_str(said.says(0, &[]).out.trim()).unwrap();
+            let scores =
+                row["predictions"].as_array().unwrap().iter().map(|it| it["score"].as_f64().unwrap());
+            assert!((scores.sum::<f64>() - 1.0).abs() < 1e-5, "{row}");
+        }
+    }
+
+    #[test]
     fn commits_of_model_and_dataset_are_in_the_recipe_and_on_the_card_also_after_a_resume() {
         let (place, hub) = (Place::new(), LoopbackHub::start());
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/speech/group");
@@ -608,5 +635,6 @@ mod reports {
         online("train --resume run").says(0, &["resumed"]);
         assert_eq!(place.read("run/model/README.md"), card);
         online("eval run").says(0, &[]);
+        assert_eq!(place.list("run").iter().filter(|name| name.starts_with("checkpoint-")).count(), 1);
     }
 }

@@ -93,7 +93,7 @@ pub fn evaluate(
 /// The clips of some rows, each with a number that is none.
 fn named(clips: &Clips, bad: &[(usize, f32)]) -> Vec<BadClip> {
     let clip = |&(row, value): &(usize, f32)| BadClip {
-        path: clips.clips()[row].path.clone(),
+        path: clips.clips()[row].place(),
         why: format!("the model's output is {value}"),
     };
     bad.iter().map(clip).collect()

@@ -33,7 +33,8 @@ pub struct Channels {
 ///
 /// # Errors
 /// [`Error`] names the file, and its kind says why: it could not be opened, is in no known format, holds nothing to
-/// hear, or decodes to more than [`DecodeOptions::max_duration`].
+/// hear, or decodes to more than [`DecodeOptions::max_duration`], or to more than 2000 samples a byte and ten minutes
+/// ([`ErrorKind::TooDense`](crate::ErrorKind::TooDense)).
 pub fn decode_file(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<Decoded, Error> {
     mono(Decoder::open(path, options)?)
 }

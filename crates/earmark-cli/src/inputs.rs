@@ -43,6 +43,12 @@ fn parse_shard(text: &str) -> Result<Shard, String> {
     }
 }
 
+/// Whether it begins with http:// or https://, in any case of its letters.
+fn is_address(text: &str) -> bool {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)))
+}
+
 /// One thing to listen to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Input {
@@ -57,9 +63,7 @@ impl Input {
     pub(crate) fn named(path: &OsStr) -> Input {
         match path.to_str() {
             Some("-") => Input::Stdin,
-            Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
-                Input::Address(url.to_owned())
-            }
+            Some(url) if is_address(url) => Input::Address(url.to_owned()),
             _ => Input::File(path.into()),
         }
     }

@@ -352,7 +352,13 @@ impl Left {
         }
         if left.inputs.len() < total || left.inputs.iter().any(|(_, stretch)| stretch.count > 0) {
             let done = total - left.inputs.len();
-            say::note(format_args!("going on: {done} of {} are done already", count(total, "file")));
+            say::note(format_args!("going on: {done} of {} done already", count(total, "file")));
+        }
+        if !before.is_empty() {
+            let others = count(before.len(), "file");
+            say::warning(format_args!(
+                "{others} done before, but not among the inputs of this command: left out of the results"
+            ));
         }
         left
     }
@@ -376,13 +382,12 @@ impl Keeper<'_> {
         let input = reading.input.name();
         let answer = match rows {
             Ok((duration, rows)) => Answer { input, duration: Some(duration), rows },
-            Err(problem) => {
-                *self.done = Done::InPart;
-                let error = error::line(&problem);
-                say::error(error.as_str());
-                Answer::failed(input, error)
-            }
+            Err(problem) => Answer::failed(input, error::line(&problem)),
         };
+        for error in answer.errors() {
+            *self.done = Done::InPart;
+            say::error(error);
+        }
         self.bar.inc(1);
         match self.sink {
             Sink::Journal(journal) => journal.done(reading.stamp, answer),
@@ -723,19 +728,21 @@ impl<'a> Gathered<'a> {
         let (count, unusable) = (std::mem::take(&mut self.count), self.unusable.take());
         let (duration, path) = (ended?, input.name());
         let mut used = count;
+        let mut failed = None;
         if let Some(Unusable { count: bad, first, why }) = unusable {
             used -= bad;
+            let unusable = self::unusable(input);
             if used == 0 {
-                bail!("{}: {why}", self::unusable(input));
+                bail!("{unusable}: {why}");
             }
-            say::warning(format_args!(
-                "`{path}`: {bad} of {count} windows have no row, the first of them at {}: {why}",
-                clock(first)
-            ));
+            let at = clock(first);
+            let error =
+                format!("{unusable}: {bad} of {count} windows fail, the first of them at {at}: {why}");
+            failed = Some(Row::Failed { path: path.clone(), error });
         }
         let row =
             |start, end, predictions| Row::Heard { path: path.clone(), duration, start, end, predictions };
-        let rows = match self.aggregate {
+        let mut rows = match self.aggregate {
             Some(how) => {
                 let share = if how == Aggregate::Mean { used.max(1) as f64 } else { 1.0 };
                 let scores: Vec<f32> = totals.iter().map(|total| (total / share) as f32).collect();
@@ -749,6 +756,7 @@ impl<'a> Gathered<'a> {
                     .collect()
             }
         };
+        rows.extend(failed);
         Ok((duration, rows))
     }
 }

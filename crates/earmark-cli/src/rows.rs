@@ -48,8 +48,16 @@ impl Answer {
         Answer { input, duration: None, rows }
     }
 
+    /// Why it, or some of its windows, could not be classified.
+    pub(crate) fn errors(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().filter_map(|row| match row {
+            Row::Failed { error, .. } => Some(error.as_str()),
+            Row::Heard { .. } => None,
+        })
+    }
+
     pub(crate) fn has_failed(&self) -> bool {
-        self.duration.is_none()
+        self.errors().next().is_some()
     }
 }
 

@@ -211,7 +211,7 @@ fn weights_that_were_replaced_do_not_go_on_with_the_rows_of_the_old_ones() {
     bytes[last] ^= 1;
     fs::write(&weights, &bytes).unwrap();
     let said = half.resume();
-    said.says(0, &["going on: 16 of 17 files are done already", "wrote rows.jsonl: 17 rows from 17 files"]);
+    said.says(0, &["going on: 16 of 17 files done already", "wrote rows.jsonl: 17 rows from 17 files"]);
     assert_eq!(lines(&half.place.read("rows.jsonl")).len(), 17);
 }
 

@@ -760,3 +760,43 @@ impl<'a> Gathered<'a> {
         Ok((duration, rows))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_beside_one_that_failed_have_their_rows_and_the_file_counts_as_failed() {
+        let labels = LabelSet::from_names(["rain", "wind"]).unwrap();
+        let best = |label: &str| vec![Prediction { label: label.to_owned(), score: 0.9 }];
+        let mut gathered = Gathered {
+            labels: &labels,
+            top_k: TopK::N(1),
+            threshold: 0.0,
+            merge: false,
+            aggregate: None,
+            windows: Vec::new(),
+            joined: 0.0,
+            totals: Vec::new(),
+            count: 0,
+            unusable: None,
+            fresh: Vec::new(),
+        };
+        gathered.begin(Stretch {
+            count: 3,
+            windows: vec![(0.0, 1.0, best("rain")), (2.0, 3.0, best("wind"))],
+            totals: Vec::new(),
+            unusable: Some(Unusable { count: 1, first: 1.0, why: "a logit is NaN".to_owned() }),
+        });
+        let input = Input::File("a.wav".into());
+        let (duration, rows) = gathered.finish(&input, Ok(3.0)).unwrap();
+        assert_eq!(rows.len(), 3);
+        let answer = Answer { input: input.name(), duration: Some(duration), rows };
+        assert!(answer.has_failed());
+        let errors: Vec<&str> = answer.errors().collect();
+        assert_eq!(
+            errors,
+            ["cannot use `a.wav`: 1 of 3 windows fail, the first of them at 0:01.0: a logit is NaN"]
+        );
+    }
+}

@@ -419,8 +419,9 @@ fn names_are_bytes_and_two_that_differ_in_one_are_two_rows() {
     let csv = place.read("rows.csv");
     let paths: Vec<&str> = csv.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
     assert_eq!(paths, [texts[1], texts[2], texts[0]]);
-    place.run("embed many -o rows.npy --model model").says(0, &[]);
-    assert_eq!(place.run("embed many -o rows.npy --model model").out.lines().collect::<Vec<_>>(), texts);
+    let said = place.run("embed many -o rows.npy --model model");
+    said.says(0, &[]);
+    assert_eq!(said.out.lines().collect::<Vec<_>>(), texts);
 }
 
 #[test]

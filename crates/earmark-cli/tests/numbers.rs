@@ -363,20 +363,3 @@ fn a_byte_order_mark_is_no_part_of_a_label() {
     labels.sort_unstable();
     assert_eq!(labels, ["dog", "rain"]);
 }
-
-#[test]
-fn windows_beside_one_that_overflows_have_their_rows_and_the_file_is_named() {
-    let place = Place::new();
-    place.model("model", "speech/group", |_, _| true);
-    let mut samples = noise(16_000, 5);
-    samples[12_000] = 1e30;
-    place.write("long.wav", 16_000, samples);
-    let said = place.run("classify long.wav --window 250ms --format jsonl --model model");
-    said.says(3, &["cannot use `long.wav`: 1 of 4 windows fail, the first of them at 0:00.8"]);
-    let rows = said.rows();
-    let starts: Vec<_> = rows.iter().filter_map(|row| row["start"].as_f64()).collect();
-    assert_eq!(starts, [0.0, 0.25, 0.5]);
-    assert!(rows[3]["error"].as_str().unwrap().contains("1 of 4 windows"), "{}", said.out());
-    // A job that is resumed after its end would have failed as well.
-    place.run("classify long.wav --window 250ms -o rows.csv --model model").says(3, &["1 file failed"]);
-}

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::datasets::{Clips, DatasetArgs, Named};
 use crate::escape::escape;
 use crate::model::HubArgs;
+use crate::overwrite::refuse_existing;
 use crate::tables::{ClipRow, Manifest};
 use crate::{Done, error, output, progress, say, table};
 
@@ -121,6 +122,10 @@ struct StatsArgs {
     /// Write a row for each clip: name, label, duration, rate, channels, error; as Parquet or CSV, by the name's ending.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// Replace --output if it is there.
+    #[arg(long, requires = "output")]
+    force: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -368,6 +373,7 @@ const LOUDEST: f32 = 1e14;
 fn stats(args: &StatsArgs) -> Result<Done> {
     // Before an hour of listening.
     let table = args.output.as_deref().map(TableFormat::of).transpose()?;
+    args.output.as_deref().map_or(Ok(()), |output| refuse_existing(output, args.force))?;
     let dataset = Named::new(&args.one.dataset, &args.one.which)?.open(&args.one.which, &args.one.hub)?;
     let rows = hear(&dataset);
     let done = tell_bad(&rows);

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::io::Write as _;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -55,29 +56,29 @@ pub(crate) struct Args {
     dataset: Option<String>,
 
     /// The column that is the class [default: the usual one].
-    #[arg(long, value_name = "NAME", requires = "model")]
+    #[arg(long, value_name = "NAME", requires = "model", conflicts_with = "run")]
     label_column: Option<String>,
 
     /// Which of them: a split that the dataset has; where it has none or only one, the part that training with this --test-size
     /// and --seed holds out (test), the other part (train), or all.
-    #[arg(long, value_name = "PART", default_value = "test", requires = "model")]
+    #[arg(long, value_name = "PART", default_value = "test", requires = "model", conflicts_with = "run")]
     split: String,
 
     /// Clips held out: a fraction, or a number of clips.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, requires = "model")]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, requires = "model", conflicts_with = "run")]
     test_size: f64,
 
     /// Seed of the split.
-    #[arg(long, value_name = "N", default_value_t = 42, requires = "model")]
+    #[arg(long, value_name = "N", default_value_t = 42, requires = "model", conflicts_with = "run")]
     seed: u64,
 
     /// Longer clips are cut here, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, requires = "model")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, requires = "model", conflicts_with = "run")]
     max_duration: f64,
 
     /// Clips of one forward pass [default: 8, or the run's].
     #[arg(long, value_name = "N")]
-    eval_batch_size: Option<usize>,
+    eval_batch_size: Option<NonZero<usize>>,
 
     /// Leave out clips that cannot be used, with a warning, instead of stopping.
     #[arg(long)]
@@ -148,7 +149,7 @@ fn score(args: &Args, stop: &AtomicBool) -> Result<Done> {
     bar.set_message("evaluating");
     bar.reset();
     let mut rows: Vec<usize> = (0..clips.clips().len()).collect();
-    let batch_size = args.eval_batch_size.unwrap_or(recipe.eval_batch_size).max(1);
+    let batch_size = args.eval_batch_size.map_or(recipe.eval_batch_size, NonZero::get).max(1);
     let evaluation = loop {
         match evaluate(&learner.network, &device, &clips, &rows, batch_size, &mut progress, stop) {
             Err(mut error) => match &mut *error.kind {

@@ -188,6 +188,7 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Re
     let order: Vec<String> = inputs.iter().map(Input::name).collect();
     let (mut sink, before) = match &args.output {
         Some(output) => {
+            refuse_to_replace_what_is_read(output, &inputs, &asking.folder)?;
             let mut settings = asking.settings.clone();
             settings.extend(model::files(&asking.folder)?);
             settings.extend(args.settings(top_k));
@@ -305,6 +306,25 @@ pub(crate) fn run(args: &JobArgs, asking: &Asking<'_>, model: &impl Model) -> Re
     Ok(done)
 }
 
+/// Whatever --force says: a job does not write over its own inputs or model.
+fn refuse_to_replace_what_is_read(output: &Path, inputs: &[Input], model: &Path) -> Result<()> {
+    let Ok(found) = output.canonicalize() else { return Ok(()) };
+    let is_output = |path: &Path| path.canonicalize().is_ok_and(|path| path == found);
+    if inputs.iter().any(|input| matches!(input, Input::File(path) if is_output(path))) {
+        return Err(usage(format_args!(
+            "`{}` is an input of this command: name another --output",
+            output.display()
+        )));
+    }
+    if found.parent().is_some_and(|folder| model.canonicalize().is_ok_and(|model| model == folder)) {
+        return Err(usage(format_args!(
+            "`{}` is a file of the model: name another --output",
+            output.display()
+        )));
+    }
+    Ok(())
+}
+
 /// `1 row`, `2 rows`.
 fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
@@ -399,6 +419,9 @@ impl Keeper<'_> {
 impl JobArgs {
     /// What is wrong with the flags, before anything is opened.
     pub(crate) fn check(&self) -> Result<()> {
+        if self.output.as_deref() == Some(Path::new("-")) {
+            return Err(usage("results go to standard output where no --output is named"));
+        }
         let format = self.format()?;
         if format.needs_windows() && self.window.is_none() {
             return Err(usage(
@@ -727,6 +750,9 @@ impl<'a> Gathered<'a> {
         let (windows, totals) = (std::mem::take(&mut self.windows), std::mem::take(&mut self.totals));
         let (count, unusable) = (std::mem::take(&mut self.count), self.unusable.take());
         let (duration, path) = (ended?, input.name());
+        if count == 0 {
+            bail!("{}: it plays {duration} s, which is shorter than any window", self::unusable(input));
+        }
         let mut used = count;
         let mut failed = None;
         if let Some(Unusable { count: bad, first, why }) = unusable {

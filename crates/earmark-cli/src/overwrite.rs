@@ -22,12 +22,17 @@ impl OutputArgs {
 
     /// Refuses a file that is there already, before any work is done for it.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.output.exists() && !self.force {
-            bail!(
-                "`{}` is there already: pass --force to replace it, or name another --output",
-                self.output.display()
-            );
-        }
-        Ok(())
+        refuse_existing(&self.output, self.force)
     }
+}
+
+/// An error where a file is there already, and nobody asked for its replacement.
+pub(crate) fn refuse_existing(output: &Path, force: bool) -> Result<()> {
+    if output.exists() && !force {
+        bail!(
+            "`{}` is there already: pass --force to replace it, or name another --output",
+            output.display()
+        );
+    }
+    Ok(())
 }

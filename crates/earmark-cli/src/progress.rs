@@ -1,15 +1,17 @@
 //! Progress bars on stderr, one set for the whole process, and lines above them.
 
 use std::io::{self, Write as _};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use earmark_hub::Progress;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, WeakProgressBar};
 
 use crate::escape::escape;
 
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+/// Those that may be on the screen.
+static DRAWN: Mutex<Vec<WeakProgressBar>> = Mutex::new(Vec::new());
 
 /// No bar is drawn from now on.
 pub(crate) fn hide() {
@@ -20,10 +22,17 @@ pub(crate) fn hide() {
 #[allow(clippy::disallowed_methods, reason = "this is what `say` writes by")]
 pub(crate) fn above(line: &str) {
     // Not `suspend`, which panics where the terminal is gone.
-    let _ = match BARS.is_hidden() {
-        true => io::stderr().write_all(line.as_bytes()),
-        false => BARS.println(line.trim_end()),
+    let _ = match is_drawn() {
+        false => io::stderr().write_all(line.as_bytes()),
+        true => BARS.println(line.trim_end()),
     };
+}
+
+/// Whether a bar is on the screen.
+fn is_drawn() -> bool {
+    let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
+    drawn.retain(|bar| bar.upgrade().is_some_and(|bar| !bar.is_finished()));
+    !drawn.is_empty()
 }
 
 /// A bar on stderr; nothing at all when stderr is no terminal, or everything is hidden.
@@ -31,6 +40,7 @@ pub(crate) fn bar(length: u64, template: &str) -> ProgressBar {
     let bar = BARS.add(ProgressBar::new(length)).with_style(style(template));
     if !BARS.is_hidden() {
         bar.enable_steady_tick(Duration::from_millis(200));
+        DRAWN.lock().unwrap_or_else(PoisonError::into_inner).push(bar.downgrade());
     }
     bar
 }
@@ -47,7 +57,7 @@ pub(crate) struct Downloads(Mutex<Option<ProgressBar>>);
 impl Downloads {
     fn with(&self, act: impl FnOnce(&mut Option<ProgressBar>)) {
         // A panic elsewhere does not make a progress bar wrong.
-        act(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

@@ -288,7 +288,7 @@ pub(crate) fn advise(error: earmark_train::Error) -> anyhow::Error {
         ErrorKind::BadClips(_) => "repair or remove them, or pass --skip-bad to leave them out",
         ErrorKind::NotANumber { .. } => "remove them, or repair them",
         ErrorKind::Occupied(held) if held.iter().any(|name| name == "recipe.toml") => {
-            "choose another --output, or go on with the run in it by --resume"
+            "choose another --output, or go on with the run in it by `earmark train --resume`"
         }
         ErrorKind::Occupied(_) => "choose another --output",
         ErrorKind::OtherLabels { .. } => "pass --new-head to replace the model's head",

@@ -363,3 +363,38 @@ fn a_byte_order_mark_is_no_part_of_a_label() {
     labels.sort_unstable();
     assert_eq!(labels, ["dog", "rain"]);
 }
+
+#[test]
+fn a_recording_without_a_window_is_an_error_whatever_is_asked_of_its_windows() {
+    let place = Place::new();
+    place.model("model", "speech/group", |_, _| true);
+    // A header, and no sample behind it.
+    place.write("empty.wav", 16_000, vec![0.0]);
+    let header = fs::read(place.path("empty.wav")).unwrap();
+    let mut header = header[..header.len() - 4].to_vec();
+    let data = header.len() - 4;
+    header[data..].fill(0);
+    fs::write(place.path("empty.wav"), header).unwrap();
+    for how in ["", "--merge", "--aggregate mean", "--aggregate max"] {
+        let said = place
+            .run(&format!("classify empty.wav good.wav --window 100ms {how} --format jsonl --model model"));
+        said.says(3, &["cannot use `empty.wav`"]);
+        assert!(said.rows().iter().any(|row| row["path"] == "good.wav"), "{how}: {}", said.out());
+    }
+}
+
+#[test]
+fn a_job_does_not_write_over_what_it_reads() {
+    let place = Place::new();
+    place.model("model", "speech/group", |_, _| true);
+    for (output, why) in [
+        ("good.wav", "`good.wav` is an input of this command"),
+        ("model/config.json", "`model/config.json` is a file of the model"),
+        ("-", "standard output"),
+    ] {
+        let before = fs::read(place.path(output)).ok();
+        let args = format!("classify {CLIPS} -o {output} --force --format csv --model model");
+        place.run(&args).says(2, &[why]);
+        assert_eq!(fs::read(place.path(output)).ok(), before, "{output}");
+    }
+}

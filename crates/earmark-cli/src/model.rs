@@ -3,13 +3,24 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use earmark_features::Preprocessor;
 use earmark_hub::{Hub, Repo};
 use earmark_pipeline::{model_type, read_extractor};
 
 use crate::progress::Downloads;
+
+/// An error where a model's name is that of a file.
+fn refuse_file(path: &Path) -> Result<()> {
+    if path.is_file() {
+        let path = path.display();
+        bail!(
+            "`{path}` is a file: a model is a folder with config.json and its weights, or an id on the Hub"
+        );
+    }
+    Ok(())
+}
 
 /// Whether the network may be used.
 #[derive(Debug, Clone, Args)]
@@ -32,6 +43,7 @@ impl HubArgs {
         if folder.is_dir() {
             return Ok(folder);
         }
+        refuse_file(&folder)?;
         let repo =
             Repo::model(name).with_context(|| format!("there is no folder `{name}`, and it is no Hub id"))?;
         Ok(self.open()?.fetch_model(&repo)?.into_folder())
@@ -61,6 +73,7 @@ impl HubArgs {
     pub(crate) fn extractor(&self, name: &str) -> Result<Preprocessor> {
         let mut folder = PathBuf::from(name);
         if !folder.is_dir() {
+            refuse_file(&folder)?;
             let repo = Repo::model(name)
                 .with_context(|| format!("there is no folder `{name}`, and it is no Hub id"))?;
             let hub = self.open()?;

@@ -519,8 +519,11 @@ fn refuse_other(args: &Args, recipe: &Recipe, run: &Path) -> Result<()> {
         "published" | "data" | "dataset" => source.unwrap_or("--data").to_owned(),
         key => format!("--{}", key.replace('_', "-")),
     };
-    let was = was.get(&key).map_or("", String::as_str);
-    bail!("`{}` began with `{key}` {was} and cannot go on with {is}: leave out {flag}", run.display());
+    let was = match was.get(&key) {
+        Some(was) if !was.is_empty() => format!("`{key}` {was}"),
+        _ => format!("no `{key}`"),
+    };
+    bail!("`{}` began with {was} and cannot go on with {is}: leave out {flag}", run.display());
 }
 
 /// Replaces a choice of a recipe where a flag was given.

@@ -189,6 +189,7 @@ fn csv_rows(text: &str, bad: &dyn Fn(String) -> ErrorKind) -> Result<Rows, Error
         return Err(bad(format!("two of its columns are called `{}`", twice.1)));
     }
     let mut rows = Vec::new();
+    let mut last = None;
     let mut lines = Lines::new(text.as_bytes());
     let mut row = csv::StringRecord::new();
     loop {
@@ -196,7 +197,7 @@ fn csv_rows(text: &str, bad: &dyn Fn(String) -> ErrorKind) -> Result<Rows, Error
         let line = row.position().map_or(0, |at| lines.line_of(at.byte() as usize));
         match more {
             Ok(true) => {}
-            Ok(false) => return Ok(rows),
+            Ok(false) => break,
             Err(error) => return Err(bad(format!("line {line}: {error}"))),
         }
         if row.len() > names.len() {
@@ -213,7 +214,16 @@ fn csv_rows(text: &str, bad: &dyn Fn(String) -> ErrorKind) -> Result<Rows, Error
         let cell = |text: &str| if NO_VALUE.contains(&text) { Value::Null } else { text.into() };
         let cells = row.iter().map(cell).chain(std::iter::repeat(Value::Null));
         rows.push((line, names.iter().map(|name| (*name).to_owned()).zip(cells).collect()));
+        let has_break = row.iter().next_back().is_some_and(|cell| cell.contains(['\n', '\r']));
+        last = has_break.then(|| (line, row.position().map_or(0, |at| at.byte() as usize)));
     }
+    // The reader takes the end of the file for the end of a quoted cell, and all lines up to it for the cell.
+    if let Some((line, at)) = last
+        && text[at..].matches('"').count() % 2 == 1
+    {
+        return Err(bad(format!("a quote that opens in the row of line {line} is not closed")));
+    }
+    Ok(rows)
 }
 
 fn jsonl_rows(text: &str, bad: &dyn Fn(String) -> ErrorKind) -> Result<Rows, ErrorKind> {
@@ -273,6 +283,23 @@ fn breaks(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quote_that_is_not_closed_is_an_error_and_no_long_class() {
+        let bad = |why: String| ErrorKind::BadTable { path: "metadata.csv".into(), why };
+        let rows =
+            |text: &str| csv_rows(text, &bad).map(|rows| rows.len()).map_err(|error| error.to_string());
+        for text in [
+            "file_name,label\n1.wav,a\n2.wav,\"b\n3.wav,a\n",
+            "file_name,label\r\n1.wav,a\r\n2.wav,\"b\r\n3.wav,a",
+        ] {
+            let error = rows(text).unwrap_err();
+            assert!(error.contains("a quote that opens in the row of line 3 is not closed"), "{error}");
+        }
+        // A cell of two lines, and an inch.
+        assert_eq!(rows("file_name,label\n1.wav,\"a\nb\"\n"), Ok(1));
+        assert_eq!(rows("file_name,label\n1.wav,5\" pipe\n"), Ok(1));
+    }
 
     #[test]
     fn lines_are_counted_as_editors_do() {

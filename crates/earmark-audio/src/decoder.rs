@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::downmix::Downmix;
 use crate::error::{Error, ErrorKind, Origin};
-use crate::source::{Input, Source};
+use crate::input::Input;
+use crate::source::Source;
 use crate::waveform::{SampleRate, not_finite};
 
 /// The largest stream held in memory because it cannot seek.

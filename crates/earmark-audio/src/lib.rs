@@ -23,10 +23,14 @@ mod decode; // Then the one-call functions,
 mod decoder; // the stream they are written over,
 mod downmix;
 mod live;
-mod source; // and what it reads from: one file per way to get samples out of bytes.
+mod source; // what it reads from:
+mod pcm; // samples that lie in a file as numbers,
+mod packets; // or that a codec makes of packets.
 
 mod endings;
 mod error;
+mod input;
+mod names;
 mod wav;
 
 pub use waveform::{SampleRate, Waveform};

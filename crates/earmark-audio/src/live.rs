@@ -4,7 +4,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::decoder::{DecodeOptions, Decoder};
 use crate::error::{Error, ErrorKind, Origin};
-use crate::source::{Input, Source};
+use crate::input::Input;
+use crate::source::Source;
 use crate::waveform::SampleRate;
 
 /// How raw samples are written: little-endian, one of each channel and again.

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::say::Text;
+use crate::output::messages::Text;
 
 /// An error and its causes, each said once, a line for each.
 pub(crate) fn chain(error: &anyhow::Error) -> Text {

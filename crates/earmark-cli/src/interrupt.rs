@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use crate::{progress, say};
+use crate::output::{messages, progress};
 
 /// The exit code of a command that was interrupted.
 pub(crate) const EXIT: u8 = 130;
@@ -32,7 +32,7 @@ pub(crate) fn asked(notice: &'static str, patience: Option<Duration>) -> Result<
             while !stop.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            say::note(notice);
+            messages::note(notice);
             if let Some(patience) = patience {
                 std::thread::sleep(patience);
                 progress::hide();

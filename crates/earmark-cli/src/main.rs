@@ -9,38 +9,14 @@
 // They panic where stdout or stderr has ended: `output` and `say` do not.
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
+mod commands; // Read first: one file a command,
+mod args; // the arguments that several share,
+mod batch; // a job over many sounds,
+mod output; // and what is written.
+
 mod advice;
-mod bench;
-mod classify;
-mod data;
-mod datasets;
-mod decode;
-mod device;
-mod embed;
 mod error;
-mod escape;
-mod eval;
-mod features;
-mod hearing;
-mod inputs;
-mod inspect;
 mod interrupt;
-mod job;
-mod journal;
-mod listen;
-mod login;
-mod model;
-mod output;
-mod overwrite;
-mod progress;
-mod push;
-mod rows;
-mod say;
-mod shell;
-mod table;
-mod tables;
-mod train;
-mod zero_shot;
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -49,7 +25,12 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use escape::escape;
+use crate::commands::{
+    bench, classify, data, decode, embed, eval, features, inspect, listen, login, push, shell, train,
+    zero_shot,
+};
+use crate::output::escape::escape;
+use crate::output::{messages, progress, stdout};
 
 const MORE: &str = "\
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but some inputs failed (each is named); 130 interrupted, and what \
@@ -79,7 +60,7 @@ struct Cli {
 
     /// How lines on stderr are written: text for people, or json with timestamp, level and message.
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text", help_heading = "Everywhere")]
-    log_format: say::LogFormat,
+    log_format: messages::LogFormat,
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,16 +112,16 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return told(&error),
     };
-    say::start(cli.log_format, cli.quiet, cli.verbose);
+    messages::start(cli.log_format, cli.quiet, cli.verbose);
     let by_variable = std::env::var("RAYON_NUM_THREADS").ok().and_then(|number| number.parse::<usize>().ok());
     if let Some(number) = by_variable.filter(|number| cli.threads.is_none() && *number > most_threads()) {
-        say::error(format_args!("RAYON_NUM_THREADS is {number}: expected at most {}", most_threads()));
+        messages::error(format_args!("RAYON_NUM_THREADS is {number}: expected at most {}", most_threads()));
         return ExitCode::from(2);
     }
     if let Some(threads) = cli.threads
         && let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()
     {
-        say::error(format_args!("cannot use {threads} threads: {error}"));
+        messages::error(format_args!("cannot use {threads} threads: {error}"));
         return ExitCode::from(2);
     }
     let done = match cli.command {
@@ -162,15 +143,15 @@ fn main() -> ExitCode {
         Command::Completions(args) => shell::completions(&args, &mut Cli::command()),
         Command::Man(args) => shell::man(&args, Cli::command()),
     };
-    let done = done.and_then(|done| Ok(output::stdout().flush().map(|()| done)?));
+    let done = done.and_then(|done| Ok(stdout::stdout().flush().map(|()| done)?));
     match done {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::InPart) => ExitCode::from(3),
         Ok(Done::Interrupted) => ExitCode::from(interrupt::EXIT),
         // `earmark … | head` is no failure.
-        Err(_) if output::reader_left() => ExitCode::SUCCESS,
+        Err(_) if stdout::reader_left() => ExitCode::SUCCESS,
         Err(error) => {
-            say::error(error::chain(&error));
+            messages::error(error::chain(&error));
             if error.is::<error::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
@@ -194,10 +175,10 @@ fn told(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         return ExitCode::from(2);
     }
-    match printed.map_err(|error| output::failed(&error)).and_then(|()| output::stdout().flush()) {
-        Err(error) if !output::reader_left() => {
-            say::start(say::LogFormat::Text, false, 0);
-            say::error(error.to_string());
+    match printed.map_err(|error| stdout::failed(&error)).and_then(|()| stdout::stdout().flush()) {
+        Err(error) if !stdout::reader_left() => {
+            messages::start(messages::LogFormat::Text, false, 0);
+            messages::error(error.to_string());
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,

@@ -7,8 +7,8 @@ use earmark_labels::{LabelId, LabelSet};
 
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::{Fields, text};
-use crate::rng::Pcg64;
-use crate::table::Shard;
+use crate::random::Pcg64;
+use crate::read::table::Shard;
 
 /// A list of labelled clips, and where they come from.
 ///
@@ -107,7 +107,7 @@ impl AudioDataset {
     /// When the folder is missing or unreadable, or has fewer than two class folders.
     pub fn open_folder(root: impl AsRef<Path>) -> Result<AudioDataset, Error> {
         let root = root.as_ref();
-        crate::local::open_classes(root).map_err(|kind| Task::Open(root.to_path_buf()).failed(kind))
+        crate::read::local::open_classes(root).map_err(|kind| Task::Open(root.to_path_buf()).failed(kind))
     }
 
     /// A dataset without clips, to be filled.

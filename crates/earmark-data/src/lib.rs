@@ -22,40 +22,28 @@
 
 mod dataset; // Read first: the list every loader makes.
 mod example; // And what a stream is made of.
+mod catalog; // Then what is published,
+mod read; // where clips come from,
+mod split; // and what can be done with them.
+mod write;
 
-mod published; // Then what is published,
-
-pub mod esc50; // a file each,
-pub mod fleurs;
-pub mod gtzan;
-pub mod minds14;
 pub mod sample;
-pub mod speech_commands;
 
-mod archive; // where clips come from, and what can be done with them.
 mod burn_dataset;
 mod error;
-mod export;
-mod folder;
-mod landing;
-mod local;
-mod pages;
-mod read_at;
-mod rng;
-mod split;
-mod stream;
-mod table;
+mod random;
 
 pub use burn_dataset::LabelledWaveform;
+pub use catalog::published::{Fetch, FetchError, Place, Published, RemoteFile, Selection};
+pub use catalog::{esc50, fleurs, gtzan, minds14, speech_commands};
 pub use dataset::{About, AudioDataset, Clip, Skipped, Why};
 pub use error::{Error, ErrorKind, Task};
 pub use example::{Example, Fields};
-pub use published::{Fetch, FetchError, Place, Published, RemoteFile, Selection};
-pub use read_at::{LocalFile, ReadAt, Sequential};
-pub use rng::{permutation, torch_randperm};
+pub use random::{permutation, torch_randperm};
+pub use read::read_at::{LocalFile, ReadAt, Sequential};
+pub use read::stream::{Position, Shuffled, Stream};
+pub use read::table::{Examples, Labels, Shard};
 pub use split::{
     PartSize, Split, SplitSizes, TestSize, fold_split, group_split, k_folds, published_split, shuffle,
     split_in_order, stratified_split, train_test_split,
 };
-pub use stream::{Position, Shuffled, Stream};
-pub use table::{Examples, Labels, Shard};

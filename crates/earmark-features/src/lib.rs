@@ -18,28 +18,19 @@
 #![forbid(unsafe_code)]
 
 mod features; // Read first: what comes out.
-mod preprocessor;
+mod preprocessor; // Then which extractor a model wants,
+mod extractors; // the extractors, a file each,
+mod dsp; // and what they are made of.
 mod resample;
 
-mod ast;
-mod clap;
-mod wav2vec2;
-mod whisper;
-
-mod crop_rng;
 mod error;
-mod log;
-mod loudness;
-mod mel;
-mod normalize;
-mod spectrum;
 
-pub use ast::{AstConfig, AstExtractor};
-pub use clap::{ClapConfig, ClapExtractor, ClapPadding, ClapTruncation, Crop};
-pub use crop_rng::CropRng;
+pub use dsp::numpy_rng::CropRng;
 pub use error::{Error, ErrorKind, Task};
+pub use extractors::ast::{AstConfig, AstExtractor};
+pub use extractors::clap::{ClapConfig, ClapExtractor, ClapPadding, ClapTruncation, Crop};
+pub use extractors::wav2vec2::{Batch, PadOptions, Padding, Wav2Vec2Extractor};
+pub use extractors::whisper::{WhisperConfig, WhisperExtractor, WhisperOptions};
 pub use features::Features;
 pub use preprocessor::{PaddingSide, Preprocessor};
 pub use resample::{Resampler, StreamResampler, resample};
-pub use wav2vec2::{Batch, PadOptions, Padding, Wav2Vec2Extractor};
-pub use whisper::{WhisperConfig, WhisperExtractor, WhisperOptions};

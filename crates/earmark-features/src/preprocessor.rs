@@ -2,20 +2,20 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use earmark_audio::{SampleRate, Waveform};
-use earmark_json::{Object, shown};
+use earmark_config::{Object, shown};
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::ast::AstExtractor;
-use crate::clap::{ClapExtractor, ClapTruncation};
-use crate::crop_rng::CropRng;
+use crate::dsp::loudness;
+use crate::dsp::numpy_rng::CropRng;
 use crate::error::{Error, ErrorKind, Task};
+use crate::extractors::ast::AstExtractor;
+use crate::extractors::clap::{ClapExtractor, ClapTruncation};
+use crate::extractors::wav2vec2::Wav2Vec2Extractor;
+use crate::extractors::whisper::WhisperExtractor;
 use crate::features::Features;
-use crate::loudness;
-use crate::wav2vec2::Wav2Vec2Extractor;
-use crate::whisper::WhisperExtractor;
 
 const WAV2VEC2: &str = "Wav2Vec2FeatureExtractor";
 const AST: &str = "ASTFeatureExtractor";
@@ -90,13 +90,13 @@ impl Preprocessor {
     /// [`ErrorKind::Json`] when it is not an object.
     pub fn is_in_processor_config(json: impl AsRef<[u8]>) -> Result<bool, Error> {
         let mut keys =
-            earmark_json::object(json.as_ref()).map_err(|e| Task::Configure.failed(ErrorKind::Json(e)))?;
+            earmark_config::object(json.as_ref()).map_err(|e| Task::Configure.failed(ErrorKind::Json(e)))?;
         Ok(section(&mut keys).is_some())
     }
 
     fn read(json: &[u8], otherwise: Option<&str>) -> Result<Preprocessor, Error> {
         let failed = |kind| Task::Configure.failed(kind);
-        let mut keys = earmark_json::object(json).map_err(|e| failed(ErrorKind::Json(e)))?;
+        let mut keys = earmark_config::object(json).map_err(|e| failed(ErrorKind::Json(e)))?;
         match section(&mut keys) {
             None => {}
             Some((_, Value::Object(inner))) => keys = inner,
@@ -280,7 +280,7 @@ where
     C: Default + Serialize + DeserializeOwned,
 {
     let missing: Vec<&str> = telling.iter().copied().filter(|key| !keys.contains_key(*key)).collect();
-    let config = earmark_json::config(keys).map_err(|error| {
+    let config = earmark_config::config(keys).map_err(|error| {
         Task::Configure.failed(match error.key.as_str() {
             "." => ErrorKind::Json(error.source),
             _ => ErrorKind::Key { key: error.key, source: error.source },

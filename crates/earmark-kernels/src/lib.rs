@@ -26,28 +26,23 @@
 //! It knows no tensors, no models and no files. Lengths that do not fit together are the caller's bugs: they panic.
 #![deny(unsafe_code)]
 
-mod matrix; // Read first: the views that everything else is written in.
+mod gemm; // Read first: products, and the views that everything else is written in.
+mod rows;
+mod pointwise;
 
-mod activation;
-mod attention;
-mod conv;
-mod dropout;
-mod linear;
-mod norm;
 mod simd;
-mod softmax;
-mod sums;
 #[cfg(test)]
 mod testing;
-mod weight_norm;
 
-pub use activation::{Activation, gelu_backward};
-pub use attention::{Attention, Bias, attention};
-pub use conv::{Conv1d, conv1d, conv1d_input_gradient, conv1d_weight_gradient, pack_conv1d, unpack_conv1d};
-pub use dropout::dropout;
-pub use linear::{Epilogue, linear};
-pub use matrix::Matrix;
-pub use norm::{LayerNormGradient, layer_norm, layer_norm_backward, layer_norm_into};
-pub use softmax::{softmax, softmax_backward};
-pub use sums::column_sums;
-pub use weight_norm::{weight_norm, weight_norm_backward};
+pub use gemm::attention::{Attention, Bias, attention};
+pub use gemm::conv1d::{
+    Conv1d, conv1d, conv1d_input_gradient, conv1d_weight_gradient, pack_conv1d, unpack_conv1d,
+};
+pub use gemm::linear::{Epilogue, linear};
+pub use gemm::matrix::Matrix;
+pub use pointwise::activation::{Activation, gelu_backward};
+pub use pointwise::dropout::dropout;
+pub use rows::layer_norm::{LayerNormGradient, layer_norm, layer_norm_backward, layer_norm_into};
+pub use rows::softmax::{softmax, softmax_backward};
+pub use rows::sums::column_sums;
+pub use rows::weight_norm::{weight_norm, weight_norm_backward};

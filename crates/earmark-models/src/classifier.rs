@@ -8,15 +8,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::ast::AstForAudioClassification;
+use crate::checkpoint::init::init_weights;
+use crate::checkpoint::weights::{Architecture, Checkpoint, Head, load, save, unusable_weight};
 use crate::error::{Error, ErrorKind};
-use crate::hubert::HubertForSequenceClassification;
-use crate::init::init_weights;
-use crate::noise::Noise;
-use crate::unispeech::{UniSpeechForSequenceClassification, UniSpeechSatForSequenceClassification};
-use crate::wav2vec2::Wav2Vec2ForSequenceClassification;
-use crate::weights::{Architecture, Checkpoint, Head, load, save, unusable_weight};
-use crate::whisper::WhisperForAudioClassification;
+use crate::networks::ast::AstForAudioClassification;
+use crate::networks::hubert::HubertForSequenceClassification;
+use crate::networks::unispeech::{UniSpeechForSequenceClassification, UniSpeechSatForSequenceClassification};
+use crate::networks::wav2vec2::Wav2Vec2ForSequenceClassification;
+use crate::networks::whisper::WhisperForAudioClassification;
+use crate::training::rng::Noise;
 
 /// The numbers of a `config.json` that a network is built from.
 pub trait NetworkNumbers: Default + Serialize + DeserializeOwned {
@@ -120,14 +120,14 @@ macro_rules! networks {
 
         impl NetworkConfig {
             /// Reads the numbers from a whole `config.json`.
-            pub(crate) fn from_json(json: earmark_json::Object) -> Result<NetworkConfig, ErrorKind> {
+            pub(crate) fn from_json(json: earmark_config::Object) -> Result<NetworkConfig, ErrorKind> {
                 let found = json.get("model_type").and_then(Value::as_str).unwrap_or_default();
                 match found {
                     $(<$network as Classify>::MODEL_TYPE => {
-                        Ok(NetworkConfig::$name(earmark_json::config(json)?))
+                        Ok(NetworkConfig::$name(earmark_config::config(json)?))
                     })+
                     _ => {
-                        let found = earmark_json::shown(found);
+                        let found = earmark_config::shown(found);
                         Err(ErrorKind::UnsupportedModel { found, supported: MODEL_TYPES })
                     }
                 }

@@ -131,8 +131,8 @@ impl fmt::Display for KeyMismatch {
     }
 }
 
-impl From<earmark_json::KeyError> for ErrorKind {
-    fn from(error: earmark_json::KeyError) -> ErrorKind {
+impl From<earmark_config::KeyError> for ErrorKind {
+    fn from(error: earmark_config::KeyError) -> ErrorKind {
         match error.key.as_str() {
             "." => ErrorKind::Json(error.source),
             _ => ErrorKind::BadKey { key: error.key, source: error.source },

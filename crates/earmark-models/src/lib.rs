@@ -18,47 +18,36 @@
 //! Everything runs on the burn [`Device`](burn::tensor::Device) it is given; none is ever assumed.
 #![forbid(unsafe_code)]
 
-mod activation;
-mod ast;
-mod checks;
-mod clap;
 mod classifier; // Read first: the networks as one.
+mod networks; // Then a network,
+mod layers; // what it is made of,
+mod backend; // and what that computes where.
+
+mod checkpoint;
 mod config;
-mod conv;
-mod cpu;
+mod training;
+
 mod error;
-mod half;
-mod hubert;
-mod init;
-mod learn;
-mod noise;
-mod ops;
-mod pickle;
-mod speech;
-mod tensor_file;
 #[cfg(test)]
 mod test_support;
-mod transformer;
-mod unispeech;
-mod wav2vec2;
-mod weights;
-mod whisper;
 
-pub use ast::{AstConfig, AstForAudioClassification, AstModel};
-pub use clap::{ClapAudioConfig, ClapConfig, ClapModel, ClapTextConfig, ClapTokenizer, Sides, TokenBatch};
 pub use classifier::{Classifier, Classify, Input, MODEL_TYPES, NetworkConfig, NetworkNumbers};
-pub use hubert::HubertForSequenceClassification;
-pub use speech::{FeatExtractNorm, FrameMask, SpeechConfig, SpeechEncoder};
-pub use unispeech::{UniSpeechForSequenceClassification, UniSpeechSatForSequenceClassification};
-pub use wav2vec2::Wav2Vec2ForSequenceClassification;
-pub use whisper::{WhisperConfig, WhisperEncoder, WhisperForAudioClassification};
+pub use networks::ast::{AstConfig, AstForAudioClassification, AstModel};
+pub use networks::clap::{
+    ClapAudioConfig, ClapConfig, ClapModel, ClapTextConfig, ClapTokenizer, Sides, TokenBatch,
+};
+pub use networks::hubert::HubertForSequenceClassification;
+pub use networks::speech::{FeatExtractNorm, FrameMask, SpeechConfig, SpeechEncoder};
+pub use networks::unispeech::{UniSpeechForSequenceClassification, UniSpeechSatForSequenceClassification};
+pub use networks::wav2vec2::Wav2Vec2ForSequenceClassification;
+pub use networks::whisper::{WhisperConfig, WhisperEncoder, WhisperForAudioClassification};
 
-pub use activation::Activation;
-pub use config::ModelConfig;
-pub use error::{Error, ErrorKind, KeyMismatch};
-pub use half::half_products;
-pub use init::{Convolutions, init_weights};
-pub use noise::Noise;
-pub use weights::{
+pub use checkpoint::init::{Convolutions, init_weights};
+pub use checkpoint::weights::{
     Architecture, Checkpoint, Head, Keys, WEIGHT_FILES, load, parameters, save, unusable_weight,
 };
+pub use config::model_config::ModelConfig;
+pub use error::{Error, ErrorKind, KeyMismatch};
+pub use layers::activation::Activation;
+pub use training::mixed_precision::half_products;
+pub use training::rng::Noise;

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use earmark_config::Object;
 use earmark_features::{Preprocessor, Wav2Vec2Extractor};
-use earmark_json::Object;
 use earmark_models::{ModelConfig, NetworkConfig};
 
 use crate::error::{Error, ErrorKind, While as _};
@@ -27,7 +27,7 @@ pub fn find_extractor(dir: &Path, config: &Object) -> Result<Option<(PathBuf, Pr
     for name in [PROCESSOR, PREPROCESSOR] {
         let path = dir.join(name);
         let doing = || format!("cannot use `{}`", path.display());
-        let text = match earmark_json::read(&path) {
+        let text = match earmark_config::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             text => text.while_(doing)?,
         };

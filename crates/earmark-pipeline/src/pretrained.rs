@@ -79,7 +79,7 @@ impl Pretrained {
 
 /// The `model_type` in the `config.json` of a folder, if that can be read: whoever opens the model says what is wrong with it.
 pub fn model_type(dir: &Path) -> Option<String> {
-    let config = earmark_json::object(&earmark_json::read(&dir.join("config.json")).ok()?).ok()?;
+    let config = earmark_config::object(&earmark_config::read(&dir.join("config.json")).ok()?).ok()?;
     Some(config.get("model_type")?.as_str()?.to_owned())
 }
 

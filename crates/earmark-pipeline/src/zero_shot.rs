@@ -44,9 +44,9 @@ impl ZeroShotClassifier {
         let doing = || format!("cannot open the model in `{}`", dir.display());
         let text = |name: &str| {
             let path = dir.join(name);
-            earmark_json::read(&path).while_(|| format!("cannot read `{}`", path.display()))
+            earmark_config::read(&path).while_(|| format!("cannot read `{}`", path.display()))
         };
-        let json = earmark_json::object(&text("config.json")?)
+        let json = earmark_config::object(&text("config.json")?)
             .while_(|| format!("cannot use `{}`", dir.join("config.json").display()))?;
         let found = json.get("model_type").and_then(Value::as_str).unwrap_or_default().to_owned();
         if found != "clap" {

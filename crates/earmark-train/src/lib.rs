@@ -8,43 +8,31 @@
 #![forbid(unsafe_code)]
 
 mod run; // Read first: one run from the first clip to the model folder.
+mod recipe; // What a run is told,
+mod presets;
+mod clips; // what it learns from,
+mod step; // how it learns,
+mod evaluate; // how well,
+mod artifacts; // and what it leaves.
 
-mod cache;
-mod card;
-mod checkpoint;
-mod clips;
 mod error;
-mod evaluate;
-mod figure;
-mod fresh;
-mod interrupt;
-mod loss_scale;
-mod memory;
-mod metrics;
-mod optimization;
-mod optimizer;
-mod output;
-mod recipe;
-mod recipes;
-mod report;
-mod schedule;
-mod split;
-mod tensorboard;
 
 pub use run::{EpochDone, Event, Finished, Job, Outcome, Plan, Start, StepDone, Watch, plan, train};
 
-pub use cache::Cache;
-pub use card::{CardDataset, ModelCard};
+pub use artifacts::card::{CardDataset, ModelCard};
+pub use artifacts::figure::{confusion_svg, curves_svg};
+pub use artifacts::report::{RunReport, report_html};
+pub use artifacts::tensorboard::EventWriter;
+pub use clips::cache::Cache;
 pub use clips::{Clips, Ear};
 pub use error::{BadClip, BrokenCheckpoint, Error, ErrorKind};
+pub use evaluate::metrics::{
+    ClassReport, ConfusionMatrix, EpochRecord, EvaluationReport, StepRecord, wilson_interval,
+};
 pub use evaluate::{Evaluation, evaluate};
-pub use figure::{confusion_svg, curves_svg};
-pub use fresh::Fresh;
-pub use memory::is_out_of_memory;
-pub use metrics::{ClassReport, ConfusionMatrix, EpochRecord, EvaluationReport, StepRecord, wilson_interval};
-pub use output::OutputFolder;
+pub use presets::{PRESETS, gtzan, preset, sample};
 pub use recipe::{DownmixName, Precision, Recipe, ResamplerName, SplitBy};
-pub use recipes::{PRESETS, gtzan, preset, sample};
-pub use report::{RunReport, report_html};
-pub use split::SplitFile;
-pub use tensorboard::EventWriter;
+pub use run::fresh::Fresh;
+pub use run::output::OutputFolder;
+pub use run::split::SplitFile;
+pub use step::memory::is_out_of_memory;

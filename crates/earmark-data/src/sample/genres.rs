@@ -1,7 +1,7 @@
 //! What the ten bands play, bar by bar.
 
-use super::synth::{self, LowPass, Track, hz};
-use crate::rng::Pcg64;
+use crate::random::Pcg64;
+use crate::sample::synth::{self, LowPass, Track, hz};
 
 /// A genre: how fast it goes, how many bars until it repeats, and what happens in a bar of four beats.
 struct Style {
@@ -10,7 +10,7 @@ struct Style {
     play_bar: fn(&mut Band, usize),
 }
 
-/// In the order of [`GENRES`](crate::gtzan::GENRES).
+/// In the order of [`GENRES`](crate::catalog::gtzan::GENRES).
 #[rustfmt::skip]
 const STYLES: [Style; 10] = [
     Style { beats_a_minute: (84.0, 132.0), bars: 12, play_bar: blues },
@@ -34,7 +34,7 @@ const MAJOR_9: &[i32] = &[4, 7, 11, 14];
 const DOMINANT_13: &[i32] = &[4, 10, 14, 21];
 
 /// So many seconds of a genre, at [`synth::RATE`], all within `[-1, 1]`.
-pub(super) fn play(genre: usize, seconds: f64, seed: u64) -> Vec<f32> {
+pub(crate) fn play(genre: usize, seconds: f64, seed: u64) -> Vec<f32> {
     let style = &STYLES[genre];
     let mut band = Band::new(style, seconds, seed);
     let first = band.below(style.bars);

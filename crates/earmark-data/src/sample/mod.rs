@@ -14,10 +14,11 @@ use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::catalog::gtzan::GENRES;
 use crate::dataset::{About, AudioDataset};
 use crate::error::{Error, ErrorKind, Task};
-use crate::gtzan::GENRES;
-use crate::{landing, local};
+use crate::read::local;
+use crate::write::landing;
 
 /// Raised when the same options come to sound different.
 const VERSION: u32 = 1;

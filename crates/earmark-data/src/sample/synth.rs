@@ -9,24 +9,24 @@ use std::array;
 use std::f64::consts::{LN_2, TAU};
 use std::iter;
 
-use crate::rng::Pcg64;
+use crate::random::Pcg64;
 
 /// Samples a second, GTZAN's.
-pub(super) const RATE: u32 = 22_050;
+pub(crate) const RATE: u32 = 22_050;
 const SAMPLES_A_SECOND: f64 = RATE as f64;
 
 /// What has been played so far.
-pub(super) struct Track {
+pub(crate) struct Track {
     samples: Vec<f64>,
 }
 
 impl Track {
-    pub(super) fn new(seconds: f64) -> Track {
+    pub(crate) fn new(seconds: f64) -> Track {
         Track { samples: vec![0.0; samples_in(seconds)] }
     }
 
     /// Adds a voice that starts `at` so many seconds; what lies beyond the end is dropped.
-    pub(super) fn mix(&mut self, at: f64, level: f64, voice: impl Iterator<Item = f64>) {
+    pub(crate) fn mix(&mut self, at: f64, level: f64, voice: impl Iterator<Item = f64>) {
         let start = samples_in(at).min(self.samples.len());
         for (sample, x) in self.samples[start..].iter_mut().zip(voice) {
             *sample += level * x;
@@ -34,18 +34,18 @@ impl Track {
     }
 
     /// The last `count` samples.
-    pub(super) fn into_last(mut self, count: usize) -> Vec<f64> {
+    pub(crate) fn into_last(mut self, count: usize) -> Vec<f64> {
         self.samples.split_off(self.samples.len().saturating_sub(count))
     }
 }
 
 /// How many samples so many seconds have; none before the start.
-pub(super) fn samples_in(seconds: f64) -> usize {
+pub(crate) fn samples_in(seconds: f64) -> usize {
     (seconds * SAMPLES_A_SECOND).round() as usize
 }
 
 /// The frequency of a MIDI note: 69 is 440 Hz, 12 notes are an octave.
-pub(super) fn hz(note: i32) -> f64 {
+pub(crate) fn hz(note: i32) -> f64 {
     const OCTAVE: [f64; 12] = [
         261.625565, 277.182631, 293.664768, 311.126984, 329.627557, 349.228231, 369.994423, 391.995436,
         415.304698, 440.0, 466.163762, 493.883301,
@@ -65,7 +65,7 @@ fn sine(turns: f64) -> f64 {
 }
 
 /// White noise in `[-1, 1)`.
-pub(super) fn noise(seed: u64) -> impl Iterator<Item = f64> {
+pub(crate) fn noise(seed: u64) -> impl Iterator<Item = f64> {
     let mut rng = Pcg64::seeded(seed);
     iter::repeat_with(move || 2.0 * rng.next_f64() - 1.0)
 }
@@ -108,25 +108,25 @@ fn saw(hz: f64, phase: f64) -> impl Iterator<Item = f64> {
 }
 
 /// Lets through what lies below a frequency, six decibels an octave.
-pub(super) struct LowPass {
+pub(crate) struct LowPass {
     open: f64,
     value: f64,
 }
 
 impl LowPass {
-    pub(super) fn new(hz: f64) -> LowPass {
+    pub(crate) fn new(hz: f64) -> LowPass {
         let turn = TAU * hz / SAMPLES_A_SECOND;
         LowPass { open: turn / (1.0 + turn), value: 0.0 }
     }
 
-    pub(super) fn pass(&mut self, x: f64) -> f64 {
+    pub(crate) fn pass(&mut self, x: f64) -> f64 {
         self.value += self.open * (x - self.value);
         self.value
     }
 }
 
 /// A string or bar that is struck once. The higher a partial, the weaker (`bright` times the one below it) and shorter.
-pub(super) fn pluck(hz: f64, half_life: f64, bright: f64) -> impl Iterator<Item = f64> {
+pub(crate) fn pluck(hz: f64, half_life: f64, bright: f64) -> impl Iterator<Item = f64> {
     const PARTIALS: usize = 7;
     // Each partial is a pointer that turns and shrinks: one complex product a sample.
     let mut pointers = [(0.0, 0.0); PARTIALS];
@@ -154,7 +154,7 @@ pub(super) fn pluck(hz: f64, half_life: f64, bright: f64) -> impl Iterator<Item 
 }
 
 /// Three bows slightly out of tune with each other.
-pub(super) fn strings(hz: f64, seconds: f64, attack: f64) -> impl Iterator<Item = f64> {
+pub(crate) fn strings(hz: f64, seconds: f64, attack: f64) -> impl Iterator<Item = f64> {
     let mut bows = [(0.996, 0.0), (1.0, 0.37), (1.0045, 0.71)].map(|(detune, phase)| saw(hz * detune, phase));
     let mut body = LowPass::new(3.0 * hz);
     swell(seconds, attack, 0.15)
@@ -162,25 +162,25 @@ pub(super) fn strings(hz: f64, seconds: f64, attack: f64) -> impl Iterator<Item 
 }
 
 /// A bright, hollow electronic tone: two sawtooths make a pulse.
-pub(super) fn pulse(hz: f64, seconds: f64, width: f64) -> impl Iterator<Item = f64> {
+pub(crate) fn pulse(hz: f64, seconds: f64, width: f64) -> impl Iterator<Item = f64> {
     let edges = saw(hz, 0.0).zip(saw(hz, width));
     edges.zip(swell(seconds, 0.005, 0.03)).map(|((up, down), level)| 0.5 * (up - down) * level)
 }
 
 /// A sawtooth behind a filter: an electric bass.
-pub(super) fn electric_bass(hz: f64, seconds: f64, cutoff: f64) -> impl Iterator<Item = f64> {
+pub(crate) fn electric_bass(hz: f64, seconds: f64, cutoff: f64) -> impl Iterator<Item = f64> {
     let mut filter = LowPass::new(cutoff);
     saw(hz, 0.0).zip(swell(seconds, 0.004, 0.02)).map(move |(x, level)| filter.pass(x) * level)
 }
 
 /// A bare sine, felt more than heard.
-pub(super) fn sub_bass(hz: f64, seconds: f64) -> impl Iterator<Item = f64> {
+pub(crate) fn sub_bass(hz: f64, seconds: f64) -> impl Iterator<Item = f64> {
     let step = hz / SAMPLES_A_SECOND;
     swell(seconds, 0.01, 0.05).enumerate().map(move |(n, level)| sine(step * n as f64) * level)
 }
 
 /// Root, fifth and octave through an amplifier that is turned up too far.
-pub(super) fn power_chord(root: i32, seconds: f64, drive: f64, cabinet: f64) -> impl Iterator<Item = f64> {
+pub(crate) fn power_chord(root: i32, seconds: f64, drive: f64, cabinet: f64) -> impl Iterator<Item = f64> {
     let mut strings =
         [(0, 0.0), (7, 0.3), (12, 0.6)].map(|(interval, phase)| saw(hz(root + interval), phase));
     let mut speaker = [LowPass::new(cabinet), LowPass::new(cabinet)];
@@ -192,7 +192,7 @@ pub(super) fn power_chord(root: i32, seconds: f64, drive: f64, cabinet: f64) -> 
 }
 
 /// A bass drum: a sine that falls to `hz` as it dies away.
-pub(super) fn kick(hz: f64, half_life: f64) -> impl Iterator<Item = f64> {
+pub(crate) fn kick(hz: f64, half_life: f64) -> impl Iterator<Item = f64> {
     let mut turns = 0.0;
     decay(half_life).map(move |level| {
         let fast = level * level;
@@ -202,7 +202,7 @@ pub(super) fn kick(hz: f64, half_life: f64) -> impl Iterator<Item = f64> {
 }
 
 /// A snare drum: a short tone under a longer hiss.
-pub(super) fn snare(hz: f64, half_life: f64, seed: u64) -> impl Iterator<Item = f64> {
+pub(crate) fn snare(hz: f64, half_life: f64, seed: u64) -> impl Iterator<Item = f64> {
     let mut rattle = LowPass::new(1_200.0);
     let hiss = noise(seed).zip(decay(half_life)).map(move |(x, level)| (x - rattle.pass(x)) * level);
     hiss.zip(pluck(hz, 0.4 * half_life, 0.3).chain(iter::repeat(0.0)))
@@ -210,7 +210,7 @@ pub(super) fn snare(hz: f64, half_life: f64, seed: u64) -> impl Iterator<Item = 
 }
 
 /// Two cymbals on a stand: high noise, shut or open as `half_life` says.
-pub(super) fn hat(half_life: f64, seed: u64) -> impl Iterator<Item = f64> {
+pub(crate) fn hat(half_life: f64, seed: u64) -> impl Iterator<Item = f64> {
     let mut low: [LowPass; 2] = array::from_fn(|_| LowPass::new(6_000.0));
     noise(seed)
         .zip(decay(half_life))
@@ -218,7 +218,7 @@ pub(super) fn hat(half_life: f64, seed: u64) -> impl Iterator<Item = f64> {
 }
 
 /// A large cymbal: partials in no harmony, with a hiss.
-pub(super) fn ride(hz: f64, seed: u64) -> impl Iterator<Item = f64> {
+pub(crate) fn ride(hz: f64, seed: u64) -> impl Iterator<Item = f64> {
     let mut partials = [1.0, 1.342, 1.683, 2.117].map(|ratio| saw(hz * ratio, 0.0));
     let mut low = LowPass::new(4_500.0);
     noise(seed).zip(decay(0.11)).map(move |(x, level)| {

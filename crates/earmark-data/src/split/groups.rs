@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use super::{Split, SplitSizes, TestSize};
 use crate::error::{Error, ErrorKind, Task};
-use crate::rng;
+use crate::random;
+use crate::split::{Split, SplitSizes, TestSize};
 
 /// Splits clips so that no group is on both sides; `groups` has each clip's: its speaker, artist or recording.
 ///
@@ -50,7 +50,7 @@ pub fn group_split<G: Ord>(groups: &[G], test_size: TestSize, seed: u64) -> Resu
     }
 
     let (mut tested, mut test_clips) = (vec![false; clips.len()], 0);
-    for group in rng::permutation(clips.len(), seed) {
+    for group in random::permutation(clips.len(), seed) {
         if test_clips >= wanted {
             break;
         }

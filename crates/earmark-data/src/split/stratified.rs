@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use earmark_labels::LabelId;
 
-use super::{Split, SplitSizes};
 use crate::error::{Error, ErrorKind, Task};
-use crate::rng::Pcg64;
+use crate::random::Pcg64;
+use crate::split::{Split, SplitSizes};
 
 /// Splits clips of these classes so that each part has the classes in the proportions of the whole, as
 /// `Dataset.train_test_split(…, stratify_by_column=…, seed=seed)` does. Each part is in shuffled order.

@@ -3,7 +3,7 @@
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _, Sample, WindowFunction};
 
-use super::Ratio;
+use crate::resample::Ratio;
 
 /// A block holds at least this many samples of the lower rate: the filter is as long as a block, and has to be sharp
 /// next to that rate's half.
@@ -13,18 +13,18 @@ const MIN_BLOCK: usize = 1024;
 const MAX_BLOCK: usize = 1 << 18;
 
 /// How a ratio is cut into blocks.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     ratio: Ratio,
     /// Input samples in a block.
     chunk: usize,
     /// Whether the transforms need `f64`. Blocks of no chosen size have large prime factors, and their transforms in
     /// `f32` leave noise at -108 dB.
-    pub(super) precise: bool,
+    pub(crate) precise: bool,
 }
 
 impl Plan {
     /// `None` when the blocks would be larger than [`MAX_BLOCK`].
-    pub(super) fn new(ratio: Ratio) -> Option<Plan> {
+    pub(crate) fn new(ratio: Ratio) -> Option<Plan> {
         let (low, high) = (ratio.from.min(ratio.to), ratio.from.max(ratio.to));
         // The filter delays by half a block. An odd block would leave half a sample of shift that no trimming removes.
         let even = if ratio.from.is_multiple_of(2) && ratio.to.is_multiple_of(2) { 1 } else { 2 };
@@ -35,7 +35,7 @@ impl Plan {
 }
 
 /// Feeds `rubato` blocks of its own size and drops the delay it puts in front.
-pub(super) struct Blocks<T> {
+pub(crate) struct Blocks<T> {
     fft: Fft<T>,
     chunk: usize,
     /// Samples that do not fill a block yet.
@@ -52,7 +52,7 @@ impl<T> std::fmt::Debug for Blocks<T> {
 }
 
 impl<T: Sample + Into<f64>> Blocks<T> {
-    pub(super) fn new(Plan { ratio, chunk, .. }: Plan) -> Blocks<T> {
+    pub(crate) fn new(Plan { ratio, chunk, .. }: Plan) -> Blocks<T> {
         let window = WindowFunction::BlackmanHarris2;
         let fft = Fft::new_custom(ratio.from, ratio.to, chunk, 1, 1, window, FixedSync::Both)
             .expect("the rates and the block are not zero");
@@ -61,7 +61,7 @@ impl<T: Sample + Into<f64>> Blocks<T> {
         Blocks { chunk: fft.input_frames_next(), fft, pending: Vec::new(), block, delay_left, emitted: 0 }
     }
 
-    pub(super) fn push(&mut self, mut samples: &[f32], out: &mut Vec<f32>) {
+    pub(crate) fn push(&mut self, mut samples: &[f32], out: &mut Vec<f32>) {
         while !samples.is_empty() {
             let (head, tail) = samples.split_at(samples.len().min(self.chunk - self.pending.len()));
             self.pending.extend(head.iter().map(|&x| T::coerce(x)));
@@ -72,7 +72,7 @@ impl<T: Sample + Into<f64>> Blocks<T> {
         }
     }
 
-    pub(super) fn finish(&mut self, length: usize, out: &mut Vec<f32>) {
+    pub(crate) fn finish(&mut self, length: usize, out: &mut Vec<f32>) {
         while self.emitted < length {
             self.pending.resize(self.chunk, T::zero());
             self.process(out);

@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::Ratio;
+use crate::resample::Ratio;
 
 /// Stretches worked on at once, a few vectors wide.
 const LANES: usize = 32;
@@ -24,7 +24,7 @@ const MAX_COLUMNS: usize = 2048;
 /// `12 from / base` taps of each phase lie where the window is zero, so only those are kept, and a phase is computed
 /// when the first output sample needs it.
 #[derive(Debug)]
-pub(super) struct Sinc {
+pub(crate) struct Sinc {
     ratio: Ratio,
     design: Design,
     /// Taps per phase.
@@ -59,12 +59,12 @@ impl Design {
 
 impl Sinc {
     /// The defaults of `torchaudio.functional.resample`, in `f32` as it computes them for `f32` audio.
-    pub(super) fn torchaudio(ratio: Ratio) -> Sinc {
+    pub(crate) fn torchaudio(ratio: Ratio) -> Sinc {
         Sinc::new(ratio, Design { zero_crossings: 6.0, roll_off: 0.99, tap: tap_f32 })
     }
 
     /// A filter ten times as long, for rates whose blocks are too large to transform.
-    pub(super) fn long(ratio: Ratio) -> Sinc {
+    pub(crate) fn long(ratio: Ratio) -> Sinc {
         Sinc::new(ratio, Design { zero_crossings: 64.0, roll_off: 0.95, tap: tap_f64 })
     }
 
@@ -78,7 +78,7 @@ impl Sinc {
         Sinc { ratio, design, taps, filters, window, window_start: 0, lead, emitted: 0, block: 0, phase: 0 }
     }
 
-    pub(super) fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) {
+    pub(crate) fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) {
         let mut pieces = samples.chunks(MAX_PIECE).peekable();
         while let Some(piece) = pieces.next() {
             self.window.extend_from_slice(piece);
@@ -90,7 +90,7 @@ impl Sinc {
         }
     }
 
-    pub(super) fn finish(&mut self, length: usize, out: &mut Vec<f32>) {
+    pub(crate) fn finish(&mut self, length: usize, out: &mut Vec<f32>) {
         while self.emitted < length {
             let silence = self.window.len() + self.taps + self.ratio.from;
             self.window.resize(silence, 0.0);

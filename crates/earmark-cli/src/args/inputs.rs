@@ -1,0 +1,265 @@
+//! What the PATHs of a command stand for: files, folders, patterns, web addresses, standard input.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use earmark_audio::{DecodeOptions, Decoder, is_sound};
+use earmark_hub::Hub;
+use earmark_pipeline::Sound;
+use glob::{MatchOptions, Pattern};
+
+use crate::args::model::HubArgs;
+use crate::batch::journal::Stamp;
+
+/// What to listen to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InputArgs {
+    /// Sound files, folders (searched through), patterns in quotes, http(s) addresses, or - for standard input.
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<OsString>,
+
+    /// Do only every n-th file, from the i-th on: for n jobs that share the work.
+    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+    shard: Option<Shard>,
+}
+
+/// Part `index` (from 1) of `count`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shard {
+    index: usize,
+    count: usize,
+}
+
+fn parse_shard(text: &str) -> Result<Shard, String> {
+    let numbers = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    match numbers {
+        Some((index, count)) if index >= 1 && index <= count => Ok(Shard { index, count }),
+        _ => Err("expected I/N with I from 1 to N, such as 2/8".to_owned()),
+    }
+}
+
+/// Whether it begins with http:// or https://, in any case of its letters.
+fn is_address(text: &str) -> bool {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)))
+}
+
+/// One thing to listen to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Input {
+    File(PathBuf),
+    Address(String),
+    Stdin,
+}
+
+impl Input {
+    /// What one PATH names by itself. Whether a file is there shows when its turn comes: one missing file should not stop
+    /// a thousand others.
+    pub(crate) fn named(path: &OsStr) -> Input {
+        match path.to_str() {
+            Some("-") => Input::Stdin,
+            Some(url) if is_address(url) => Input::Address(url.to_owned()),
+            _ => Input::File(path.into()),
+        }
+    }
+
+    /// The file as it is now.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        match self {
+            Input::File(path) => Stamp::of(path),
+            Input::Address(_) | Input::Stdin => None,
+        }
+    }
+
+    /// What the results call it: no two files by the same name.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Input::File(path) => earmark_fs::text(path),
+            Input::Address(url) => url.clone(),
+            Input::Stdin => "-".to_owned(),
+        }
+    }
+}
+
+/// Opens inputs: the files by themselves, addresses through the Hub's HTTP client, if there are any.
+pub(crate) struct Opener(Option<Hub>);
+
+impl Opener {
+    pub(crate) fn new(inputs: &[Input], hub: &HubArgs) -> Result<Opener> {
+        let remote = inputs.iter().any(|input| matches!(input, Input::Address(_)));
+        Ok(Opener(if remote { Some(hub.open()?) } else { None }))
+    }
+
+    /// All of it, to be heard as one clip.
+    pub(crate) fn sound(&self, input: &Input) -> Result<Sound> {
+        let named = |bytes| Sound::Named(input.name(), bytes);
+        match input {
+            Input::File(path) => regular(path).map(|()| Sound::File(path.clone())),
+            Input::Stdin => whole(io::stdin().lock()).map(named).context("cannot read standard input"),
+            Input::Address(url) => {
+                let read = || whole(self.body(url)?).with_context(|| format!("cannot fetch `{url}`"));
+                // A connection that is cut midway is tried once more.
+                read().or_else(|error| if is_cut(&error) { read() } else { Err(error) }).map(named)
+            }
+        }
+    }
+
+    /// As it comes, to be heard block by block.
+    pub(crate) fn decoder(&self, input: &Input, options: &DecodeOptions) -> Result<Decoder> {
+        Ok(match input {
+            Input::File(path) => {
+                regular(path)?;
+                Decoder::open(path, options)?
+            }
+            Input::Stdin => Decoder::from_stream(io::stdin().lock(), options)?,
+            Input::Address(url) => Decoder::from_stream(self.body(url)?, options)
+                .with_context(|| format!("cannot hear `{url}`"))?,
+        })
+    }
+
+    fn body(&self, url: &str) -> Result<earmark_hub::Body> {
+        Ok(self.0.as_ref().context("addresses were not asked for")?.open_url(url)?)
+    }
+}
+
+/// A FIFO would be waited for, and a device has no end.
+fn regular(path: &Path) -> Result<()> {
+    let name = earmark_fs::text(path);
+    match earmark_fs::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            bail!(
+                "cannot read `{name}`: {error}; what a pipe or a device gives is named -, on standard input"
+            )
+        }
+        opened => opened.map(drop).with_context(|| format!("cannot read `{name}`")),
+    }
+}
+
+fn is_cut(error: &anyhow::Error) -> bool {
+    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    kinds.into_iter().any(|error| error.kind() == io::ErrorKind::UnexpectedEof)
+}
+
+/// As many bytes as a sound file that cannot be decoded as it comes may have.
+fn whole(reader: impl Read) -> Result<Vec<u8>> {
+    const MOST: u64 = 1 << 30;
+    let mut bytes = Vec::new();
+    reader.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
+        bail!("it goes on past a gibibyte: save it as a file, and name that");
+    }
+    Ok(bytes)
+}
+
+impl InputArgs {
+    /// Every file meant, in the order given; what a folder or a pattern holds, by name.
+    pub(crate) fn find(&self) -> Result<Vec<Input>> {
+        let mut inputs = Vec::new();
+        for named in &self.paths {
+            let path = Path::new(named);
+            let pattern = named.to_str().filter(|text| text.contains(['*', '?', '[']));
+            match (Input::named(named), pattern) {
+                (Input::File(_), _) if path.is_dir() => {
+                    let before = inputs.len();
+                    search(path, &mut inputs)?;
+                    if inputs.len() == before {
+                        bail!("the folder `{}` holds no sound files", earmark_fs::text(path));
+                    }
+                }
+                (Input::File(_), Some(text)) if path.symlink_metadata().is_err() => {
+                    let before = inputs.len();
+                    fitting(text, &mut inputs)?;
+                    if inputs.len() == before {
+                        bail!("no file fits the pattern `{text}`");
+                    }
+                }
+                (input, _) => inputs.push(input),
+            }
+        }
+        // A file that is named and lies in a named folder is one file.
+        let mut seen = HashSet::new();
+        inputs.retain(|input| seen.insert(input.name()));
+        if let Some(Shard { index, count }) = self.shard {
+            inputs = inputs.into_iter().skip(index - 1).step_by(count).collect();
+        }
+        Ok(inputs)
+    }
+}
+
+/// Sound files below a folder, by name; hidden ones are passed over, and links to folders are not followed.
+fn search(folder: &Path, inputs: &mut Vec<Input>) -> Result<()> {
+    for entry in entries(folder)? {
+        let path = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if entry.file_type().with_context(|| unlisted(folder))?.is_dir() {
+            let before = inputs.len();
+            if search(&path, inputs).is_err() {
+                // It fails by itself when its turn comes, and the others do not.
+                inputs.truncate(before);
+                inputs.push(Input::File(path));
+            }
+        } else if is_sound(&path) && !path.is_dir() {
+            // Also what is no file: that shows when its turn comes, and is said then.
+            inputs.push(Input::File(path));
+        }
+    }
+    Ok(())
+}
+
+/// Files whose paths fit a pattern, by name, and sound files below the folders that do. Links to folders are followed where
+/// the pattern says how deep it goes: with `**` they may lead round and round.
+fn fitting(text: &str, inputs: &mut Vec<Input>) -> Result<()> {
+    let pattern = Pattern::new(text).with_context(|| format!("`{text}` is no pattern"))?;
+    let special = text.find(['*', '?', '[']).unwrap_or(text.len());
+    let start = text[..special].rfind(std::path::is_separator).map_or(0, |at| at + 1);
+    let (folder, rest) = text.split_at(start);
+    let deep = rest.split(std::path::is_separator).any(|part| part == "**");
+    let depth = if deep { usize::MAX } else { rest.matches(std::path::is_separator).count() };
+    descend(Path::new(folder), &pattern, depth, !deep, inputs)
+}
+
+fn descend(
+    folder: &Path,
+    pattern: &Pattern,
+    depth: usize,
+    follow: bool,
+    inputs: &mut Vec<Input>,
+) -> Result<()> {
+    let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+    for entry in entries(folder)? {
+        let path = folder.join(entry.file_name());
+        let is_link = entry.file_type().with_context(|| unlisted(folder))?.is_symlink();
+        let is_folder = path.is_dir() && (follow || !is_link);
+        if pattern.matches_with(&earmark_fs::text(&path), options) {
+            match path.is_dir() {
+                true if is_link => {}
+                true => search(&path, inputs)?,
+                false => inputs.push(Input::File(path.clone())),
+            }
+        }
+        if is_folder && depth > 0 {
+            descend(&path, pattern, depth - 1, follow, inputs)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder, by name.
+fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>> {
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let read = || fs::read_dir(here)?.collect::<io::Result<Vec<_>>>();
+    let mut entries = read().with_context(|| unlisted(here))?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    Ok(entries)
+}
+
+fn unlisted(folder: &Path) -> String {
+    format!("cannot list the folder `{}`", earmark_fs::text(folder))
+}

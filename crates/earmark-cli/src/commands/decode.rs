@@ -1,0 +1,94 @@
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Args as ClapArgs, ValueEnum};
+use earmark_audio::{
+    DecodeOptions, SampleRate, WavFormat, Waveform, decode_file_channels, write_wav_channels,
+};
+use earmark_features::resample;
+
+use crate::Done;
+use crate::args::audio::{HearingArgs, advised};
+use crate::args::overwrite::OutputArgs;
+use crate::error::usage;
+use crate::output::messages;
+
+const EXAMPLES: &str = "\
+Examples:
+  earmark decode clip.mp3 -o clip.wav
+  earmark decode clip.mp3 -o clip.wav --rate 16000";
+
+/// Decode a sound file into a WAV of 32-bit floats.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A sound file: wav, flac, ogg, opus, mp3, m4a, aac, aiff, caf, au, webm, mkv, mov and more.
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+
+    #[command(flatten)]
+    output: OutputArgs,
+
+    /// Samples a second [default: the file's own].
+    #[arg(long, value_name = "HZ", value_parser = parse_rate)]
+    rate: Option<SampleRate>,
+
+    /// One channel, mixed as --downmix says, or all of them.
+    #[arg(long, value_name = "WHICH", default_value = "mono")]
+    channels: Channels,
+
+    #[command(flatten)]
+    hearing: HearingArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Channels {
+    Keep,
+    Mono,
+}
+
+fn parse_rate(text: &str) -> Result<SampleRate, String> {
+    text.parse().ok().and_then(SampleRate::new).ok_or_else(|| "expected a number of hertz from 1".to_owned())
+}
+
+pub(crate) fn run(args: &Args) -> Result<Done> {
+    let output = args.output.path();
+    if !output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("wav")) {
+        return Err(usage(format_args!("`{}`: only WAV is written: name it FILE.wav", output.display())));
+    }
+    args.output.check()?;
+    let options = DecodeOptions { downmix: args.hearing.downmix().into(), ..DecodeOptions::default() };
+    let (planes, mut rate, warnings) = match args.channels {
+        Channels::Keep => {
+            let heard = decode_file_channels(&args.path, &options)?;
+            (heard.planes, heard.rate, heard.warnings)
+        }
+        Channels::Mono => {
+            let heard = earmark_audio::decode_file(&args.path, &options)?;
+            let rate = heard.waveform.rate();
+            (vec![heard.waveform.into_samples()], rate, heard.warnings)
+        }
+    };
+    for warning in &warnings {
+        messages::warning(format_args!("`{}`: {}", args.path.display(), advised(warning)));
+    }
+    let mut resampled = Vec::with_capacity(planes.len());
+    for plane in planes {
+        let waveform =
+            Waveform::new(plane, rate).with_context(|| format!("cannot use `{}`", args.path.display()))?;
+        let waveform = match args.rate {
+            Some(to) => resample(waveform, to, args.hearing.resampler().into())?,
+            None => waveform,
+        };
+        resampled.push(waveform.into_samples());
+    }
+    rate = args.rate.unwrap_or(rate);
+    let planes: Vec<&[f32]> = resampled.iter().map(Vec::as_slice).collect();
+    write_wav_channels(output, &planes, rate, WavFormat::Float32)?;
+    let channels = match planes.len() {
+        1 => "1 channel".to_owned(),
+        more => format!("{more} channels"),
+    };
+    messages::note(format_args!("{}: {channels}, {rate}, {} samples", output.display(), planes[0].len()));
+    Ok(Done::Well)
+}

@@ -1,0 +1,85 @@
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args as ClapArgs;
+use earmark_audio::{DecodeOptions, decode_file};
+use earmark_features::{Preprocessor, resample};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+use crate::Done;
+use crate::args::audio::{HearingArgs, advised};
+use crate::args::model::HubArgs;
+use crate::args::overwrite::OutputArgs;
+use crate::output::messages;
+
+const EXAMPLES: &str = "\
+Examples:
+  earmark features clip.wav --model openai/whisper-base -o clip.safetensors";
+
+/// Write what a model is given of a sound file: its extractor's output, as safetensors.
+///
+/// Names and shapes are the reference's: input_values or input_features with a batch axis of 1, attention_mask and
+/// is_longer where the extractor makes them.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A sound file.
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+
+    /// The model whose processor_config.json or preprocessor_config.json says how: a Hub id or a folder.
+    #[arg(long, value_name = "ID|DIR")]
+    model: String,
+
+    #[command(flatten)]
+    output: OutputArgs,
+
+    #[command(flatten)]
+    hearing: HearingArgs,
+
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Done> {
+    args.output.check()?;
+    let output = args.output.path();
+    let preprocessor = args.hub.extractor(&args.model)?;
+    let options = DecodeOptions { downmix: args.hearing.downmix().into(), ..DecodeOptions::default() };
+    let decoded = decode_file(&args.path, &options)?;
+    for warning in &decoded.warnings {
+        messages::warning(format_args!("`{}`: {}", args.path.display(), advised(warning)));
+    }
+    let waveform = resample(decoded.waveform, preprocessor.sampling_rate(), args.hearing.resampler().into())?;
+    let mut features = preprocessor.extract(&waveform)?;
+    // A clip alone has no padding, but the reference says so when the model wants a mask.
+    if let Preprocessor::Wav2Vec2(extractor) = &preprocessor
+        && extractor.return_attention_mask
+    {
+        features.attention_mask = Some(vec![1; features.data.len()]);
+    }
+
+    let batched = |shape: &[usize]| [&[1], shape].concat();
+    let floats: Vec<u8> = features.data.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let mask: Option<Vec<u8>> =
+        features.attention_mask.as_ref().map(|mask| mask.iter().flat_map(|x| x.to_le_bytes()).collect());
+    let longer = features.is_longer.map(|longer| [u8::from(longer)]);
+    let mut tensors =
+        vec![(preprocessor.input_name(), TensorView::new(Dtype::F32, batched(&features.shape), &floats)?)];
+    if let Some(mask) = &mask {
+        tensors.push(("attention_mask", TensorView::new(Dtype::I32, vec![1, mask.len() / 4], mask)?));
+    }
+    if let Some(longer) = &longer {
+        tensors.push(("is_longer", TensorView::new(Dtype::BOOL, vec![1, 1], longer)?));
+    }
+    let bytes = safetensors::serialize(tensors, None)?;
+    earmark_fs::write(output, bytes).with_context(|| format!("cannot write `{}`", output.display()))?;
+    messages::note(format_args!(
+        "{}: {} {:?}",
+        output.display(),
+        preprocessor.input_name(),
+        batched(&features.shape)
+    ));
+    Ok(Done::Well)
+}

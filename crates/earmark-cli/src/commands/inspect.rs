@@ -1,0 +1,135 @@
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use clap::Args as ClapArgs;
+use earmark_config::Object;
+use earmark_features::Preprocessor;
+use earmark_models::{Checkpoint, MODEL_TYPES, ModelConfig, WEIGHT_FILES};
+use earmark_pipeline::find_extractor;
+use serde_json::Value;
+
+use crate::Done;
+use crate::args::model::HubArgs;
+use crate::output::escape::escape;
+use crate::output::stdout;
+
+const EXAMPLES: &str = "\
+Examples:
+  earmark inspect MIT/ast-finetuned-speech-commands-v2
+  earmark inspect ./model --keys";
+
+/// Say what a model is: architecture, labels, sample rate, parameters.
+///
+/// It reads the files and builds nothing, so it also tells of models that cannot be run here.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A Hub id, with @REVISION if need be, or a folder in Hugging Face layout.
+    #[arg(value_name = "ID|DIR")]
+    model: String,
+
+    /// Name every label.
+    #[arg(long)]
+    labels: bool,
+
+    /// Name every tensor, with its shape and type.
+    #[arg(long)]
+    keys: bool,
+
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Done> {
+    let folder = args.hub.model(&args.model)?;
+    let path = folder.join("config.json");
+    let text = earmark_config::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let json = earmark_config::object(&text).with_context(|| format!("cannot use `{}`", path.display()))?;
+    let kind = json.get("model_type").and_then(Value::as_str).unwrap_or("not named");
+    let runs = MODEL_TYPES.contains(&kind) || kind == "clap";
+
+    let mut out = stdout::stdout();
+    let mut line = |name: &str, text: &str| writeln!(out, "{name:<13} {}", escape(text));
+    line("folder", &folder.display().to_string())?;
+    line("model type", &format!("{kind}{}", if runs { "" } else { " (cannot be run here)" }))?;
+    if let Some(class) = json.get("architectures").and_then(|classes| classes.get(0)?.as_str()) {
+        line("architecture", class)?;
+    }
+    line("hears", &hears(&folder, &json))?;
+    // A model that cannot be run may describe its labels in ways of its own.
+    let labels = match ModelConfig::from_json(&text) {
+        Ok(config) => config.labels().to_vec(),
+        Err(error) => {
+            if MODEL_TYPES.contains(&kind) {
+                return Err(error).with_context(|| format!("cannot use `{}`", path.display()));
+            }
+            Vec::new()
+        }
+    };
+    line("labels", &shown(&labels, if args.labels { usize::MAX } else { 8 }))?;
+    if let Some(problem) = json.get("problem_type").and_then(Value::as_str) {
+        line("problem type", problem)?;
+    }
+
+    if !WEIGHT_FILES.iter().any(|name| folder.join(name).symlink_metadata().is_ok()) {
+        line("weights", &format!("none: expected one of {}", WEIGHT_FILES.join(", ")))?;
+        return Ok(Done::Well);
+    }
+    let checkpoint = Checkpoint::open(&folder)?;
+    let mut by_type: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut tensors, mut numbers) = (0, 0);
+    for (_, shape, dtype) in checkpoint.tensors() {
+        let count: usize = shape.iter().product();
+        *by_type.entry(format!("{dtype:?}")).or_default() += count;
+        tensors += 1;
+        numbers += count;
+    }
+    let types: Vec<String> = by_type.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    line("weights", &checkpoint.path().display().to_string())?;
+    line("parameters", &format!("{numbers} in {tensors} tensors ({})", types.join(", ")))?;
+    if args.keys {
+        for (key, shape, dtype) in checkpoint.tensors() {
+            writeln!(out, "  {} {shape:?} {dtype:?}", escape(key))?;
+        }
+    }
+    Ok(Done::Well)
+}
+
+/// What the extractor makes, the rate, and the file that says so.
+fn hears(folder: &Path, config: &Object) -> String {
+    match find_extractor(folder, config) {
+        Ok(Some((path, preprocessor))) => {
+            let makes = match &preprocessor {
+                Preprocessor::Wav2Vec2(_) => "the waveform itself",
+                Preprocessor::Ast(_) => "a Kaldi filter bank",
+                Preprocessor::Whisper(_) | Preprocessor::Clap(_) => "a log-mel spectrogram",
+                _ => "features",
+            };
+            let file = path.file_name().unwrap_or_default().display();
+            format!("{makes}, {} ({file})", preprocessor.sampling_rate())
+        }
+        Ok(None) => {
+            let model = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
+            let files = "neither processor_config.json nor preprocessor_config.json is there";
+            match Preprocessor::extractor_of(model) {
+                Some("Wav2Vec2FeatureExtractor") => {
+                    format!("{files}: normalised clips at 16000 Hz are assumed")
+                }
+                _ => files.to_owned(),
+            }
+        }
+        Err(error) => crate::error::line(&error.into()),
+    }
+}
+
+/// How many there are, and the first of them.
+fn shown(labels: &[String], most: usize) -> String {
+    if labels.is_empty() {
+        return "none".to_owned();
+    }
+    let first = labels.iter().take(most).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if labels.len() > most { ", … (--labels names all)" } else { "" };
+    format!("{}: {first}{more}", labels.len())
+}

@@ -1,0 +1,141 @@
+//! What people are told beside the results: lines on stderr, above any progress bar.
+//!
+//! All of it goes through `tracing`, so that one filter and one `--log-format` hold for what the command says and for what
+//! the libraries log. Stderr may end or fill up at any time: what cannot be written there is dropped, and the work goes on.
+
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write};
+
+use clap::ValueEnum;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::output::escape::escape;
+use crate::output::progress;
+
+/// How lines on stderr are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The target of what is said to the user, whatever the libraries' level is.
+const SAID: &str = "said";
+
+/// Decides what is said and how, for the rest of the process. `EARMARK_LOG` overrules the flags: `debug`, `earmark_hub=trace`.
+#[allow(clippy::disallowed_methods, reason = "writes nothing")]
+pub(crate) fn start(format: LogFormat, quiet: bool, verbose: u8) {
+    let level = match (quiet, verbose) {
+        // Symphonia logs what it tries on a file; what comes of that is in our errors and warnings.
+        (true, _) => "error,symphonia=off",
+        (_, 0) => "warn,said=info,symphonia=off",
+        (_, 1) => "info,symphonia=off",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_env("EARMARK_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveBars);
+    match format {
+        LogFormat::Text => lines.event_format(Plain).init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_target(false).init(),
+    }
+    // A bar between JSON lines would be read by nobody.
+    if quiet || format == LogFormat::Json || !io::stderr().is_terminal() {
+        progress::hide();
+    }
+}
+
+/// Lines for people, escaped: only the line breaks of [`Text::then`] are in it, never those of a label or a file name.
+#[derive(Debug)]
+pub(crate) struct Text(String);
+
+impl Text {
+    /// One more line.
+    pub(crate) fn then(mut self, line: impl Into<Text>) -> Text {
+        self.0.push('\n');
+        self.0.push_str(&line.into().0);
+        self
+    }
+}
+
+impl From<&str> for Text {
+    fn from(line: &str) -> Text {
+        Text(escape(line).into_owned())
+    }
+}
+
+impl From<String> for Text {
+    fn from(line: String) -> Text {
+        Text::from(line.as_str())
+    }
+}
+
+impl From<fmt::Arguments<'_>> for Text {
+    fn from(line: fmt::Arguments<'_>) -> Text {
+        Text::from(line.to_string())
+    }
+}
+
+/// Something the user should know.
+pub(crate) fn note(text: impl Into<Text>) {
+    tracing::info!(target: SAID, "{}", text.into().0);
+}
+
+/// Something that may be wrong with an input.
+pub(crate) fn warning(text: impl Into<Text>) {
+    tracing::warn!(target: SAID, "{}", text.into().0);
+}
+
+/// Something that failed.
+pub(crate) fn error(text: impl Into<Text>) {
+    tracing::error!(target: SAID, "{}", text.into().0);
+}
+
+/// `warning: …`, as compilers do; what is only noted stands as it is.
+struct Plain;
+
+impl<S, N> FormatEvent<S, N> for Plain
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let metadata = event.metadata();
+        match *metadata.level() {
+            Level::ERROR => to.write_str("error: ")?,
+            Level::WARN => to.write_str("warning: ")?,
+            Level::INFO if metadata.target() == SAID => {}
+            Level::INFO => write!(to, "{}: ", metadata.target())?,
+            Level::DEBUG | Level::TRACE => write!(to, "debug: {}: ", metadata.target())?,
+        }
+        let mut text = String::new();
+        ctx.format_fields(Writer::new(&mut text), event)?;
+        // What the libraries log holds names as well; our own is escaped already, but for its line breaks.
+        writeln!(to, "{}", if metadata.target() == SAID { text.into() } else { escape(&text) })
+    }
+}
+
+/// Stderr, with the bars out of the way while a line is written.
+struct AboveBars;
+
+impl<'a> MakeWriter<'a> for AboveBars {
+    type Writer = AboveBars;
+
+    fn make_writer(&'a self) -> AboveBars {
+        AboveBars
+    }
+}
+
+impl Write for AboveBars {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        progress::above(&String::from_utf8_lossy(line));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+use std::time::Duration;
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
+use earmark_train::{EpochDone, EvaluationReport};
+
+use crate::output::escape::escape;
+
+/// Rows of text, escaped, all to the left.
+pub(crate) fn left<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    filled(header, rows).trim_fmt()
+}
+
+fn filled<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row.map(|cell| escape(&cell).into_owned()));
+    }
+    table
+}
+
+/// Rows of text, escaped: the first column to the left, the others to the right.
+pub(crate) fn plain<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = filled(header, rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.trim_fmt()
+}
+
+pub(crate) fn epoch_header() -> String {
+    "epoch  train loss  eval loss  accuracy       clips/s    time".to_owned()
+}
+
+pub(crate) fn epoch_row(epoch: &EpochDone, elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    let mark = if epoch.best { "best" } else { "" };
+    let (loss, accuracy) = (epoch.record.eval_loss, epoch.record.eval_accuracy);
+    format!(
+        "{:>5}  {:>10.4}  {loss:>9.4}  {accuracy:>8.4}  {mark:<4} {:>8.2}  {:>3}:{:02}",
+        epoch.epoch,
+        epoch.train_loss,
+        epoch.clips_per_second,
+        seconds / 60,
+        seconds % 60
+    )
+}
+
+/// `accuracy 0.8300 (95 % interval 0.745 to 0.891), macro F1 0.8250`.
+pub(crate) fn score(report: &EvaluationReport) -> String {
+    let [low, high] = report.accuracy_interval;
+    format!(
+        "accuracy {:.4} (95 % interval {low:.3} to {high:.3}), macro F1 {:.4}, loss {:.4}",
+        report.accuracy, report.macro_f1, report.loss
+    )
+}
+
+pub(crate) fn per_class(report: &EvaluationReport) -> String {
+    let rows = report.per_class.iter().map(|class| {
+        let ratio = |x: f64| format!("{x:.3}");
+        [
+            class.label.clone(),
+            ratio(class.precision),
+            ratio(class.recall),
+            ratio(class.f1),
+            class.support.to_string(),
+        ]
+    });
+    plain(["class", "precision", "recall", "F1", "clips"], rows) + "\n"
+}
+
+/// Actual classes down, predicted ones across by their numbers; past so many classes only the figure is readable.
+pub(crate) fn confusion(report: &EvaluationReport) -> String {
+    const MOST: usize = 20;
+    if report.labels.len() > MOST {
+        return format!(
+            "(the confusion matrix of {} classes is in confusion_matrix.svg)\n",
+            report.labels.len()
+        );
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    let numbers = (0..report.labels.len()).map(|id| id.to_string());
+    table.set_header(std::iter::once("actual \\ predicted".to_owned()).chain(numbers));
+    for ((id, label), row) in report.labels.iter().enumerate().zip(report.confusion.rows()) {
+        let counts = row.iter().map(|&n| if n == 0 { "·".to_owned() } else { n.to_string() });
+        table.add_row(std::iter::once(format!("{id} {}", escape(label))).chain(counts));
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.trim_fmt() + "\n"
+}

@@ -1,0 +1,343 @@
+//! What says the class of a clip: a column, or the folders it lies in. Where that would be a guess, it is asked.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::Value;
+
+use crate::error::ErrorKind;
+use crate::example::{Fields, text};
+
+/// Columns of these names are classes, if what is in them can be; of two, the first where both say the same.
+const CLASS_NAMES: &[&str] =
+    &["label", "labels", "class", "classes", "category", "genre", "intent_class", "target"];
+/// Columns of these names are no classes unless somebody says so: they are of one clip, or of how it was recorded.
+#[rustfmt::skip]
+const OTHER_NAMES: &[&str] = &[
+    "age", "artist", "author", "caption", "comment", "date", "description", "device", "file", "file_path", "filename", "filepath", "fold",
+    "id", "licence", "license", "microphone", "name", "note", "notes", "path", "recordist", "sentence", "session", "singer", "source",
+    "speaker", "split", "subject", "subset", "text", "time", "timestamp", "title", "transcript", "transcription", "url", "user", "utterance",
+];
+/// How the names of such columns end.
+const ID_ENDINGS: &[&str] = &["_id", "_name", "_path", "_url"];
+
+/// What says the class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ClassFrom {
+    /// A column.
+    Column(String),
+    /// The folders of this depth, from 0.
+    Folder(usize),
+}
+
+impl std::fmt::Display for ClassFrom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ClassFrom::Column(name) => write!(f, "the column `{name}`"),
+            ClassFrom::Folder(0) => f.write_str("the folders"),
+            ClassFrom::Folder(depth) => write!(f, "the folders of depth {}", depth + 1),
+        }
+    }
+}
+
+/// What a column of folders is called when somebody names it.
+fn folder_column(depth: usize) -> String {
+    format!("folder{}", depth + 1)
+}
+
+/// The depth that such a name says.
+fn depth_of(column: &str) -> Option<usize> {
+    column.strip_prefix("folder")?.parse::<usize>().ok()?.checked_sub(1)
+}
+
+/// The folders of some clips, outermost first, without those that say the split.
+pub(crate) struct Folders<'a> {
+    pub(crate) of: Vec<Vec<&'a str>>,
+}
+
+impl<'a> Folders<'a> {
+    /// The depths at which every clip has a folder, and not all the same one.
+    fn candidates(&self) -> Vec<usize> {
+        let least = self.of.iter().map(Vec::len).min().unwrap_or(0);
+        (0..least).filter(|&depth| self.values(depth).len() > 1).collect()
+    }
+
+    fn values(&self, depth: usize) -> BTreeMap<&'a str, usize> {
+        let mut values = BTreeMap::new();
+        for folders in &self.of {
+            if let Some(folder) = folders.get(depth) {
+                *values.entry(*folder).or_default() += 1;
+            }
+        }
+        values
+    }
+
+    /// The folders that `datasets` takes, all at one depth; else the only ones that every clip has and that differ.
+    fn class(&self) -> Option<usize> {
+        let depths: HashSet<usize> = self.of.iter().map(Vec::len).collect();
+        let candidates = self.candidates();
+        match candidates.as_slice() {
+            [only] => Some(*only),
+            [.., last] if depths.len() == 1 && depths.contains(&(last + 1)) => Some(*last),
+            _ => None,
+        }
+    }
+
+    fn describe(&self, depth: usize) -> String {
+        let values = self.values(depth);
+        format!("`{}` ({})", folder_column(depth), counted(values.len(), "folder", values.keys().copied()))
+    }
+}
+
+/// Which folders are the classes of clips that nothing else is said about, and other folders that might have been meant.
+pub(crate) fn of_folders(
+    folders: &Folders<'_>,
+    label: Option<&str>,
+) -> Result<(usize, Vec<String>), ErrorKind> {
+    let candidates = folders.candidates();
+    let describe = |depths: &[usize]| depths.iter().map(|&depth| folders.describe(depth)).collect::<Vec<_>>();
+    if let Some(label) = label {
+        let depth = depth_of(label).filter(|&depth| folders.of.iter().all(|folders| folders.len() > depth));
+        let depth = depth.ok_or_else(|| {
+            let least = folders.of.iter().map(Vec::len).min().unwrap_or(0);
+            ErrorKind::NoColumn { column: label.to_owned(), columns: (0..least).map(folder_column).collect() }
+        })?;
+        return Ok((depth, Vec::new()));
+    }
+    if let Some(depth) = folders.class() {
+        let others: Vec<usize> = candidates.into_iter().filter(|&other| other != depth).collect();
+        return Ok((depth, describe(&others)));
+    }
+    match candidates.as_slice() {
+        [] => {
+            let values = folders.values(0);
+            Err(match values.keys().next() {
+                Some(only) if values.len() == 1 => ErrorKind::OneClass { class: (*only).to_owned() },
+                _ => ErrorKind::NoClasses,
+            })
+        }
+        several => Err(ErrorKind::NoLabelColumn { columns: describe(several) }),
+    }
+}
+
+/// A decision that needs no look at the rows: the column that was named, or the only one that the file itself declares to be of
+/// classes and that is called so.
+pub(crate) fn decided(
+    label: Option<&str>,
+    columns: &[String],
+    declared: &BTreeMap<String, Vec<String>>,
+) -> Result<Option<String>, ErrorKind> {
+    if let Some(label) = label {
+        return match columns.iter().any(|column| column == label) {
+            true => Ok(Some(label.to_owned())),
+            false => Err(ErrorKind::NoColumn { column: label.to_owned(), columns: columns.to_vec() }),
+        };
+    }
+    let mut usual = declared.keys().filter(|name| CLASS_NAMES.contains(&name.as_str()));
+    Ok(usual.next().filter(|_| usual.next().is_none()).cloned())
+}
+
+/// Which column, or which folders, are the classes of some rows.
+pub(crate) fn choose(
+    label: Option<&str>,
+    columns: &[String],
+    declared: &BTreeMap<String, Vec<String>>,
+    rows: &[&Fields],
+    folders: &Folders<'_>,
+) -> Result<ClassFrom, ErrorKind> {
+    if let Some(label) = label
+        && !columns.iter().any(|column| column == label)
+        && let Some(depth) = depth_of(label)
+        && folders.of.iter().all(|folders| folders.len() > depth)
+    {
+        return Ok(ClassFrom::Folder(depth));
+    }
+    if let Some(column) = decided(label, columns, declared)? {
+        let looks = Looks::of(&column, rows);
+        return if looks.lists {
+            Err(ErrorKind::ManyLabels { column })
+        } else {
+            Ok(ClassFrom::Column(column))
+        };
+    }
+    let looks: Vec<Looks<'_>> = columns.iter().map(|column| Looks::of(column, rows)).collect();
+    let usual: Vec<&Looks<'_>> =
+        CLASS_NAMES.iter().filter_map(|name| looks.iter().find(|it| it.name == *name)).collect();
+    let usual_classes: Vec<&&Looks<'_>> = usual.iter().filter(|it| it.may_be_classes()).collect();
+    if let [first, others @ ..] = usual_classes.as_slice()
+        && others.iter().all(|other| first.says_the_same_as(other))
+    {
+        return Ok(ClassFrom::Column(first.name.to_owned()));
+    }
+    let (candidates, folder) = (folders.candidates(), folders.class());
+    if usual_classes.is_empty() {
+        // What the file declares to be classes is them, unless other columns look like classes as well.
+        let likely = |it: &&Looks<'_>| declared.contains_key(it.name) || it.looks_like_classes();
+        let likely: Vec<&Looks<'_>> = looks.iter().filter(likely).collect();
+        match (likely.as_slice(), folder) {
+            ([only], None) if candidates.is_empty() => return Ok(ClassFrom::Column(only.name.to_owned())),
+            ([only], Some(depth)) if only.says_the_same_as_folders(folders, depth) => {
+                return Ok(ClassFrom::Column(only.name.to_owned()));
+            }
+            ([], Some(depth)) => return Ok(ClassFrom::Folder(depth)),
+            ([], None) => {
+                if let Some(lists) = usual.iter().find(|it| it.lists) {
+                    return Err(ErrorKind::ManyLabels { column: lists.name.to_owned() });
+                }
+                if let Some(empty) = usual.iter().find(|it| it.filled == 0) {
+                    return Err(ErrorKind::NoLabels { column: empty.name.to_owned(), rows: rows.len() });
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut described: Vec<String> = looks.iter().map(Looks::to_string).collect();
+    described.extend(candidates.iter().map(|&depth| folders.describe(depth)));
+    if described.is_empty() {
+        return Err(ErrorKind::NoClasses);
+    }
+    Err(ErrorKind::NoLabelColumn { columns: described })
+}
+
+/// What a column looks like.
+struct Looks<'a> {
+    name: &'a str,
+    /// One a row.
+    values: Vec<Option<String>>,
+    /// How often each value occurs, and in which order they were first seen.
+    counts: HashMap<String, usize>,
+    examples: Vec<String>,
+    filled: usize,
+    numbers: usize,
+    whole_numbers: usize,
+    /// Whether some value is a list.
+    lists: bool,
+    /// Whether some value is a list or a record.
+    nested: bool,
+    /// Words of all values.
+    words: usize,
+}
+
+/// The longest name of a class that is taken for one without being told.
+const LONGEST_CLASS: usize = 80;
+
+impl<'a> Looks<'a> {
+    fn of(name: &'a str, rows: &[&Fields]) -> Looks<'a> {
+        let mut looks = Looks {
+            name,
+            values: Vec::with_capacity(rows.len()),
+            counts: HashMap::new(),
+            examples: Vec::new(),
+            filled: 0,
+            numbers: 0,
+            whole_numbers: 0,
+            lists: false,
+            nested: false,
+            words: 0,
+        };
+        for fields in rows {
+            let value = fields.get(name).filter(|value| !value.is_null());
+            looks.values.push(value.map(text));
+            let (Some(value), Some(Some(text))) = (value, looks.values.last()) else { continue };
+            looks.filled += 1;
+            looks.lists |= value.is_array();
+            looks.nested |= value.is_array() || value.is_object();
+            looks.words += text.split_whitespace().count();
+            if text.parse::<f64>().is_ok() {
+                looks.numbers += 1;
+                looks.whole_numbers += usize::from(text.parse::<i64>().is_ok());
+            }
+            let count = looks.counts.entry(text.clone()).or_default();
+            *count += 1;
+            if *count == 1 && looks.examples.len() < 3 {
+                looks.examples.push(text.clone());
+            }
+        }
+        looks
+    }
+
+    /// Whether a column that is called so can be of classes: neither lists nor measurements.
+    fn may_be_classes(&self) -> bool {
+        self.filled > 0 && !self.nested && (self.numbers < self.filled || self.whole_numbers == self.filled)
+    }
+
+    /// Whether a column of any name is plainly of classes: short words of which most occur more than once.
+    fn looks_like_classes(&self) -> bool {
+        let lower = self.name.to_lowercase();
+        self.may_be_classes()
+            && self.numbers == 0
+            && !OTHER_NAMES.contains(&lower.as_str())
+            && !ID_ENDINGS.iter().any(|ending| lower.ends_with(ending))
+            && self.counts.len() >= 2
+            && self.counts.len() * 3 <= self.filled * 2
+            && self.words <= self.filled * 4
+            && self.counts.keys().all(|value| value.len() <= LONGEST_CLASS)
+    }
+
+    /// Whether two columns tell the same rows apart.
+    fn says_the_same_as(&self, other: &Looks<'_>) -> bool {
+        same_groups(self.values.iter().map(Option::as_deref), other.values.iter().map(Option::as_deref))
+    }
+
+    fn says_the_same_as_folders(&self, folders: &Folders<'_>, depth: usize) -> bool {
+        let folder = folders.of.iter().map(|folders| folders.get(depth).copied());
+        same_groups(self.values.iter().map(Option::as_deref), folder)
+    }
+}
+
+/// Whether two columns have one value of one for each value of the other.
+fn same_groups<'a, 'b>(
+    one: impl Iterator<Item = Option<&'a str>>,
+    other: impl Iterator<Item = Option<&'b str>>,
+) -> bool {
+    let (mut there, mut back) = (HashMap::new(), HashMap::new());
+    one.zip(other).all(|(a, b)| *there.entry(a).or_insert(b) == b && *back.entry(b).or_insert(a) == a)
+}
+
+impl std::fmt::Display for Looks<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = match self {
+            Looks { filled: 0, .. } => return write!(f, "`{}` (empty)", self.name),
+            Looks { lists: true, .. } => return write!(f, "`{}` (lists)", self.name),
+            Looks { nested: true, .. } => return write!(f, "`{}` (records)", self.name),
+            Looks { numbers, filled, .. } if numbers == filled => "number",
+            _ => "value",
+        };
+        let examples = self.examples.iter().map(String::as_str);
+        write!(f, "`{}` ({})", self.name, counted(self.counts.len(), what, examples))
+    }
+}
+
+/// `3 values: crow, robin, wren`.
+fn counted<'a>(count: usize, what: &str, examples: impl Iterator<Item = &'a str>) -> String {
+    let short = |text: &str| match text.char_indices().nth(24) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    };
+    let mut examples: Vec<String> = examples.take(3).map(short).collect();
+    if count > examples.len() {
+        examples.push("…".to_owned());
+    }
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}: {}", examples.join(", "))
+}
+
+/// The class of a row: the value of its column, a number of a declared class by its name. Nothing where it says none, as
+/// `datasets` writes it: null, or of a declared class the number −1. An unknown number is an error, which is that number.
+pub(crate) fn class_of(
+    fields: &Fields,
+    column: &str,
+    names: Option<&[String]>,
+) -> Result<Option<String>, String> {
+    match fields.get(column) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value @ Value::Number(number)) => match names {
+            Some(_) if number.as_i64() == Some(-1) => Ok(None),
+            Some(names) => {
+                let name = number.as_u64().and_then(|id| names.get(usize::try_from(id).ok()?));
+                name.cloned().map(Some).ok_or_else(|| number.to_string())
+            }
+            None => Ok(Some(text(value))),
+        },
+        Some(value) => Ok(Some(text(value))),
+    }
+}

@@ -1,0 +1,294 @@
+//! Clips as they come: from shards and archives that lie elsewhere, without fetching more than is asked for.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::Read as _;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use earmark_labels::{LabelId, LabelSet};
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::published::{Archive, Fetch, Likes, RemoteFile, Selection};
+use crate::error::{Error, ErrorKind, Task};
+use crate::example::Example;
+use crate::random::Pcg64;
+use crate::read::archive;
+use crate::read::local::{declares_classes, labels_of};
+use crate::read::read_at::Sequential;
+use crate::read::table::{Examples, Labels, Shard};
+
+/// One file of a stream.
+pub(crate) enum Part {
+    Shard { file: RemoteFile, labels: Labels, keep: Option<Likes> },
+    Archive { selection: Selection, archive: Archive },
+}
+
+impl Part {
+    fn name(&self) -> String {
+        match self {
+            Part::Shard { file, .. } | Part::Archive { archive: Archive { file, .. }, .. } => {
+                file.place.to_string()
+            }
+        }
+    }
+}
+
+/// Where a stream stands: how many of its files are over, and how many clips of the next one were handed out or passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// Files that are over.
+    pub files: usize,
+    /// Clips of the file that is next.
+    pub clips: usize,
+}
+
+/// The clips of a dataset in order, fetched as they are asked for; made by [`Selection::stream`].
+///
+/// It is an [`Iterator`]; after an error it goes on with the next file.
+pub struct Stream {
+    parts: VecDeque<Part>,
+    fetch: Arc<dyn Fetch>,
+    open: Option<OpenPart>,
+    position: Position,
+}
+
+enum OpenPart {
+    Shard(Box<Examples>, Option<Likes>),
+    Archive(String, Receiver<Result<Example, ErrorKind>>),
+}
+
+impl Stream {
+    pub(crate) fn new(parts: VecDeque<Part>, fetch: Arc<dyn Fetch>) -> Stream {
+        Stream { parts, fetch, open: None, position: Position::default() }
+    }
+
+    /// The clips of Parquet files with a column of sounds, and their classes: those that the first file names, else the values of
+    /// the column, for which that column of every file is read.
+    ///
+    /// # Errors
+    /// When a file cannot be had, or has no such column.
+    pub fn of_shards(
+        files: Vec<RemoteFile>,
+        label: Option<&str>,
+        fetch: Arc<dyn Fetch>,
+    ) -> Result<(LabelSet, Stream), Error> {
+        let open = |file: &RemoteFile| {
+            let name = file.place.to_string();
+            let opened = fetch.open(file).map_err(|source| {
+                Task::Open(name.clone().into()).failed(ErrorKind::Fetch { file: name.clone(), source })
+            })?;
+            Shard::over(opened, &name)
+        };
+        let mut shards = Vec::new();
+        for file in &files {
+            shards.push(open(file)?);
+            // The first one says it all.
+            let declared = declares_classes(&shards[0], label);
+            if declared.map_err(|kind| Task::Open(file.place.to_string().into()).failed(kind))? {
+                break;
+            }
+        }
+        let labels = labels_of(&shards, label);
+        let name = files.first().map(|file| file.place.to_string()).unwrap_or_default();
+        let labels = labels.map_err(|kind| Task::Open(name.into()).failed(kind))?;
+        let part = |file| Part::Shard { file, labels: labels.clone(), keep: None };
+        let parts = files.into_iter().map(part).collect();
+        Ok((labels.set, Stream::new(parts, fetch)))
+    }
+
+    /// Where it stands: [`resume`](Self::resume) of a new stream of the same selection goes on here.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Goes on where another stream of this selection stood. Files that are over are not touched; of a shard no sound before the
+    /// place is read, of an archive all of it is, as it has no index.
+    ///
+    /// # Errors
+    /// When the file to go on in cannot be had.
+    pub fn resume(mut self, at: Position) -> Result<Stream, Error> {
+        self.parts.drain(..at.files.min(self.parts.len()));
+        self.position = Position { files: at.files, clips: 0 };
+        self.pass_over(at.clips)?;
+        Ok(self)
+    }
+
+    /// Only every `count`-th file, from the `index`-th (from 0) on: for jobs that share the work. Of a dataset with fewer files
+    /// than jobs some have nothing to do.
+    #[must_use]
+    pub fn shard(mut self, index: usize, count: usize) -> Stream {
+        let parts = self.parts.into_iter().enumerate();
+        self.parts = parts.filter(|(place, _)| place % count.max(1) == index).map(|(_, part)| part).collect();
+        self
+    }
+
+    /// In an order that is drawn from `seed`: each clip is one of the next `buffer`, and memory holds as many sounds. The orders
+    /// are not those of `datasets`, which shuffles the files as well.
+    pub fn shuffle(self, buffer: usize, seed: u64) -> Shuffled {
+        Shuffled { stream: self, rng: Pcg64::seeded(seed), held: Vec::new(), buffer: buffer.max(1) }
+    }
+
+    /// Passes over the next `clips` of the file that is next.
+    fn pass_over(&mut self, clips: usize) -> Result<(), Error> {
+        if clips == 0 {
+            return Ok(());
+        }
+        if self.open.is_none() && !self.open_next(clips)? {
+            return Ok(());
+        }
+        while self.position.clips < clips {
+            match self.next_of_part() {
+                Some(passed) => drop(passed?),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the next file, a shard at row `from`; `false` when there is none.
+    fn open_next(&mut self, from: usize) -> Result<bool, Error> {
+        let Some(part) = self.parts.pop_front() else { return Ok(false) };
+        let name = part.name();
+        let failed = |kind| Task::Open(name.clone().into()).failed(kind);
+        let open = |file: &RemoteFile| {
+            let opened = self.fetch.open(file);
+            opened.map_err(|source| failed(ErrorKind::Fetch { file: file.place.to_string(), source }))
+        };
+        self.open = Some(match part {
+            Part::Shard { file, labels, keep } => {
+                let shard = Shard::over(open(&file)?, &name)?;
+                // Rows that are not kept do not count, so they have to be looked at.
+                let from = if keep.is_some() { 0 } else { from };
+                self.position.clips = from;
+                OpenPart::Shard(Box::new(shard.examples(Some(&labels), from)?), keep)
+            }
+            Part::Archive { selection, archive } => {
+                let table = match &archive.table {
+                    Some(file) => {
+                        let mut text = String::new();
+                        // The largest has a few megabytes.
+                        let read = Sequential::new(open(file)?, 0).take(64 << 20).read_to_string(&mut text);
+                        read.map_err(|error| failed(error.into()))?;
+                        Some(text)
+                    }
+                    None => None,
+                };
+                let reader = (archive.reader)(&selection, &archive, table.as_deref()).map_err(failed)?;
+                let (largest, total) = archive.limits;
+                let content = Sequential::new(open(&archive.file)?, 0);
+                let receiver = archive::stream(content, total, move |member| {
+                    if reader.keep(&member.path).is_none() {
+                        return Ok(None);
+                    }
+                    let Some(described) = reader.clip(&member.path)? else { return Ok(None) };
+                    let (name, label) = (member.path.clone(), Some(LabelId::new(described.label)));
+                    Ok(Some(Example { name, audio: member.read(largest)?, label, fields: described.fields }))
+                });
+                OpenPart::Archive(name, receiver)
+            }
+        });
+        Ok(true)
+    }
+
+    /// The next clip of the file that is open.
+    fn next_of_part(&mut self) -> Option<Result<Example, Error>> {
+        let next = match self.open.as_mut()? {
+            OpenPart::Shard(examples, keep) => loop {
+                match examples.next() {
+                    Some(Ok(example)) if keep.is_some_and(|likes| !likes(&example.fields)) => {}
+                    next => break next,
+                }
+            },
+            OpenPart::Archive(name, receiver) => {
+                let failed = |kind| Task::Open(name.as_str().into()).failed(kind);
+                receiver.recv().ok().map(|next| next.map_err(failed))
+            }
+        };
+        if next.is_some() {
+            self.position.clips += 1;
+        }
+        next
+    }
+}
+
+impl Iterator for Stream {
+    type Item = Result<Example, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.next_of_part() {
+                Some(Ok(example)) => return Some(Ok(example)),
+                ended => {
+                    if self.open.take().is_some() {
+                        self.position = Position { files: self.position.files + 1, clips: 0 };
+                    }
+                    if ended.is_some() {
+                        return ended;
+                    }
+                }
+            }
+            match self.open_next(0) {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    self.position = Position { files: self.position.files + 1, clips: 0 };
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("position", &self.position)
+            .field("files_left", &self.parts.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`Stream`] in a drawn order; made by [`Stream::shuffle`].
+pub struct Shuffled {
+    stream: Stream,
+    rng: Pcg64,
+    held: Vec<Example>,
+    buffer: usize,
+}
+
+impl Iterator for Shuffled {
+    type Item = Result<Example, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.stream.next() {
+                Some(Ok(example)) if self.held.len() < self.buffer => self.held.push(example),
+                Some(Ok(example)) => {
+                    let drawn = draw(&mut self.rng, self.buffer);
+                    return Some(Ok(std::mem::replace(&mut self.held[drawn], example)));
+                }
+                Some(Err(error)) => return Some(Err(error)),
+                None if self.held.is_empty() => return None,
+                None => {
+                    let drawn = draw(&mut self.rng, self.held.len());
+                    return Some(Ok(self.held.swap_remove(drawn)));
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Shuffled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shuffled")
+            .field("stream", &self.stream)
+            .field("buffer", &self.buffer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A place below `count`.
+fn draw(rng: &mut Pcg64, count: usize) -> usize {
+    ((rng.next_f64() * count as f64) as usize).min(count - 1)
+}

@@ -1,0 +1,575 @@
+//! Parquet files with a column of sounds, as the Hub's datasets have them: `audio: struct<bytes: binary, path: string>`, class
+//! labels as numbers, and in the file's metadata under `huggingface` what each column means.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Once};
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
+};
+use arrow_array::{Array, RecordBatch, StructArray};
+use arrow_schema::{DataType, Schema};
+use earmark_labels::{LabelId, LabelSet};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowSelection, RowSelector,
+};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use serde_json::Value;
+
+use crate::error::{Error, ErrorKind, Task};
+use crate::example::{Example, Fields};
+use crate::read::local::class_of;
+use crate::read::pages::CheckedGroups;
+use crate::read::read_at::{Chunks, LocalFile, ReadAt};
+
+/// One Parquet file of a dataset. Opening it reads its index and no sound.
+#[derive(Debug, Clone)]
+pub struct Shard {
+    name: String,
+    chunks: Chunks,
+    metadata: ArrowReaderMetadata,
+    /// The column with the sounds; none of a table that only names files.
+    audio: Option<String>,
+    /// Class names by column, where the file says them.
+    classes: BTreeMap<String, Vec<String>>,
+}
+
+/// Two are the same when they are the same file.
+impl PartialEq for Shard {
+    fn eq(&self, other: &Shard) -> bool {
+        self.name == other.name
+    }
+}
+
+/// Rows that are decoded at once: sounds are large, and whoever wants one should not wait for eight.
+const ROWS: usize = 1;
+/// Class labels that any dataset may have; a hostile file gets no more memory than that.
+const MOST_CLASSES: usize = 1 << 16;
+/// Values beside the sounds that are read from a file of any size, and for each of its bytes: real ones have a sound a row.
+const MOST_VALUES: (u64, u64) = (1 << 20, 2);
+/// Their text in bytes, in the same way.
+const MOST_TEXT: (u64, u64) = (256 << 20, 16);
+/// The largest of them, in bytes.
+const MOST_VALUE: usize = 1 << 20;
+/// What a column of a row group may unpack to, in the same way: of sounds, and of other things.
+const MOST_SOUNDS: (u64, u64) = (1 << 30, 64);
+const MOST_COLUMN: (u64, u64) = (64 << 20, 64);
+/// Elements of a list that is told as one.
+const MOST_ELEMENTS: usize = 256;
+/// Bytes that a batch of rows may unpack to, beside its sounds.
+const BATCH_BYTES: u64 = 256 << 20;
+
+/// A limit for something that `bytes` are unpacked to.
+fn limit((any, each): (u64, u64), bytes: u64) -> u64 {
+    any.saturating_add(bytes.saturating_mul(each))
+}
+
+impl Shard {
+    /// Opens a file on this machine.
+    ///
+    /// # Errors
+    /// When it is no Parquet file, or none of its columns holds sounds.
+    pub fn open(path: &Path) -> Result<Shard, Error> {
+        Shard::over(local(path)?, &path.display().to_string())
+    }
+
+    /// Opens a file on this machine that may hold no sounds.
+    ///
+    /// # Errors
+    /// When it is no Parquet file.
+    pub(crate) fn table_of(path: &Path) -> Result<Shard, Error> {
+        let name = path.display().to_string();
+        Shard::any(local(path)?, &name).map_err(|kind| Task::Open(path.to_path_buf()).failed(kind))
+    }
+
+    /// Opens what can be read at any place; `name` is for errors.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn over(source: Arc<dyn ReadAt>, name: &str) -> Result<Shard, Error> {
+        let shard = Shard::any(source, name).and_then(|shard| match shard.audio {
+            Some(_) => Ok(shard),
+            None => Err(ErrorKind::NoAudioColumn { columns: names(shard.metadata.schema()) }),
+        });
+        shard.map_err(|kind| Task::Open(name.into()).failed(kind))
+    }
+
+    fn any(source: Arc<dyn ReadAt>, name: &str) -> Result<Shard, ErrorKind> {
+        let size = source.size();
+        let chunks = Chunks::new(source);
+        let metadata = guarded(|| {
+            Ok(ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new().with_skip_arrow_metadata(false))?)
+        })?;
+        let features = features(&metadata);
+        let schema = metadata.schema();
+        let audio = audio_column(schema, &features);
+        let mut classes = BTreeMap::new();
+        for (column, feature) in &features {
+            if feature.get("_type").and_then(Value::as_str) == Some("ClassLabel")
+                && let Some(names) = feature.get("names").and_then(Value::as_array)
+                && names.len() <= MOST_CLASSES
+            {
+                let names = names.iter().map(crate::example::text).collect();
+                classes.insert(column.clone(), names);
+            }
+        }
+        let shard = Shard { name: name.to_owned(), chunks, metadata, audio, classes };
+        shard.check_limits(size)?;
+        Ok(shard)
+    }
+
+    /// What the file says of itself has to be within reason before anything of it is unpacked.
+    fn check_limits(&self, size: u64) -> Result<(), ErrorKind> {
+        let metadata = self.metadata.metadata();
+        let (rows, columns) = (self.rows() as u64, self.metadata.schema().fields().len() as u64);
+        let (values, most) = (rows.saturating_mul(columns), limit(MOST_VALUES, size));
+        if values > most {
+            return Err(ErrorKind::Limit {
+                what: format!("it claims {rows} rows of {columns} columns in {size} bytes"),
+                limit: format!("{most} values for a file of this size"),
+            });
+        }
+        for chunk in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+            let column = chunk.column_path().parts().first().cloned().unwrap_or_default();
+            let sounds = Some(&column) == self.audio.as_ref();
+            let [packed, unpacked] =
+                [chunk.compressed_size(), chunk.uncompressed_size()].map(|bytes| bytes.max(0) as u64);
+            let most = limit(if sounds { MOST_SOUNDS } else { MOST_COLUMN }, packed.min(size));
+            if unpacked > most {
+                return Err(ErrorKind::Limit {
+                    what: format!("its column `{column}` unpacks {packed} bytes to {unpacked}"),
+                    limit: format!("{most} bytes"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows beside their sounds that are unpacked at once: each could hold the largest value that its column has.
+    fn batch_rows(&self) -> usize {
+        let chunks = self.metadata.metadata().row_groups().iter().flat_map(|group| group.columns());
+        let others = chunks.filter(|chunk| chunk.column_path().parts().first() != self.audio.as_ref());
+        let largest = others.map(|chunk| chunk.uncompressed_size().max(1) as u64).max().unwrap_or(1);
+        (BATCH_BYTES / largest).clamp(1, 1 << 12) as usize
+    }
+
+    /// What errors call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether one of its columns holds sounds.
+    pub(crate) fn has_sounds(&self) -> bool {
+        self.audio.is_some()
+    }
+
+    /// How many clips it holds.
+    pub fn rows(&self) -> usize {
+        self.metadata.metadata().file_metadata().num_rows().max(0) as usize
+    }
+
+    /// The columns beside the sounds.
+    pub fn columns(&self) -> Vec<&str> {
+        let fields = self.metadata.schema().fields().iter();
+        fields
+            .map(|field| field.name().as_str())
+            .filter(|name| Some(*name) != self.audio.as_deref())
+            .collect()
+    }
+
+    /// The columns that are class labels, and the names of the classes in the order of their numbers.
+    pub fn classes(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.classes
+    }
+
+    /// The clips from row `from` on, with their sounds, a few rows in memory at a time.
+    ///
+    /// # Errors
+    /// When `label` is no column of the file.
+    pub fn examples(&self, label: Option<&Labels>, from: usize) -> Result<Examples, Error> {
+        let failed = |kind| Task::Open(self.name.clone().into()).failed(kind);
+        let rows = guarded(|| {
+            let skip = RowSelection::from(vec![
+                RowSelector::skip(from.min(self.rows())),
+                RowSelector::select(self.rows().saturating_sub(from)),
+            ]);
+            self.reader(ProjectionMask::all(), None, Some(skip), ROWS)
+        });
+        Ok(Examples {
+            shard: self.clone(),
+            label: label.cloned(),
+            rows: rows.map_err(failed)?,
+            held: Vec::new().into_iter(),
+            done: from,
+            failed: false,
+        })
+    }
+
+    /// What each row says beside its sound: the path of that, if any, and the other columns. No sound is read.
+    ///
+    /// # Errors
+    /// When the file is broken, or says more than is read.
+    pub(crate) fn table(&self) -> Result<Vec<(Option<String>, Fields)>, Error> {
+        let failed = |kind| Task::Open(self.name.clone().into()).failed(kind);
+        let read = || -> Result<Vec<_>, ErrorKind> {
+            // The path lies beside the bytes, in the same column.
+            let path = self.audio.as_ref().map(|audio| format!("{audio}.path"));
+            let columns = self.columns();
+            let leaves = columns.into_iter().chain(path.as_deref());
+            let mask =
+                ProjectionMask::columns(self.metadata.metadata().file_metadata().schema_descr(), leaves);
+            let most = limit(MOST_TEXT, self.chunks.size());
+            let (mut rows, mut text) = (Vec::new(), 0u64);
+            for batch in self.reader(mask, None, None, self.batch_rows())? {
+                for (path, fields) in self.read(&batch?, rows.len())? {
+                    let strings = fields.values().filter_map(Value::as_str).chain(path.as_deref());
+                    text += strings.map(|text| text.len() as u64).sum::<u64>();
+                    if text > most {
+                        let what =
+                            format!("its first {} rows say {text} bytes beside their sounds", rows.len() + 1);
+                        return Err(ErrorKind::Limit {
+                            what,
+                            limit: format!("{most} bytes for a file of this size"),
+                        });
+                    }
+                    rows.push((path, fields));
+                }
+            }
+            Ok(rows)
+        };
+        guarded(read).map_err(failed)
+    }
+
+    /// The sound of one row.
+    ///
+    /// # Errors
+    /// When the file is broken, or the row has no sound.
+    pub(crate) fn audio(&self, row: usize) -> Result<Vec<u8>, ErrorKind> {
+        guarded(|| {
+            let (mut group, mut before) = (0, 0);
+            for (index, metadata) in self.metadata.metadata().row_groups().iter().enumerate() {
+                let rows = metadata.num_rows().max(0) as usize;
+                if row < before + rows {
+                    group = index;
+                    break;
+                }
+                before += rows;
+            }
+            let audio = self.audio.as_deref().ok_or(ErrorKind::NoSound(row))?;
+            let mask = ProjectionMask::columns(
+                self.metadata.metadata().file_metadata().schema_descr(),
+                [format!("{audio}.bytes").as_str(), audio],
+            );
+            let one = RowSelection::from(vec![RowSelector::skip(row - before), RowSelector::select(1)]);
+            let batch =
+                self.reader(mask, Some(group), Some(one), 1)?.next().ok_or(ErrorKind::NoRow(row))??;
+            self.sounds(&batch).and_then(|sounds| sounds.bytes(0)).ok_or(ErrorKind::NoSound(row))
+        })
+    }
+
+    /// Reads columns of a row group, or of all of them, `rows` at a time.
+    fn reader(
+        &self,
+        mask: ProjectionMask,
+        group: Option<usize>,
+        selection: Option<RowSelection>,
+        rows: usize,
+    ) -> Result<ParquetRecordBatchReader, ErrorKind> {
+        let metadata = self.metadata.metadata();
+        let fields = self.metadata.schema().fields();
+        let schema = metadata.file_metadata().schema_descr();
+        let levels = parquet_to_arrow_field_levels(schema, mask, Some(fields))?;
+        let groups = CheckedGroups {
+            chunks: Arc::new(self.chunks.clone()),
+            metadata: Arc::clone(metadata),
+            groups: group.map_or_else(|| (0..metadata.num_row_groups()).collect(), |group| vec![group]),
+        };
+        Ok(ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, rows, selection)?)
+    }
+
+    fn sounds<'a>(&self, batch: &'a RecordBatch) -> Option<Sounds<'a>> {
+        let column = batch.column_by_name(self.audio.as_deref()?)?;
+        Some(match column.as_struct_opt() {
+            Some(both) => Sounds::Struct(both),
+            None => Sounds::Plain(column.as_ref()),
+        })
+    }
+
+    /// The rows of a batch of which the first is number `first` of the file: paths of their sounds, and fields.
+    fn read(&self, batch: &RecordBatch, first: usize) -> Result<Vec<(Option<String>, Fields)>, ErrorKind> {
+        let sounds = self.sounds(batch);
+        let schema = batch.schema();
+        let row = |row: usize| {
+            let mut fields = Fields::new();
+            for (field, column) in schema.fields().iter().zip(batch.columns()) {
+                if Some(field.name()) != self.audio.as_ref() {
+                    let value = scalar(column.as_ref(), row);
+                    check_value(&value, field.name(), first + row)?;
+                    fields.insert(field.name().clone(), value);
+                }
+            }
+            let path = sounds.as_ref().and_then(|sounds| sounds.path(row));
+            Ok((path, fields))
+        };
+        (0..batch.num_rows()).map(row).collect()
+    }
+}
+
+/// What a row without a path is called in its shard.
+pub(crate) fn row_name(row: usize) -> String {
+    format!("row-{row:06}")
+}
+
+fn check_value(value: &Value, column: &str, row: usize) -> Result<(), ErrorKind> {
+    match value.as_str().map_or(0, str::len) {
+        bytes if bytes > MOST_VALUE => Err(ErrorKind::Limit {
+            what: format!("row {row} has {bytes} bytes in `{column}`"),
+            limit: format!("{MOST_VALUE} bytes"),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn local(path: &Path) -> Result<Arc<dyn ReadAt>, Error> {
+    let file = earmark_fs::open(path).and_then(LocalFile::new);
+    Ok(Arc::new(file.map_err(|error| Task::Open(path.to_path_buf()).failed(error.into()))?))
+}
+
+/// Which column says the class, and what the classes are called.
+#[derive(Debug, Clone)]
+pub struct Labels {
+    /// The column.
+    pub column: String,
+    /// The classes.
+    pub set: LabelSet,
+    /// Whether other classes may occur: those rows have no label, as a part of the dataset leaves them out.
+    pub in_part: bool,
+}
+
+impl Labels {
+    /// The class of a row, whose number becomes its name among the fields. `declared` is what its file calls the classes.
+    pub(crate) fn of(
+        &self,
+        fields: &mut Fields,
+        declared: &BTreeMap<String, Vec<String>>,
+        row: usize,
+    ) -> Result<Option<LabelId>, ErrorKind> {
+        if !fields.contains_key(&self.column) {
+            let columns = fields.keys().cloned().collect();
+            return Err(ErrorKind::NoColumn { column: self.column.clone(), columns });
+        }
+        // Numbers that nobody declares are those of the dataset's own list, unless they are names themselves.
+        let number =
+            fields[&self.column].is_number() && self.set.id(&fields[&self.column].to_string()).is_none();
+        let names = declared.get(&self.column).map(Vec::as_slice).or(number.then(|| self.set.names()));
+        let unknown = |class| ErrorKind::NoClass { row, column: self.column.clone(), class };
+        let Some(name) = class_of(fields, &self.column, names).map_err(unknown)? else { return Ok(None) };
+        let id = self.set.id(&name);
+        if id.is_none() && !self.in_part {
+            return Err(ErrorKind::NoClass { row, column: self.column.clone(), class: name });
+        }
+        fields.insert(self.column.clone(), Value::String(name));
+        Ok(id)
+    }
+}
+
+/// The clips of a [`Shard`], in order; made by [`Shard::examples`].
+pub struct Examples {
+    shard: Shard,
+    label: Option<Labels>,
+    rows: ParquetRecordBatchReader,
+    held: std::vec::IntoIter<Example>,
+    done: usize,
+    failed: bool,
+}
+
+impl Examples {
+    fn fill(&mut self) -> Result<(), ErrorKind> {
+        let Some(batch) = guarded(|| Ok(self.rows.next().transpose()?))? else { return Ok(()) };
+        let (shard, first) = (&self.shard, self.done);
+        let rows = guarded(|| {
+            let sounds = shard.sounds(&batch);
+            let mut rows = Vec::new();
+            for (at, (path, mut fields)) in shard.read(&batch, first)?.into_iter().enumerate() {
+                let label = match &self.label {
+                    Some(labels) => labels.of(&mut fields, &shard.classes, first + at)?,
+                    None => None,
+                };
+                let audio =
+                    sounds.as_ref().and_then(|sounds| sounds.bytes(at)).filter(|bytes| !bytes.is_empty());
+                let audio = audio.ok_or(ErrorKind::NoSound(first + at))?;
+                rows.push(Example {
+                    name: path.unwrap_or_else(|| row_name(first + at)),
+                    audio,
+                    label,
+                    fields,
+                });
+            }
+            Ok(rows)
+        })?;
+        self.done += rows.len();
+        self.held = rows.into_iter();
+        Ok(())
+    }
+}
+
+impl Iterator for Examples {
+    type Item = Result<Example, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.held.len() == 0
+            && !self.failed
+            && let Err(kind) = self.fill()
+        {
+            self.failed = true;
+            return Some(Err(Task::Open(self.shard.name.clone().into()).failed(kind)));
+        }
+        self.held.next().map(Ok)
+    }
+}
+
+impl std::fmt::Debug for Examples {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Examples")
+            .field("shard", &self.shard.name)
+            .field("done", &self.done)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The column of sounds, as `datasets` writes it or as plain bytes.
+enum Sounds<'a> {
+    Struct(&'a StructArray),
+    Plain(&'a dyn Array),
+}
+
+impl Sounds<'_> {
+    fn bytes(&self, row: usize) -> Option<Vec<u8>> {
+        let column: &dyn Array = match self {
+            Sounds::Struct(both) => both.column_by_name("bytes")?.as_ref(),
+            Sounds::Plain(column) => *column,
+        };
+        if row >= column.len() || column.is_null(row) {
+            return None;
+        }
+        let bytes = match column.data_type() {
+            DataType::Binary => column.as_binary::<i32>().value(row),
+            DataType::LargeBinary => column.as_binary::<i64>().value(row),
+            DataType::BinaryView => column.as_binary_view().value(row),
+            _ => return None,
+        };
+        Some(bytes.to_vec())
+    }
+
+    fn path(&self, row: usize) -> Option<String> {
+        let Sounds::Struct(both) = self else { return None };
+        match scalar(both.column_by_name("path")?.as_ref(), row) {
+            Value::String(path) if !path.is_empty() => Some(path),
+            _ => None,
+        }
+    }
+}
+
+/// One value of a column; what is neither number, text nor truth is told as text.
+fn scalar(column: &dyn Array, row: usize) -> Value {
+    if row >= column.len() || column.is_null(row) {
+        return Value::Null;
+    }
+    match column.data_type() {
+        DataType::Boolean => column.as_boolean().value(row).into(),
+        DataType::Int8 => column.as_primitive::<Int8Type>().value(row).into(),
+        DataType::Int16 => column.as_primitive::<Int16Type>().value(row).into(),
+        DataType::Int32 => column.as_primitive::<Int32Type>().value(row).into(),
+        DataType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
+        DataType::UInt8 => column.as_primitive::<UInt8Type>().value(row).into(),
+        DataType::UInt16 => column.as_primitive::<UInt16Type>().value(row).into(),
+        DataType::UInt32 => column.as_primitive::<UInt32Type>().value(row).into(),
+        DataType::UInt64 => column.as_primitive::<UInt64Type>().value(row).into(),
+        DataType::Float32 => column.as_primitive::<Float32Type>().value(row).into(),
+        DataType::Float64 => column.as_primitive::<Float64Type>().value(row).into(),
+        DataType::Utf8 => column.as_string::<i32>().value(row).into(),
+        DataType::LargeUtf8 => column.as_string::<i64>().value(row).into(),
+        DataType::Utf8View => column.as_string_view().value(row).into(),
+        DataType::List(element) | DataType::LargeList(element) if is_listed(element.data_type()) => {
+            let list = match column.as_list_opt::<i32>() {
+                Some(lists) => lists.value(row),
+                None => column.as_list::<i64>().value(row),
+            };
+            match list.len() {
+                elements if elements > MOST_ELEMENTS => Value::String(format!("<{elements} elements>")),
+                elements => (0..elements).map(|at| scalar(list.as_ref(), at)).collect(),
+            }
+        }
+        DataType::Dictionary(..) => {
+            let dictionary = column.as_any_dictionary();
+            scalar(dictionary.values().as_ref(), dictionary.normalized_keys()[row])
+        }
+        other => Value::String(format!("<{other}>")),
+    }
+}
+
+/// Whether lists of this are told as lists: names and numbers of classes.
+fn is_listed(element: &DataType) -> bool {
+    matches!(element, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) || element.is_integer()
+}
+
+/// `info.features` of the metadata that `datasets` writes.
+fn features(metadata: &ArrowReaderMetadata) -> serde_json::Map<String, Value> {
+    let in_file = metadata.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+    let in_file =
+        in_file.filter(|pair| pair.key == "huggingface").filter_map(|pair| pair.value.as_deref()).next();
+    let text = in_file.or_else(|| metadata.schema().metadata().get("huggingface").map(String::as_str));
+    let json: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
+    json.and_then(|json| json.pointer("/info/features")?.as_object().cloned()).unwrap_or_default()
+}
+
+/// The column that is said to hold sounds, or else the only one that looks like it.
+fn audio_column(schema: &Schema, features: &serde_json::Map<String, Value>) -> Option<String> {
+    let told = features.iter().find(|(column, feature)| {
+        feature.get("_type").and_then(Value::as_str) == Some("Audio")
+            && schema.field_with_name(column).is_ok()
+    });
+    let looks = || {
+        schema.fields().iter().find(|field| match field.data_type() {
+            DataType::Struct(parts) => parts.iter().any(|part| part.name() == "bytes"),
+            kind => field.name() == "audio" && is_binary(kind),
+        })
+    };
+    told.map(|(column, _)| column.clone()).or_else(|| looks().map(|field| field.name().clone()))
+}
+
+fn is_binary(kind: &DataType) -> bool {
+    matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
+}
+
+fn names(schema: &Schema) -> Vec<String> {
+    schema.fields().iter().map(|field| field.name().clone()).collect()
+}
+
+thread_local! {
+    /// Whether a panic of this thread is about to become an error.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A file may be hostile, and the reader's own checks may have holes: what panics there is an error here, and not a message of
+/// the panic hook beside it.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ErrorKind>) -> Result<T, ErrorKind> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !GUARDED.get() {
+                usual(panic);
+            }
+        }));
+    });
+    let outer = GUARDED.replace(true);
+    let read = catch_unwind(AssertUnwindSafe(read));
+    GUARDED.set(outer);
+    read.unwrap_or_else(|_| Err(ErrorKind::Broken("its reader gave up on it".to_owned())))
+}

@@ -1,0 +1,4 @@
+//! Datasets written to disk.
+
+pub(crate) mod export;
+pub(crate) mod landing;

@@ -1,0 +1,4 @@
+//! What is computed of each number.
+
+pub(crate) mod activation;
+pub(crate) mod dropout;

@@ -1,0 +1,150 @@
+use burn::module::{ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_distr::{Distribution as _, Normal};
+
+use crate::checkpoint::weights::Architecture;
+
+/// How new convolutions are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Convolutions {
+    /// Normal with `initializer_range`, as linear weights.
+    InitializerRange,
+    /// Kaiming normal: a deviation of √(2 / inputs).
+    Kaiming,
+}
+
+/// Draws new values for the parameters that `draws` says yes to, by their checkpoint names; the others stay.
+///
+/// The distributions are those of the models' `_init_weights` (transformers 5.23.0): linear and embedding weights normal
+/// with `initializer_range`, convolutions as [`Architecture::CONVOLUTIONS`] says, HuBERT's positional convolution as
+/// Wav2Vec2's, Whisper's positions sinusoids, norms one and zero, biases and AST's tokens and positions zero,
+/// `layer_weights` equal, `masked_spec_embed` uniform. The numbers are not PyTorch's: each parameter has its own ChaCha
+/// stream from `seed` and its name, so a new head is the same on every device, whatever else is drawn.
+pub fn init_weights<M: Architecture>(
+    network: M,
+    initializer_range: f64,
+    seed: u64,
+    draws: impl Fn(&str) -> bool,
+) -> M {
+    network.map(&mut Init {
+        draws,
+        convolutions: M::CONVOLUTIONS,
+        initializer_range,
+        seed,
+        path: Vec::new(),
+        owners: Vec::new(),
+        tap_lengths: None,
+    })
+}
+
+struct Init<F> {
+    draws: F,
+    convolutions: Convolutions,
+    initializer_range: f64,
+    seed: u64,
+    path: Vec<String>,
+    owners: Vec<String>,
+    /// The length of each tap of the `weight_v` just drawn: `weight_g` starts there, so that the weight is the one drawn.
+    tap_lengths: Option<Vec<f32>>,
+}
+
+impl<F: Fn(&str) -> bool> Init<F> {
+    fn values(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
+        let count: usize = shape.iter().product();
+        let parameter = name.rsplit('.').next().unwrap_or(name);
+        let owner = self.owners.last().map_or("", String::as_str);
+        match (owner, parameter) {
+            ("Struct:Embedding", "weight") if name.ends_with("embed_positions.weight") => {
+                sinusoids(shape[0], shape[1])
+            }
+            ("Struct:Conv1d" | "Struct:Conv2d", "weight") if self.convolutions == Convolutions::Kaiming => {
+                let fan_in: usize = shape[1..].iter().product();
+                self.normal(name, count, (2.0 / fan_in as f64).sqrt())
+            }
+            ("Struct:Linear" | "Struct:Embedding" | "Struct:Conv1d" | "Struct:Conv2d", "weight") => {
+                self.normal(name, count, self.initializer_range)
+            }
+            (_, "weight_v") => {
+                let (channels, taps) = (shape[0], shape[2]);
+                let values = self.normal(name, count, 2.0 * (1.0 / (taps * channels) as f64).sqrt());
+                let tap = |k: usize| {
+                    values.iter().skip(k).step_by(taps).map(|&v| f64::from(v).powi(2)).sum::<f64>()
+                };
+                self.tap_lengths = Some((0..taps).map(|k| tap(k).sqrt() as f32).collect());
+                values
+            }
+            (_, "weight_g") => self.tap_lengths.take().unwrap_or_else(|| vec![1.0; count]),
+            (_, "masked_spec_embed") => {
+                let mut rng = self.rng(name);
+                (0..count).map(|_| rng.random()).collect()
+            }
+            (_, "layer_weights") => vec![1.0 / count as f32; count],
+            (_, "gamma" | "running_var") => vec![1.0; count],
+            _ => vec![0.0; count],
+        }
+    }
+
+    fn normal(&self, name: &str, count: usize, deviation: f64) -> Vec<f32> {
+        let normal = Normal::new(0.0, deviation).expect("a validated config has a finite initializer_range");
+        let mut rng = self.rng(name);
+        (0..count).map(|_| normal.sample(&mut rng) as f32).collect()
+    }
+
+    /// FNV-1a of the name, started from the seed.
+    fn rng(&self, name: &str) -> ChaCha8Rng {
+        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325 ^ self.seed, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        ChaCha8Rng::seed_from_u64(hash)
+    }
+}
+
+impl<F: Fn(&str) -> bool> ModuleMapper for Init<F> {
+    fn enter_module(&mut self, name: &str, owner: &str) {
+        // An enum's variant is no part of a checkpoint's key.
+        if !owner.starts_with("Enum:") {
+            self.path.push(name.to_owned());
+        }
+        self.owners.push(owner.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, owner: &str) {
+        if !owner.starts_with("Enum:") {
+            self.path.pop();
+        }
+        self.owners.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        // burn calls a norm's weight gamma and its bias beta; the checkpoint does not.
+        let key = match name.rsplit_once('.') {
+            Some((stem, "gamma")) => format!("{stem}.weight"),
+            Some((stem, "beta")) => format!("{stem}.bias"),
+            _ => name.clone(),
+        };
+        if !(self.draws)(&key) {
+            return param;
+        }
+        let (device, shape) = (param.lazy_device(), param.lazy_shape().to_vec());
+        let values = self.values(&name, &shape);
+        let tensor = Tensor::from_data(TensorData::new(values, shape), &device);
+        let id = param.id;
+        param.transform_for_load(tensor, id)
+    }
+}
+
+/// Whisper's positions, `[positions, width]`: sines in the first half of the channels and cosines in the second, of
+/// wavelengths from 2π to 20 000π.
+fn sinusoids(positions: usize, width: usize) -> Vec<f32> {
+    let half = width / 2;
+    let step = 10_000.0_f64.ln() / (half.max(2) - 1) as f64;
+    let angle = |position: usize, i: usize| position as f64 * (-step * i as f64).exp();
+    let row = |position: usize| {
+        let sines = (0..half).map(move |i| angle(position, i).sin() as f32);
+        sines.chain((0..half).map(move |i| angle(position, i).cos() as f32))
+    };
+    (0..positions).flat_map(row).collect()
+}

@@ -1,0 +1,4 @@
+//! `config.json`.
+
+pub(crate) mod checks;
+pub(crate) mod model_config;

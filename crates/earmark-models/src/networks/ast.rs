@@ -1,0 +1,454 @@
+//! AST: a vision transformer that looks at a log-mel spectrogram as if it were a picture.
+//!
+//! | here              | paper (arXiv:2104.01778)    | transformers 5.23.0 `modeling_audio_spectrogram_transformer.py` |
+//! |-------------------|-----------------------------|-----------------------------------------------------------------|
+//! | `PatchEmbeddings` | patch split and projection  | `ASTPatchEmbeddings`                                            |
+//! | `Embeddings`      | `[CLS]` and positions       | `ASTEmbeddings`                                                 |
+//! | `Layer`           | transformer block           | `ASTLayer`                                                      |
+//! | `Encoder`         | transformer encoder         | `ASTModel.layers`                                               |
+//! | `MlpHead`         | linear layer                | `ASTMLPHead`                                                    |
+//!
+//! Shapes: B clips, T frames, F mel bands, N patches, D hidden size, L labels. Patches of 16 × 16 overlap by 6: T = 1024 and
+//! F = 128 give N = 101 × 12 = 1212, low bands first. Two tokens stand before them: `[CLS]`, and DeiT's distillation token,
+//! whose weights AST started from.
+//!
+//! Field names are those of the files, which keep the names of 4.x; 5.23 renames them in memory.
+
+use burn::module::{Initializer, Module, Param};
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Dropout, Linear};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::weights::{Architecture, Keys};
+use crate::classifier::{Classify, Input, NetworkNumbers};
+use crate::config::checks;
+use crate::error::ErrorKind;
+use crate::layers::activation::Activation;
+use crate::layers::ops;
+use crate::layers::transformer::{LayerNorm, dropout, layer_norm, linear};
+use crate::training::rng::Noise;
+
+/// An AST `config.json`. Field names are that file's, and a missing field takes the reference's default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AstConfig {
+    /// Width of the transformer, D.
+    pub hidden_size: usize,
+    /// Transformer layers.
+    pub num_hidden_layers: usize,
+    /// Attention heads; they share `hidden_size` equally.
+    pub num_attention_heads: usize,
+    /// Width of the feed-forward layers.
+    pub intermediate_size: usize,
+    /// Activation of the feed-forward layers.
+    pub hidden_act: Activation,
+    /// Dropout after every block's output, and after the positions are added.
+    pub hidden_dropout_prob: f64,
+    /// Dropout of the attention probabilities.
+    pub attention_probs_dropout_prob: f64,
+    /// Standard deviation of new weights.
+    pub initializer_range: f64,
+    /// Epsilon of the layer norms.
+    pub layer_norm_eps: f64,
+    /// Side of a patch, in frames and in bands.
+    pub patch_size: usize,
+    /// Whether queries, keys and values have a bias.
+    pub qkv_bias: bool,
+    /// Bands from one patch to the next.
+    pub frequency_stride: usize,
+    /// Frames from one patch to the next.
+    pub time_stride: usize,
+    /// Frames of a spectrogram, T: every clip is cut or padded to this many.
+    pub max_length: usize,
+    /// Mel bands, F.
+    pub num_mel_bins: usize,
+}
+
+impl Default for AstConfig {
+    fn default() -> Self {
+        AstConfig {
+            hidden_size: 768,
+            num_hidden_layers: 12,
+            num_attention_heads: 12,
+            intermediate_size: 3072,
+            hidden_act: Activation::Gelu,
+            hidden_dropout_prob: 0.0,
+            attention_probs_dropout_prob: 0.0,
+            initializer_range: 0.02,
+            layer_norm_eps: 1e-12,
+            patch_size: 16,
+            qkv_bias: true,
+            frequency_stride: 10,
+            time_stride: 10,
+            max_length: 1024,
+            num_mel_bins: 128,
+        }
+    }
+}
+
+impl AstConfig {
+    /// Checks that the numbers describe a network.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadConfig`] naming the key.
+    pub fn validate(&self) -> Result<(), ErrorKind> {
+        checks::sizes(&[
+            ("hidden_size", self.hidden_size, 1 << 14),
+            ("num_hidden_layers", self.num_hidden_layers, 1 << 9),
+            ("num_attention_heads", self.num_attention_heads, 1 << 10),
+            ("intermediate_size", self.intermediate_size, 1 << 16),
+            ("max_length", self.max_length, 1 << 16),
+            ("num_mel_bins", self.num_mel_bins, 1 << 12),
+            ("patch_size", self.patch_size, self.num_mel_bins.min(self.max_length)),
+            ("frequency_stride", self.frequency_stride, 1 << 12),
+            ("time_stride", self.time_stride, 1 << 16),
+        ])?;
+        // A score for every pair of patches.
+        let with = "num_mel_bins, patch_size, frequency_stride and time_stride";
+        checks::product("max_length", with, "patches", self.patches() as u128, 1 << 14)?;
+        let values = self.max_length as u128 * self.num_mel_bins as u128;
+        checks::product("max_length", "num_mel_bins", "numbers of a clip", values, checks::MOST_VALUES)?;
+        let layers =
+            checks::transformer_parameters(self.num_hidden_layers, self.hidden_size, self.intermediate_size);
+        let width = self.hidden_size as u128;
+        let patches = width * (self.patches() as u128 + (self.patch_size as u128).pow(2));
+        let with = "num_hidden_layers, intermediate_size, max_length and patch_size";
+        checks::product("hidden_size", with, "parameters", layers + patches, checks::MOST_PARAMETERS)?;
+        checks::heads("num_attention_heads", self.num_attention_heads, "hidden_size", self.hidden_size)?;
+        checks::chances(&[
+            ("hidden_dropout_prob", self.hidden_dropout_prob),
+            ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
+        ])?;
+        checks::epsilon("layer_norm_eps", self.layer_norm_eps)?;
+        checks::deviation("initializer_range", self.initializer_range)
+    }
+
+    /// Patches of one spectrogram, N. The config must have passed [`validate`](Self::validate).
+    pub fn patches(&self) -> usize {
+        let bands = (self.num_mel_bins - self.patch_size) / self.frequency_stride + 1;
+        let frames = (self.max_length - self.patch_size) / self.time_stride + 1;
+        bands * frames
+    }
+
+    /// Every random regulariser off.
+    #[must_use]
+    pub fn without_dropout(mut self) -> Self {
+        self.hidden_dropout_prob = 0.0;
+        self.attention_probs_dropout_prob = 0.0;
+        self
+    }
+}
+
+/// AST with a layer norm and a classifier on top.
+#[derive(Module, Debug)]
+pub struct AstForAudioClassification {
+    audio_spectrogram_transformer: AstModel,
+    classifier: MlpHead,
+}
+
+impl NetworkNumbers for AstConfig {
+    fn validate(&self) -> Result<(), ErrorKind> {
+        AstConfig::validate(self)
+    }
+
+    fn without_dropout(self) -> Self {
+        AstConfig::without_dropout(self)
+    }
+
+    fn initializer_range(&self) -> f64 {
+        self.initializer_range
+    }
+
+    fn min_samples(&self) -> usize {
+        1
+    }
+
+    fn spectrogram(&self) -> Option<[usize; 2]> {
+        Some([self.max_length, self.num_mel_bins])
+    }
+}
+
+impl Classify for AstForAudioClassification {
+    type Config = AstConfig;
+    const MODEL_TYPE: &'static str = "audio-spectrogram-transformer";
+    const CLASS: &'static str = "ASTForAudioClassification";
+
+    fn zeros(config: &AstConfig, labels: usize, device: &Device) -> Self {
+        AstForAudioClassification::zeros(config, labels, device)
+    }
+
+    fn classify(&self, input: Input, noise: Option<&mut Noise>) -> Result<Tensor<2>, ErrorKind> {
+        self.forward(input.spectrograms()?, noise)
+    }
+
+    fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
+        self.audio_spectrogram_transformer.pooled(input.spectrograms()?, None)
+    }
+}
+
+impl Architecture for AstForAudioClassification {
+    const KEYS: Keys = Keys {
+        base: "audio_spectrogram_transformer.",
+        head: &["classifier."],
+        labels: Some("classifier.dense.weight"),
+        renames: &[],
+        scalars: &[],
+        optional: &[],
+        unused: &[],
+    };
+}
+
+impl AstForAudioClassification {
+    /// The network with every weight zero, to be filled by [`load`](crate::load) or [`init_weights`](crate::init_weights).
+    ///
+    /// The config must have passed [`AstConfig::validate`].
+    pub fn zeros(config: &AstConfig, labels: usize, device: &Device) -> Self {
+        AstForAudioClassification {
+            audio_spectrogram_transformer: AstModel::zeros(config, device),
+            classifier: MlpHead::zeros(config, labels, device),
+        }
+    }
+
+    /// Scores each clip against every label.
+    /// - `spectrograms`: `[B, T, F]`, log-mel and normalised as the preprocessor says, of exactly
+    ///   [`max_length`](AstConfig::max_length) frames
+    /// - `noise`: dropout, which acts with weights on an autodiff device; `None` for inference
+    /// - returns logits `[B, L]`, not probabilities
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] when T or F is not the config's.
+    pub fn forward(
+        &self,
+        spectrograms: Tensor<3>,
+        noise: Option<&mut Noise>,
+    ) -> Result<Tensor<2>, ErrorKind> {
+        let pooled = self.audio_spectrogram_transformer.pooled(spectrograms, noise)?; // [B, D]
+        Ok(self.classifier.forward(pooled)) // [B, L]
+    }
+
+    /// The encoder below the head.
+    pub fn base(&self) -> &AstModel {
+        &self.audio_spectrogram_transformer
+    }
+}
+
+/// The encoder without a head: a spectrogram to patches.
+#[derive(Module, Debug)]
+pub struct AstModel {
+    embeddings: Embeddings,
+    encoder: Encoder,
+    layernorm: LayerNorm,
+    frames: usize,
+    bands: usize,
+}
+
+impl AstModel {
+    fn zeros(config: &AstConfig, device: &Device) -> Self {
+        AstModel {
+            embeddings: Embeddings::zeros(config, device),
+            encoder: Encoder::zeros(config, device),
+            layernorm: layer_norm(config.hidden_size, config.layer_norm_eps, device),
+            frames: config.max_length,
+            bands: config.num_mel_bins,
+        }
+    }
+
+    /// `[B, T, F]` to the `[CLS]` token, the distillation token and the patches, `[B, 2 + N, D]`; `noise` as in
+    /// [`AstForAudioClassification::forward`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] when T or F is not the config's.
+    pub fn forward(
+        &self,
+        spectrograms: Tensor<3>,
+        mut noise: Option<&mut Noise>,
+    ) -> Result<Tensor<3>, ErrorKind> {
+        checks::spectrograms(&spectrograms, [self.frames, self.bands])?;
+        let embedded = self.embeddings.forward(spectrograms, noise.as_deref_mut());
+        Ok(ops::layer_norm(&self.layernorm, self.encoder.forward(embedded, noise)))
+    }
+
+    /// The mean of the two tokens that stand for the whole clip, `[B, D]`.
+    fn pooled(&self, spectrograms: Tensor<3>, noise: Option<&mut Noise>) -> Result<Tensor<2>, ErrorKind> {
+        Ok(self.forward(spectrograms, noise)?.narrow(1, 0, 2).mean_dim(1).squeeze_dim(1))
+    }
+}
+
+/// Tokens, patches and their positions.
+#[derive(Module, Debug)]
+struct Embeddings {
+    cls_token: Param<Tensor<3>>,           // [1, 1, D]
+    distillation_token: Param<Tensor<3>>,  // [1, 1, D]
+    position_embeddings: Param<Tensor<3>>, // [1, 2 + N, D]
+    patch_embeddings: PatchEmbeddings,
+    dropout: Dropout,
+}
+
+impl Embeddings {
+    fn zeros(config: &AstConfig, device: &Device) -> Self {
+        let tokens = |count| Initializer::Zeros.init([1, count, config.hidden_size], device);
+        Embeddings {
+            cls_token: tokens(1),
+            distillation_token: tokens(1),
+            position_embeddings: tokens(config.patches() + 2),
+            patch_embeddings: PatchEmbeddings::zeros(config, device),
+            dropout: dropout(config.hidden_dropout_prob),
+        }
+    }
+
+    fn forward(&self, spectrograms: Tensor<3>, noise: Option<&mut Noise>) -> Tensor<3> {
+        let patches = self.patch_embeddings.forward(spectrograms); // [B, N, D]
+        let [batch, _, width] = patches.dims();
+        let token = |token: &Param<Tensor<3>>| token.val().expand([batch, 1, width]);
+        let (cls, distillation) = (token(&self.cls_token), token(&self.distillation_token));
+        let patches = patches.cast(cls.dtype());
+        let hidden = Tensor::cat(vec![cls, distillation, patches], 1);
+        ops::dropout(&self.dropout, hidden + self.position_embeddings.val(), noise) // [B, 2 + N, D]
+    }
+}
+
+/// Cuts the spectrogram into overlapping squares and projects each.
+#[derive(Module, Debug)]
+struct PatchEmbeddings {
+    projection: Conv2d,
+}
+
+impl PatchEmbeddings {
+    fn zeros(config: &AstConfig, device: &Device) -> Self {
+        let projection = Conv2dConfig::new([1, config.hidden_size], [config.patch_size; 2])
+            .with_stride([config.frequency_stride, config.time_stride])
+            .with_initializer(Initializer::Zeros)
+            .init(device);
+        PatchEmbeddings { projection }
+    }
+
+    fn forward(&self, spectrograms: Tensor<3>) -> Tensor<3> {
+        let image = spectrograms.swap_dims(1, 2).unsqueeze_dim(1); // [B, 1, F, T]
+        let patches = ops::conv2d(&self.projection, image); // [B, D, F', T']
+        patches.flatten::<3>(2, 3).swap_dims(1, 2) // [B, N, D]
+    }
+}
+
+#[derive(Module, Debug)]
+struct Encoder {
+    layer: Vec<Layer>,
+}
+
+impl Encoder {
+    fn zeros(config: &AstConfig, device: &Device) -> Self {
+        Encoder { layer: (0..config.num_hidden_layers).map(|_| Layer::zeros(config, device)).collect() }
+    }
+
+    fn forward(&self, hidden: Tensor<3>, mut noise: Option<&mut Noise>) -> Tensor<3> {
+        self.layer.iter().fold(hidden, |hidden, layer| layer.forward(hidden, noise.as_deref_mut()))
+    }
+}
+
+/// One transformer block, normed before each half.
+#[derive(Module, Debug)]
+struct Layer {
+    attention: Attention,
+    intermediate: Dense,
+    output: Dense,
+    layernorm_before: LayerNorm,
+    layernorm_after: LayerNorm,
+    dropout: Dropout,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Layer {
+    fn zeros(config: &AstConfig, device: &Device) -> Self {
+        let (width, wide) = (config.hidden_size, config.intermediate_size);
+        let norm = || layer_norm(width, config.layer_norm_eps, device);
+        Layer {
+            attention: Attention::zeros(config, device),
+            intermediate: Dense { dense: linear(width, wide, true, device) },
+            output: Dense { dense: linear(wide, width, true, device) },
+            layernorm_before: norm(),
+            layernorm_after: norm(),
+            dropout: dropout(config.hidden_dropout_prob),
+            activation: config.hidden_act,
+        }
+    }
+
+    fn forward(&self, hidden: Tensor<3>, mut noise: Option<&mut Noise>) -> Tensor<3> {
+        let normed = ops::layer_norm(&self.layernorm_before, hidden.clone());
+        let attended = self.attention.forward(&normed, noise.as_deref_mut());
+        let projection = &self.attention.output.dense;
+        let hidden = ops::linear_onto(hidden, projection, &self.dropout, attended, noise.as_deref_mut());
+        let normed = ops::layer_norm(&self.layernorm_after, hidden.clone());
+        let wide = ops::linear_then(&self.intermediate.dense, self.activation, normed);
+        ops::linear_onto(hidden, &self.output.dense, &self.dropout, wide, noise)
+    }
+}
+
+/// Multi-head self-attention.
+#[derive(Module, Debug)]
+struct Attention {
+    attention: SelfAttention,
+    output: Dense,
+}
+
+#[derive(Module, Debug)]
+struct SelfAttention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    dropout: Dropout,
+    heads: usize,
+}
+
+impl Attention {
+    fn zeros(config: &AstConfig, device: &Device) -> Self {
+        let square = |bias| linear(config.hidden_size, config.hidden_size, bias, device);
+        Attention {
+            attention: SelfAttention {
+                query: square(config.qkv_bias),
+                key: square(config.qkv_bias),
+                value: square(config.qkv_bias),
+                dropout: dropout(config.attention_probs_dropout_prob),
+                heads: config.num_attention_heads,
+            },
+            output: Dense { dense: square(true) },
+        }
+    }
+
+    /// What `output` is to be given.
+    fn forward(&self, hidden: &Tensor<3>, noise: Option<&mut Noise>) -> Tensor<3> {
+        let SelfAttention { query, key, value, dropout, heads } = &self.attention;
+        let [query, key, value] = [query, key, value].map(|layer| ops::linear(layer, hidden.clone()));
+        ops::attention(query, key, value, *heads, None, noise.map(|noise| (dropout, noise)))
+    }
+}
+
+/// A linear layer that the checkpoint keeps one name deeper.
+#[derive(Module, Debug)]
+struct Dense {
+    dense: Linear,
+}
+
+/// Layer norm and a linear layer.
+#[derive(Module, Debug)]
+struct MlpHead {
+    layernorm: LayerNorm,
+    dense: Linear,
+}
+
+impl MlpHead {
+    fn zeros(config: &AstConfig, labels: usize, device: &Device) -> Self {
+        MlpHead {
+            layernorm: layer_norm(config.hidden_size, config.layer_norm_eps, device),
+            dense: linear(config.hidden_size, labels, true, device),
+        }
+    }
+
+    fn forward(&self, pooled: Tensor<2>) -> Tensor<2> {
+        ops::linear(&self.dense, ops::layer_norm(&self.layernorm, pooled))
+    }
+}
+
+#[cfg(test)]
+#[path = "ast_tests.rs"]
+mod tests;

@@ -1,0 +1,221 @@
+//! CLAP: one space for sounds and sentences, so that any sentence can be a label.
+//!
+//! | here                | paper (arXiv:2211.06687)     | transformers 5.23.0 `modeling_clap.py`          |
+//! |---------------------|------------------------------|-------------------------------------------------|
+//! | `AudioEncoder`      | audio encoder HTSAT (arXiv:2202.00874) | `ClapAudioEncoder`                    |
+//! | `TextModel`         | text encoder RoBERTa (arXiv:1907.11692) | `ClapTextModel`                      |
+//! | `Projection`        | MLP layers                   | `ClapProjectionLayer`                           |
+//! | [`ClapTokenizer`]   | –                            | `RobertaTokenizer`                              |
+//!
+//! Shapes: B clips, N texts, V views of a clip (1, or 4 to be fused), T frames, F mel bins, K tokens, D hidden size, P
+//! projection size. T = 1001 and F = 64 for ten seconds at 48 kHz.
+//!
+//! Differs from the reference on purpose: configs that its own forward pass stumbles over are refused while they are read,
+//! and there is no dropout and no stochastic depth (`drop_path_rate`), which act in training only.
+
+mod audio;
+mod text;
+mod tokenizer;
+
+use burn::module::{Initializer, Module, Param};
+use burn::nn::Linear;
+use burn::tensor::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::weights::{Architecture, Keys};
+use crate::config::checks::sizes;
+use crate::error::ErrorKind;
+use crate::layers::activation::Activation;
+use crate::layers::ops;
+use crate::layers::transformer::linear;
+
+use audio::AudioModel;
+use text::TextModel;
+
+pub use audio::{ClapAudioConfig, Sides};
+pub use text::ClapTextConfig;
+pub use tokenizer::{ClapTokenizer, TokenBatch};
+
+/// A CLAP `config.json`. Field names are that file's, and a missing field takes the reference's default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClapConfig {
+    /// The text tower.
+    pub text_config: ClapTextConfig,
+    /// The audio tower.
+    pub audio_config: ClapAudioConfig,
+    /// Width of the space both towers meet in, P. The towers' own `projection_dim` is ignored, as in the reference.
+    pub projection_dim: usize,
+    /// Activation between the two layers of a projection.
+    pub projection_hidden_act: Activation,
+}
+
+impl Default for ClapConfig {
+    fn default() -> Self {
+        ClapConfig {
+            text_config: ClapTextConfig::default(),
+            audio_config: ClapAudioConfig::default(),
+            projection_dim: 512,
+            projection_hidden_act: Activation::Relu,
+        }
+    }
+}
+
+impl ClapConfig {
+    /// Reads the numbers from a whole `config.json`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadKey`] or [`ErrorKind::BadConfig`] naming the key.
+    pub fn from_json(json: earmark_config::Object) -> Result<ClapConfig, ErrorKind> {
+        let config: ClapConfig = earmark_config::config(json)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks that the numbers describe a network.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadConfig`] naming the key.
+    pub fn validate(&self) -> Result<(), ErrorKind> {
+        sizes(&[("projection_dim", self.projection_dim, 1 << 14)])?;
+        self.text_config.validate()?;
+        self.audio_config.validate()
+    }
+}
+
+fn bad(key: &'static str, why: String) -> Result<(), ErrorKind> {
+    Err(ErrorKind::BadConfig { key, why })
+}
+
+/// Both towers, their projections, and how far apart their answers are spread.
+#[derive(Module, Debug)]
+pub struct ClapModel {
+    logit_scale_a: Param<Tensor<1>>,
+    logit_scale_t: Param<Tensor<1>>,
+    text_model: TextModel,
+    text_projection: Projection,
+    audio_model: AudioModel,
+    audio_projection: Projection,
+}
+
+impl Architecture for ClapModel {
+    const KEYS: Keys = Keys {
+        renames: &[(".attention.self.", ".attention.self_attention."), (".LayerNorm.", ".layer_norm.")],
+        scalars: &["logit_scale_a", "logit_scale_t"],
+        unused: &[
+            (".position_ids", "0, 1, 2 and so on: positions are counted"),
+            (".token_type_ids", "zeros: there is one type"),
+            (".relative_position_index", "follows from the size of the window"),
+            (".num_batches_tracked", "a counter that no forward pass reads"),
+        ],
+        ..Keys::WHOLE
+    };
+}
+
+impl ClapModel {
+    /// The network with every weight zero, to be filled by [`load`](crate::load).
+    ///
+    /// The config must have passed [`ClapConfig::validate`].
+    pub fn zeros(config: &ClapConfig, device: &Device) -> Self {
+        ClapModel {
+            logit_scale_a: Initializer::Zeros.init([1], device),
+            logit_scale_t: Initializer::Zeros.init([1], device),
+            text_model: TextModel::zeros(&config.text_config, device),
+            text_projection: Projection::zeros(config.text_config.hidden_size, config, device),
+            audio_model: AudioModel::zeros(&config.audio_config, device),
+            audio_projection: Projection::zeros(config.audio_config.hidden_size, config, device),
+        }
+    }
+
+    /// Where each clip lies in the common space: `[B, P]`, of length 1.
+    /// - `features`: `[B, V, T, F]`, log-mel spectrograms in dB; V is 4 when the config has `enable_fusion`, else 1
+    /// - `is_longer`: for each clip whether its views are to be fused, B of them; not read without `enable_fusion`
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] for features of other shapes: those of another model's extractor.
+    pub fn get_audio_features(
+        &self,
+        features: Tensor<4>,
+        is_longer: &[bool],
+    ) -> Result<Tensor<2>, ErrorKind> {
+        let pooled = self.audio_model.forward(features, is_longer)?; // [B, D]
+        Ok(normalise(self.audio_projection.forward(pooled)))
+    }
+
+    /// Where each text lies in the common space: `[N, P]`, of length 1.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] for a text too long, or tokens that the network does not know.
+    pub fn get_text_features(&self, tokens: &TokenBatch) -> Result<Tensor<2>, ErrorKind> {
+        let pooled = self.text_model.forward(tokens)?; // [N, D]
+        Ok(normalise(self.text_projection.forward(pooled)))
+    }
+
+    /// How well each clip goes with each text: `[B, N]` from what the two towers gave. Their softmax over N scores the labels.
+    pub fn logits_per_audio(&self, audio: Tensor<2>, text: Tensor<2>) -> Tensor<2> {
+        audio.matmul(text.transpose()) * scale(&self.logit_scale_a)
+    }
+
+    /// How well each text goes with each clip: `[N, B]`. Only the contrastive loss reads it, and its scale is its own.
+    pub fn logits_per_text(&self, audio: Tensor<2>, text: Tensor<2>) -> Tensor<2> {
+        text.matmul(audio.transpose()) * scale(&self.logit_scale_t)
+    }
+}
+
+fn scale(logit_scale: &Param<Tensor<1>>) -> Tensor<2> {
+    logit_scale.val().cast(DType::F32).exp().unsqueeze()
+}
+
+/// From a tower's width to the common one.
+#[derive(Module, Debug)]
+struct Projection {
+    linear1: Linear,
+    linear2: Linear,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Projection {
+    fn zeros(width: usize, config: &ClapConfig, device: &Device) -> Self {
+        Projection {
+            linear1: linear(width, config.projection_dim, true, device),
+            linear2: linear(config.projection_dim, config.projection_dim, true, device),
+            activation: config.projection_hidden_act,
+        }
+    }
+
+    fn forward(&self, pooled: Tensor<2>) -> Tensor<2> {
+        ops::linear(&self.linear2, ops::linear_then(&self.linear1, self.activation, pooled))
+    }
+}
+
+/// Each row at length 1, in f32.
+fn normalise(rows: Tensor<2>) -> Tensor<2> {
+    // Sums of squares leave the range of 16-bit floats.
+    let rows = rows.cast(DType::F32);
+    let length = rows.clone().square().sum_dim(1).sqrt();
+    // `F.normalize` divides by this much at least: a row of zeros stays one.
+    rows / length.clamp_min(1e-12)
+}
+
+/// The first half of a feed-forward block.
+#[derive(Module, Debug)]
+struct Intermediate {
+    dense: Linear,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Intermediate {
+    fn zeros(inputs: usize, outputs: usize, activation: Activation, device: &Device) -> Self {
+        Intermediate { dense: linear(inputs, outputs, true, device), activation }
+    }
+
+    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+        ops::linear_then(&self.dense, self.activation, hidden)
+    }
+}
+
+#[cfg(test)]
+#[path = "../clap_tests.rs"]
+mod tests;

@@ -1,0 +1,408 @@
+//! Whisper's encoder with a classification head: what a speech recogniser hears, asked which language it is.
+//!
+//! | here               | paper (arXiv:2212.04356)      | transformers 5.23.0 `modeling_whisper.py` |
+//! |--------------------|-------------------------------|-------------------------------------------|
+//! | [`WhisperEncoder`] | 2 × Conv1D, positions, blocks | `WhisperEncoder`                          |
+//! | `EncoderLayer`     | encoder block                 | `WhisperEncoderLayer`                     |
+//! | `Attention`        | self attention                | `WhisperAttention`                        |
+//!
+//! Shapes: B clips, M mel bands, F frames, T = F / 2 positions, D width, P projection, L labels. One frame per 10 ms: the
+//! usual 30 s give F = 3000 and T = 1500.
+//!
+//! There is no mask: the padding of a short clip is heard as silence, and the mean over time counts it.
+
+use burn::module::{Initializer, Module, Param};
+use burn::nn::conv::{Conv1d, Conv1dConfig};
+use burn::nn::{Dropout, Embedding, EmbeddingConfig, Linear};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::backend::cpu::Packed;
+use crate::checkpoint::weights::{Architecture, Keys};
+use crate::classifier::{Classify, Input, NetworkNumbers};
+use crate::config::checks;
+use crate::error::ErrorKind;
+use crate::layers::activation::Activation;
+use crate::layers::conv1d::conv1d;
+use crate::layers::ops;
+use crate::layers::transformer::{LayerNorm, dropout, layer_norm, linear, weighted_sum};
+use crate::training::rng::Noise;
+
+/// The encoder's part of a Whisper `config.json`. Field names are that file's, and a missing field takes the reference's
+/// default.
+///
+/// The decoder's fields mean nothing here, nor do `scale_embedding` and SpecAugment's: the reference's classifier reads
+/// neither.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WhisperConfig {
+    /// Mel bands, M.
+    pub num_mel_bins: usize,
+    /// Width of the transformer, D.
+    pub d_model: usize,
+    /// Transformer layers.
+    pub encoder_layers: usize,
+    /// Attention heads; they share `d_model` equally.
+    pub encoder_attention_heads: usize,
+    /// Width of the feed-forward layers.
+    pub encoder_ffn_dim: usize,
+    /// Activation of the feed-forward layers. The convolutions' is always GELU.
+    pub activation_function: Activation,
+    /// Dropout after every block's output, and after the positions are added.
+    pub dropout: f64,
+    /// Dropout of the attention probabilities.
+    pub attention_dropout: f64,
+    /// Dropout after the feed-forward activation.
+    pub activation_dropout: f64,
+    /// Chance to skip a whole layer while training.
+    pub encoder_layerdrop: f64,
+    /// Standard deviation of new weights.
+    pub init_std: f64,
+    /// Positions, T: half as many as the spectrogram has frames.
+    pub max_source_positions: usize,
+    /// Classify a learned mixture of all layers instead of the last one.
+    pub use_weighted_layer_sum: bool,
+    /// Width of the projector before the classifier, P.
+    pub classifier_proj_size: usize,
+}
+
+impl Default for WhisperConfig {
+    fn default() -> Self {
+        WhisperConfig {
+            num_mel_bins: 80,
+            d_model: 384,
+            encoder_layers: 4,
+            encoder_attention_heads: 6,
+            encoder_ffn_dim: 1536,
+            activation_function: Activation::Gelu,
+            dropout: 0.0,
+            attention_dropout: 0.0,
+            activation_dropout: 0.0,
+            encoder_layerdrop: 0.0,
+            init_std: 0.02,
+            max_source_positions: 1500,
+            use_weighted_layer_sum: false,
+            classifier_proj_size: 256,
+        }
+    }
+}
+
+impl WhisperConfig {
+    /// Checks that the numbers describe a network.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadConfig`] naming the key.
+    pub fn validate(&self) -> Result<(), ErrorKind> {
+        checks::sizes(&[
+            ("num_mel_bins", self.num_mel_bins, 1 << 12),
+            ("d_model", self.d_model, 1 << 14),
+            ("encoder_layers", self.encoder_layers, 1 << 9),
+            ("encoder_attention_heads", self.encoder_attention_heads, 1 << 10),
+            ("encoder_ffn_dim", self.encoder_ffn_dim, 1 << 16),
+            ("max_source_positions", self.max_source_positions, 1 << 14),
+            ("classifier_proj_size", self.classifier_proj_size, 1 << 16),
+        ])?;
+        let values = self.frames() as u128 * self.num_mel_bins as u128;
+        checks::product(
+            "max_source_positions",
+            "num_mel_bins",
+            "numbers of a clip",
+            values,
+            checks::MOST_VALUES,
+        )?;
+        let layers = checks::transformer_parameters(self.encoder_layers, self.d_model, self.encoder_ffn_dim);
+        let [width, bands] = [self.d_model, self.num_mel_bins].map(|size| size as u128);
+        let rest =
+            self.max_source_positions as u128 + 3 * bands + 3 * width + self.classifier_proj_size as u128;
+        let with = "encoder_layers, encoder_ffn_dim, max_source_positions and classifier_proj_size";
+        checks::product("d_model", with, "parameters", layers + width * rest, checks::MOST_PARAMETERS)?;
+        // Half of the channels of a new position are sines, half cosines.
+        if !self.d_model.is_multiple_of(2) {
+            let why = format!("is {}, expected an even number", self.d_model);
+            return Err(ErrorKind::BadConfig { key: "d_model", why });
+        }
+        checks::heads("encoder_attention_heads", self.encoder_attention_heads, "d_model", self.d_model)?;
+        checks::chances(&[
+            ("dropout", self.dropout),
+            ("attention_dropout", self.attention_dropout),
+            ("activation_dropout", self.activation_dropout),
+            ("encoder_layerdrop", self.encoder_layerdrop),
+        ])?;
+        checks::deviation("init_std", self.init_std)
+    }
+
+    /// Frames that a spectrogram must have, F.
+    pub fn frames(&self) -> usize {
+        2 * self.max_source_positions
+    }
+
+    /// Every random regulariser off.
+    #[must_use]
+    pub fn without_dropout(mut self) -> Self {
+        self.dropout = 0.0;
+        self.attention_dropout = 0.0;
+        self.activation_dropout = 0.0;
+        self.encoder_layerdrop = 0.0;
+        self
+    }
+}
+
+/// Whisper's encoder with a projector and a classifier on top.
+#[derive(Module, Debug)]
+pub struct WhisperForAudioClassification {
+    encoder: WhisperEncoder,
+    projector: Linear,
+    classifier: Linear,
+    layer_weights: Option<Param<Tensor<1>>>,
+}
+
+impl NetworkNumbers for WhisperConfig {
+    fn validate(&self) -> Result<(), ErrorKind> {
+        WhisperConfig::validate(self)
+    }
+
+    fn without_dropout(self) -> Self {
+        WhisperConfig::without_dropout(self)
+    }
+
+    fn initializer_range(&self) -> f64 {
+        self.init_std
+    }
+
+    fn min_samples(&self) -> usize {
+        1
+    }
+
+    fn spectrogram(&self) -> Option<[usize; 2]> {
+        Some([self.num_mel_bins, self.frames()])
+    }
+}
+
+impl Classify for WhisperForAudioClassification {
+    type Config = WhisperConfig;
+    const MODEL_TYPE: &'static str = "whisper";
+    const CLASS: &'static str = "WhisperForAudioClassification";
+
+    fn zeros(config: &WhisperConfig, labels: usize, device: &Device) -> Self {
+        WhisperForAudioClassification::zeros(config, labels, device)
+    }
+
+    fn classify(&self, input: Input, noise: Option<&mut Noise>) -> Result<Tensor<2>, ErrorKind> {
+        self.forward(input.spectrograms()?, noise)
+    }
+
+    fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
+        let states = self.encoder.hidden_states(input.spectrograms()?, None)?;
+        let last = states.into_iter().next_back().expect("an encoder gives at least its input");
+        Ok(last.mean_dim(1).squeeze_dim(1))
+    }
+}
+
+impl Architecture for WhisperForAudioClassification {
+    const KEYS: Keys = Keys {
+        base: "model.", // in the files of speech recognisers, which classifiers are fine-tuned from
+        head: &["projector.", "classifier.", "layer_weights"],
+        labels: Some("classifier.weight"),
+        renames: &[],
+        scalars: &[],
+        optional: &[],
+        unused: &[
+            ("decoder.", "writes text, which a classifier does not"),
+            ("proj_out.", "the vocabulary of the decoder"),
+        ],
+    };
+}
+
+impl WhisperForAudioClassification {
+    /// The network with every weight zero, to be filled by [`load`](crate::load) or [`init_weights`](crate::init_weights).
+    ///
+    /// The config must have passed [`WhisperConfig::validate`].
+    pub fn zeros(config: &WhisperConfig, labels: usize, device: &Device) -> Self {
+        let states = config.encoder_layers + 1;
+        WhisperForAudioClassification {
+            encoder: WhisperEncoder::zeros(config, device),
+            projector: linear(config.d_model, config.classifier_proj_size, true, device),
+            classifier: linear(config.classifier_proj_size, labels, true, device),
+            layer_weights: config.use_weighted_layer_sum.then(|| Initializer::Zeros.init([states], device)),
+        }
+    }
+
+    /// Scores each clip against every label.
+    /// - `spectrograms`: `[B, M, F]`, log-mel as the preprocessor makes it, of exactly [`WhisperConfig::frames`] frames
+    /// - `noise`: the random regularisers of training (layerdrop, and with weights on an autodiff device dropout); `None`
+    ///   for inference
+    /// - returns logits `[B, L]`, not probabilities
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] when M or F is not the config's.
+    pub fn forward(
+        &self,
+        spectrograms: Tensor<3>,
+        noise: Option<&mut Noise>,
+    ) -> Result<Tensor<2>, ErrorKind> {
+        let states = self.encoder.hidden_states(spectrograms, noise)?;
+        let hidden = match &self.layer_weights {
+            Some(weights) => weighted_sum(states, weights.val()),
+            None => states.into_iter().next_back().expect("an encoder gives at least its input"),
+        };
+        let projected = ops::linear(&self.projector, hidden); // [B, T, P]
+        let pooled = projected.mean_dim(1).squeeze_dim(1); // [B, P]
+        Ok(ops::linear(&self.classifier, pooled)) // [B, L]
+    }
+
+    /// The encoder below the head.
+    pub fn base(&self) -> &WhisperEncoder {
+        &self.encoder
+    }
+}
+
+/// The encoder without a head: a spectrogram to positions.
+#[derive(Module, Debug)]
+pub struct WhisperEncoder {
+    conv1: Conv1d,
+    conv2: Conv1d,
+    /// Sinusoids at first, but weights of the file like all others, and trained with them.
+    embed_positions: Embedding,
+    layers: Vec<EncoderLayer>,
+    layer_norm: LayerNorm,
+    dropout: Dropout,
+    layerdrop: f64,
+    /// Of the two convolutions.
+    #[module(skip)]
+    packed: [Packed; 2],
+}
+
+impl WhisperEncoder {
+    fn zeros(config: &WhisperConfig, device: &Device) -> Self {
+        let width = config.d_model;
+        let conv = |channels| Conv1dConfig::new(channels, width, 3).with_initializer(Initializer::Zeros);
+        WhisperEncoder {
+            conv1: conv(config.num_mel_bins).init(device),
+            conv2: conv(width).with_stride(2).init(device),
+            embed_positions: EmbeddingConfig::new(config.max_source_positions, width)
+                .with_initializer(Initializer::Zeros)
+                .init(device),
+            layers: (0..config.encoder_layers).map(|_| EncoderLayer::zeros(config, device)).collect(),
+            layer_norm: layer_norm(width, LAYER_NORM_EPS, device),
+            dropout: dropout(config.dropout),
+            layerdrop: config.encoder_layerdrop,
+            packed: Default::default(),
+        }
+    }
+
+    /// Every hidden state, `[B, T, D]` each: the first layer's input, then each layer's output, the last one layer normed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] when M or F is not the config's.
+    pub fn hidden_states(
+        &self,
+        spectrograms: Tensor<3>,
+        mut noise: Option<&mut Noise>,
+    ) -> Result<Vec<Tensor<3>>, ErrorKind> {
+        let positions = self.embed_positions.weight.val(); // [T, D]
+        checks::spectrograms(&spectrograms, [self.conv1.weight.dims()[1], 2 * positions.dims()[0]])?;
+        let hidden = spectrograms.swap_dims(1, 2); // [B, F, M]
+        let hidden = convolve(&self.conv1, &self.packed[0], hidden, Some(Activation::Gelu)); // [B, F, D]
+        let hidden = convolve(&self.conv2, &self.packed[1], hidden, Some(Activation::Gelu)); // [B, T, D]
+        let hidden = ops::add(positions.unsqueeze_dim(0), hidden);
+        let mut hidden = ops::dropout(&self.dropout, hidden, noise.as_deref_mut());
+        let mut states = Vec::with_capacity(self.layers.len() + 1);
+        for layer in &self.layers {
+            states.push(hidden.clone());
+            let skipped = noise.as_deref_mut().is_some_and(|noise| noise.chance(self.layerdrop));
+            if !skipped {
+                hidden = layer.forward(hidden, noise.as_deref_mut());
+            }
+        }
+        states.push(ops::layer_norm(&self.layer_norm, hidden));
+        Ok(states)
+    }
+}
+
+/// Convolves `[B, T, I]` padded by one silent step on both sides, then the activation.
+fn convolve(conv: &Conv1d, kept: &Packed, x: Tensor<3>, activation: Option<Activation>) -> Tensor<3> {
+    let [batch, _, channels] = x.dims();
+    let silence = Tensor::<3>::zeros([batch, 1, channels], &x.device()).cast(x.dtype());
+    let padded = Tensor::cat(vec![silence.clone(), x, silence], 1);
+    conv1d(&padded, conv.weight.val(), conv.bias.as_ref().map(Param::val), conv.stride, activation, kept)
+}
+
+/// PyTorch's default; no key of the config says otherwise.
+const LAYER_NORM_EPS: f64 = 1e-5;
+
+/// One transformer block, normed before each half.
+#[derive(Module, Debug)]
+struct EncoderLayer {
+    self_attn: Attention,
+    self_attn_layer_norm: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+    final_layer_norm: LayerNorm,
+    dropout: Dropout,
+    activation_dropout: Dropout,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl EncoderLayer {
+    fn zeros(config: &WhisperConfig, device: &Device) -> Self {
+        let (width, wide) = (config.d_model, config.encoder_ffn_dim);
+        EncoderLayer {
+            self_attn: Attention::zeros(config, device),
+            self_attn_layer_norm: layer_norm(width, LAYER_NORM_EPS, device),
+            fc1: linear(width, wide, true, device),
+            fc2: linear(wide, width, true, device),
+            final_layer_norm: layer_norm(width, LAYER_NORM_EPS, device),
+            dropout: dropout(config.dropout),
+            activation_dropout: dropout(config.activation_dropout),
+            activation: config.activation_function,
+        }
+    }
+
+    fn forward(&self, hidden: Tensor<3>, mut noise: Option<&mut Noise>) -> Tensor<3> {
+        let normed = ops::layer_norm(&self.self_attn_layer_norm, hidden.clone());
+        let attended = self.self_attn.forward(&normed, noise.as_deref_mut());
+        let projection = &self.self_attn.out_proj;
+        let hidden = ops::linear_onto(hidden, projection, &self.dropout, attended, noise.as_deref_mut());
+        let normed = ops::layer_norm(&self.final_layer_norm, hidden.clone());
+        let wide = ops::linear_then(&self.fc1, self.activation, normed);
+        let wide = ops::dropout(&self.activation_dropout, wide, noise.as_deref_mut());
+        ops::linear_onto(hidden, &self.fc2, &self.dropout, wide, noise)
+    }
+}
+
+/// Multi-head self-attention. The keys have no bias: softmax would cancel it.
+#[derive(Module, Debug)]
+struct Attention {
+    k_proj: Linear,
+    v_proj: Linear,
+    q_proj: Linear,
+    out_proj: Linear,
+    dropout: Dropout,
+    heads: usize,
+}
+
+impl Attention {
+    fn zeros(config: &WhisperConfig, device: &Device) -> Self {
+        let square = |bias| linear(config.d_model, config.d_model, bias, device);
+        Attention {
+            k_proj: square(false),
+            v_proj: square(true),
+            q_proj: square(true),
+            out_proj: square(true),
+            dropout: dropout(config.attention_dropout),
+            heads: config.encoder_attention_heads,
+        }
+    }
+
+    /// What `out_proj` is to be given.
+    fn forward(&self, hidden: &Tensor<3>, noise: Option<&mut Noise>) -> Tensor<3> {
+        let [query, key, value] =
+            [&self.q_proj, &self.k_proj, &self.v_proj].map(|layer| ops::linear(layer, hidden.clone()));
+        ops::attention(query, key, value, self.heads, None, noise.map(|noise| (&self.dropout, noise)))
+    }
+}
+
+#[cfg(test)]
+#[path = "whisper_tests.rs"]
+mod tests;

@@ -1,0 +1,183 @@
+//! The step of training: forward, backward, clip, AdamW.
+
+use std::ops::Range;
+
+use burn::module::{Module as _, ModuleVisitor, Param};
+use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use earmark_models::{Classifier, Input, Noise, half_products};
+
+use crate::artifacts::checkpoint::State;
+use crate::clips::Batch;
+use crate::error::{Error, ErrorKind};
+use crate::evaluate::part;
+use crate::recipe::{Precision, Recipe};
+use crate::run::StepDone;
+use crate::step::memory::within_memory;
+use crate::step::optimizer::{clip_global, number_parameters};
+use crate::step::schedule::Schedule;
+
+/// The network in training and what moves it.
+pub(crate) struct Optimization {
+    /// `None` only while a step replaces it.
+    network: Option<Classifier>,
+    pub(crate) optimizer: ModuleOptimizer,
+    schedule: Schedule,
+    /// With autodiff.
+    device: Device,
+    loss: CrossEntropyLoss,
+    seed: u64,
+    max_grad_norm: f64,
+    precision: Precision,
+}
+
+/// The loss and the gradients of some clips of a step.
+struct Learned {
+    loss: f64,
+    gradients: GradientsAccumulator<Classifier>,
+}
+
+impl Learned {
+    fn nothing() -> Learned {
+        Learned { loss: 0.0, gradients: GradientsAccumulator::new() }
+    }
+
+    fn and(mut self, network: &Classifier, loss: f64, gradients: GradientsParams) -> Learned {
+        self.gradients.accumulate(network, gradients);
+        Learned { loss: self.loss + loss, ..self }
+    }
+}
+
+impl Optimization {
+    pub(crate) fn new(
+        recipe: &Recipe,
+        steps: u64,
+        device: &Device,
+        network: Classifier,
+        optimizer: ModuleOptimizer,
+    ) -> Self {
+        let device = device.clone().autodiff();
+        Optimization {
+            network: Some(number_parameters(network).train()),
+            optimizer,
+            schedule: Schedule::new(recipe.lr, recipe.warmup_ratio, steps),
+            loss: CrossEntropyLossConfig::new().init(&device),
+            device,
+            seed: recipe.seed,
+            max_grad_norm: recipe.max_grad_norm,
+            precision: recipe.precision,
+        }
+    }
+
+    pub(crate) fn network(&self) -> &Classifier {
+        self.network.as_ref().expect("a step puts the network back")
+    }
+
+    /// The step after those that `state` counts: learns from `clips` clips, which come in `batches`.
+    ///
+    /// The loss is the mean over all of them, however many batches they come in. (transformers 5.23.0 forgets to divide
+    /// by the number of batches here and learns from a gradient that is too large; 4.x divides.)
+    pub(crate) fn step(
+        &mut self,
+        state: &mut State,
+        clips: usize,
+        batches: impl Iterator<Item = Result<Batch, Error>>,
+    ) -> Result<StepDone, Error> {
+        let done = state.global_step;
+        let cannot = |kind: ErrorKind| kind.while_(format!("cannot go on after step {done}"));
+        let network = self.network();
+        // A function of the seed and the step alone, so that a resumed run draws what this one would have.
+        let mut noise = Noise::new(self.seed.rotate_left(32) ^ done);
+        let scale = if self.precision == Precision::Fp16 { state.loss_scale.factor() } else { 1.0 };
+        let mut learned = Learned::nothing();
+        for batch in batches {
+            let batch = batch?;
+            let labels = batch.labels.clone();
+            let input = batch.input(&self.device);
+            let mut most = state.most_clips.unwrap_or(labels.len()).min(labels.len());
+            let before = most;
+            let pieces = within_memory(
+                labels.len(),
+                &mut most,
+                || Ok(Learned::nothing()),
+                || forget_graph(network),
+                |learned: Result<Learned, ErrorKind>, piece| {
+                    let share = piece.len() as f64 / clips as f64;
+                    let learned = learned?;
+                    let (loss, gradients) = self.learn(&input, &labels, piece, share, scale, &mut noise)?;
+                    Ok(learned.and(network, loss, gradients))
+                },
+            );
+            let mut pieces = pieces.unwrap_or(Err(ErrorKind::OutOfMemory)).map_err(cannot)?;
+            if most < before {
+                state.most_clips = Some(most);
+            }
+            learned = learned.and(network, pieces.loss, pieces.gradients.grads());
+        }
+        let mut gradients = learned.gradients.grads();
+        let grad_norm = clip_global(network, &mut gradients, self.max_grad_norm, scale);
+        let lr = self.schedule.rate(done - state.skipped);
+        let skipped = self.precision == Precision::Fp16 && !grad_norm.is_finite();
+        let outcome = StepDone { step: done + 1, loss: learned.loss, lr, grad_norm, clips, skipped };
+        if self.precision == Precision::Fp16 {
+            state.loss_scale = state.loss_scale.after(grad_norm.is_finite());
+        }
+        if skipped && !state.loss_scale.is_hopeless() {
+            state.skipped += 1;
+            return Ok(outcome);
+        }
+        for (what, value) in [("loss", learned.loss), ("gradient norm", grad_norm)] {
+            if !value.is_finite() {
+                return Err(cannot(ErrorKind::Diverged { what, value }));
+            }
+        }
+        let network = self.network.take().expect("a step puts the network back");
+        self.network = Some(self.optimizer.step(lr, network, gradients));
+        Ok(outcome)
+    }
+
+    /// The clips' part of a step's loss, and its gradients times `scale`.
+    fn learn(
+        &self,
+        input: &Input,
+        labels: &[usize],
+        piece: Range<usize>,
+        share: f64,
+        scale: f64,
+        noise: &mut Noise,
+    ) -> Result<(f64, GradientsParams), ErrorKind> {
+        let network = self.network();
+        let targets = targets(&labels[piece.clone()], &self.device);
+        let input = part(input, piece);
+        let logits = match self.precision.half() {
+            None => network.forward(input, Some(noise))?,
+            // Cast anew each time: a backward pass uses up the graph it goes through.
+            Some(dtype) => half_products(network.clone(), dtype).forward(input, Some(noise))?,
+        };
+        let loss = self.loss.forward(logits.cast(DType::F32), targets).mul_scalar(share);
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let loss = if scale == 1.0 { loss } else { loss.mul_scalar(scale) };
+        Ok((value, GradientsParams::from_grads(loss.backward(), network)))
+    }
+}
+
+/// Frees the graph of a forward pass that was given up: it hangs on the parameters, and what nobody can go back through any
+/// more is swept out only after a backward pass through the same graph.
+fn forget_graph(network: &Classifier) {
+    struct First(bool);
+    impl ModuleVisitor for First {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if !std::mem::replace(&mut self.0, true) {
+                drop(param.val().sum().backward());
+            }
+        }
+    }
+    network.visit(&mut First(false));
+}
+
+/// Classes on a device, `[B]`.
+fn targets(labels: &[usize], device: &Device) -> Tensor<1, Int> {
+    let ids: Vec<i64> = labels.iter().map(|&id| id as i64).collect();
+    Tensor::from_data(TensorData::new(ids, [labels.len()]), device)
+}

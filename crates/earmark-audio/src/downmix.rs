@@ -1,7 +1,13 @@
-use crate::error::ErrorKind;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ErrorKind, UnknownName};
 
 /// How several channels become one. A mono file is never changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Downmix {
     /// The mean of all channels: `librosa.to_mono`, and so `datasets` before 4.0.
@@ -17,6 +23,19 @@ pub enum Downmix {
 }
 
 impl Downmix {
+    /// Every choice, the default first.
+    pub const ALL: &[Downmix] = &[Downmix::Mean, Downmix::Sqrt2, Downmix::Left, Downmix::Right];
+
+    /// Its name, as recipes and flags write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Downmix::Mean => "mean",
+            Downmix::Sqrt2 => "sqrt2",
+            Downmix::Left => "left",
+            Downmix::Right => "right",
+        }
+    }
+
     /// Refuses what this choice says nothing about, before any sample is decoded.
     pub(crate) fn check(self, channels: usize) -> Result<(), ErrorKind> {
         match self {
@@ -52,6 +71,21 @@ impl Downmix {
     }
 }
 
+impl fmt::Display for Downmix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Downmix {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Downmix, UnknownName> {
+        let known = Downmix::ALL.iter().find(|known| known.name() == text);
+        known.copied().ok_or_else(|| UnknownName::new(text, Downmix::ALL.iter().map(|known| known.name())))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +105,16 @@ mod tests {
         let sqrt2 = mixed(Downmix::Sqrt2, &stereo);
         assert!((sqrt2[0] - 0.375 * std::f32::consts::SQRT_2).abs() < 1e-7, "{sqrt2:?}");
         assert_eq!(mixed(Downmix::Mean, &[vec![1.0], vec![2.0], vec![6.0]]), [3.0]);
+    }
+
+    #[test]
+    fn a_name_is_read_back_and_is_that_of_serde() {
+        for &downmix in Downmix::ALL {
+            assert_eq!(downmix.to_string().parse(), Ok(downmix));
+            assert_eq!(serde_json::to_value(downmix).unwrap(), downmix.name());
+        }
+        let error = "stereo".parse::<Downmix>().unwrap_err();
+        assert_eq!(error.to_string(), "`stereo` is unknown: expected one of mean, sqrt2, left, right");
     }
 
     #[test]

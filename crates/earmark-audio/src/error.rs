@@ -41,6 +41,24 @@ impl fmt::Display for Origin {
     }
 }
 
+/// A name that is none of those a choice has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is unknown: expected one of {}", .expected.join(", "))]
+#[non_exhaustive]
+pub struct UnknownName {
+    /// The name.
+    pub found: String,
+    /// The names there are.
+    pub expected: Vec<&'static str>,
+}
+
+impl UnknownName {
+    /// `found` is none of `expected`.
+    pub fn new(found: &str, expected: impl IntoIterator<Item = &'static str>) -> UnknownName {
+        UnknownName { found: found.to_owned(), expected: expected.into_iter().collect() }
+    }
+}
+
 /// What was wrong with a sound.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

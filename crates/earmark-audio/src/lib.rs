@@ -44,5 +44,5 @@ pub use downmix::Downmix;
 pub use live::{LiveFormat, RawSamples};
 
 pub use endings::{ENDINGS, is_sound};
-pub use error::{Error, ErrorKind, Origin};
+pub use error::{Error, ErrorKind, Origin, UnknownName};
 pub use wav::{WavFormat, write_wav, write_wav_channels};

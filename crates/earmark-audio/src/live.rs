@@ -1,15 +1,20 @@
 //! Sound that is still being made: raw samples or a WAV, from a pipe that may never end.
 
+use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
 
 use crate::decoder::{DecodeOptions, Decoder};
-use crate::error::{Error, ErrorKind, Origin};
+use crate::error::{Error, ErrorKind, Origin, UnknownName};
 use crate::input::Input;
 use crate::source::Source;
 use crate::waveform::SampleRate;
 
 /// How raw samples are written: little-endian, one of each channel and again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RawSamples {
     /// Unsigned bytes.
     U8,
@@ -21,6 +26,38 @@ pub enum RawSamples {
     S32,
     /// 32-bit floats.
     F32,
+}
+
+impl RawSamples {
+    /// Every kind.
+    pub const ALL: &[RawSamples] =
+        &[RawSamples::U8, RawSamples::S16, RawSamples::S24, RawSamples::S32, RawSamples::F32];
+
+    /// Its name, as flags write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RawSamples::U8 => "u8",
+            RawSamples::S16 => "s16",
+            RawSamples::S24 => "s24",
+            RawSamples::S32 => "s32",
+            RawSamples::F32 => "f32",
+        }
+    }
+}
+
+impl fmt::Display for RawSamples {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for RawSamples {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<RawSamples, UnknownName> {
+        let known = RawSamples::ALL.iter().find(|known| known.name() == text);
+        known.copied().ok_or_else(|| UnknownName::new(text, RawSamples::ALL.iter().map(|known| known.name())))
+    }
 }
 
 /// What comes through a pipe.
@@ -131,6 +168,15 @@ mod tests {
             samples.extend_from_slice(block);
         }
         samples
+    }
+
+    #[test]
+    fn a_kind_of_samples_is_known_by_its_name() {
+        for &samples in RawSamples::ALL {
+            assert_eq!(samples.to_string().parse(), Ok(samples));
+            assert_eq!(serde_json::to_value(samples).unwrap(), samples.name());
+        }
+        assert!("s8".parse::<RawSamples>().is_err());
     }
 
     #[test]

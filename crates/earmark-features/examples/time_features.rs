@@ -16,11 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let [clip, config, resampler] = line.split('\t').collect::<Vec<_>>()[..] else {
             return Err(format!("`{line}` is not a clip, a config and a resampler, with tabs between").into());
         };
-        let resampler = match resampler {
-            "hq" => Resampler::Hq,
-            "torchaudio" => Resampler::Torchaudio,
-            other => return Err(format!("`{other}` is no resampler; there are hq and torchaudio").into()),
-        };
+        let resampler: Resampler = resampler.parse()?;
         let preprocessor = Preprocessor::from_json(std::fs::read(config)?)?;
 
         let start = Instant::now();

@@ -31,7 +31,7 @@ pub use evaluate::metrics::{
 };
 pub use evaluate::{Evaluation, evaluate};
 pub use presets::{PRESETS, gtzan, preset, sample};
-pub use recipe::{DownmixName, Precision, Recipe, ResamplerName, SplitBy};
+pub use recipe::{Precision, Recipe, SplitBy};
 pub use run::fresh::Fresh;
 pub use run::output::OutputFolder;
 pub use run::split::SplitFile;

@@ -90,9 +90,9 @@ pub struct Recipe {
     /// How many checkpoints stay: the newest, with the best among them. 0 keeps every one.
     pub keep_checkpoints: usize,
     /// How clips get to the model's rate.
-    pub resampler: ResamplerName,
+    pub resampler: Resampler,
     /// How channels become one.
-    pub downmix: DownmixName,
+    pub downmix: Downmix,
     /// Where it ran.
     pub device: String,
 }
@@ -203,50 +203,6 @@ impl FromStr for Precision {
     }
 }
 
-/// A [`Resampler`] by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ResamplerName {
-    /// [`Resampler::Hq`].
-    Hq,
-    /// [`Resampler::Torchaudio`].
-    Torchaudio,
-}
-
-impl From<ResamplerName> for Resampler {
-    fn from(name: ResamplerName) -> Resampler {
-        match name {
-            ResamplerName::Hq => Resampler::Hq,
-            ResamplerName::Torchaudio => Resampler::Torchaudio,
-        }
-    }
-}
-
-/// A [`Downmix`] by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DownmixName {
-    /// [`Downmix::Mean`].
-    Mean,
-    /// [`Downmix::Sqrt2`].
-    Sqrt2,
-    /// [`Downmix::Left`].
-    Left,
-    /// [`Downmix::Right`].
-    Right,
-}
-
-impl From<DownmixName> for Downmix {
-    fn from(name: DownmixName) -> Downmix {
-        match name {
-            DownmixName::Mean => Downmix::Mean,
-            DownmixName::Sqrt2 => Downmix::Sqrt2,
-            DownmixName::Left => Downmix::Left,
-            DownmixName::Right => Downmix::Right,
-        }
-    }
-}
-
 impl Recipe {
     /// The course's recipe (`fine-tuning.mdx`, Hugging Face audio course), for the run to be named and given its data.
     pub fn new(name: &str, model: &str, dataset: &str) -> Recipe {
@@ -283,8 +239,8 @@ impl Recipe {
             new_head: false,
             skip_bad: false,
             keep_checkpoints: 2, // The newest and the best; ten would be 3 GB for DistilHuBERT.
-            resampler: ResamplerName::Hq,
-            downmix: DownmixName::Mean,
+            resampler: Resampler::Hq,
+            downmix: Downmix::Mean,
             device: "cpu".to_owned(),
         }
     }

@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         return Err(usage(format_args!("`{}`: only WAV is written: name it FILE.wav", output.display())));
     }
     args.output.check()?;
-    let options = DecodeOptions { downmix: args.hearing.downmix().into(), ..DecodeOptions::default() };
+    let options = DecodeOptions { downmix: args.hearing.downmix(), ..DecodeOptions::default() };
     let (planes, mut rate, warnings) = match args.channels {
         Channels::Keep => {
             let heard = decode_file_channels(&args.path, &options)?;
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         let waveform =
             Waveform::new(plane, rate).with_context(|| format!("cannot use `{}`", args.path.display()))?;
         let waveform = match args.rate {
-            Some(to) => resample(waveform, to, args.hearing.resampler().into())?,
+            Some(to) => resample(waveform, to, args.hearing.resampler())?,
             None => waveform,
         };
         resampled.push(waveform.into_samples());

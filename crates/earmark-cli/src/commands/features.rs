@@ -46,12 +46,12 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     args.output.check()?;
     let output = args.output.path();
     let preprocessor = args.hub.extractor(&args.model)?;
-    let options = DecodeOptions { downmix: args.hearing.downmix().into(), ..DecodeOptions::default() };
+    let options = DecodeOptions { downmix: args.hearing.downmix(), ..DecodeOptions::default() };
     let decoded = decode_file(&args.path, &options)?;
     for warning in &decoded.warnings {
         messages::warning(format_args!("`{}`: {}", args.path.display(), advised(warning)));
     }
-    let waveform = resample(decoded.waveform, preprocessor.sampling_rate(), args.hearing.resampler().into())?;
+    let waveform = resample(decoded.waveform, preprocessor.sampling_rate(), args.hearing.resampler())?;
     let mut features = preprocessor.extract(&waveform)?;
     // A clip alone has no padding, but the reference says so when the model wants a mask.
     if let Preprocessor::Wav2Vec2(extractor) = &preprocessor

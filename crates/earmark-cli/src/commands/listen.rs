@@ -10,7 +10,7 @@ use earmark_labels::{Prediction, Scores, TopK, top_k};
 use earmark_pipeline::{Error, Window, Windows};
 use serde::Serialize;
 
-use crate::args::audio::HearingArgs;
+use crate::args::audio::{HearingArgs, one_of};
 use crate::args::device::ComputeArgs;
 use crate::args::model::HubArgs;
 use crate::batch::job::{Model, check_threshold, check_windows, parse_length, parse_top_k};
@@ -65,8 +65,8 @@ pub(crate) struct Args {
     format: Format,
 
     /// The sound is samples without a header, little-endian, of this kind.
-    #[arg(long, value_name = "SAMPLES", help_heading = "Sound")]
-    raw: Option<RawArg>,
+    #[arg(long, value_name = "SAMPLES", value_parser = one_of::<RawSamples>(RawSamples::ALL.iter().map(|it| it.name())), help_heading = "Sound")]
+    raw: Option<RawSamples>,
 
     /// Samples a second of raw sound.
     #[arg(long, value_name = "HZ", default_value = "16000", requires = "raw", help_heading = "Sound")]
@@ -99,15 +99,6 @@ enum Format {
     Text,
     /// One object a line: start, end, predictions.
     Jsonl,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum RawArg {
-    U8,
-    S16,
-    S24,
-    S32,
-    F32,
 }
 
 #[derive(Debug, Serialize)]
@@ -182,14 +173,7 @@ fn listen(args: &Args, model: &impl Model) -> Result<Done> {
 
 impl Args {
     fn format_of_sound(&self) -> Result<LiveFormat> {
-        let Some(raw) = self.raw else { return Ok(LiveFormat::Wav) };
-        let samples = match raw {
-            RawArg::U8 => RawSamples::U8,
-            RawArg::S16 => RawSamples::S16,
-            RawArg::S24 => RawSamples::S24,
-            RawArg::S32 => RawSamples::S32,
-            RawArg::F32 => RawSamples::F32,
-        };
+        let Some(samples) = self.raw else { return Ok(LiveFormat::Wav) };
         let rate = SampleRate::new(self.rate).context("--rate is 0: expected a number of hertz from 1")?;
         Ok(LiveFormat::Raw { samples, rate, channels: self.channels })
     }

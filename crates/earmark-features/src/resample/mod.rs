@@ -3,7 +3,11 @@
 mod blocks;
 mod sinc;
 
-use earmark_audio::{SampleRate, Waveform};
+use std::fmt;
+use std::str::FromStr;
+
+use earmark_audio::{SampleRate, UnknownName, Waveform};
+use serde::{Deserialize, Serialize};
 
 use crate::dsp::loudness;
 use crate::error::{Error, ErrorKind, Task};
@@ -11,7 +15,8 @@ use blocks::{Blocks, Plan};
 use sinc::Sinc;
 
 /// Which resampler: the better one, or the one that gives the reference's numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Resampler {
     /// Flat to 97 % of the band with aliases below -110 dB: block-wise Fourier transforms, by `rubato`.
     #[default]
@@ -19,6 +24,34 @@ pub enum Resampler {
     /// `torchaudio.functional.resample` 2.9.0 with its defaults: six zero crossings, roll-off 0.99, and the kernel
     /// computed in `f32`. It rolls off from 7 kHz on the way to 16 kHz, and lets aliases through just above 8 kHz.
     Torchaudio,
+}
+
+impl Resampler {
+    /// Every choice, the default first.
+    pub const ALL: &[Resampler] = &[Resampler::Hq, Resampler::Torchaudio];
+
+    /// Its name, as recipes and flags write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Resampler::Hq => "hq",
+            Resampler::Torchaudio => "torchaudio",
+        }
+    }
+}
+
+impl fmt::Display for Resampler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Resampler {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Resampler, UnknownName> {
+        let known = Resampler::ALL.iter().find(|known| known.name() == text);
+        known.copied().ok_or_else(|| UnknownName::new(text, Resampler::ALL.iter().map(|known| known.name())))
+    }
 }
 
 /// Rates further apart than this are a broken header, not a recording, and the output could be enormous.
@@ -130,4 +163,19 @@ impl StreamResampler {
 
 fn greatest_common_divisor(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resampler_is_known_by_its_name() {
+        for &resampler in Resampler::ALL {
+            assert_eq!(resampler.to_string().parse(), Ok(resampler));
+            assert_eq!(serde_json::to_value(resampler).unwrap(), resampler.name());
+        }
+        let error = "sox".parse::<Resampler>().unwrap_err();
+        assert_eq!(error.to_string(), "`sox` is unknown: expected one of hq, torchaudio");
+    }
 }

@@ -66,8 +66,8 @@ impl Ear {
         let preprocessor = learner.preprocessor.clone();
         let rate = f64::from(preprocessor.sampling_rate().hz());
         Ear {
-            resampler: recipe.resampler.into(),
-            decode: DecodeOptions { downmix: recipe.downmix.into(), ..DecodeOptions::default() },
+            resampler: recipe.resampler,
+            decode: DecodeOptions { downmix: recipe.downmix, ..DecodeOptions::default() },
             max_samples: Some((recipe.max_duration * rate) as usize),
             min_samples: learner.min_samples(),
             preprocessor,

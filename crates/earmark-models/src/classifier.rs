@@ -16,7 +16,7 @@ use crate::networks::hubert::HubertForSequenceClassification;
 use crate::networks::unispeech::{UniSpeechForSequenceClassification, UniSpeechSatForSequenceClassification};
 use crate::networks::wav2vec2::Wav2Vec2ForSequenceClassification;
 use crate::networks::whisper::WhisperForAudioClassification;
-use crate::training::rng::Noise;
+use crate::training::rng::TrainingRng;
 
 /// The numbers of a `config.json` that a network is built from.
 pub trait NetworkNumbers: Default + Serialize + DeserializeOwned {
@@ -50,11 +50,11 @@ pub trait Classify: Architecture {
     const CLASS: &'static str;
     /// The network with every weight zero. The config must have passed [`NetworkNumbers::validate`].
     fn zeros(config: &Self::Config, labels: usize, device: &Device) -> Self;
-    /// Logits `[B, L]`; `noise` switches the random regularisers of training on.
+    /// Logits `[B, L]`; `rng` switches the random regularisers of training on.
     ///
     /// # Errors
     /// [`ErrorKind::BadInput`] for an input of another kind or shape than the network's own extractor makes.
-    fn classify(&self, input: Input, noise: Option<&mut Noise>) -> Result<Tensor<2>, ErrorKind>;
+    fn classify(&self, input: Input, rng: Option<&mut TrainingRng>) -> Result<Tensor<2>, ErrorKind>;
     /// One vector for each clip, `[B, D]`: the last hidden states as the network pools them, before its head.
     ///
     /// # Errors
@@ -239,13 +239,13 @@ macro_rules! networks {
                 match self { $(Classifier::$name(network) => unusable_weight(network),)+ }
             }
 
-            /// Logits `[B, L]`, not probabilities; `noise` switches the random regularisers of training on.
+            /// Logits `[B, L]`, not probabilities; `rng` switches the random regularisers of training on.
             ///
             /// # Errors
             /// [`ErrorKind::BadInput`] for an input of another kind or shape than the network's own extractor makes: a
             /// spectrogram of another size, a clip that makes no frame, lengths that are not the clips'.
-            pub fn forward(&self, input: Input, noise: Option<&mut Noise>) -> Result<Tensor<2>, ErrorKind> {
-                match self { $(Classifier::$name(network) => network.classify(input, noise),)+ }
+            pub fn forward(&self, input: Input, rng: Option<&mut TrainingRng>) -> Result<Tensor<2>, ErrorKind> {
+                match self { $(Classifier::$name(network) => network.classify(input, rng),)+ }
             }
 
             /// One vector for each clip, `[B, D]`: the last hidden states as the network pools them, before its head.

@@ -49,5 +49,5 @@ pub use checkpoint::weights::{
 pub use config::model_config::ModelConfig;
 pub use error::{Error, ErrorKind, KeyMismatch};
 pub use layers::activation::Activation;
-pub use training::mixed_precision::half_products;
-pub use training::rng::Noise;
+pub use training::mixed_precision::mixed_precision;
+pub use training::rng::TrainingRng;

@@ -1,7 +1,7 @@
 //! What layers do, the same for every network.
 //!
 //! A product is computed in the number type of its weights, a norm in that of its scale, and a softmax in f32, whatever
-//! their input has: so the types of the parameters alone decide how a network computes ([`half_products`](crate::half_products)).
+//! their input has: so the types of the parameters alone decide how a network computes ([`mixed_precision`](crate::mixed_precision)).
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,7 +13,7 @@ use burn::tensor::{DType, Distribution, Tensor, module};
 use crate::backend::{cpu, cpu_autodiff};
 use crate::layers::activation::Activation;
 use crate::layers::transformer::LayerNorm;
-use crate::training::rng::Noise;
+use crate::training::rng::TrainingRng;
 
 /// `x W + b`: `[…, I]` to `[…, O]`.
 pub(crate) fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
@@ -37,27 +37,27 @@ pub(crate) fn linear_onto<const D: usize>(
     layer: &Linear,
     dropout: &Dropout,
     x: Tensor<D>,
-    noise: Option<&mut Noise>,
+    rng: Option<&mut TrainingRng>,
 ) -> Tensor<D> {
     if cpu::takes(&hidden) && cpu::takes(&x) && cpu::takes(&layer.weight) {
         // Nothing is dropped outside of training.
         return cpu::linear(layer, None, x, Some(hidden));
     }
-    add(hidden, self::dropout(dropout, linear(layer, x), noise))
+    add(hidden, self::dropout(dropout, linear(layer, x), rng))
 }
 
-/// Drops numbers at random: with `noise`, on a device with a graph, and unless the module is frozen
+/// Drops numbers at random: with `rng`, on a device with a graph, and unless the module is frozen
 /// ([`Module::freeze`](burn::module::Module::freeze)).
 pub(crate) fn dropout<const D: usize>(
     dropout: &Dropout,
     x: Tensor<D>,
-    noise: Option<&mut Noise>,
+    rng: Option<&mut TrainingRng>,
 ) -> Tensor<D> {
-    let Some(noise) = noise else { return x };
+    let Some(rng) = rng else { return x };
     if dropout.prob == 0.0 || !dropout.training.is_enabled() || !x.device().is_autodiff() {
         return x;
     }
-    let (keep, seed) = (1.0 - dropout.prob, noise.dropout_seed());
+    let (keep, seed) = (1.0 - dropout.prob, rng.dropout_seed());
     if cpu_autodiff::takes(&x) {
         return cpu_autodiff::dropout(x, keep, seed);
     }
@@ -112,7 +112,7 @@ pub(crate) fn attention(
     value: Tensor<3>,
     heads: usize,
     bias: Option<Tensor<4>>,
-    dropout: Option<(&Dropout, &mut Noise)>,
+    dropout: Option<(&Dropout, &mut TrainingRng)>,
 ) -> Tensor<3> {
     if cpu::takes(&query) && cpu::takes(&key) && cpu::takes(&value) && bias.as_ref().is_none_or(cpu::takes) {
         return cpu::attention(query, key, value, heads, bias);
@@ -129,7 +129,7 @@ pub(crate) fn attention(
     let weights =
         if cpu_autodiff::takes(&scores) { cpu_autodiff::softmax(scores) } else { softmax(scores, 3) };
     let weights = match dropout {
-        Some((dropout, noise)) => self::dropout(dropout, weights, Some(noise)),
+        Some((dropout, rng)) => self::dropout(dropout, weights, Some(rng)),
         None => weights,
     };
     let weights = weights.cast(value.dtype());
@@ -152,22 +152,22 @@ mod tests {
         let ones = |device: &Device| Tensor::<2>::ones([100, 100], device);
         let layer = DropoutConfig::new(0.5).init();
         let (learning, plain) = (device().autodiff(), device());
-        let dropped = |layer: &Dropout, device: &Device, noise: Option<&mut Noise>| -> Vec<f32> {
-            dropout(layer, ones(device), noise).into_data().try_into_vec().unwrap()
+        let dropped = |layer: &Dropout, device: &Device, rng: Option<&mut TrainingRng>| -> Vec<f32> {
+            dropout(layer, ones(device), rng).into_data().try_into_vec().unwrap()
         };
         let same = vec![1.0; 10_000];
         assert_eq!(dropped(&layer, &learning, None), same);
-        assert_eq!(dropped(&layer, &plain, Some(&mut Noise::new(1))), same);
-        assert_eq!(dropped(&layer.clone().freeze(), &learning, Some(&mut Noise::new(1))), same);
-        assert_eq!(dropped(&DropoutConfig::new(0.0).init(), &learning, Some(&mut Noise::new(1))), same);
+        assert_eq!(dropped(&layer, &plain, Some(&mut TrainingRng::new(1))), same);
+        assert_eq!(dropped(&layer.clone().freeze(), &learning, Some(&mut TrainingRng::new(1))), same);
+        assert_eq!(dropped(&DropoutConfig::new(0.0).init(), &learning, Some(&mut TrainingRng::new(1))), same);
 
-        let first = dropped(&layer, &learning, Some(&mut Noise::new(1)));
+        let first = dropped(&layer, &learning, Some(&mut TrainingRng::new(1)));
         let kept = first.iter().filter(|&&x| x == 2.0).count();
         assert!(first.iter().all(|&x| x == 0.0 || x == 2.0) && (4700..5300).contains(&kept), "{kept}");
-        // The draws are those of the noise, whatever else the device drew.
+        // The draws are those of `rng`, whatever else the device drew.
         ones(&learning).random_like(Distribution::Default);
-        assert_eq!(dropped(&layer, &learning, Some(&mut Noise::new(1))), first);
-        assert_ne!(dropped(&layer, &learning, Some(&mut Noise::new(2))), first);
+        assert_eq!(dropped(&layer, &learning, Some(&mut TrainingRng::new(1))), first);
+        assert_ne!(dropped(&layer, &learning, Some(&mut TrainingRng::new(2))), first);
     }
 
     fn random(steps: usize, seed: u64) -> Tensor<3> {

@@ -27,7 +27,7 @@ use crate::error::ErrorKind;
 use crate::layers::activation::Activation;
 use crate::layers::ops;
 use crate::layers::transformer::{LayerNorm, dropout, layer_norm, linear};
-use crate::training::rng::Noise;
+use crate::training::rng::TrainingRng;
 
 /// An AST `config.json`. Field names are that file's, and a missing field takes the reference's default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -178,8 +178,8 @@ impl Classify for AstForAudioClassification {
         AstForAudioClassification::zeros(config, labels, device)
     }
 
-    fn classify(&self, input: Input, noise: Option<&mut Noise>) -> Result<Tensor<2>, ErrorKind> {
-        self.forward(input.spectrograms()?, noise)
+    fn classify(&self, input: Input, rng: Option<&mut TrainingRng>) -> Result<Tensor<2>, ErrorKind> {
+        self.forward(input.spectrograms()?, rng)
     }
 
     fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
@@ -213,7 +213,7 @@ impl AstForAudioClassification {
     /// Scores each clip against every label.
     /// - `spectrograms`: `[B, T, F]`, log-mel and normalised as the preprocessor says, of exactly
     ///   [`max_length`](AstConfig::max_length) frames
-    /// - `noise`: dropout, which acts with weights on an autodiff device; `None` for inference
+    /// - `rng`: dropout, which acts with weights on an autodiff device; `None` for inference
     /// - returns logits `[B, L]`, not probabilities
     ///
     /// # Errors
@@ -221,9 +221,9 @@ impl AstForAudioClassification {
     pub fn forward(
         &self,
         spectrograms: Tensor<3>,
-        noise: Option<&mut Noise>,
+        rng: Option<&mut TrainingRng>,
     ) -> Result<Tensor<2>, ErrorKind> {
-        let pooled = self.audio_spectrogram_transformer.pooled(spectrograms, noise)?; // [B, D]
+        let pooled = self.audio_spectrogram_transformer.pooled(spectrograms, rng)?; // [B, D]
         Ok(self.classifier.forward(pooled)) // [B, L]
     }
 
@@ -254,7 +254,7 @@ impl AstModel {
         }
     }
 
-    /// `[B, T, F]` to the `[CLS]` token, the distillation token and the patches, `[B, 2 + N, D]`; `noise` as in
+    /// `[B, T, F]` to the `[CLS]` token, the distillation token and the patches, `[B, 2 + N, D]`; `rng` as in
     /// [`AstForAudioClassification::forward`].
     ///
     /// # Errors
@@ -262,16 +262,16 @@ impl AstModel {
     pub fn forward(
         &self,
         spectrograms: Tensor<3>,
-        mut noise: Option<&mut Noise>,
+        mut rng: Option<&mut TrainingRng>,
     ) -> Result<Tensor<3>, ErrorKind> {
         checks::spectrograms(&spectrograms, [self.frames, self.bands])?;
-        let embedded = self.embeddings.forward(spectrograms, noise.as_deref_mut());
-        Ok(ops::layer_norm(&self.layernorm, self.encoder.forward(embedded, noise)))
+        let embedded = self.embeddings.forward(spectrograms, rng.as_deref_mut());
+        Ok(ops::layer_norm(&self.layernorm, self.encoder.forward(embedded, rng)))
     }
 
     /// The mean of the two tokens that stand for the whole clip, `[B, D]`.
-    fn pooled(&self, spectrograms: Tensor<3>, noise: Option<&mut Noise>) -> Result<Tensor<2>, ErrorKind> {
-        Ok(self.forward(spectrograms, noise)?.narrow(1, 0, 2).mean_dim(1).squeeze_dim(1))
+    fn pooled(&self, spectrograms: Tensor<3>, rng: Option<&mut TrainingRng>) -> Result<Tensor<2>, ErrorKind> {
+        Ok(self.forward(spectrograms, rng)?.narrow(1, 0, 2).mean_dim(1).squeeze_dim(1))
     }
 }
 
@@ -297,14 +297,14 @@ impl Embeddings {
         }
     }
 
-    fn forward(&self, spectrograms: Tensor<3>, noise: Option<&mut Noise>) -> Tensor<3> {
+    fn forward(&self, spectrograms: Tensor<3>, rng: Option<&mut TrainingRng>) -> Tensor<3> {
         let patches = self.patch_embeddings.forward(spectrograms); // [B, N, D]
         let [batch, _, width] = patches.dims();
         let token = |token: &Param<Tensor<3>>| token.val().expand([batch, 1, width]);
         let (cls, distillation) = (token(&self.cls_token), token(&self.distillation_token));
         let patches = patches.cast(cls.dtype());
         let hidden = Tensor::cat(vec![cls, distillation, patches], 1);
-        ops::dropout(&self.dropout, hidden + self.position_embeddings.val(), noise) // [B, 2 + N, D]
+        ops::dropout(&self.dropout, hidden + self.position_embeddings.val(), rng) // [B, 2 + N, D]
     }
 }
 
@@ -340,8 +340,8 @@ impl Encoder {
         Encoder { layer: (0..config.num_hidden_layers).map(|_| Layer::zeros(config, device)).collect() }
     }
 
-    fn forward(&self, hidden: Tensor<3>, mut noise: Option<&mut Noise>) -> Tensor<3> {
-        self.layer.iter().fold(hidden, |hidden, layer| layer.forward(hidden, noise.as_deref_mut()))
+    fn forward(&self, hidden: Tensor<3>, mut rng: Option<&mut TrainingRng>) -> Tensor<3> {
+        self.layer.iter().fold(hidden, |hidden, layer| layer.forward(hidden, rng.as_deref_mut()))
     }
 }
 
@@ -373,14 +373,14 @@ impl Layer {
         }
     }
 
-    fn forward(&self, hidden: Tensor<3>, mut noise: Option<&mut Noise>) -> Tensor<3> {
+    fn forward(&self, hidden: Tensor<3>, mut rng: Option<&mut TrainingRng>) -> Tensor<3> {
         let normed = ops::layer_norm(&self.layernorm_before, hidden.clone());
-        let attended = self.attention.forward(&normed, noise.as_deref_mut());
+        let attended = self.attention.forward(&normed, rng.as_deref_mut());
         let projection = &self.attention.output.dense;
-        let hidden = ops::linear_onto(hidden, projection, &self.dropout, attended, noise.as_deref_mut());
+        let hidden = ops::linear_onto(hidden, projection, &self.dropout, attended, rng.as_deref_mut());
         let normed = ops::layer_norm(&self.layernorm_after, hidden.clone());
         let wide = ops::linear_then(&self.intermediate.dense, self.activation, normed);
-        ops::linear_onto(hidden, &self.output.dense, &self.dropout, wide, noise)
+        ops::linear_onto(hidden, &self.output.dense, &self.dropout, wide, rng)
     }
 }
 
@@ -416,10 +416,10 @@ impl Attention {
     }
 
     /// What `output` is to be given.
-    fn forward(&self, hidden: &Tensor<3>, noise: Option<&mut Noise>) -> Tensor<3> {
+    fn forward(&self, hidden: &Tensor<3>, rng: Option<&mut TrainingRng>) -> Tensor<3> {
         let SelfAttention { query, key, value, dropout, heads } = &self.attention;
         let [query, key, value] = [query, key, value].map(|layer| ops::linear(layer, hidden.clone()));
-        ops::attention(query, key, value, *heads, None, noise.map(|noise| (dropout, noise)))
+        ops::attention(query, key, value, *heads, None, rng.map(|rng| (dropout, rng)))
     }
 }
 

@@ -16,7 +16,7 @@ use super::*;
 use crate::test_support::{
     ReferenceModel, check, check_logits, device, golden_dir, gradients, json, tensor, values,
 };
-use crate::{Checkpoint, Head, half_products, load, parameters, save};
+use crate::{Checkpoint, Head, mixed_precision, load, parameters, save};
 
 const VARIANTS: [&str; 2] = ["fused", "unfused"];
 /// As `clap.py` has them.
@@ -218,7 +218,7 @@ fn load_save_load_is_identity_and_keeps_the_files_names_and_shapes() {
 fn products_in_half_precision_are_of_that_type_and_stay_close() {
     for case in VARIANTS.map(Case::open) {
         for (dtype, tolerance) in [(FloatDType::F16, 5e-3), (FloatDType::BF16, 5e-2)] {
-            let half = half_products(case.network.clone(), dtype);
+            let half = mixed_precision(case.network.clone(), dtype);
             let encoder = &half.audio_model.audio_encoder;
             let image = encoder.image(case.features(&device()));
             let patches = encoder.patch_embed.forward(image, &case.is_longer());

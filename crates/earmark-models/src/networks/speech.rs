@@ -31,7 +31,7 @@ use crate::layers::activation::Activation;
 use crate::layers::conv1d::{conv1d, conv1d_normed_over_time, grouped_conv1d, norm_into_taps};
 use crate::layers::ops;
 use crate::layers::transformer::{LayerNorm, dropout, layer_norm, linear, weighted_sum};
-use crate::training::rng::{Noise, Spans};
+use crate::training::rng::{TrainingRng, Spans};
 
 /// A `config.json` of this kind of encoder. Field names are that file's, and a missing field takes the reference's default,
 /// which all families share.
@@ -337,10 +337,10 @@ macro_rules! speech_classifier {
             fn classify(
                 &self,
                 input: $crate::Input,
-                noise: Option<&mut $crate::Noise>,
+                rng: Option<&mut $crate::TrainingRng>,
             ) -> Result<burn::tensor::Tensor<2>, $crate::ErrorKind> {
                 let (values, lengths) = input.waveforms()?;
-                self.forward(values, lengths.as_deref(), noise)
+                self.forward(values, lengths.as_deref(), rng)
             }
 
             fn embed(&self, input: $crate::Input) -> Result<burn::tensor::Tensor<2>, $crate::ErrorKind> {
@@ -366,7 +366,7 @@ macro_rules! speech_classifier {
             /// - `waveforms`: `[B, S]`, 16 kHz, normalised as the preprocessor says, zero-padded on the right
             /// - `lengths`: real samples per clip, B of them; `None` when the extractor makes no attention mask, and then
             ///   padding counts as sound, because group-norm checkpoints were trained that way
-            /// - `noise`: the random regularisers of training (layerdrop, SpecAugment, and with weights on an autodiff
+            /// - `rng`: the random regularisers of training (layerdrop, SpecAugment, and with weights on an autodiff
             ///   device dropout); `None` for inference
             /// - returns logits `[B, L]`, not probabilities
             ///
@@ -377,9 +377,9 @@ macro_rules! speech_classifier {
                 &self,
                 waveforms: burn::tensor::Tensor<2>,
                 lengths: Option<&[usize]>,
-                noise: Option<&mut $crate::Noise>,
+                rng: Option<&mut $crate::TrainingRng>,
             ) -> Result<burn::tensor::Tensor<2>, $crate::ErrorKind> {
-                let (states, mask) = self.$base.hidden_states(waveforms, lengths, noise)?;
+                let (states, mask) = self.$base.hidden_states(waveforms, lengths, rng)?;
                 let hidden = $crate::networks::speech::mix(states, self.layer_weights.as_ref());
                 let projected = $crate::layers::ops::linear(&self.projector, hidden); // [B, T, P]
                 let pooled = $crate::networks::speech::masked_mean(projected, mask.as_ref()); // [B, P]
@@ -462,7 +462,7 @@ impl SpeechEncoder {
         &self,
         waveforms: Tensor<2>,
         lengths: Option<&[usize]>,
-        mut noise: Option<&mut Noise>,
+        mut rng: Option<&mut TrainingRng>,
     ) -> Result<(Vec<Tensor<3>>, Option<FrameMask>), ErrorKind> {
         self.check(&waveforms, lengths)?;
         let features = self.feature_extractor.forward(waveforms); // [B, T, C]
@@ -471,11 +471,11 @@ impl SpeechEncoder {
             let lengths = lengths.iter().map(|&samples| self.config.frames(samples)).collect();
             FrameMask::new(lengths, frames)
         });
-        let mut hidden = self.feature_projection.forward(features, noise.as_deref_mut()); // [B, T, D]
-        if let Some(noise) = noise.as_deref_mut() {
-            hidden = self.spec_augment(hidden, mask.as_ref(), noise);
+        let mut hidden = self.feature_projection.forward(features, rng.as_deref_mut()); // [B, T, D]
+        if let Some(rng) = rng.as_deref_mut() {
+            hidden = self.spec_augment(hidden, mask.as_ref(), rng);
         }
-        Ok((self.encoder.forward(hidden, mask.as_ref(), noise), mask))
+        Ok((self.encoder.forward(hidden, mask.as_ref(), rng), mask))
     }
 
     /// Refuses clips that make no frame, and lengths that are not theirs.
@@ -500,7 +500,7 @@ impl SpeechEncoder {
     }
 
     /// Hides spans of frames, and zeroes spans of channels (arXiv:1904.08779).
-    fn spec_augment(&self, hidden: Tensor<3>, mask: Option<&FrameMask>, noise: &mut Noise) -> Tensor<3> {
+    fn spec_augment(&self, hidden: Tensor<3>, mask: Option<&FrameMask>, rng: &mut TrainingRng) -> Tensor<3> {
         let config = &self.config;
         let ([batch, frames, width], device) = (hidden.dims(), hidden.device());
         let mut hidden = hidden;
@@ -517,7 +517,7 @@ impl SpeechEncoder {
                 length: config.mask_time_length,
                 least: config.mask_time_min_masks,
             };
-            let spans = noise.spans(&rows, frames, &spans);
+            let spans = rng.spans(&rows, frames, &spans);
             let hide: Tensor<3> = Tensor::from_data(TensorData::new(spans, [batch, frames, 1]), &device);
             let hide = hide.cast(hidden.dtype());
             let keep = hide.clone().neg().add_scalar(1.0);
@@ -529,7 +529,7 @@ impl SpeechEncoder {
                 length: config.mask_feature_length,
                 least: config.mask_feature_min_masks,
             };
-            let spans = noise.spans(&vec![width; batch], width, &spans);
+            let spans = rng.spans(&vec![width; batch], width, &spans);
             let zero: Tensor<3> = Tensor::from_data(TensorData::new(spans, [batch, 1, width]), &device);
             hidden = hidden.clone() * zero.cast(hidden.dtype()).neg().add_scalar(1.0);
         }
@@ -671,12 +671,12 @@ impl FeatureProjection {
         }
     }
 
-    fn forward(&self, features: Tensor<3>, noise: Option<&mut Noise>) -> Tensor<3> {
+    fn forward(&self, features: Tensor<3>, rng: Option<&mut TrainingRng>) -> Tensor<3> {
         let features = match &self.layer_norm {
             Some(norm) => ops::layer_norm(norm, features),
             None => features,
         };
-        ops::dropout(&self.dropout, ops::linear(&self.projection, features), noise)
+        ops::dropout(&self.dropout, ops::linear(&self.projection, features), rng)
     }
 }
 
@@ -781,7 +781,7 @@ impl Encoder {
         &self,
         hidden: Tensor<3>,
         mask: Option<&FrameMask>,
-        mut noise: Option<&mut Noise>,
+        mut rng: Option<&mut TrainingRng>,
     ) -> Vec<Tensor<3>> {
         let device = hidden.device();
         // Padded frames are silenced before the positional convolution would carry them into real ones.
@@ -797,13 +797,13 @@ impl Encoder {
         if !self.stable {
             hidden = ops::layer_norm(&self.layer_norm, hidden);
         }
-        hidden = ops::dropout(&self.dropout, hidden, noise.as_deref_mut());
+        hidden = ops::dropout(&self.dropout, hidden, rng.as_deref_mut());
         let mut states = Vec::with_capacity(self.layers.len() + 1);
         for layer in &self.layers {
             states.push(hidden.clone());
-            let skipped = noise.as_deref_mut().is_some_and(|noise| noise.chance(self.layerdrop));
+            let skipped = rng.as_deref_mut().is_some_and(|rng| rng.chance(self.layerdrop));
             if !skipped {
-                hidden = layer.forward(hidden, bias.as_ref(), noise.as_deref_mut());
+                hidden = layer.forward(hidden, bias.as_ref(), rng.as_deref_mut());
             }
         }
         if self.stable {
@@ -841,20 +841,20 @@ impl EncoderLayer {
         &self,
         hidden: Tensor<3>,
         bias: Option<&Tensor<4>>,
-        mut noise: Option<&mut Noise>,
+        mut rng: Option<&mut TrainingRng>,
     ) -> Tensor<3> {
         let (first, second) = (&self.layer_norm, &self.final_layer_norm);
         let mut attend = |hidden: Tensor<3>, x| {
-            let attended = self.attention.forward(&x, bias, noise.as_deref_mut());
+            let attended = self.attention.forward(&x, bias, rng.as_deref_mut());
             let projection = &self.attention.out_proj;
-            ops::linear_onto(hidden, projection, &self.dropout, attended, noise.as_deref_mut())
+            ops::linear_onto(hidden, projection, &self.dropout, attended, rng.as_deref_mut())
         };
         if self.stable {
             let hidden = attend(hidden.clone(), ops::layer_norm(first, hidden));
-            self.feed_forward.onto(hidden.clone(), ops::layer_norm(second, hidden), noise)
+            self.feed_forward.onto(hidden.clone(), ops::layer_norm(second, hidden), rng)
         } else {
             let hidden = ops::layer_norm(first, attend(hidden.clone(), hidden));
-            ops::layer_norm(second, self.feed_forward.onto(hidden.clone(), hidden, noise))
+            ops::layer_norm(second, self.feed_forward.onto(hidden.clone(), hidden, rng))
         }
     }
 }
@@ -884,7 +884,7 @@ impl Attention {
     }
 
     /// What `out_proj` is to be given; `bias` is added to the scores, `[B, 1, 1, T]`.
-    fn forward(&self, hidden: &Tensor<3>, bias: Option<&Tensor<4>>, noise: Option<&mut Noise>) -> Tensor<3> {
+    fn forward(&self, hidden: &Tensor<3>, bias: Option<&Tensor<4>>, rng: Option<&mut TrainingRng>) -> Tensor<3> {
         let [query, key, value] =
             [&self.q_proj, &self.k_proj, &self.v_proj].map(|layer| ops::linear(layer, hidden.clone()));
         ops::attention(
@@ -893,7 +893,7 @@ impl Attention {
             value,
             self.heads,
             bias.cloned(),
-            noise.map(|noise| (&self.dropout, noise)),
+            rng.map(|rng| (&self.dropout, rng)),
         )
     }
 }
@@ -921,10 +921,10 @@ impl FeedForward {
     }
 
     /// `hidden` plus what becomes of `x`.
-    fn onto(&self, hidden: Tensor<3>, x: Tensor<3>, mut noise: Option<&mut Noise>) -> Tensor<3> {
+    fn onto(&self, hidden: Tensor<3>, x: Tensor<3>, mut rng: Option<&mut TrainingRng>) -> Tensor<3> {
         let wide = ops::linear_then(&self.intermediate_dense, self.activation, x);
-        let wide = ops::dropout(&self.intermediate_dropout, wide, noise.as_deref_mut());
-        ops::linear_onto(hidden, &self.output_dense, &self.output_dropout, wide, noise)
+        let wide = ops::dropout(&self.intermediate_dropout, wide, rng.as_deref_mut());
+        ops::linear_onto(hidden, &self.output_dense, &self.output_dropout, wide, rng)
     }
 }
 

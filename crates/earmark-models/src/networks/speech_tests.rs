@@ -278,7 +278,7 @@ fn layerdrop_of_almost_one_skips_layers_and_forward_never_does() {
     let checkpoint = Checkpoint::open(&golden_dir().join("group")).unwrap();
     let (network, _) = load(zeros, &checkpoint, Head::FromCheckpoint, 0.02, 0).unwrap();
     let kept = values(network.forward(case.waveforms(device), None, None).unwrap());
-    let dropped = network.forward(case.waveforms(device), None, Some(&mut Noise::new(1))).unwrap();
+    let dropped = network.forward(case.waveforms(device), None, Some(&mut TrainingRng::new(1))).unwrap();
     let dropped = values(dropped);
     assert_close("forward", &kept, &case.golden.f32s("unmasked.logits"), LOGITS);
     let worst = earmark_testkit::worst_difference(&kept, &dropped).difference;

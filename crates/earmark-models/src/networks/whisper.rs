@@ -26,7 +26,7 @@ use crate::layers::activation::Activation;
 use crate::layers::conv1d::conv1d;
 use crate::layers::ops;
 use crate::layers::transformer::{LayerNorm, dropout, layer_norm, linear, weighted_sum};
-use crate::training::rng::Noise;
+use crate::training::rng::TrainingRng;
 
 /// The encoder's part of a Whisper `config.json`. Field names are that file's, and a missing field takes the reference's
 /// default.
@@ -187,8 +187,8 @@ impl Classify for WhisperForAudioClassification {
         WhisperForAudioClassification::zeros(config, labels, device)
     }
 
-    fn classify(&self, input: Input, noise: Option<&mut Noise>) -> Result<Tensor<2>, ErrorKind> {
-        self.forward(input.spectrograms()?, noise)
+    fn classify(&self, input: Input, rng: Option<&mut TrainingRng>) -> Result<Tensor<2>, ErrorKind> {
+        self.forward(input.spectrograms()?, rng)
     }
 
     fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
@@ -229,7 +229,7 @@ impl WhisperForAudioClassification {
 
     /// Scores each clip against every label.
     /// - `spectrograms`: `[B, M, F]`, log-mel as the preprocessor makes it, of exactly [`WhisperConfig::frames`] frames
-    /// - `noise`: the random regularisers of training (layerdrop, and with weights on an autodiff device dropout); `None`
+    /// - `rng`: the random regularisers of training (layerdrop, and with weights on an autodiff device dropout); `None`
     ///   for inference
     /// - returns logits `[B, L]`, not probabilities
     ///
@@ -238,9 +238,9 @@ impl WhisperForAudioClassification {
     pub fn forward(
         &self,
         spectrograms: Tensor<3>,
-        noise: Option<&mut Noise>,
+        rng: Option<&mut TrainingRng>,
     ) -> Result<Tensor<2>, ErrorKind> {
-        let states = self.encoder.hidden_states(spectrograms, noise)?;
+        let states = self.encoder.hidden_states(spectrograms, rng)?;
         let hidden = match &self.layer_weights {
             Some(weights) => weighted_sum(states, weights.val()),
             None => states.into_iter().next_back().expect("an encoder gives at least its input"),
@@ -297,7 +297,7 @@ impl WhisperEncoder {
     pub fn hidden_states(
         &self,
         spectrograms: Tensor<3>,
-        mut noise: Option<&mut Noise>,
+        mut rng: Option<&mut TrainingRng>,
     ) -> Result<Vec<Tensor<3>>, ErrorKind> {
         let positions = self.embed_positions.weight.val(); // [T, D]
         checks::spectrograms(&spectrograms, [self.conv1.weight.dims()[1], 2 * positions.dims()[0]])?;
@@ -305,13 +305,13 @@ impl WhisperEncoder {
         let hidden = convolve(&self.conv1, &self.packed[0], hidden, Some(Activation::Gelu)); // [B, F, D]
         let hidden = convolve(&self.conv2, &self.packed[1], hidden, Some(Activation::Gelu)); // [B, T, D]
         let hidden = ops::add(positions.unsqueeze_dim(0), hidden);
-        let mut hidden = ops::dropout(&self.dropout, hidden, noise.as_deref_mut());
+        let mut hidden = ops::dropout(&self.dropout, hidden, rng.as_deref_mut());
         let mut states = Vec::with_capacity(self.layers.len() + 1);
         for layer in &self.layers {
             states.push(hidden.clone());
-            let skipped = noise.as_deref_mut().is_some_and(|noise| noise.chance(self.layerdrop));
+            let skipped = rng.as_deref_mut().is_some_and(|rng| rng.chance(self.layerdrop));
             if !skipped {
-                hidden = layer.forward(hidden, noise.as_deref_mut());
+                hidden = layer.forward(hidden, rng.as_deref_mut());
             }
         }
         states.push(ops::layer_norm(&self.layer_norm, hidden));
@@ -359,15 +359,15 @@ impl EncoderLayer {
         }
     }
 
-    fn forward(&self, hidden: Tensor<3>, mut noise: Option<&mut Noise>) -> Tensor<3> {
+    fn forward(&self, hidden: Tensor<3>, mut rng: Option<&mut TrainingRng>) -> Tensor<3> {
         let normed = ops::layer_norm(&self.self_attn_layer_norm, hidden.clone());
-        let attended = self.self_attn.forward(&normed, noise.as_deref_mut());
+        let attended = self.self_attn.forward(&normed, rng.as_deref_mut());
         let projection = &self.self_attn.out_proj;
-        let hidden = ops::linear_onto(hidden, projection, &self.dropout, attended, noise.as_deref_mut());
+        let hidden = ops::linear_onto(hidden, projection, &self.dropout, attended, rng.as_deref_mut());
         let normed = ops::layer_norm(&self.final_layer_norm, hidden.clone());
         let wide = ops::linear_then(&self.fc1, self.activation, normed);
-        let wide = ops::dropout(&self.activation_dropout, wide, noise.as_deref_mut());
-        ops::linear_onto(hidden, &self.fc2, &self.dropout, wide, noise)
+        let wide = ops::dropout(&self.activation_dropout, wide, rng.as_deref_mut());
+        ops::linear_onto(hidden, &self.fc2, &self.dropout, wide, rng)
     }
 }
 
@@ -396,10 +396,10 @@ impl Attention {
     }
 
     /// What `out_proj` is to be given.
-    fn forward(&self, hidden: &Tensor<3>, noise: Option<&mut Noise>) -> Tensor<3> {
+    fn forward(&self, hidden: &Tensor<3>, rng: Option<&mut TrainingRng>) -> Tensor<3> {
         let [query, key, value] =
             [&self.q_proj, &self.k_proj, &self.v_proj].map(|layer| ops::linear(layer, hidden.clone()));
-        ops::attention(query, key, value, self.heads, None, noise.map(|noise| (&self.dropout, noise)))
+        ops::attention(query, key, value, self.heads, None, rng.map(|rng| (&self.dropout, rng)))
     }
 }
 

@@ -95,7 +95,7 @@ fn gradients_match() {
         let (golden, network) = open(variant);
         let labels = golden.f32s("labels").iter().map(|&id| id as i64).collect();
         let (loss, found) = gradients(network, &device(), labels, |network, device| {
-            network.forward(tensor(&golden, "input_features", device), Some(&mut Noise::new(1))).unwrap()
+            network.forward(tensor(&golden, "input_features", device), Some(&mut TrainingRng::new(1))).unwrap()
         });
         assert_close("loss", &[loss], &golden.f32s("loss"), LOGITS);
         for (name, got) in &found {
@@ -216,7 +216,7 @@ fn layerdrop_of_almost_one_skips_layers_and_forward_never_does() {
     let (golden, _) = open("last");
     let spectrograms = || tensor(&golden, "input_features", &device());
     let kept = values(network.forward(spectrograms(), None).unwrap());
-    let dropped = values(network.forward(spectrograms(), Some(&mut Noise::new(1))).unwrap());
+    let dropped = values(network.forward(spectrograms(), Some(&mut TrainingRng::new(1))).unwrap());
     assert_close("forward", &kept, &golden.f32s("logits"), LOGITS);
     let worst = worst_difference(&kept, &dropped).difference;
     assert!(worst > 1e-3, "layers were not skipped: {worst}");

@@ -18,7 +18,7 @@ use burn::module::Module as _;
 use burn::tensor::Device;
 use earmark_data::{AudioDataset, Split, torch_randperm};
 use earmark_fs::NewFolder;
-use earmark_models::{Classifier, NetworkConfig, half_products};
+use earmark_models::{Classifier, NetworkConfig, mixed_precision};
 use earmark_pipeline::Pretrained;
 use serde::Serialize;
 
@@ -539,7 +539,7 @@ fn resume(job: &Job, watch: &Watch<'_>) -> Result<Restored, Error> {
 /// As the reference: judged with the numbers it learns with.
 fn in_precision(network: Classifier, recipe: &Recipe) -> Classifier {
     match recipe.precision.half() {
-        Some(dtype) => half_products(network, dtype),
+        Some(dtype) => mixed_precision(network, dtype),
         None => network,
     }
 }

@@ -6,7 +6,7 @@ use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use earmark_models::{Classifier, Input, Noise, half_products};
+use earmark_models::{Classifier, Input, TrainingRng, mixed_precision};
 
 use crate::artifacts::checkpoint::State;
 use crate::clips::Batch;
@@ -88,7 +88,7 @@ impl Optimization {
         let cannot = |kind: ErrorKind| kind.while_(format!("cannot go on after step {done}"));
         let network = self.network();
         // A function of the seed and the step alone, so that a resumed run draws what this one would have.
-        let mut noise = Noise::new(self.seed.rotate_left(32) ^ done);
+        let mut rng = TrainingRng::new(self.seed.rotate_left(32) ^ done);
         let scale = if self.precision == Precision::Fp16 { state.loss_scale.factor() } else { 1.0 };
         let mut learned = Learned::nothing();
         for batch in batches {
@@ -105,7 +105,7 @@ impl Optimization {
                 |learned: Result<Learned, ErrorKind>, piece| {
                     let share = piece.len() as f64 / clips as f64;
                     let learned = learned?;
-                    let (loss, gradients) = self.learn(&input, &labels, piece, share, scale, &mut noise)?;
+                    let (loss, gradients) = self.learn(&input, &labels, piece, share, scale, &mut rng)?;
                     Ok(learned.and(network, loss, gradients))
                 },
             );
@@ -145,15 +145,15 @@ impl Optimization {
         piece: Range<usize>,
         share: f64,
         scale: f64,
-        noise: &mut Noise,
+        rng: &mut TrainingRng,
     ) -> Result<(f64, GradientsParams), ErrorKind> {
         let network = self.network();
         let targets = targets(&labels[piece.clone()], &self.device);
         let input = part(input, piece);
         let logits = match self.precision.half() {
-            None => network.forward(input, Some(noise))?,
+            None => network.forward(input, Some(rng))?,
             // Cast anew each time: a backward pass uses up the graph it goes through.
-            Some(dtype) => half_products(network.clone(), dtype).forward(input, Some(noise))?,
+            Some(dtype) => mixed_precision(network.clone(), dtype).forward(input, Some(rng))?,
         };
         let loss = self.loss.forward(logits.cast(DType::F32), targets).mul_scalar(share);
         let value = f64::from(loss.clone().into_scalar::<f32>());

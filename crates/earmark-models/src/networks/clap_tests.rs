@@ -16,7 +16,7 @@ use super::*;
 use crate::test_support::{
     ReferenceModel, check, check_logits, device, golden_dir, gradients, json, tensor, values,
 };
-use crate::{Checkpoint, Head, mixed_precision, load, parameters, save};
+use crate::{Checkpoint, Head, load, mixed_precision, parameters, save};
 
 const VARIANTS: [&str; 2] = ["fused", "unfused"];
 /// As `clap.py` has them.

@@ -31,7 +31,7 @@ use crate::layers::activation::Activation;
 use crate::layers::conv1d::{conv1d, conv1d_normed_over_time, grouped_conv1d, norm_into_taps};
 use crate::layers::ops;
 use crate::layers::transformer::{LayerNorm, dropout, layer_norm, linear, weighted_sum};
-use crate::training::rng::{TrainingRng, Spans};
+use crate::training::rng::{Spans, TrainingRng};
 
 /// A `config.json` of this kind of encoder. Field names are that file's, and a missing field takes the reference's default,
 /// which all families share.
@@ -884,17 +884,15 @@ impl Attention {
     }
 
     /// What `out_proj` is to be given; `bias` is added to the scores, `[B, 1, 1, T]`.
-    fn forward(&self, hidden: &Tensor<3>, bias: Option<&Tensor<4>>, rng: Option<&mut TrainingRng>) -> Tensor<3> {
+    fn forward(
+        &self,
+        hidden: &Tensor<3>,
+        bias: Option<&Tensor<4>>,
+        rng: Option<&mut TrainingRng>,
+    ) -> Tensor<3> {
         let [query, key, value] =
             [&self.q_proj, &self.k_proj, &self.v_proj].map(|layer| ops::linear(layer, hidden.clone()));
-        ops::attention(
-            query,
-            key,
-            value,
-            self.heads,
-            bias.cloned(),
-            rng.map(|rng| (&self.dropout, rng)),
-        )
+        ops::attention(query, key, value, self.heads, bias.cloned(), rng.map(|rng| (&self.dropout, rng)))
     }
 }
 

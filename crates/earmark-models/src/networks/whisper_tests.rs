@@ -95,7 +95,9 @@ fn gradients_match() {
         let (golden, network) = open(variant);
         let labels = golden.f32s("labels").iter().map(|&id| id as i64).collect();
         let (loss, found) = gradients(network, &device(), labels, |network, device| {
-            network.forward(tensor(&golden, "input_features", device), Some(&mut TrainingRng::new(1))).unwrap()
+            network
+                .forward(tensor(&golden, "input_features", device), Some(&mut TrainingRng::new(1)))
+                .unwrap()
         });
         assert_close("loss", &[loss], &golden.f32s("loss"), LOGITS);
         for (name, got) in &found {

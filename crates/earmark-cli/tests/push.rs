@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
-use earmark_testkit::http::{Intake, Response};
+use earmark_testkit::http::{BodyFault, Response};
 use earmark_testkit::hub::LoopbackHub;
 use earmark_testkit::{noise, tone};
 
@@ -213,16 +213,16 @@ mod pushes {
     #[test]
     fn a_connection_that_drops_ends_with_its_cause_and_not_in_silence() {
         let place = Place::with_model();
-        place.hub.storage().take_in(Some(Intake::Cut(100)));
+        place.hub.storage().set_body_fault(Some(BodyFault::Disconnect(100)));
         let said = place.run_as_me("push model --repo me/tiny");
         said.says(1, &["`model.safetensors`", &place.hub.storage().url(), "because", "push again"]);
         assert_eq!(said.out, "");
-        place.hub.storage().take_in(None);
+        place.hub.storage().set_body_fault(None);
         // The commit itself, whose files stand in its body.
-        place.hub.server().take_in(Some(Intake::Cut(1)));
+        place.hub.server().set_body_fault(Some(BodyFault::Disconnect(1)));
         let said = place.run_as_me("push model --repo me/tiny");
         said.says(1, &["me/tiny", &place.hub.url(), "because"]);
-        place.hub.server().take_in(None);
+        place.hub.server().set_body_fault(None);
         place.run_as_me("push model --repo me/tiny").says(0, &["3 files sent"]);
     }
 
@@ -269,9 +269,9 @@ mod pushes {
         place.run_as_me("push home --repo me/tiny").says(1, &["`home`"]);
         assert_eq!(place.hub.server().count("POST"), 0);
         let busy = || Response::new(503, "busy").header("Retry-After", "0");
-        place.hub.storage_fault(move |_| Some(busy()));
+        place.hub.set_storage_fault(move |_| Some(busy()));
         place.run_as_me("push model --repo me/tiny").says(1, &["503", "repeat the command"]);
-        place.hub.heal();
+        place.hub.clear_faults();
         place.run_as_me("push model --repo me/tiny").says(0, &["3 files sent"]);
     }
 }
@@ -323,13 +323,13 @@ mod training {
     #[test]
     fn a_push_that_fails_is_a_warning_and_the_run_is_whole() {
         let place = place();
-        place.hub.fault(|request| {
+        place.hub.set_fault(|request| {
             let write = request.path.contains("/repos/create");
             write.then(|| Response::new(500, "oops").header("Retry-After", "0"))
         });
         let said = place.run_as_me(TRAIN);
         said.says(0, &["warning: ", "earmark push run --repo me/tiny"]);
-        place.hub.heal();
+        place.hub.clear_faults();
         place.run_as_me("push run --repo me/tiny").says(0, &["files sent"]);
         assert!(place.held("main").contains(&"model.safetensors".to_owned()));
     }
@@ -390,14 +390,14 @@ mod downloads {
         let (place, weights) = place(400_000);
         // The storage sends most of it, and then nothing more: whoever waits for the rest is killed.
         let served = Arc::new(AtomicUsize::new(0));
-        place.hub.storage_fault({
+        place.hub.set_storage_fault({
             let (served, weights) = (Arc::clone(&served), weights.clone());
             move |request| {
                 (!request.headers.contains_key("range") && served.fetch_add(1, Ordering::SeqCst) == 0).then(
                     || {
                         let mut answer = Response::new(200, &weights[..300_000]);
                         answer = answer.header("Content-Length", weights.len().to_string());
-                        Response { hang: true, ..answer }
+                        Response { keep_open: true, ..answer }
                     },
                 )
             }

@@ -196,7 +196,7 @@ fn a_connection_that_breaks_is_not_our_reader_that_left() {
         }
     });
     let upload = address.clone();
-    hub.fault(move |request| {
+    hub.set_fault(move |request| {
         let batch: Value =
             serde_json::from_slice(&request.body).ok().filter(|_| request.path.ends_with("/batch"))?;
         let objects: Vec<Value> = batch["objects"]

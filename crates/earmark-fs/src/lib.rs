@@ -1,16 +1,17 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod atomic;
-mod folder;
-mod name;
+mod atomic_file;
+mod atomic_folder;
+mod sweep;
+mod temporary;
+mod fsync;
 mod read;
-mod sync;
-mod unfinished;
+mod path_text;
 
-pub use atomic::{AtomicFile, write};
-pub use folder::NewFolder;
-pub use name::text;
+pub use atomic_file::{AtomicFile, write};
+pub use atomic_folder::AtomicFolder;
+pub use fsync::{persist, sync_file, sync_folder, sync_tree};
+pub use path_text::text;
 pub use read::{open, read, read_to_string};
-pub use sync::{sync_file, sync_folder, sync_tree};
-pub use unfinished::sweep;
+pub use sweep::sweep;

@@ -1,35 +1,34 @@
-//! Reading files that may be anything: a FIFO that never answers, `/dev/zero`, a gigabyte where a kilobyte is expected.
+//! Reading paths that may name anything: a FIFO without a writer, `/dev/zero`, a gigabyte instead of a kilobyte.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
 
-/// The first line of what Git LFS leaves where a large file should be.
+/// First line of a Git LFS pointer, which stands in for a large file.
 const LFS_POINTER: &str = "version https://git-lfs.github.com/spec/v1";
-/// The most bytes that such a file has, by its specification.
-const LFS_POINTER_MOST: u64 = 1024;
+/// Maximum size of a pointer, by its specification.
+const LFS_POINTER_SIZE: u64 = 1024;
 
 /// Opens a regular file for reading.
 ///
 /// # Errors
 ///
-/// Those of the system, and `InvalidInput` for what is no regular file: opening a FIFO would wait for its writer for ever,
-/// and a device such as `/dev/zero` has no end. `InvalidData` for a Git LFS pointer, which stands for a file that was not
-/// fetched.
+/// Those of the system; `InvalidInput` for anything but a regular file, as opening a FIFO would wait for a writer and a device
+/// such as `/dev/zero` has no end; `InvalidData` for a Git LFS pointer, which stands for a file that was not downloaded.
 pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
-        // Opening a FIFO returns at once; reading regular files is not changed by it.
+        // Opening a FIFO then returns at once. Regular files are read as usual.
         options.custom_flags(libc::O_NONBLOCK);
     }
     let mut file = options.open(path)?;
     let metadata = file.metadata()?;
     let kind = metadata.file_type();
     if kind.is_file() {
-        if metadata.len() <= LFS_POINTER_MOST {
+        if metadata.len() <= LFS_POINTER_SIZE {
             refuse_lfs_pointer(&mut file)?;
         }
         return Ok(file);
@@ -42,7 +41,7 @@ pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
 ///
 /// # Errors
 ///
-/// Those of [`open`] and of reading, and `FileTooLarge`, which says the limit.
+/// Those of [`open`] and of reading; `FileTooLarge`, whose message names the limit.
 pub fn read(path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let length = file.metadata()?.len();
@@ -51,7 +50,7 @@ pub fn read(path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(usize::try_from(length).unwrap_or(usize::MAX))?;
-    // The file may grow meanwhile, and those below /proc say that they are empty.
+    // The file may grow meanwhile, and files below /proc have length 0.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(too_large(limit));
@@ -63,7 +62,7 @@ pub fn read(path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// Those of [`read`], and `InvalidData` for what is not UTF-8.
+/// Those of [`read`]; `InvalidData` if it is not UTF-8.
 pub fn read_to_string(path: impl AsRef<Path>, limit: u64) -> io::Result<String> {
     String::from_utf8(read(path, limit)?).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
@@ -71,10 +70,10 @@ pub fn read_to_string(path: impl AsRef<Path>, limit: u64) -> io::Result<String> 
     })
 }
 
-/// Leaves the file at its beginning.
+/// Fails on a Git LFS pointer. Leaves the file at its beginning.
 fn refuse_lfs_pointer(file: &mut File) -> io::Result<()> {
     let mut text = Vec::new();
-    file.by_ref().take(LFS_POINTER_MOST).read_to_end(&mut text)?;
+    file.by_ref().take(LFS_POINTER_SIZE).read_to_end(&mut text)?;
     file.rewind()?;
     if !text.starts_with(LFS_POINTER.as_bytes()) {
         return Ok(());

@@ -10,7 +10,7 @@ fn main() {
     let hub = LoopbackHub::start();
     hub.add_token("hf_loopback_write", "earmark", true);
     if let Some(size) = std::env::args().nth(1) {
-        hub.in_parts(size.parse().expect("a part's size is a number"));
+        hub.set_part_size(size.parse().expect("a part's size is a number"));
     }
     println!("{}", hub.url());
     for _ in std::io::stdin().lock().lines() {

@@ -40,13 +40,13 @@ impl Golden {
         self.view(key, |view| view.shape().to_vec())
     }
 
-    /// The values under `key` as `f32`, whatever number type they are stored in.
+    /// The values under `key` as `f32`, whatever their dtype in the file.
     #[track_caller]
     pub fn f32s(&self, key: &str) -> Vec<f32> {
         self.f64s(key).into_iter().map(|x| x as f32).collect()
     }
 
-    /// The values under `key` as `f64`, whatever number type they are stored in.
+    /// The values under `key` as `f64`, whatever their dtype in the file.
     #[track_caller]
     pub fn f64s(&self, key: &str) -> Vec<f64> {
         self.view(key, |view| {

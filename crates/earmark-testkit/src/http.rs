@@ -1,4 +1,4 @@
-//! An HTTP server on the loopback interface: real TCP, one thread per connection, answers from a closure.
+//! An HTTP server on the loopback interface: TCP, one thread per connection, answers from a closure.
 #![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// What a client sent.
+/// A request.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// `GET`, and so on.
@@ -23,7 +23,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether it is this request.
+    /// Whether it has this method and path.
     pub fn is(&self, method: &str, path: &str) -> bool {
         self.method == method && self.path == path
     }
@@ -44,21 +44,21 @@ impl Request {
     }
 }
 
-/// What to send back.
+/// An answer.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// 200, and so on.
     pub status: u16,
     /// In this order.
     pub headers: Vec<(&'static str, String)>,
-    /// What is behind them.
+    /// The body.
     pub body: Vec<u8>,
-    /// Send this many bytes of the body and hang up.
+    /// Send this many bytes of the body, then close the connection.
     pub cut_at: Option<usize>,
-    /// Say nothing until the server stops.
+    /// Send nothing until the server stops.
     pub silent: bool,
     /// After the body, keep the connection until the client ends it.
-    pub hang: bool,
+    pub keep_open: bool,
     /// Send the body a byte at a time, with this pause before each.
     pub drip: Option<Duration>,
 }
@@ -72,7 +72,7 @@ impl Response {
             body: body.into(),
             cut_at: None,
             silent: false,
-            hang: false,
+            keep_open: false,
             drip: None,
         }
     }
@@ -92,7 +92,7 @@ impl Response {
         self
     }
 
-    /// Hung up on after so many bytes of the body.
+    /// Cut off after so many bytes of the body.
     #[must_use]
     pub fn cut_at(mut self, bytes: usize) -> Response {
         self.cut_at = Some(bytes);
@@ -100,12 +100,12 @@ impl Response {
     }
 }
 
-/// What the server does with the body of a request, other than reading it.
+/// A fault while the body of a request is read.
 #[derive(Debug, Clone, Copy)]
-pub enum Intake {
-    /// Reads so many bytes and hangs up.
-    Cut(usize),
-    /// Reads a byte, waits, and so on.
+pub enum BodyFault {
+    /// Reads so many bytes and closes the connection.
+    Disconnect(usize),
+    /// Reads a byte at a time, with this pause between.
     Drip(Duration),
 }
 
@@ -120,25 +120,25 @@ pub struct Server {
 
 struct Shared {
     handler: Box<Handler>,
-    intake: Mutex<Option<Intake>>,
+    body_fault: Mutex<Option<BodyFault>>,
     requests: Mutex<Vec<Request>>,
     connections: AtomicUsize,
     stopping: AtomicBool,
 }
 
 impl Server {
-    /// Answers every request by `handler`.
+    /// Answers every request with `handler`.
     pub fn start(handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Server {
         Server::start_at(0, handler)
     }
 
-    /// The same at this port; 0 is any that is free.
+    /// As [`start`](Server::start), at this port; 0 is any free one.
     pub fn start_at(port: u16, handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             handler: Box::new(handler),
-            intake: Mutex::default(),
+            body_fault: Mutex::default(),
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
@@ -164,27 +164,27 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// How the bodies of requests are read from now on; `None` is as they should be.
-    pub fn take_in(&self, intake: Option<Intake>) {
-        *self.shared.intake.lock().unwrap() = intake;
+    /// Reads the bodies of requests with this fault from now on; `None` reads them normally.
+    pub fn set_body_fault(&self, body_fault: Option<BodyFault>) {
+        *self.shared.body_fault.lock().unwrap() = body_fault;
     }
 
-    /// How often somebody connected.
+    /// How many connections were accepted.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// What was asked so far.
+    /// The requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.requests.lock().unwrap().clone()
     }
 
-    /// Requests of this method, all paths.
+    /// How many requests had this method.
     pub fn count(&self, method: &str) -> usize {
         self.requests().iter().filter(|request| request.method == method).count()
     }
 
-    /// Refuses connections from now on.
+    /// Stops: further connections are refused.
     pub fn stop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
         if let Some(accepting) = self.accepting.take() {
@@ -201,7 +201,7 @@ impl Drop for Server {
 }
 
 impl Shared {
-    /// One request per connection. What the client does meanwhile, hanging up included, is its own affair.
+    /// Serves one request per connection. Errors of a client that disconnects are ignored.
     fn serve(&self, mut stream: TcpStream) {
         let Some(request) = self.read_request(&stream) else {
             return;
@@ -240,7 +240,7 @@ impl Shared {
                 }
             }
         }
-        if !response.hang {
+        if !response.keep_open {
             let _ = stream.shutdown(std::net::Shutdown::Write);
         }
         // Closing with unread bytes would reset the connection and could take the answer with it.
@@ -283,15 +283,15 @@ impl Shared {
         } else {
             let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
             body.resize(length, 0);
-            let intake = *self.intake.lock().unwrap();
-            match intake.filter(|_| length > 0) {
+            let body_fault = *self.body_fault.lock().unwrap();
+            match body_fault.filter(|_| length > 0) {
                 None => reader.read_exact(&mut body).ok()?,
-                Some(Intake::Cut(bytes)) => {
+                Some(BodyFault::Disconnect(bytes)) => {
                     reader.read_exact(&mut body[..bytes]).ok()?;
                     // With unread bytes, this resets the connection.
                     return None;
                 }
-                Some(Intake::Drip(pause)) => {
+                Some(BodyFault::Drip(pause)) => {
                     for byte in 0..length {
                         // Past the reader, which would take more than a byte from the connection.
                         let mut stream = stream;
@@ -308,7 +308,7 @@ impl Shared {
     }
 }
 
-/// Without its percent signs.
+/// Decodes `%XX`.
 fn decode(text: &str) -> String {
     let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
     while let [first, more @ ..] = rest {

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use earmark_fs::NewFolder;
+use earmark_fs::AtomicFolder;
 
 use crate::error::ErrorKind;
 use crate::read::folder::files_below;
@@ -24,11 +24,14 @@ pub(crate) fn replace(
     Ok(folder.replace()?)
 }
 
-fn begin(target: &Path, fill: impl FnOnce(&Path) -> Result<(), ErrorKind>) -> Result<NewFolder, ErrorKind> {
+fn begin(
+    target: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), ErrorKind>,
+) -> Result<AtomicFolder, ErrorKind> {
     // `parent` of a bare name is the empty path, which no file system knows.
     let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     earmark_fs::sweep(parent)?;
-    let folder = NewFolder::create(target)?;
+    let folder = AtomicFolder::create(target)?;
     fill(folder.path())?;
     Ok(folder)
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use earmark_hub::{Error, ErrorKind, Hub, HubBuilder, Progress, Push, Pushed, Repo};
-use earmark_testkit::http::{Intake, Request, Response};
+use earmark_testkit::http::{BodyFault, Request, Response};
 use earmark_testkit::hub::LoopbackHub;
 use tempfile::TempDir;
 
@@ -128,7 +128,7 @@ mod arrives {
     #[test]
     fn large_files_in_parts_where_the_hub_wants_parts() {
         let place = Place::new();
-        place.hub.in_parts(100_001);
+        place.hub.set_part_size(100_001);
         place.push().unwrap();
         place.all_there("main");
         assert_eq!((place.count("PUT", "/part/"), place.count("POST", "/complete/")), (3, 1));
@@ -159,7 +159,7 @@ mod arrives {
     fn nothing_twice_and_no_commit_when_nothing_differs() {
         let place = Place::new();
         place.push().unwrap();
-        place.hub.page(2);
+        place.hub.set_page_size(2);
         let pushed = place.push().unwrap();
         assert_eq!((pushed.commit, pushed.unchanged), (None, 4));
         assert_eq!((place.hub.commits(REPO), place.count("PUT", "/upload/")), (2, 1));
@@ -258,7 +258,7 @@ mod refused {
     #[test]
     fn the_token_is_in_no_error_even_when_the_hub_repeats_it() {
         let place = Place::new();
-        place.hub.fault(|request| {
+        place.hub.set_fault(|request| {
             let said = request.headers.get("authorization").cloned().unwrap_or_default();
             Some(Response::new(422, "").header("X-Error-Message", format!("bad {said}")))
         });
@@ -281,8 +281,8 @@ mod failures {
         answer: impl Fn() -> Option<Response> + Send + Sync + Clone + 'static,
     ) {
         let other = answer.clone();
-        place.hub.fault(move |request| if request.path.contains(call) { answer() } else { None });
-        place.hub.storage_fault(move |request| if request.path.contains(call) { other() } else { None });
+        place.hub.set_fault(move |request| if request.path.contains(call) { answer() } else { None });
+        place.hub.set_storage_fault(move |request| if request.path.contains(call) { other() } else { None });
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod failures {
                 let error = place.push().unwrap_err();
                 assert!(!message(&error).contains("s3cr3t") && !message(&error).contains("hf_"), "{error:?}");
                 assert!(place.hub.commits(REPO) <= 1, "{call} {status}");
-                place.hub.heal();
+                place.hub.clear_faults();
                 let sent = place.count("PUT", "/upload/");
                 place.push().unwrap();
                 place.all_there("main");
@@ -333,7 +333,7 @@ mod failures {
         let committed = Arc::new(AtomicUsize::new(0));
         let url = place.hub.url();
         let twin = place.what();
-        place.hub.fault(move |request| {
+        place.hub.set_fault(move |request| {
             if request.path.contains("/commit/") && committed.fetch_add(1, Ordering::SeqCst) == 0 {
                 let cache = tempfile::tempdir().unwrap();
                 let hub = Hub::builder(cache.path()).endpoint(&url).token(TOKEN).build().unwrap();
@@ -355,7 +355,7 @@ mod failures {
         place.write("config.json", b"{}");
         let weak = Arc::downgrade(&place);
         let once = AtomicUsize::new(0);
-        place.hub.fault(move |request| {
+        place.hub.set_fault(move |request| {
             if request.path.contains("/preupload/") && once.fetch_add(1, Ordering::SeqCst) == 0 {
                 weak.upgrade().unwrap().hub.add(REPO, "main", &[("theirs.txt", b"theirs")]);
             }
@@ -363,7 +363,7 @@ mod failures {
         });
         let error = place.push().unwrap_err();
         assert!(matches!(*error.kind, ErrorKind::MovedOn), "{error:?}");
-        place.hub.heal();
+        place.hub.clear_faults();
         place.push().unwrap();
         assert_eq!(place.hub.files(REPO, "main")["theirs.txt"], b"theirs");
         assert_eq!(place.hub.files(REPO, "main")["config.json"], b"{}");
@@ -375,7 +375,7 @@ mod failures {
         place.push().unwrap();
         place.write("config.json", b"{}");
         let weak = Arc::downgrade(&place);
-        place.hub.fault(move |request| {
+        place.hub.set_fault(move |request| {
             request.path.contains("/commit/").then(|| {
                 let hub = &weak.upgrade().unwrap().hub;
                 let commit = hub.add(REPO, "main", &[("config.json", b"{ }")]);
@@ -390,7 +390,7 @@ mod failures {
     fn a_file_that_changes_while_it_is_sent_is_not_committed() {
         let place = Place::new();
         let file = place.folder.path().join("model.safetensors");
-        place.hub.fault(move |request| {
+        place.hub.set_fault(move |request| {
             if request.path.contains("/lfs-verify/") {
                 fs::write(&file, b"other weights").unwrap();
             }
@@ -428,7 +428,7 @@ mod attacks {
     fn batch(actions: impl Fn(&str) -> Value + Send + Sync + 'static) -> Place {
         let place = Place::new();
         let storage = place.hub.storage().url();
-        place.hub.fault(move |request| {
+        place.hub.set_fault(move |request| {
             request.path.ends_with("/objects/batch").then(|| {
                 let asked: Value = serde_json::from_slice(&request.body).unwrap();
                 let oid = asked["objects"][0]["oid"].as_str().unwrap();
@@ -482,13 +482,13 @@ mod attacks {
         let elsewhere = earmark_testkit::http::Server::start(|_| Response::new(200, "{}"));
         for status in [301, 302, 307, 308] {
             let (place, to) = (Place::new(), elsewhere.url());
-            place.hub.storage_fault(move |_| {
+            place.hub.set_storage_fault(move |_| {
                 Some(Response::new(status, "").header("Location", format!("{to}/x")))
             });
             refused(&place, &[&elsewhere.url(), "redirect"]);
             let (place, to) = (Place::new(), elsewhere.url());
-            place.hub.in_parts(100_001);
-            place.hub.storage_fault(move |request| {
+            place.hub.set_part_size(100_001);
+            place.hub.set_storage_fault(move |request| {
                 let to = format!("{to}/x");
                 request.path.contains("/complete/").then(|| Response::new(status, "").header("Location", to))
             });
@@ -530,7 +530,7 @@ mod attacks {
     fn a_storage_that_takes_a_byte_now_and_then_is_given_up_on() {
         let place = Place::new();
         place.write("model.safetensors", &vec![7; 32 << 20]);
-        place.hub.storage().take_in(Some(Intake::Drip(Duration::from_millis(20))));
+        place.hub.storage().set_body_fault(Some(BodyFault::Drip(Duration::from_millis(20))));
         let hub = place.builder().retries(0).least_rate(1 << 20, Duration::from_millis(500)).build().unwrap();
         let before = std::time::Instant::now();
         let error = hub.push(&place.what()).unwrap_err();
@@ -544,13 +544,13 @@ mod attacks {
     fn a_connection_that_drops_mid_upload_names_file_address_and_cause() {
         let place = Place::new();
         for bytes in [0, 1, 1000, 70_000, 299_999] {
-            place.hub.storage().take_in(Some(Intake::Cut(bytes)));
+            place.hub.storage().set_body_fault(Some(BodyFault::Disconnect(bytes)));
             let error = place.push().unwrap_err();
             let ErrorKind::UploadCut { server, file, .. } = &*error.kind else { panic!("{error:?}") };
             assert_eq!((server, &**file), (&place.hub.storage().url(), "model.safetensors"));
             assert!(std::error::Error::source(&*error.kind).is_some());
         }
-        place.hub.storage().take_in(None);
+        place.hub.storage().set_body_fault(None);
         place.push().unwrap();
         place.all_there("main");
     }
@@ -582,7 +582,7 @@ mod attacks {
             })
         };
         for call in ["/revision/", "/tree/", "/preupload/", "/commit/"] {
-            place.hub.fault(move |request| endless(request, call));
+            place.hub.set_fault(move |request| endless(request, call));
             let error = place.push().unwrap_err();
             let ErrorKind::TooLarge { limit, .. } = &*error.kind else { panic!("{call}: {error:?}") };
             assert!(error.kind.to_string().contains(&limit.to_string()), "{}", error.kind);
@@ -593,14 +593,14 @@ mod attacks {
     fn names_and_words_of_the_hub_are_short_and_on_one_line() {
         let place = Place::new();
         let long = "x\n\u{1b}[31m\u{2028}\u{202e}".repeat(10_000);
-        place.hub.fault(move |request| {
+        place.hub.set_fault(move |request| {
             let body = json!({ "name": long, "auth": { "accessToken": { "role": long } } }).to_string();
             request.path.ends_with("whoami-v2").then(|| Response::new(200, body))
         });
         let account = place.builder().build().unwrap().whoami().unwrap();
         let plain = |text: &str| text.chars().count() <= 300 && !text.contains(['\n', '\u{1b}', '\u{2028}']);
         assert!(plain(&account.name) && plain(&account.role.unwrap()), "{:?}", account.name);
-        place.hub.fault(move |request| {
+        place.hub.set_fault(move |request| {
             let body = json!({ "error": "y\n\u{1b}".repeat(500) }).to_string();
             request.path.contains("/preupload/").then(|| Response::new(422, body))
         });
@@ -631,9 +631,9 @@ mod said {
         let hub = LoopbackHub::start();
         hub.add(REPO, "main", &[("model.safetensors", &weights())]);
         if storage {
-            hub.storage_fault(fault);
+            hub.set_storage_fault(fault);
         } else {
-            hub.fault(fault);
+            hub.set_fault(fault);
         };
         let cache = tempfile::tempdir().unwrap();
         let client =
@@ -699,13 +699,13 @@ mod said {
             ),
             (
                 "push: the storage is busy",
-                pushed(|p| p.hub.storage_fault(status(503, "")), Some(TOKEN), false),
+                pushed(|p| p.hub.set_storage_fault(status(503, "")), Some(TOKEN), false),
             ),
             (
                 "push: cut",
                 pushed(
                     |p| {
-                        p.hub.fault(|r| {
+                        p.hub.set_fault(|r| {
                             r.path.contains("/commit/").then(|| Response::new(200, "{ }").cut_at(1))
                         });
                     },
@@ -715,16 +715,20 @@ mod said {
             ),
             (
                 "push: cut on the way to the storage",
-                pushed(|p| p.hub.storage().take_in(Some(Intake::Cut(1000))), Some(TOKEN), false),
+                pushed(
+                    |p| p.hub.storage().set_body_fault(Some(BodyFault::Disconnect(1000))),
+                    Some(TOKEN),
+                    false,
+                ),
             ),
             (
                 "push: an address that no file is sent to",
-                pushed(|p| p.hub.storage_at("http://evil.example"), Some(TOKEN), false),
+                pushed(|p| p.hub.set_storage_url("http://evil.example"), Some(TOKEN), false),
             ),
             (
                 "push: another's commit meanwhile",
                 pushed(
-                    |p| p.hub.fault(|r| r.path.contains("/commit/").then(|| Response::new(412, ""))),
+                    |p| p.hub.set_fault(|r| r.path.contains("/commit/").then(|| Response::new(412, ""))),
                     Some(TOKEN),
                     false,
                 ),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::Device;
-use earmark_fs::NewFolder;
+use earmark_fs::AtomicFolder;
 use earmark_pipeline::Pretrained;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -106,7 +106,7 @@ pub(crate) fn save(
 ) -> Result<(), Error> {
     let target = folder(run, state.global_step);
     let doing = || format!("cannot write `{}`", target.display());
-    let new = NewFolder::create(&target).while_(doing)?;
+    let new = AtomicFolder::create(&target).while_(doing)?;
     let dir = new.path();
     learner.save(dir)?;
     let record = caught(|| optimizer.to_record()).while_(doing)?;

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 use burn::module::Module as _;
 use burn::tensor::Device;
 use earmark_data::{AudioDataset, Split, torch_randperm};
-use earmark_fs::NewFolder;
+use earmark_fs::AtomicFolder;
 use earmark_models::{Classifier, NetworkConfig, mixed_precision};
 use earmark_pipeline::Pretrained;
 use serde::Serialize;
@@ -444,7 +444,7 @@ impl<'a> Run<'a> {
         let model = output.join("model");
         let card = self.card(&report);
         let doing = || format!("cannot write `{}`", model.display());
-        let new = NewFolder::create(&model).while_(doing)?;
+        let new = AtomicFolder::create(&model).while_(doing)?;
         learner.save(new.path())?;
         fs::write(new.path().join("README.md"), card.to_markdown()).while_(doing)?;
         new.replace().while_(doing)?;

@@ -1,49 +1,49 @@
-//! A folder that is filled beside its name and renamed when it is whole.
+//! A folder that is filled under a temporary name and renamed when it is complete.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::sync::{sync_folder, sync_tree};
-use crate::unfinished::{self, LOCK, NEW, OLD, parent};
+use crate::fsync::{sync_folder, sync_tree};
+use crate::temporary::{self, LOCK, NEW, OLD, parent};
 
-/// A folder that appears under its name when it is whole, and not before. Dropping it without an end removes it.
+/// A folder that appears under its name once it is complete. Dropping it before that removes it.
 ///
 /// ```
 /// # let parent = tempfile::tempdir()?;
 /// let target = parent.path().join("checkpoint-100");
-/// let folder = earmark_fs::NewFolder::create(&target)?;
+/// let folder = earmark_fs::AtomicFolder::create(&target)?;
 /// std::fs::write(folder.path().join("config.json"), "{}")?;
 /// folder.commit()?; // everything fsynced, then renamed
 /// assert!(target.join("config.json").exists());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct NewFolder {
-    unfinished: PathBuf,
+pub struct AtomicFolder {
+    temporary: PathBuf,
     new: PathBuf,
     target: PathBuf,
     lock: Option<File>,
 }
 
-impl NewFolder {
-    /// Begins the folder that will be `target`; the folders above are made where they are missing.
+impl AtomicFolder {
+    /// Starts the folder that will be `target`; missing parent folders are created.
     ///
     /// # Errors
     ///
     /// Those of the system.
-    pub fn create(target: impl AsRef<Path>) -> io::Result<NewFolder> {
+    pub fn create(target: impl AsRef<Path>) -> io::Result<AtomicFolder> {
         let target = target.as_ref();
         let name = target
             .file_name()
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "its last part is no name"))?;
         let above = parent(target);
         make_folders(above)?;
-        let (unfinished, mut lock) = unfinished::make(above, |path| {
+        let (temporary, mut lock) = temporary::create(above, |path| {
             fs::create_dir(path)?;
             let lock = path.join(LOCK);
             match OpenOptions::new().read(true).write(true).create_new(true).open(&lock) {
-                Ok(file) => unfinished::claim(file, &lock),
+                Ok(file) => temporary::lock(file, &lock),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => {
                     let _ = fs::remove_dir(path);
@@ -52,8 +52,8 @@ impl NewFolder {
             }
         })?;
         let written = lock.write_all(name.as_encoded_bytes());
-        let new = unfinished.join(NEW);
-        let folder = NewFolder { unfinished, new, target: target.to_owned(), lock: Some(lock) };
+        let new = temporary.join(NEW);
+        let folder = AtomicFolder { temporary, new, target: target.to_owned(), lock: Some(lock) };
         written?;
         fs::create_dir(&folder.new)?;
         Ok(folder)
@@ -65,18 +65,18 @@ impl NewFolder {
         &self.new
     }
 
-    /// Puts the folder on the disk and gives it its name.
+    /// Syncs the folder to the disk and renames it.
     ///
     /// # Errors
     ///
-    /// `AlreadyExists` where something other than an empty folder has that name; those of the system.
+    /// `AlreadyExists` if the name belongs to something other than an empty folder; those of the system.
     pub fn commit(self) -> io::Result<()> {
         if self.target.symlink_metadata().is_ok_and(|found| !found.is_dir()) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         sync_tree(&self.new)?;
         if cfg!(windows) {
-            // Which does not rename over an empty folder. One that is not empty is not removed.
+            // Windows does not rename over an empty folder. `remove_dir` fails on one that is not empty.
             let _ = fs::remove_dir(&self.target);
         }
         fs::rename(&self.new, &self.target).map_err(|error| match error.kind() {
@@ -86,22 +86,23 @@ impl NewFolder {
         sync_folder(parent(&self.target))
     }
 
-    /// As [`NewFolder::commit`], in place of the folder or file that has the name.
+    /// As [`AtomicFolder::commit`], replacing an existing folder or file.
     ///
-    /// A process that dies between the two renames leaves the old one beside its name, and [`crate::sweep`] puts it back.
+    /// That takes two renames. If the process dies between them, the old folder lies inside the temporary one, and
+    /// [`crate::sweep`] puts it back.
     ///
     /// # Errors
     ///
-    /// Those of the system. What was there before is then still there.
+    /// Those of the system. The previous folder is then unchanged.
     pub fn replace(self) -> io::Result<()> {
         sync_tree(&self.new)?;
-        // Before the old one loses its name: by the lock a sweep knows whose it is.
+        // Before the old folder loses its name: a sweep reads that name from the lock file.
         if let Some(lock) = &self.lock {
             lock.sync_all()?;
         }
-        sync_folder(&self.unfinished)?;
-        sync_folder(parent(&self.unfinished))?;
-        let old = self.unfinished.join(OLD);
+        sync_folder(&self.temporary)?;
+        sync_folder(parent(&self.temporary))?;
+        let old = self.temporary.join(OLD);
         let replaced = match fs::rename(&self.target, &old) {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
@@ -117,21 +118,21 @@ impl NewFolder {
     }
 }
 
-impl Drop for NewFolder {
+impl Drop for AtomicFolder {
     fn drop(&mut self) {
-        // What could not be put back is all there is of it.
-        if self.unfinished.join(OLD).symlink_metadata().is_ok() && self.target.symlink_metadata().is_err() {
+        // The old folder was moved away and could not be moved back: this is the only copy.
+        if self.temporary.join(OLD).symlink_metadata().is_ok() && self.target.symlink_metadata().is_err() {
             return;
         }
         if cfg!(windows) {
-            // Which removes no file that is open.
+            // Windows removes no open file.
             self.lock = None;
         }
-        let _ = unfinished::remove_folder(&self.unfinished);
+        let _ = temporary::remove_folder(&self.temporary);
     }
 }
 
-/// As `create_dir_all`, with each new folder's name on the disk.
+/// As `create_dir_all`, and syncs the parent of each new folder.
 fn make_folders(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());

@@ -1,11 +1,10 @@
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 
-/// The name of a file, or a path, as text from which the name can be had again: names are bytes, and two of them that differ
-/// are two texts.
+/// A file name or path as text, without loss: two different names give two different texts.
 ///
-/// What is UTF-8 stays as it is. Any other byte becomes `\xNN`, in lower case; and where a name itself holds a backslash, `x`
-/// and two hexadecimal digits, that backslash becomes `\x5c`. So each `\xNN` in the text is one byte of the name.
+/// UTF-8 stays as it is. Any other byte becomes `\xNN`, in lower case. Where the name itself holds a backslash, `x` and two
+/// hexadecimal digits, that backslash becomes `\x5c`, so each `\xNN` in the text is one byte of the name.
 ///
 /// ```
 /// # #[cfg(unix)] {
@@ -26,8 +25,8 @@ pub fn text(name: impl AsRef<OsStr>) -> String {
             let (before, from) = rest.split_at(at);
             text.push_str(before);
             let digits = from.as_bytes().get(2..4);
-            let is_ours = digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-            text.push_str(if is_ours { r"\x5cx" } else { r"\x" });
+            let looks_escaped = digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+            text.push_str(if looks_escaped { r"\x5cx" } else { r"\x" });
             rest = &from[2..];
         }
         text.push_str(rest);
@@ -44,7 +43,7 @@ mod tests {
 
     use super::*;
 
-    /// The bytes that a text stands for.
+    /// The inverse of [`text`].
     fn bytes(text: &str) -> Vec<u8> {
         let text = text.as_bytes();
         let (mut bytes, mut at) = (Vec::new(), 0);
@@ -65,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_can_be_had_again_from_its_text() {
+    fn a_name_can_be_recovered_from_its_text() {
         let parts: [&[u8]; 9] = [b"a", b"\\", b"x", b"\xff", b"ff", b"\\xff", b"\xc3", b"\xbc", b"\n"];
         let mut texts = std::collections::HashMap::new();
         for numbers in 0..9usize.pow(4) {

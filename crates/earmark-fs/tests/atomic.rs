@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use earmark_fs::{AtomicFile, NewFolder, read, read_to_string, sweep, sync_tree, write};
+use earmark_fs::{AtomicFile, AtomicFolder, persist, read, read_to_string, sweep, sync_tree, write};
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("the folder is there");
@@ -46,18 +46,18 @@ fn a_folder_is_not_put_over_one_that_holds_something() {
     let parent = tempfile::tempdir().unwrap();
     let target = parent.path().join("run");
     fs::create_dir(&target).unwrap();
-    let new = NewFolder::create(&target).unwrap();
+    let new = AtomicFolder::create(&target).unwrap();
     fs::write(new.path().join("x"), "x").unwrap();
     new.commit().expect("an empty folder gives way");
     assert_eq!(names(&target), ["x"]);
 
-    let second = NewFolder::create(&target).unwrap();
+    let second = AtomicFolder::create(&target).unwrap();
     fs::write(second.path().join("y"), "y").unwrap();
     assert_eq!(second.commit().unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(names(&target), ["x"]);
     assert_eq!(names(parent.path()), ["run"]);
 
-    let third = NewFolder::create(&target).unwrap();
+    let third = AtomicFolder::create(&target).unwrap();
     fs::write(third.path().join("z"), "z").unwrap();
     third.replace().unwrap();
     assert_eq!(names(&target), ["z"]);
@@ -68,7 +68,7 @@ fn a_folder_is_not_put_over_one_that_holds_something() {
 fn a_sweep_takes_what_the_dead_left_and_nothing_of_the_living() {
     let parent = tempfile::tempdir().unwrap();
     let living_file = AtomicFile::create(parent.path().join("a")).unwrap();
-    let living_folder = NewFolder::create(parent.path().join("b")).unwrap();
+    let living_folder = AtomicFolder::create(parent.path().join("b")).unwrap();
     fs::write(parent.path().join("theirs"), "").unwrap();
     fs::write(parent.path().join(".unfinished-0-0"), "half").unwrap();
     // A process died between moving the old checkpoint away and giving the new one its name.
@@ -143,6 +143,19 @@ fn a_file_that_a_writer_put_in_place_of_ours_is_the_one_that_lands() {
     assert_eq!(names(folder.path()), ["a"]);
 }
 
+#[test]
+fn a_complete_file_is_moved_over_the_one_that_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (new, target) = (folder.path().join("new"), folder.path().join("target"));
+    fs::write(&target, "old").unwrap();
+    fs::write(&new, "new").unwrap();
+    persist(&new, &target).unwrap();
+    assert_eq!(fs::read(&target).unwrap(), b"new");
+    assert_eq!(names(folder.path()), ["target"]);
+    assert_eq!(persist(&new, &target).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(fs::read(&target).unwrap(), b"new");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_sweep_takes_nothing_that_this_crate_did_not_make() {
@@ -186,7 +199,7 @@ fn names_are_bytes() {
     let targets =
         [&b"run-\xff"[..], b"run-\xfe"].map(|name| parent.path().join(std::ffi::OsStr::from_bytes(name)));
     for (target, text) in targets.iter().zip(["first", "second"]) {
-        let folder = NewFolder::create(target).unwrap();
+        let folder = AtomicFolder::create(target).unwrap();
         write(folder.path().join("a"), text).unwrap();
         folder.commit().unwrap();
     }
@@ -234,7 +247,7 @@ mod killed {
         for round in 0_u32.. {
             let bytes = vec![round as u8; 300_000];
             let file = write(folder.join("file"), &bytes);
-            let new = NewFolder::create(folder.join("tree")).unwrap();
+            let new = AtomicFolder::create(folder.join("tree")).unwrap();
             let filled = (0..3).try_for_each(|n| fs::write(new.path().join(n.to_string()), &bytes[..9_000]));
             let replaced = filled.and_then(|()| new.replace());
             if std::env::var_os("EARMARK_FS_ONCE").is_some() {

@@ -1,15 +1,12 @@
 //! The chores: `cargo xtask <chore>`. One file a chore; links nothing heavy, so that it is there in seconds.
 
-mod bench;
-mod check;
-mod goldens;
-mod interop;
-mod libtorch;
-mod product;
-mod python;
-mod test;
+mod chores;
+mod checks;
+mod util;
 
 use std::process::ExitCode;
+
+use crate::chores::{bench, check, goldens, interop, libtorch, product, test};
 
 const HELP: &str = "\
 cargo xtask <chore>

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::libtorch::Libtorch;
-use crate::python::{root, run as must};
+use crate::util::cargo::{root, run as must};
+use crate::util::libtorch::Libtorch;
 
 /// Unit and integration tests, then the examples in the docs. `args` go to `cargo test`.
 pub(crate) fn run(args: &[String]) -> Result<()> {

@@ -9,7 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::python::{self, Python};
+use crate::util::cargo;
+use crate::util::python::{self, Python};
 
 /// Builds `earmark`, runs every check, and fails when one of them did.
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -19,12 +20,12 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         bail!("`{unknown}` is not an argument of `cargo xtask interop [--python PATH]`");
     }
     let python = Python::choose(interpreter)?;
-    python::run(Command::new("cargo").args(["build", "--release", "--package", "earmark-cli"]))?;
-    let earmark = python::target()?.join(format!("release/earmark{EXE_SUFFIX}"));
+    cargo::run(Command::new("cargo").args(["build", "--release", "--package", "earmark-cli"]))?;
+    let earmark = cargo::target()?.join(format!("release/earmark{EXE_SUFFIX}"));
     let example = ["build", "--release", "--package", "earmark-testkit", "--example", "hub"];
-    python::run(Command::new("cargo").args(example))?;
-    let hub = python::target()?.join(format!("release/examples/hub{EXE_SUFFIX}"));
-    let work = python::target()?.join("interop");
+    cargo::run(Command::new("cargo").args(example))?;
+    let hub = cargo::target()?.join(format!("release/examples/hub{EXE_SUFFIX}"));
+    let work = cargo::target()?.join("interop");
     fs::create_dir_all(&work).with_context(|| format!("failed to make `{}`", work.display()))?;
 
     let (run, clips) = (work.join("run"), work.join("reference/data"));
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         eprintln!("\n{script}");
         let mut command = python.script(&Path::new("interop").join(script));
         // The rest still runs after a failure: what broke is plainer from three answers than from one.
-        if let Err(error) = python::run(command.args(paths).env("EARMARK", &earmark)) {
+        if let Err(error) = cargo::run(command.args(paths).env("EARMARK", &earmark)) {
             eprintln!("{error:#}");
             failed.push(*script);
         }

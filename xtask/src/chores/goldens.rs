@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::python::{self, Python};
+use crate::util::cargo;
+use crate::util::python::{self, Python};
 
 /// Runs the scripts of the names in `args`, or all of them.
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -29,7 +30,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let python = Python::choose(interpreter)?;
     for script in chosen {
         eprintln!("{}", script.display());
-        python::run(&mut python.script(script)).with_context(|| format!("`{}` failed", script.display()))?;
+        cargo::run(&mut python.script(script)).with_context(|| format!("`{}` failed", script.display()))?;
     }
     Ok(())
 }
@@ -44,7 +45,7 @@ fn scripts() -> Result<BTreeMap<String, PathBuf>> {
     }
     for path in children(Path::new("crates"))? {
         let script = path.join("tests/golden/make.py");
-        if python::root().join(&script).is_file() {
+        if cargo::root().join(&script).is_file() {
             scripts.insert(name(&path).replacen("earmark-", "", 1), script);
         }
     }
@@ -56,7 +57,7 @@ fn scripts() -> Result<BTreeMap<String, PathBuf>> {
 
 fn children(folder: &Path) -> Result<Vec<PathBuf>> {
     let list = || {
-        fs::read_dir(python::root().join(folder))?.map(|entry| Ok(folder.join(entry?.file_name()))).collect()
+        fs::read_dir(cargo::root().join(folder))?.map(|entry| Ok(folder.join(entry?.file_name()))).collect()
     };
     let found: std::io::Result<_> = list();
     found.with_context(|| format!("failed to list `{}`", folder.display()))

@@ -7,6 +7,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::util::cargo::{root, run, target};
+
 /// An interpreter that has every package of tests/golden/requirements.txt at its pinned version.
 pub(crate) struct Python {
     interpreter: PathBuf,
@@ -75,28 +77,3 @@ pub(crate) fn take_option(args: &mut Vec<String>) -> Result<Option<String>> {
 }
 
 const REQUIREMENTS: &str = "tests/golden/requirements.txt";
-
-/// Runs a command to its end, in the root of the repository unless it says otherwise; anything but success is an error.
-pub(crate) fn run(command: &mut Command) -> Result<()> {
-    if command.get_current_dir().is_none() {
-        command.current_dir(root());
-    }
-    let program = command.get_program().display().to_string();
-    let status = command.status().with_context(|| format!("failed to start `{program}`"))?;
-    if !status.success() {
-        bail!("`{program}` ended with {status}");
-    }
-    Ok(())
-}
-
-/// The root of the repository.
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the root of the repository")
-}
-
-/// Cargo's target folder, wherever the user keeps it: this program was built there.
-pub(crate) fn target() -> Result<PathBuf> {
-    let program = env::current_exe().context("failed to find this program's own path")?;
-    let target = program.ancestors().nth(2).context("xtask was not built by cargo")?;
-    Ok(target.to_path_buf())
-}

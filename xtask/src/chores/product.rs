@@ -3,8 +3,8 @@
 use std::env;
 use std::process::{Command, ExitCode};
 
-use crate::libtorch::Libtorch;
-use crate::python::root;
+use crate::util::cargo::root;
+use crate::util::libtorch::Libtorch;
 
 /// Runs `earmark COMMAND ARGS` where the person is, with data and runs kept in the repository.
 pub(crate) fn run(command: &str, args: &[String]) -> ExitCode {

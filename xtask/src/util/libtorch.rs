@@ -1,5 +1,4 @@
-//! `cargo xtask libtorch [--pip] [--python PATH]`: finds libtorch 2.9.0 or makes it, and says what it can do. `train-gtzan`,
-//! `eval` and `run` with `--device libtorch…` build with what this finds.
+//! libtorch of the version that burn-tch is made for: found, or installed by pip.
 
 use std::env;
 use std::ffi::OsString;
@@ -8,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::python::{run as must, take_option, target};
+use crate::util::cargo::{run as must, target};
 
 /// What burn-tch 0.22.1 is made for, to the digit.
 const VERSION: &str = "2.9.0";
@@ -18,44 +17,15 @@ pub(crate) struct Libtorch {
     /// Who has it: an interpreter, or a folder as pytorch.org ships it.
     from: From,
     /// The folder of the libraries.
-    libraries: PathBuf,
-    version: String,
+    pub(crate) libraries: PathBuf,
+    pub(crate) version: String,
     /// The CUDA it was made for; `None` without.
-    cuda: Option<String>,
+    pub(crate) cuda: Option<String>,
 }
 
 enum From {
     Python(PathBuf),
     Folder(PathBuf),
-}
-
-/// Finds it or makes it, and tells of it.
-pub(crate) fn run(args: &[String]) -> Result<()> {
-    let mut args = args.to_vec();
-    let python = take_option(&mut args)?;
-    let pip = args.iter().any(|arg| arg == "--pip");
-    if let Some(unknown) = args.iter().find(|arg| *arg != "--pip") {
-        bail!("`{unknown}` is not an argument of `cargo xtask libtorch [--pip] [--python PATH]`");
-    }
-    let found = match (Libtorch::find(python.as_deref()), pip) {
-        (Ok(found), _) => found,
-        (Err(_), true) => Libtorch::install()?,
-        (Err(none), false) => return Err(none),
-    };
-    let cuda = match &found.cuda {
-        Some(version) if driver() => {
-            format!("for CUDA {version}; NVIDIA's driver is here: --device libtorch:cuda")
-        }
-        Some(version) => {
-            format!(
-                "for CUDA {version}, but NVIDIA's driver is not here: --device libtorch computes on the CPU"
-            )
-        }
-        None => "without CUDA: --device libtorch computes on the CPU".to_owned(),
-    };
-    println!("libtorch {} in {}, {cuda}", found.version, found.libraries.display());
-    println!("next:    cargo xtask train-gtzan --sample --device libtorch");
-    Ok(())
 }
 
 impl Libtorch {
@@ -132,7 +102,7 @@ impl Libtorch {
     }
 
     /// A virtual environment with torch in it.
-    fn install() -> Result<Libtorch> {
+    pub(crate) fn install() -> Result<Libtorch> {
         let folder = Libtorch::environment()?;
         eprintln!(
             "installing torch {VERSION} into {}: about 7 GB of disk, CUDA's libraries included",
@@ -193,7 +163,7 @@ fn check(version: &str) -> Result<()> {
 }
 
 /// Whether NVIDIA's driver is loaded.
-fn driver() -> bool {
+pub(crate) fn driver() -> bool {
     Path::new("/proc/driver/nvidia/version").exists() || Path::new("/dev/nvidiactl").exists()
 }
 

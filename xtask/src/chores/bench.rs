@@ -6,7 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::python::{self, Python};
+use crate::util::cargo;
+use crate::util::python::{self, Python};
 
 /// What the script compares with, beyond what the goldens are made with.
 const REQUIREMENTS: &str = "bench/requirements.txt";
@@ -16,13 +17,13 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut args = args.to_vec();
     let python = Python::choose(python::take_option(&mut args)?)?;
     check_pins(&python)?;
-    python::run(Command::new("cargo").args(["build", "--release", "--package", "earmark-cli"]))?;
-    let target = python::target()?;
+    cargo::run(Command::new("cargo").args(["build", "--release", "--package", "earmark-cli"]))?;
+    let target = cargo::target()?;
     let mut script = python.script(Path::new("bench/peers.py"));
     script.arg("--earmark").arg(target.join(format!("release/earmark{EXE_SUFFIX}")));
     // First, so that a --work of the person's own comes later and counts.
     script.arg("--work").arg(target.join("bench")).args(args);
-    python::run(&mut script)
+    cargo::run(&mut script)
 }
 
 /// `Python::choose` knows the reference stack; the peers are a few packages more.

@@ -1,10 +1,13 @@
-//! From somewhere to a whole clip, in one call. All of it is [`Decoder`] run to its end.
+//! A whole clip in one call: [`Decoder`], run to its end.
 
 use std::io::{Read, Seek};
 use std::path::Path;
 
-use crate::decoder::{DecodeOptions, Decoder, Warning};
-use crate::error::{Error, Origin};
+use earmark_error::{Attempt as _, Context as _};
+
+use crate::decoder::Decoder;
+use crate::error::{Error, ErrorKind};
+use crate::options::{DecodeOptions, Warning};
 use crate::waveform::{SampleRate, Waveform};
 
 /// A clip, and what was wrong with its file.
@@ -13,7 +16,7 @@ use crate::waveform::{SampleRate, Waveform};
 pub struct Decoded {
     /// The clip, mono, at the rate of the file.
     pub waveform: Waveform,
-    /// What a listener should know: empty for a sound file.
+    /// What was wrong with the file: empty for an intact one.
     pub warnings: Vec<Warning>,
 }
 
@@ -25,16 +28,16 @@ pub struct Channels {
     pub planes: Vec<Vec<f32>>,
     /// Samples a second, in each channel.
     pub rate: SampleRate,
-    /// What a listener should know: empty for a sound file.
+    /// What was wrong with the file: empty for an intact one.
     pub warnings: Vec<Warning>,
 }
 
 /// Decodes a file to mono, at its own rate.
 ///
 /// # Errors
-/// [`Error`] names the file, and its kind says why: it could not be opened, is in no known format, holds nothing to
-/// hear, or decodes to more than [`DecodeOptions::max_duration`], or to more than 2000 samples a byte and ten minutes
-/// ([`ErrorKind::TooDense`](crate::ErrorKind::TooDense)).
+/// [`Error`] names the file, and its kind says why: it could not be opened, is in no known format, holds no
+/// samples, or decodes to more than [`DecodeOptions::max_duration`], or to more than 2000 samples a byte and ten minutes
+/// ([`ErrorKind::TooDense`]).
 pub fn decode_file(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<Decoded, Error> {
     mono(Decoder::open(path, options)?)
 }
@@ -42,7 +45,7 @@ pub fn decode_file(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<De
 /// Decodes bytes in memory, as [`decode_file`].
 ///
 /// # Errors
-/// As [`decode_file`], with [`Origin::Bytes`].
+/// As [`decode_file`], with [`Origin::Bytes`](crate::Origin::Bytes).
 pub fn decode_bytes(bytes: impl Into<Vec<u8>>, options: &DecodeOptions) -> Result<Decoded, Error> {
     mono(Decoder::from_bytes(bytes, options)?)
 }
@@ -50,7 +53,7 @@ pub fn decode_bytes(bytes: impl Into<Vec<u8>>, options: &DecodeOptions) -> Resul
 /// Decodes from a reader that can seek, as [`decode_file`]; the file begins where the reader does.
 ///
 /// # Errors
-/// As [`decode_file`], with [`Origin::Bytes`].
+/// As [`decode_file`], with [`Origin::Bytes`](crate::Origin::Bytes).
 pub fn decode_reader(
     reader: impl Read + Seek + Send + 'static,
     options: &DecodeOptions,
@@ -61,7 +64,7 @@ pub fn decode_reader(
 /// Decodes from a pipe or a socket: a reader that cannot seek. It is read to its end before decoding starts.
 ///
 /// # Errors
-/// As [`decode_file`], with [`Origin::Bytes`]; [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) past a gibibyte.
+/// As [`decode_file`], with [`Origin::Bytes`](crate::Origin::Bytes); [`ErrorKind::TooLarge`] past a gibibyte.
 pub fn decode_stream(reader: impl Read, options: &DecodeOptions) -> Result<Decoded, Error> {
     mono(Decoder::from_stream(reader, options)?)
 }
@@ -77,7 +80,7 @@ pub fn decode_file_channels(path: impl AsRef<Path>, options: &DecodeOptions) -> 
 /// Decodes bytes in memory and keeps the channels apart, as [`decode_file_channels`].
 ///
 /// # Errors
-/// As [`decode_file_channels`], with [`Origin::Bytes`].
+/// As [`decode_file_channels`], with [`Origin::Bytes`](crate::Origin::Bytes).
 pub fn decode_bytes_channels(bytes: impl Into<Vec<u8>>, options: &DecodeOptions) -> Result<Channels, Error> {
     planar(Decoder::from_bytes(bytes, options)?)
 }
@@ -88,8 +91,7 @@ fn mono(mut decoder: Decoder) -> Result<Decoded, Error> {
         samples.extend_from_slice(block);
         decoder.check_density(samples.len())?;
     }
-    let origin: Origin = decoder.origin().clone();
-    let waveform = Waveform::new(samples, decoder.rate()).map_err(|kind| origin.blame(kind))?;
+    let waveform = Waveform::new(samples, decoder.rate()).with_context(|| decoder.origin().clone())?;
     Ok(Decoded { waveform, warnings: decoder.warnings() })
 }
 
@@ -102,7 +104,7 @@ fn planar(mut decoder: Decoder) -> Result<Channels, Error> {
         decoder.check_density(planes.len() * planes.first().map_or(0, Vec::len))?;
     }
     if planes.first().is_none_or(Vec::is_empty) {
-        return Err(decoder.origin().blame(crate::ErrorKind::Empty));
+        return Err(decoder.origin().clone().failed(ErrorKind::Empty));
     }
     Ok(Channels { planes, rate: decoder.rate(), warnings: decoder.warnings() })
 }

@@ -3,9 +3,12 @@ use std::io::{Cursor, Read, Seek};
 use std::path::Path;
 use std::time::Duration;
 
+use earmark_error::{Attempt as _, Context as _};
+
+use crate::byte_stream::ByteStream;
 use crate::downmix::Downmix;
 use crate::error::{Error, ErrorKind, Origin};
-use crate::input::Input;
+use crate::options::{DecodeOptions, Warning};
 use crate::source::Source;
 use crate::waveform::{SampleRate, not_finite};
 
@@ -14,86 +17,6 @@ const MAX_STREAM_BYTES: u64 = 1 << 30;
 
 /// The rate the duration cap is counted at, at most: so that it bounds memory, whatever rate a header claims.
 const CAP_RATE: u32 = 48_000;
-
-/// What the caller chooses about decoding.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DecodeOptions {
-    /// How several channels become one.
-    pub downmix: Downmix,
-    /// The longest clip that is decoded, six hours by default: a few kilobytes of FLAC can hold a day of silence.
-    ///
-    /// Above 48 kHz (or, with channels kept apart, beyond one channel) it is counted in samples as if at 48 kHz, so
-    /// that six hours never take more than 4.2 GB. A server that takes uploads wants minutes here.
-    pub max_duration: Duration,
-}
-
-impl Default for DecodeOptions {
-    fn default() -> Self {
-        DecodeOptions { downmix: Downmix::default(), max_duration: Duration::from_secs(6 * 60 * 60) }
-    }
-}
-
-/// What a listener should know about a file that decoded all the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Warning {
-    /// The stream stopped before its own header, index or last frame said it would.
-    Truncated,
-    /// Packets that made no sense were left out, as ffmpeg does; what follows them sounds earlier than it should.
-    SkippedPackets {
-        /// How many.
-        count: u64,
-    },
-    /// Its header contradicts itself or the file. It was read as libsndfile reads such a file.
-    Header {
-        /// What it says, and how it was read.
-        what: String,
-    },
-    /// The number of channels changes midway. All of it was decoded; each part was mixed to mono by itself.
-    ChannelsChanged {
-        /// How many at first.
-        from: usize,
-        /// How many then.
-        to: usize,
-        /// When.
-        at: Duration,
-    },
-    /// What follows a moment was not decoded.
-    LeftOut {
-        /// The moment, in the clip.
-        at: Duration,
-        /// Why it was not.
-        what: String,
-    },
-    /// The channels cancel each other: their mix is silence, or all but that, and one of them alone is not.
-    Cancelled,
-    /// It is HE-AAC, of which only the AAC-LC core was decoded: at half the rate, and without the treble.
-    CoreOnly,
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Warning::Truncated => f.write_str("the stream ends early; the samples up to there were kept"),
-            Warning::SkippedPackets { count: 1 } => f.write_str("1 damaged packet was left out"),
-            Warning::SkippedPackets { count } => write!(f, "{count} damaged packets were left out"),
-            Warning::Header { what } => write!(f, "its header is wrong: {what}"),
-            Warning::ChannelsChanged { from, to, at } => {
-                let at = at.as_secs_f64();
-                write!(f, "the number of channels changes from {from} to {to} at {at:.3} s; each part was mixed by itself")
-            }
-            Warning::LeftOut { at, what } => {
-                write!(f, "what follows {:.3} s was left out: {what}", at.as_secs_f64())
-            }
-            Warning::Cancelled => f.write_str(
-                "its channels cancel each other, and their mix is as good as silent; one channel alone is not",
-            ),
-            Warning::CoreOnly => f.write_str(
-                "it is HE-AAC, of which only the AAC-LC core was decoded: at half the rate and without the treble",
-            ),
-        }
-    }
-}
 
 /// Decodes a clip block by block, in bounded memory however long it is.
 ///
@@ -136,7 +59,7 @@ impl Decoder {
     pub fn open(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<Decoder, Error> {
         let path = path.as_ref();
         let origin = Origin::File(path.to_path_buf());
-        let input = earmark_fs::open(path).and_then(Input::new).map_err(ErrorKind::Read);
+        let input = earmark_fs::open(path).and_then(ByteStream::new).map_err(ErrorKind::Read);
         Decoder::new(origin, input, options)
     }
 
@@ -156,7 +79,7 @@ impl Decoder {
         reader: impl Read + Seek + Send + 'static,
         options: &DecodeOptions,
     ) -> Result<Decoder, Error> {
-        Decoder::new(Origin::Bytes, Input::new(reader).map_err(ErrorKind::Read), options)
+        Decoder::new(Origin::Bytes, ByteStream::new(reader).map_err(ErrorKind::Read), options)
     }
 
     /// Decodes from a reader that cannot seek: it is read to its end first, as an MP4 keeps its index there.
@@ -169,16 +92,12 @@ impl Decoder {
 
     fn new(
         origin: Origin,
-        input: Result<Input, ErrorKind>,
+        input: Result<ByteStream, ErrorKind>,
         options: &DecodeOptions,
     ) -> Result<Decoder, Error> {
         let opened = input.and_then(|input| Ok((input.len(), Source::open(input)?)));
-        match opened {
-            Ok((bytes, source)) => {
-                Ok(Decoder { bytes: Some(bytes), ..Decoder::over(origin, source, options) })
-            }
-            Err(kind) => Err(origin.blame(kind)),
-        }
+        let (bytes, source) = opened.with_context(|| origin.clone())?;
+        Ok(Decoder { bytes: Some(bytes), ..Decoder::over(origin, source, options) })
     }
 
     pub(crate) fn over(origin: Origin, source: Source, options: &DecodeOptions) -> Decoder {
@@ -231,11 +150,8 @@ impl Decoder {
     /// # Errors
     /// [`Error`] when the rest cannot be decoded, holds a sample that is not finite, or passes the cap on duration.
     pub fn next_block(&mut self) -> Result<Option<&[f32]>, Error> {
-        match self.fill_mono() {
-            Ok(true) => Ok(Some(&self.mono)),
-            Ok(false) => Ok(None),
-            Err(kind) => Err(self.origin.blame(kind)),
-        }
+        let is_filled = self.fill_mono().with_context(|| self.origin.clone())?;
+        Ok(is_filled.then_some(&self.mono))
     }
 
     /// The next samples, one list a channel, all equally long: never an empty block, `None` at the end. Where the number
@@ -244,11 +160,8 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::next_block`].
     pub fn next_planes(&mut self) -> Result<Option<&[Vec<f32>]>, Error> {
-        match self.fill_planes() {
-            Ok(true) => Ok(Some(&self.planes)),
-            Ok(false) => Ok(None),
-            Err(kind) => Err(self.origin.blame(kind)),
-        }
+        let is_filled = self.fill_planes().with_context(|| self.origin.clone())?;
+        Ok(is_filled.then_some(&self.planes))
     }
 
     fn fill_mono(&mut self) -> Result<bool, ErrorKind> {
@@ -297,7 +210,7 @@ impl Decoder {
         let free = MINUTES * 60 * u64::from(CAP_RATE);
         let most = self.bytes.map_or(u64::MAX, |bytes| bytes.saturating_mul(MOST).max(free));
         if held as u64 > most {
-            return Err(self.origin.blame(ErrorKind::TooDense { limit: MOST, minutes: MINUTES }));
+            return Err(self.origin.clone().failed(ErrorKind::TooDense { limit: MOST, minutes: MINUTES }));
         }
         Ok(())
     }
@@ -343,11 +256,11 @@ fn peak(samples: &[f32]) -> f32 {
 }
 
 /// Reads all of a stream that cannot seek.
-fn held(reader: impl Read) -> Result<Input, ErrorKind> {
+fn held(reader: impl Read) -> Result<ByteStream, ErrorKind> {
     let mut bytes = Vec::new();
     reader.take(MAX_STREAM_BYTES + 1).read_to_end(&mut bytes).map_err(ErrorKind::Read)?;
     if bytes.len() as u64 > MAX_STREAM_BYTES {
         return Err(ErrorKind::TooLarge { limit: MAX_STREAM_BYTES });
     }
-    Input::new(Cursor::new(bytes)).map_err(ErrorKind::Read)
+    ByteStream::new(Cursor::new(bytes)).map_err(ErrorKind::Read)
 }

@@ -14,7 +14,7 @@ pub enum Downmix {
     #[default]
     Mean,
     /// `√½·(L + R)`, √2 times the mean: what ffmpeg's `-ac 1` does to float stereo, and so what transformers'
-    /// `pipeline` hears when it is given a path. Stereo only.
+    /// `pipeline` reads when it is given a path. Stereo only.
     Sqrt2,
     /// The left channel alone. Stereo only.
     Left,
@@ -36,7 +36,7 @@ impl Downmix {
         }
     }
 
-    /// Refuses what this choice says nothing about, before any sample is decoded.
+    /// Refuses a number of channels that this choice is not defined for, before any sample is decoded.
     pub(crate) fn check(self, channels: usize) -> Result<(), ErrorKind> {
         match self {
             Downmix::Mean => Ok(()),

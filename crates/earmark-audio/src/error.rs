@@ -3,6 +3,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use earmark_error::Attempt;
+
 /// A sound that could not be read or written: which one, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("{} {origin}", self.kind.attempt())]
@@ -25,10 +27,13 @@ pub enum Origin {
     Bytes,
 }
 
-impl Origin {
-    /// Builds the error that blames this origin.
-    pub(crate) fn blame(&self, kind: ErrorKind) -> Error {
-        Error { origin: self.clone(), kind }
+/// What is tried is to read the sound from there, or to write it there.
+impl Attempt for Origin {
+    type Kind = ErrorKind;
+    type Error = Error;
+
+    fn failed(self, kind: ErrorKind) -> Error {
+        Error { origin: self, kind }
     }
 }
 
@@ -63,7 +68,7 @@ impl UnknownName {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// There is nothing to hear.
+    /// It has no samples.
     #[error("it holds no samples")]
     Empty,
     /// A float file holds NaN or infinity, or channels that add up to it.
@@ -76,7 +81,7 @@ pub enum ErrorKind {
         /// What it is: NaN or an infinity.
         value: f32,
     },
-    /// The bytes could not be had at all.
+    /// The bytes could not be read.
     #[error("it could not be read")]
     Read(#[source] io::Error),
     /// The file could not be written.
@@ -87,10 +92,10 @@ pub enum ErrorKind {
         "it is not in a known format (WAV, Wave64, AU, AIFF, CAF, FLAC, MP3, AAC, Ogg, MP4/M4A, Matroska/WebM)"
     )]
     Unrecognised,
-    /// The container is known and what it says makes no sense.
+    /// The container is known and contradicts itself.
     #[error("it is malformed: {reason}")]
     Malformed {
-        /// The first thing that made no sense.
+        /// The first contradiction.
         reason: String,
     },
     /// The container is known and holds something this crate has no decoder for.
@@ -99,7 +104,7 @@ pub enum ErrorKind {
         /// The codec or variant.
         what: String,
     },
-    /// It is something else than a sound.
+    /// It is a file of another kind.
     #[error("it is {what}")]
     NotSound {
         /// What it is.
@@ -111,12 +116,12 @@ pub enum ErrorKind {
         /// The cap that was passed.
         limit: Duration,
     },
-    /// Decoded as a whole it would fill the memory with what no recording has that many of: samples a byte.
+    /// It decodes to more samples per byte than any recording: it is made to fill the memory.
     #[error(
         "it decodes to more than {minutes} minutes and to more than {limit} samples a byte of it, which is the limit"
     )]
     TooDense {
-        /// The most samples a byte, of files that decode to more than some minutes.
+        /// The most samples per byte; it holds for files that decode to more than `minutes`.
         limit: u64,
         /// The minutes, at 48 kHz.
         minutes: u64,
@@ -127,13 +132,13 @@ pub enum ErrorKind {
         /// The largest stream that is held.
         limit: u64,
     },
-    /// The chosen down-mix says nothing about this many channels.
+    /// The chosen down-mix is not defined for this many channels.
     #[error("it has {channels} channels, for which only the down-mix `mean` is defined")]
     Downmix {
         /// How many there are.
         channels: usize,
     },
-    /// A decoder hit a bug of its own. The file may be damaged, and the bug is worth a report with the file.
+    /// A decoder panicked: a bug of its own, worth a report with the file.
     #[error("the decoder gave up: {message}")]
     Panicked {
         /// What it said.

@@ -1,4 +1,4 @@
-//! Decodes sound files into one value the whole workspace speaks: mono `f32` at a known rate.
+//! Decodes sound files into one type that the whole workspace takes: mono `f32` at a known rate.
 //!
 //! ```no_run
 //! use earmark_audio::{DecodeOptions, decode_file};
@@ -12,26 +12,29 @@
 //! ```
 //!
 //! The container is recognised by its content, never by its name; the table of formats is in the crate's README.
-//! A damaged file gives the samples that are there and a [`Warning`]; a file with nothing to hear is an [`Error`].
+//! A damaged file gives the samples that are there and a [`Warning`]; a file without samples is an [`Error`].
 //!
 //! It does not resample (`earmark-features`), cut to length (`earmark-data`) or touch the network (`earmark-hub`).
 #![forbid(unsafe_code)]
 
-mod waveform; // Read first: the type everything else speaks.
+mod waveform; // Read first: the type that everything else takes.
+mod options; // Then what a caller chooses, and the warnings,
 
-mod decode; // Then the one-call functions,
+mod decode; // the one-call functions,
 mod decoder; // the stream they are written over,
 mod downmix;
-mod live;
-mod source; // what it reads from:
+mod live; // and the same over a pipe.
+mod source; // What a stream reads from:
 mod pcm; // samples that lie in a file as numbers,
 mod packets; // or that a codec makes of packets.
 
-mod endings;
+mod wav; // The way back.
+mod extensions;
 mod error;
-mod input;
-mod names;
-mod wav;
+
+mod byte_stream;
+mod codec_names;
+mod spec;
 
 pub use waveform::{SampleRate, Waveform};
 
@@ -39,10 +42,10 @@ pub use decode::{
     Channels, Decoded, decode_bytes, decode_bytes_channels, decode_file, decode_file_channels, decode_reader,
     decode_stream,
 };
-pub use decoder::{DecodeOptions, Decoder, Warning};
+pub use decoder::Decoder;
 pub use downmix::Downmix;
-pub use live::{LiveFormat, RawSamples};
+pub use options::{DecodeOptions, LiveFormat, RawSamples, Warning};
 
-pub use endings::{ENDINGS, is_sound};
 pub use error::{Error, ErrorKind, Origin, UnknownName};
+pub use extensions::{EXTENSIONS, has_audio_extension};
 pub use wav::{WavFormat, write_wav, write_wav_channels};

@@ -1,60 +1,24 @@
-//! Where samples come from. Samples behind a plain header are read here ([`pcm`], with [`riff`], [`aiff`], [`caf`] and
-//! [`au`] for the headers, [`chunks`] for what lies behind the samples, and [`ima`] for the one packing that is decoded
-//! differently elsewhere); everything that comes in packets goes through symphonia's decoders ([`packets`], with
-//! [`opus`] for the codec it lacks, [`flac`] and [`aac`] for the frames of streams whose format may change, [`mpeg`] for
-//! what its frames say, and [`mp4`], [`matroska`] and [`ogg`] for what those say about their ends and codecs).
+//! Recognises a container by its first bytes, and opens the reader for it: [`pcm`](crate::pcm) for samples that lie in the
+//! file as numbers, [`packets`](crate::packets) for everything that a codec decodes.
 
-use crate::decoder::Warning;
+use crate::byte_stream::ByteStream;
+use crate::codec_names;
 use crate::error::ErrorKind;
-use crate::input::Input;
-use crate::live::RawSamples;
-use crate::names;
+use crate::options::{RawSamples, Warning};
 use crate::packets::reader::PacketReader;
-use crate::pcm::reader::{Encoding, Endian, Layout, Packing, PcmReader};
+use crate::pcm::layout::{Encoding, Endian, Header, Layout, Packing};
+use crate::pcm::reader::PcmReader;
 use crate::pcm::{aiff, au, caf, riff};
+use crate::spec::Spec;
 use crate::waveform::SampleRate;
 
-/// What every way to get samples knows once its header was read.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Spec {
-    pub(crate) rate: SampleRate,
-    pub(crate) channels: usize,
-}
-
-impl Spec {
-    /// More than any recording has; a header that claims 65 535 channels is not one.
-    const MAX_CHANNELS: usize = 256;
-
-    /// More than any converter has.
-    const MAX_HZ: u32 = 100_000_000;
-
-    pub(crate) fn new(hz: u32, channels: usize) -> Result<Spec, ErrorKind> {
-        let rate = SampleRate::new(hz).filter(|rate| rate.hz() <= Self::MAX_HZ);
-        let rate = rate.ok_or_else(|| ErrorKind::malformed(format!("its sample rate is {hz} Hz")))?;
-        match channels {
-            0 => Err(ErrorKind::malformed("it has no channels")),
-            1..=Self::MAX_CHANNELS => Ok(Spec { rate, channels }),
-            _ => Err(ErrorKind::unsupported(format!("{channels} channels"))),
-        }
-    }
-}
-
-/// What the first bytes lead to.
-pub(crate) enum Header {
-    /// Samples this crate reads by itself.
-    Samples(Layout),
-    /// Packets of some codec; when `endless`, the writer could not say where they end. `left_out` says why there is more
-    /// than them, if there is.
-    Packets { endless: bool, left_out: Option<String> },
-}
-
-/// Whether these are the first bytes of a WAV, in any of its sizes.
+/// Whether these are the first bytes of a WAV, of any of its kinds.
 fn is_wav(start: &[u8]) -> bool {
     matches!(start.first_chunk(), Some(b"RIFF" | b"RIFX" | b"RF64" | b"BW64"))
         && start.get(8..12).is_some_and(|kind| kind == b"WAVE")
 }
 
-/// An open sound file, at its first sample or further on.
+/// An open sound file, at its first sample or later.
 pub(crate) enum Source {
     Pcm(PcmReader),
     Packets(Box<PacketReader>),
@@ -62,8 +26,8 @@ pub(crate) enum Source {
 
 impl Source {
     /// Recognises the container by its content.
-    pub(crate) fn open(mut input: Input) -> Result<Source, ErrorKind> {
-        /// Wave64's names of chunks: four letters, and the rest of a GUID.
+    pub(crate) fn open(mut input: ByteStream) -> Result<Source, ErrorKind> {
+        /// The first chunk's id in Wave64: a GUID that starts with four letters.
         const WAVE64: &[u8] = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00";
         let mut start = [0; 512];
         let read = input.peek(&mut start)?;
@@ -81,7 +45,7 @@ impl Source {
                 Header::Samples(aiff::open(&mut input)?)
             }
             [b'c', b'a', b'f', b'f', ..] => caf::open(&mut input)?,
-            _ => match (names::no_sound(start), names::unsupported_file(start)) {
+            _ => match (codec_names::not_audio(start), codec_names::unsupported_file(start)) {
                 (Some(what), _) => return Err(ErrorKind::NotSound { what }),
                 (_, Some(what)) => return Err(ErrorKind::unsupported(what)),
                 (None, None) => Header::Packets { endless: false, left_out: None },
@@ -95,8 +59,8 @@ impl Source {
         }
     }
 
-    /// A WAV whose end is not there yet.
-    pub(crate) fn live_wav(mut input: Input) -> Result<Source, ErrorKind> {
+    /// A WAV that is still being written.
+    pub(crate) fn live_wav(mut input: ByteStream) -> Result<Source, ErrorKind> {
         let mut start = [0; 12];
         match (input.peek(&mut start)?, &start) {
             (0, _) => return Err(ErrorKind::Empty),
@@ -104,16 +68,18 @@ impl Source {
             _ => return Err(ErrorKind::unsupported("it does not begin as a WAV does")),
         }
         let Header::Samples(mut layout) = riff::open(&mut input)? else {
-            return Err(ErrorKind::unsupported("a WAV of compressed samples cannot be heard as it comes"));
+            return Err(ErrorKind::unsupported(
+                "a WAV of compressed samples cannot be decoded as a live stream",
+            ));
         };
-        // A size that stands for none: pipes do not seek back.
+        // Recorders that write to a pipe put such a size, as they cannot seek back to fill it in.
         layout.bytes = layout.bytes.filter(|&bytes| bytes < 0x7fff_0000);
         Ok(Source::Pcm(PcmReader::live(input, layout)?))
     }
 
-    /// Samples without a header.
+    /// Raw samples without a header.
     pub(crate) fn live_raw(
-        input: Input,
+        input: ByteStream,
         samples: RawSamples,
         rate: SampleRate,
         channels: usize,

@@ -1,8 +1,9 @@
-//! Writing WAV: what `decode` shows of what a model hears, and what tests are made of.
+//! Writing WAV.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use earmark_error::Context as _;
 use earmark_fs::AtomicFile;
 
 use crate::error::{Error, ErrorKind, Origin};
@@ -39,7 +40,8 @@ pub fn write_wav_channels(
     let path = path.as_ref();
     let planes: Vec<&[f32]> = planes.iter().map(AsRef::as_ref).collect();
     write_to(path, &planes, rate, format)
-        .map_err(|e| Origin::File(path.to_path_buf()).blame(ErrorKind::Write(e)))
+        .map_err(ErrorKind::Write)
+        .with_context(|| Origin::File(path.to_path_buf()))
 }
 
 fn write_to(path: &Path, planes: &[&[f32]], rate: SampleRate, format: WavFormat) -> io::Result<()> {

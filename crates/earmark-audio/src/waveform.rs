@@ -53,7 +53,7 @@ impl fmt::Display for SampleRate {
 /// Mono audio at a known rate.
 ///
 /// Invariant: at least one sample, and every sample finite. [`Waveform::new`] is the only way in, so no feature
-/// extractor or model asks again. Samples are nominally in `[-1, 1]`, but resampling and float files may overshoot.
+/// extractor or model checks again. Samples are nominally in `[-1, 1]`, but resampling and float files may overshoot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Waveform {
     samples: Vec<f32>,
@@ -80,7 +80,7 @@ impl Waveform {
         &self.samples
     }
 
-    /// The samples, given away.
+    /// Takes the samples out.
     pub fn into_samples(self) -> Vec<f32> {
         self.samples
     }
@@ -104,7 +104,7 @@ impl Waveform {
 
 /// Where the first sample lies that is not a finite number.
 pub(crate) fn not_finite(samples: &[f32]) -> Option<usize> {
-    // Nearly every sound has none. Looking for the place at once would keep this from running in vectors.
+    // Nearly every sound has none, and without the search for the place this loop is vectorised.
     let finite = samples.iter().fold(true, |finite, x| finite & x.is_finite());
     if finite { None } else { samples.iter().position(|x| !x.is_finite()) }
 }

@@ -1,30 +1,29 @@
-//! AAC: what an `AudioSpecificConfig` (ISO/IEC 14496-3, 1.6.2.1) asks of a decoder, and the ADTS frames of a bare
-//! stream (1.A.2). Symphonia's decoder is one of AAC-LC in mono and stereo; its ADTS demuxer drops the headers of the
-//! frames, and with them any change of rate or channels.
+//! AAC: whether symphonia can decode an `AudioSpecificConfig` (ISO/IEC 14496-3, 1.6.2.1), and the frames of an ADTS stream
+//! (1.A.2). Symphonia decodes AAC-LC in mono and stereo; its ADTS demuxer drops the headers of the frames, and with them
+//! any change of rate or channels.
 
 use std::io::{BufReader, Seek as _};
 
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
 
+use crate::byte_stream::{ByteStream, read_up_to};
 use crate::error::ErrorKind;
-use crate::input::Input;
-use crate::input::read_up_to;
 
 const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350];
 
-/// What a decoder of AAC-LC makes of a stream.
+/// How much of a stream a decoder of AAC-LC decodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scope {
     Whole,
     /// The core of an HE-AAC: half of its rate, without its treble.
     Core,
-    /// Nothing: what it is.
+    /// Nothing: the name of the codec.
     Nothing(String),
 }
 
-/// Judges an `AudioSpecificConfig`. What makes no sense is left to the decoder to refuse.
+/// The scope of an `AudioSpecificConfig`. A malformed one is left to the decoder to refuse.
 pub(crate) fn scope(config: &[u8]) -> Scope {
     let mut bits = Bits { bytes: config, at: 0 };
     let object = bits.object();
@@ -61,7 +60,7 @@ pub(crate) fn scope(config: &[u8]) -> Scope {
     if short {
         return Scope::Nothing("AAC-LC in frames of 960 samples".to_owned());
     }
-    // No core coder, no extension; then what old decoders pass over: 0x2b7 and the object type of HE-AAC.
+    // No core coder and no extension; then the backward-compatible signalling of HE-AAC: 0x2b7 and its object type.
     let plain = bits.take(2) == 0;
     if plain && bits.take(11) == 0x2b7 && bits.object() == 5 && bits.take(1) == 1 {
         return Scope::Core;
@@ -120,7 +119,7 @@ pub(crate) fn ends_in_band_replication(frame: &[u8]) -> bool {
     })
 }
 
-/// What an ADTS header says about how its frame is decoded.
+/// The configuration in an ADTS header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Config {
     object: u8,
@@ -169,9 +168,9 @@ impl Header {
     }
 }
 
-/// The frames of an ADTS stream, each with what its own header says.
+/// The frames of an ADTS stream, each with the configuration of its own header.
 pub(crate) struct Frames {
-    reader: BufReader<Input>,
+    reader: BufReader<ByteStream>,
     /// Bytes read and not yet handed out.
     held: Vec<u8>,
     config: Config,
@@ -189,7 +188,7 @@ pub(crate) enum Next {
 
 impl Frames {
     /// Finds the first frame; `None` when there is none that another follows.
-    pub(crate) fn open(mut input: Input) -> Result<Option<Frames>, ErrorKind> {
+    pub(crate) fn open(mut input: ByteStream) -> Result<Option<Frames>, ErrorKind> {
         input.rewind().map_err(ErrorKind::Read)?;
         let config = Config { object: 2, rate: 0, channels: 0 };
         let mut frames = Frames { reader: BufReader::new(input), held: Vec::new(), config };
@@ -200,7 +199,7 @@ impl Frames {
         self.config
     }
 
-    /// Makes `bytes` of them available, if there are as many.
+    /// Reads on until `bytes` bytes are held, or the input ends.
     fn hold(&mut self, bytes: usize) -> Result<(), ErrorKind> {
         let start = self.held.len();
         if start < bytes {

@@ -1,4 +1,4 @@
-//! The frames of a FLAC stream (RFC 9639), each with what its own header says; symphonia decodes them.
+//! The frames of a FLAC stream (RFC 9639), each with the format from its own header; symphonia decodes them.
 //!
 //! Symphonia's demuxer holds every frame against the stream's description, and drops those that differ: the frames of
 //! writers older than FLAC 1.2, which number blocks of varying size one by one (Flake 0.11), streams whose rate or
@@ -12,11 +12,10 @@ use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 use symphonia::core::io::Monitor as _;
 
+use crate::byte_stream::{ByteStream, read_up_to};
 use crate::error::ErrorKind;
-use crate::input::Input;
-use crate::input::read_up_to;
 
-/// What a frame needs of a decoder.
+/// The format of a frame, for which a decoder is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Config {
     pub(crate) rate: u32,
@@ -54,13 +53,13 @@ pub(crate) enum Next {
     Frame(Config, Box<[u8]>),
     /// A frame whose checksum does not fit, or bytes that are no frame, were passed over.
     Damaged,
-    /// Another stream begins, of so many frames of samples, if it says how many.
+    /// Another stream begins: how many frames of samples it declares, or 0.
     Stream(u64),
     End,
 }
 
 pub(crate) struct Frames {
-    input: Input,
+    input: ByteStream,
     /// Bytes read; those before `at` are done with.
     held: Vec<u8>,
     at: usize,
@@ -70,7 +69,7 @@ pub(crate) struct Frames {
     passed: bool,
 }
 
-/// What the stream information block says.
+/// The stream information block.
 #[derive(Debug, Clone, Copy)]
 struct Info {
     rate: u32,
@@ -84,7 +83,7 @@ const CHUNK: usize = 1 << 16;
 
 impl Frames {
     /// Opens what begins with a FLAC stream, behind tags if any; `None` for anything else.
-    pub(crate) fn open(mut input: Input) -> Result<Option<Frames>, ErrorKind> {
+    pub(crate) fn open(mut input: ByteStream) -> Result<Option<Frames>, ErrorKind> {
         let mut at = 0;
         loop {
             let (start, _) = input.bytes_at::<16>(at)?;
@@ -102,7 +101,7 @@ impl Frames {
     }
 
     /// Looks for a stream that begins somewhere in the first megabyte.
-    pub(crate) fn search(input: Input) -> Result<Option<Frames>, ErrorKind> {
+    pub(crate) fn search(input: ByteStream) -> Result<Option<Frames>, ErrorKind> {
         let mut frames = Frames::at(input, 0)?;
         frames.hold(1 << 20)?;
         let found = (0..frames.rest().len()).find(|at| {
@@ -116,7 +115,7 @@ impl Frames {
         Ok(Some(frames))
     }
 
-    fn at(mut input: Input, at: u64) -> Result<Frames, ErrorKind> {
+    fn at(mut input: ByteStream, at: u64) -> Result<Frames, ErrorKind> {
         input.seek(SeekFrom::Start(at)).map_err(ErrorKind::Read)?;
         let mut frames = Frames { input, held: Vec::new(), at: 0, ended: false, info: None, passed: false };
         frames.metadata()?;
@@ -131,7 +130,7 @@ impl Frames {
         &self.held[self.at..]
     }
 
-    /// What the first frame needs, as far as it is known before it is read.
+    /// The format of the first frame, from its header or else the stream's.
     pub(crate) fn first(&self) -> Result<Config, ErrorKind> {
         match (Header::parse(self.rest()), self.info) {
             (Some(header), info) => header.config(info),
@@ -144,12 +143,12 @@ impl Frames {
         }
     }
 
-    /// Frames of samples that the stream promises, where it does.
+    /// Frames of samples that the stream declares, or 0.
     pub(crate) fn promised(&self) -> u64 {
         self.info.map_or(0, |info| info.frames)
     }
 
-    /// Makes `bytes` of them available, if there are as many.
+    /// Reads on until `bytes` unread bytes are held, or the input ends.
     fn hold(&mut self, bytes: usize) -> Result<(), ErrorKind> {
         if self.rest().len() < bytes && !self.ended {
             self.held.drain(..std::mem::take(&mut self.at));
@@ -176,7 +175,7 @@ impl Frames {
         Ok(())
     }
 
-    /// Reads tags and the blocks of metadata that come before the frames of a stream. Says whether there was a stream.
+    /// Reads tags and the blocks of metadata that come before the frames of a stream. Returns whether a stream began.
     fn metadata(&mut self) -> Result<bool, ErrorKind> {
         self.hold(CHUNK)?;
         while let Some(length) = id3_length(self.rest()) {
@@ -226,7 +225,7 @@ impl Frames {
                 }
                 continue;
             }
-            // Tags of old end a file; anything else is damage, up to what looks like a frame again.
+            // ID3v1 and APE tags end a file; anything else is damage, up to what looks like a frame again.
             if self.rest().starts_with(b"TAG") || self.rest().starts_with(b"APETAGEX") || self.is_padding()? {
                 self.at = self.held.len();
                 self.ended = true;
@@ -276,10 +275,9 @@ impl Frames {
 }
 
 /// Where the frame at the start of `bytes` ends: before the first frame, stream, tag or end of the file that its checksum
-/// confirms. `ended` says whether the file ends with `bytes`.
+/// confirms. `ended`: whether the file ends with `bytes`.
 fn frame_end(bytes: &[u8], ended: bool) -> Option<usize> {
-    /// What looks like the start of a frame within another is rare: so many in one are damage, and the search is not to
-    /// take for ever.
+    /// Bytes that look like a frame's start are rare within a frame: so many mean damage, and end the search.
     const MOST: usize = 8;
     let (mut crc, mut at) = (Crc16Ansi::new(0), 0);
     for _ in 0..MOST {
@@ -289,7 +287,7 @@ fn frame_end(bytes: &[u8], ended: bool) -> Option<usize> {
         };
         crc.process_buf_bytes(&bytes[at..at + next]);
         at += next;
-        // The checksum of bytes and their checksum is zero.
+        // The checksum over bytes and their own checksum is zero.
         if crc.crc() == 0 {
             return Some(at);
         }
@@ -341,14 +339,14 @@ impl Info {
     }
 }
 
-/// The header of a frame; `None` for what only the stream information says.
+/// The header of a frame; `None` for what it leaves to the stream information block.
 #[derive(Debug, Clone, Copy)]
 struct Header {
     block: u32,
     rate: Option<u32>,
     channels: u8,
     bits: Option<u8>,
-    /// Whether it needs no stream information.
+    /// Whether it leaves nothing to the stream information block.
     is_whole: bool,
 }
 
@@ -404,7 +402,7 @@ impl Header {
         };
         let mut crc = Crc8Ccitt::new(0);
         crc.process_buf_bytes(bytes.get(..=at)?);
-        // As with the longer checksum: that of bytes and their checksum is zero.
+        // The checksum over bytes and their own checksum is zero.
         let is_whole = rate.is_some() && bits.is_some();
         (crc.crc() == 0).then_some(Header { block, rate, channels, bits, is_whole })
     }

@@ -1,17 +1,17 @@
-//! What a Matroska or WebM file says about its ends. Symphonia reads it and does not apply it: how long the codec
-//! takes to warm up (`CodecDelay`), how much of the last block is padding (`DiscardPadding`), and whether the file was
-//! written live, so that there is no end to miss. RFC 9559, RFC 8794.
+//! Where the sound of a Matroska or WebM file starts and ends (RFC 9559, RFC 8794), which symphonia reads and does not
+//! apply: the codec's delay (`CodecDelay`), the padding of the last block (`DiscardPadding`), and whether the file was
+//! written live, so that an early end is no damage.
 
 use std::io::{BufReader, Read, Seek};
 
-use crate::input::Input;
+use crate::byte_stream::ByteStream;
 
 /// The ends of one track.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Ends {
-    /// Nanoseconds at the start that are not meant to be heard.
+    /// Nanoseconds to drop at the start.
     pub(crate) delay: u64,
-    /// Nanoseconds at the end of the last block that are not meant to be heard.
+    /// Nanoseconds to drop at the end of the last block.
     pub(crate) padding: u64,
     /// The writer never learnt how long the file is: a browser's recorder.
     pub(crate) live: bool,
@@ -35,8 +35,8 @@ mod id {
     pub(crate) const DISCARD_PADDING: u32 = 0x75a2;
 }
 
-/// Walks the whole file, a header a block, for `track`. What makes no sense ends the walk, not the decoding.
-pub(crate) fn ends(input: &mut Input, track: u64) -> Ends {
+/// Walks the whole file, block header by block header, for `track`. A malformed element ends the walk, not the decoding.
+pub(crate) fn ends(input: &mut ByteStream, track: u64) -> Ends {
     let mut ends = Ends::default();
     if input.rewind().is_err() {
         return ends;
@@ -56,7 +56,7 @@ pub(crate) fn ends(input: &mut Input, track: u64) -> Ends {
                 had_segment = true;
                 ends.live = size.is_none();
             }
-            // Their children are met next, one by one; none of the ids read here occurs elsewhere.
+            // Their children come next in the walk; no id that is read here occurs in two of them.
             id::TRACKS | id::TRACK | id::CLUSTER | id::BLOCK_GROUP => {}
             _ => {
                 let Some(size) = size else { break };
@@ -70,7 +70,7 @@ pub(crate) fn ends(input: &mut Input, track: u64) -> Ends {
                             ends.padding = 0;
                         }
                     }
-                    // Signed; a negative one would add silence, and nobody writes it.
+                    // Signed: a negative one would add silence, which no known writer asks for.
                     id::DISCARD_PADDING if number == track => {
                         ends.padding = unsigned(content).min(i64::MAX as u64);
                     }
@@ -88,7 +88,7 @@ pub(crate) fn ends(input: &mut Input, track: u64) -> Ends {
 }
 
 /// The id of the codec of the first track of sound.
-pub(crate) fn audio_codec(input: &mut Input) -> Option<String> {
+pub(crate) fn audio_codec(input: &mut ByteStream) -> Option<String> {
     input.rewind().ok()?;
     let mut walk = Walk { reader: BufReader::with_capacity(1 << 16, input) };
     let (mut is_sound, mut codec) = (false, None);
@@ -113,7 +113,7 @@ pub(crate) fn audio_codec(input: &mut Input) -> Option<String> {
 }
 
 struct Walk<'a> {
-    reader: BufReader<&'a mut Input>,
+    reader: BufReader<&'a mut ByteStream>,
 }
 
 impl Walk<'_> {

@@ -1,21 +1,21 @@
-//! What an MP4 says about its ends. Symphonia reads the edit list and does not apply it, and without it every AAC file
+//! The edit list and the boxes of an MP4. Symphonia reads the edit list and does not apply it, and without it every AAC file
 //! starts with the encoder's priming: 1024 frames of near-silence from ffmpeg, 2112 from Apple. ISO/IEC 14496-12.
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
-use crate::input::Input;
+use crate::byte_stream::ByteStream;
 
-/// The part of a track that is meant to be heard, in the track's own ticks.
+/// Where a track's presentation starts, in the track's own ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Edit {
-    /// Ticks before the first one that is heard.
+    /// Ticks before it.
     pub(crate) skip: u64,
     /// Ticks a second.
     pub(crate) timescale: u32,
 }
 
 /// Finds the edit of track `id`. `None` without one, or when the file is no MP4: it is then played whole.
-pub(crate) fn edit(input: &mut Input, id: u32) -> Option<Edit> {
+pub(crate) fn edit(input: &mut ByteStream, id: u32) -> Option<Edit> {
     let end = input.len();
     let moov = children(input, 0, end).into_iter().find(|b| &b.name == b"moov")?;
     children(input, moov.start, moov.end)
@@ -34,7 +34,7 @@ pub(crate) struct Ends {
 }
 
 /// Walks over the boxes of a file.
-pub(crate) fn ends(input: &mut Input) -> Ends {
+pub(crate) fn ends(input: &mut ByteStream) -> Ends {
     let len = input.len();
     let mut ends = Ends::default();
     if input.rewind().is_err() {
@@ -77,7 +77,7 @@ pub(crate) fn ends(input: &mut Input) -> Ends {
 }
 
 /// The four letters of the codec of the first track of sound.
-pub(crate) fn audio_codec(input: &mut Input) -> Option<[u8; 4]> {
+pub(crate) fn audio_codec(input: &mut ByteStream) -> Option<[u8; 4]> {
     let end = input.len();
     let moov = children(input, 0, end).into_iter().find(|b| &b.name == b"moov")?;
     let tracks = children(input, moov.start, moov.end).into_iter().filter(|b| &b.name == b"trak");
@@ -97,11 +97,11 @@ pub(crate) fn audio_codec(input: &mut Input) -> Option<[u8; 4]> {
     })
 }
 
-fn child(input: &mut Input, parent: &Atom, name: &[u8; 4]) -> Option<Atom> {
+fn child(input: &mut ByteStream, parent: &Atom, name: &[u8; 4]) -> Option<Atom> {
     children(input, parent.start, parent.end).into_iter().find(|b| &b.name == name)
 }
 
-fn edit_of(input: &mut Input, trak: &Atom, id: u32) -> Option<Edit> {
+fn edit_of(input: &mut ByteStream, trak: &Atom, id: u32) -> Option<Edit> {
     let inside = children(input, trak.start, trak.end);
     let child = |name: &[u8; 4]| inside.iter().find(|b| &b.name == name);
     // Both headers grow from 32-bit to 64-bit times in version 1.
@@ -121,7 +121,7 @@ fn edit_of(input: &mut Input, trak: &Atom, id: u32) -> Option<Edit> {
 }
 
 /// Where the first edit that plays anything begins; an empty edit (-1) only delays.
-fn media_time(input: &mut Input, elst: &Atom) -> Option<u64> {
+fn media_time(input: &mut ByteStream, elst: &Atom) -> Option<u64> {
     let [version, _, _, _, count @ ..]: [u8; 8] = body(input, elst)?;
     let width = if version == 1 { 20 } else { 12 };
     // An encoder writes one edit, or a delay and one; a long list is a cut, which is not for a decoder to perform.
@@ -150,7 +150,7 @@ struct Atom {
 }
 
 /// The boxes between two places; those after the first that makes no sense are left out.
-fn children(input: &mut Input, mut at: u64, end: u64) -> Vec<Atom> {
+fn children(input: &mut ByteStream, mut at: u64, end: u64) -> Vec<Atom> {
     /// A track has about ten, a file a few; fragments come after the index.
     const MAX: usize = 4096;
     let mut atoms = Vec::new();
@@ -177,7 +177,7 @@ fn children(input: &mut Input, mut at: u64, end: u64) -> Vec<Atom> {
 }
 
 /// The first `N` bytes of a box's content, if it has as many.
-fn body<const N: usize>(input: &mut Input, atom: &Atom) -> Option<[u8; N]> {
+fn body<const N: usize>(input: &mut ByteStream, atom: &Atom) -> Option<[u8; N]> {
     if atom.start.checked_add(N as u64)? > atom.end {
         return None;
     }

@@ -1,10 +1,12 @@
-//! What a frame of MPEG audio says about itself (ISO/IEC 11172-3, 2.4.2.3). Symphonia's decoder is made for the first
-//! frame's rate and channels, and refuses every other.
+//! The frame headers of MPEG audio (ISO/IEC 11172-3, 2.4.2.3). Symphonia's decoder is made for the rate and the channels of
+//! the first frame, and refuses others.
 
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3};
+use symphonia::core::formats::FormatId;
+use symphonia::core::formats::well_known::{FORMAT_ID_MP1, FORMAT_ID_MP2, FORMAT_ID_MP3};
 
-/// What a frame needs of a decoder.
+/// The format of a frame, for which a decoder is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Config {
     /// The bits of the version and the layer.
@@ -28,4 +30,9 @@ impl Config {
         });
         params
     }
+}
+
+/// Whether a container is a stream of MPEG audio and nothing else.
+pub(crate) fn is_container(container: FormatId) -> bool {
+    [FORMAT_ID_MP1, FORMAT_ID_MP2, FORMAT_ID_MP3].contains(&container)
 }

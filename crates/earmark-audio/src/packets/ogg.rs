@@ -1,13 +1,13 @@
-//! What the streams of an Ogg file are (RFC 3533): each starts with a page of its own, before any other page, and files
-//! may be joined end to end.
+//! The codecs of an Ogg file's streams (RFC 3533): each stream starts with a page of its own, before any other page, and
+//! files may be joined end to end.
 
 use std::io::{BufReader, Read, Seek};
 
-use crate::input::Input;
-use crate::names;
+use crate::byte_stream::ByteStream;
+use crate::codec_names;
 
 /// The codec of the first stream of sound in each of the files that are joined; `None` for one without.
-pub(crate) fn links(input: &mut Input) -> Vec<Option<&'static str>> {
+pub(crate) fn links(input: &mut ByteStream) -> Vec<Option<&'static str>> {
     let mut links = Vec::new();
     if input.rewind().is_err() {
         return links;
@@ -24,7 +24,7 @@ pub(crate) fn links(input: &mut Input) -> Vec<Option<&'static str>> {
                 break;
             }
             if let Some(link @ None) = links.last_mut() {
-                *link = names::ogg(&packet);
+                *link = codec_names::ogg(&packet);
             }
         } else if reader.seek_relative(size as i64).is_err() {
             break;

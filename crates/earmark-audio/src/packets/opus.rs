@@ -1,4 +1,4 @@
-//! The codec symphonia has no decoder for, over the packets of its demuxers (RFC 6716, RFC 7845).
+//! Opus (RFC 6716, RFC 7845), which symphonia demuxes and has no decoder for.
 
 use opus_pure::{OpusDecoder, OpusMSDecoder};
 
@@ -12,7 +12,7 @@ const MAX_FRAMES: usize = 5760;
 pub(crate) struct Opus {
     streams: Streams,
     channels: usize,
-    /// Frames at the start that only warm the decoder up.
+    /// Frames at the start to drop, while the decoder converges.
     pub(crate) pre_skip: u64,
     gain: f32,
     interleaved: Vec<f32>,
@@ -66,7 +66,7 @@ impl Opus {
         })
     }
 
-    /// Decodes one packet into `planes`; `Err` says why the packet is no good.
+    /// Decodes one packet into `planes`; `Err` says what is wrong with the packet.
     pub(crate) fn decode(&mut self, packet: &[u8], planes: &mut Vec<Vec<f32>>) -> Result<(), String> {
         // The decoder takes an empty packet for a lost one and would invent sound.
         if packet.is_empty() {

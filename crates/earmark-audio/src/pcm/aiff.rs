@@ -2,15 +2,15 @@
 
 use std::io::{Seek, SeekFrom};
 
-use crate::decoder::Warning;
+use crate::byte_stream::ByteStream;
+use crate::codec_names;
 use crate::error::ErrorKind;
-use crate::input::Input;
-use crate::names;
-use crate::pcm::chunks::{self, After};
-use crate::pcm::reader::{Encoding, Endian, Layout, Packing};
-use crate::source::Spec;
+use crate::options::Warning;
+use crate::pcm::layout::{Encoding, Endian, Layout, Packing};
+use crate::pcm::trailing::{self, Chunks};
+use crate::spec::Spec;
 
-pub(crate) fn open(input: &mut Input) -> Result<Layout, ErrorKind> {
+pub(crate) fn open(input: &mut ByteStream) -> Result<Layout, ErrorKind> {
     let [_, _, _, _, _, _, _, _, kind @ ..]: [u8; 12] = input.header("AIFF")?;
     let (mut common, mut sound): (Option<Common>, _) = (None, None);
     let mut at = 12;
@@ -34,7 +34,7 @@ pub(crate) fn open(input: &mut Input) -> Result<Layout, ErrorKind> {
     };
     let packing = Packing::Plain(common.encoding, common.endian);
     let mut layout = Layout { spec: common.spec, packing, start, bytes, warnings: common.warnings };
-    chunks::check_end(input, &mut layout, After::Riff(Endian::Big))?;
+    trailing::check(input, &mut layout, Chunks::Riff(Endian::Big))?;
     let frame = (common.encoding.bytes() * common.spec.channels) as u64;
     let held = layout.bytes.map(|bytes| bytes / frame);
     if let Some(held) = held.filter(|held| *held != u64::from(common.frames)) {
@@ -46,7 +46,7 @@ pub(crate) fn open(input: &mut Input) -> Result<Layout, ErrorKind> {
 }
 
 /// Where the samples of an `SSND` chunk lie, whose content starts at `body`, and how many bytes they have.
-fn sound_at(input: &mut Input, body: u64, size: u32) -> Result<(u64, Option<u64>), ErrorKind> {
+fn sound_at(input: &mut ByteStream, body: u64, size: u32) -> Result<(u64, Option<u64>), ErrorKind> {
     let [a, b, c, d, ..]: [u8; 8] = input.header("AIFF")?;
     let offset = u32::from_be_bytes([a, b, c, d]);
     let start = body + 8 + u64::from(offset);
@@ -69,7 +69,7 @@ struct Common {
 }
 
 impl Common {
-    fn read(input: &mut Input, size: u32, compressible: bool) -> Result<Common, ErrorKind> {
+    fn read(input: &mut ByteStream, size: u32, compressible: bool) -> Result<Common, ErrorKind> {
         if size < 18 {
             return Err(ErrorKind::malformed(format!("its `COMM` chunk has {size} bytes, not 18 or more")));
         }
@@ -100,7 +100,12 @@ impl Common {
             b"fl64" | b"FL64" => (Some(Encoding::F64), Endian::Big),
             b"ulaw" | b"ULAW" => (Some(Encoding::MuLaw), Endian::Big),
             b"alaw" | b"ALAW" => (Some(Encoding::ALaw), Endian::Big),
-            other => return Err(ErrorKind::unsupported(format!("{} in AIFF-C", names::four_letters(other)))),
+            other => {
+                return Err(ErrorKind::unsupported(format!(
+                    "{} in AIFF-C",
+                    codec_names::four_letters(other)
+                )));
+            }
         };
         let encoding = encoding
             .ok_or_else(|| ErrorKind::malformed(format!("its header says samples of {bits} bits")))?;

@@ -1,13 +1,13 @@
 //! The Sun/NeXT header: `.au`, `.snd`, and GTZAN as its author published it. Six words, big-endian but for a rare
 //! little-endian kind, then samples.
 
+use crate::byte_stream::ByteStream;
 use crate::error::ErrorKind;
-use crate::input::Input;
-use crate::pcm::chunks;
-use crate::pcm::reader::{Encoding, Endian, Layout, Packing};
-use crate::source::Spec;
+use crate::pcm::layout::{Encoding, Endian, Layout, Packing};
+use crate::pcm::trailing::{self, Chunks};
+use crate::spec::Spec;
 
-pub(crate) fn open(input: &mut Input) -> Result<Layout, ErrorKind> {
+pub(crate) fn open(input: &mut ByteStream) -> Result<Layout, ErrorKind> {
     let header: [u8; 24] = input.header("AU")?;
     let endian = if header.starts_with(b"dns.") { Endian::Little } else { Endian::Big };
     let word = |at: usize| endian.u32([header[at], header[at + 1], header[at + 2], header[at + 3]]);
@@ -36,6 +36,6 @@ pub(crate) fn open(input: &mut Input) -> Result<Layout, ErrorKind> {
         bytes: (bytes != u32::MAX).then_some(bytes.into()),
         warnings: Vec::new(),
     };
-    chunks::check_end(input, &mut layout, chunks::After::Nothing)?;
+    trailing::check(input, &mut layout, Chunks::Nothing)?;
     Ok(layout)
 }

@@ -3,14 +3,14 @@
 
 use std::io::{Seek, SeekFrom};
 
+use crate::byte_stream::ByteStream;
+use crate::codec_names;
 use crate::error::ErrorKind;
-use crate::input::Input;
-use crate::names;
-use crate::pcm::chunks::{self, After};
-use crate::pcm::reader::{Encoding, Endian, Layout, Packing};
-use crate::source::{Header, Spec};
+use crate::pcm::layout::{Encoding, Endian, Header, Layout, Packing};
+use crate::pcm::trailing::{self, Chunks};
+use crate::spec::Spec;
 
-pub(crate) fn open(input: &mut Input) -> Result<Header, ErrorKind> {
+pub(crate) fn open(input: &mut ByteStream) -> Result<Header, ErrorKind> {
     let header: [u8; 52] = input.header("CAF")?;
     let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     if header[8..12] != *b"desc" || (u64::from(word(12)) << 32 | u64::from(word(16))) < 32 {
@@ -41,7 +41,9 @@ pub(crate) fn open(input: &mut Input) -> Result<Header, ErrorKind> {
         (b"aac " | b"alac" | b"flac" | b"ima4" | b".mp1" | b".mp2" | b".mp3", ..) => {
             return Ok(Header::Packets { endless: false, left_out: None });
         }
-        (other, ..) => return Err(ErrorKind::unsupported(format!("{} in CAF", names::four_letters(other)))),
+        (other, ..) => {
+            return Err(ErrorKind::unsupported(format!("{} in CAF", codec_names::four_letters(other))));
+        }
     };
     let frame = (encoding.bytes() * spec.channels) as u64;
     if u64::from(packet) != frame || frames != 1 {
@@ -52,12 +54,12 @@ pub(crate) fn open(input: &mut Input) -> Result<Header, ErrorKind> {
     let (start, bytes) = data(input)?;
     let packing = Packing::Plain(encoding, endian);
     let mut layout = Layout { spec, packing, start, bytes, warnings: Vec::new() };
-    chunks::check_end(input, &mut layout, After::Caf)?;
+    trailing::check(input, &mut layout, Chunks::Caf)?;
     Ok(Header::Samples(layout))
 }
 
 /// Finds the `data` chunk: where its samples start, and how many bytes they have, if the writer knew.
-fn data(input: &mut Input) -> Result<(u64, Option<u64>), ErrorKind> {
+fn data(input: &mut ByteStream) -> Result<(u64, Option<u64>), ErrorKind> {
     let mut at = 8;
     loop {
         if at >= input.len() {

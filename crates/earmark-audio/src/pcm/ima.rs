@@ -1,6 +1,6 @@
 //! IMA ADPCM as WAV packs it: four bits a sample, in blocks that each start afresh. Symphonia's decoder multiplies
 //! where the standard (IMA Recommended Practices, 1992) adds shifted steps, and is up to 13 units of 16 bits off what
-//! libsndfile and ffmpeg hear.
+//! libsndfile and ffmpeg.
 
 /// Frames in a block of so many bytes.
 pub(crate) fn frames(block: usize, channels: usize) -> usize {

@@ -1,131 +1,38 @@
-//! Samples that lie in a file as they are, one after another.
+//! Reads the samples behind a header.
 
 use std::io::{Seek, SeekFrom};
-use std::time::Duration;
 
-use crate::decoder::Warning;
+use crate::byte_stream::{ByteStream, read_up_to};
 use crate::error::ErrorKind;
-use crate::input::Input;
-use crate::input::read_up_to;
+use crate::options::Warning;
 use crate::pcm::ima;
-use crate::source::Spec;
-
-/// How one sample is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encoding {
-    U8,
-    S8,
-    S16,
-    S24,
-    /// 24 bits in the lower three bytes of four.
-    S24In32,
-    S32,
-    F32,
-    F64,
-    MuLaw,
-    ALaw,
-}
-
-impl Encoding {
-    pub(crate) fn bytes(self) -> usize {
-        match self {
-            Encoding::U8 | Encoding::S8 | Encoding::MuLaw | Encoding::ALaw => 1,
-            Encoding::S16 => 2,
-            Encoding::S24 => 3,
-            Encoding::S24In32 | Encoding::S32 | Encoding::F32 => 4,
-            Encoding::F64 => 8,
-        }
-    }
-}
-
-/// Which byte of a sample comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Endian {
-    Little,
-    Big,
-}
-
-impl Endian {
-    pub(crate) fn u16(self, bytes: [u8; 2]) -> u16 {
-        match self {
-            Endian::Little => u16::from_le_bytes(bytes),
-            Endian::Big => u16::from_be_bytes(bytes),
-        }
-    }
-
-    pub(crate) fn u32(self, bytes: [u8; 4]) -> u32 {
-        match self {
-            Endian::Little => u32::from_le_bytes(bytes),
-            Endian::Big => u32::from_be_bytes(bytes),
-        }
-    }
-}
-
-/// How the samples lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Packing {
-    /// One sample of each channel, and again.
-    Plain(Encoding, Endian),
-    /// IMA ADPCM in blocks of so many bytes.
-    Ima { block: u16 },
-}
-
-/// What a header says about the samples behind it.
-#[derive(Debug, Clone)]
-pub(crate) struct Layout {
-    pub(crate) spec: Spec,
-    pub(crate) packing: Packing,
-    /// Where the first sample lies.
-    pub(crate) start: u64,
-    /// Bytes of samples; `None` when the writer did not know, and they go on to the end.
-    pub(crate) bytes: Option<u64>,
-    /// Where the header contradicts itself or the file.
-    pub(crate) warnings: Vec<Warning>,
-}
-
-impl Layout {
-    /// Bytes that are not read in part: a frame, or a block of many.
-    fn unit(&self) -> usize {
-        match self.packing {
-            Packing::Plain(encoding, _) => encoding.bytes() * self.spec.channels,
-            Packing::Ima { block } => block.into(),
-        }
-    }
-
-    /// How long so many bytes of samples play.
-    pub(crate) fn duration(&self, bytes: u64) -> Duration {
-        let frames = match self.packing {
-            Packing::Plain(..) => 1,
-            Packing::Ima { block } => ima::frames(block.into(), self.spec.channels),
-        };
-        self.spec.rate.time(bytes / self.unit() as u64 * frames as u64)
-    }
-}
+use crate::pcm::layout::{Encoding, Endian, Layout, Packing};
+use crate::spec::Spec;
 
 /// Reads the samples a [`Layout`] points at.
 pub(crate) struct PcmReader {
-    input: Input,
+    input: ByteStream,
     layout: Layout,
-    /// Bytes the header still promises.
+    /// Bytes of samples that are left, by the header.
     left: Option<u64>,
     truncated: bool,
     buffer: Vec<u8>,
 }
 
 impl PcmReader {
-    pub(crate) fn new(input: Input, layout: Layout) -> Result<PcmReader, ErrorKind> {
+    pub(crate) fn new(input: ByteStream, layout: Layout) -> Result<PcmReader, ErrorKind> {
         PcmReader::in_blocks(input, layout, 1 << 16)
     }
 
-    /// Hands samples out a twentieth of a second at a time.
-    pub(crate) fn live(input: Input, layout: Layout) -> Result<PcmReader, ErrorKind> {
+    /// Returns samples a twentieth of a second at a time.
+    pub(crate) fn live(input: ByteStream, layout: Layout) -> Result<PcmReader, ErrorKind> {
         let frames = (layout.spec.rate.hz() / 20).clamp(1, 1 << 16) as usize;
         let block = (frames * layout.unit()).min(1 << 16);
         PcmReader::in_blocks(input, layout, block)
     }
 
     /// `block` is about how many bytes are read at once.
-    fn in_blocks(mut input: Input, layout: Layout, block: usize) -> Result<PcmReader, ErrorKind> {
+    fn in_blocks(mut input: ByteStream, layout: Layout, block: usize) -> Result<PcmReader, ErrorKind> {
         let unit = layout.unit();
         input.seek(SeekFrom::Start(layout.start)).map_err(ErrorKind::Read)?;
         let buffer = vec![0; block.div_ceil(unit) * unit];
@@ -153,7 +60,7 @@ impl PcmReader {
         planes.resize_with(spec.channels, Vec::new);
         match packing {
             Packing::Plain(encoding, endian) => {
-                // Half a frame at the end is nobody's sample.
+                // Half a frame at the end is dropped.
                 let frames = read / (encoding.bytes() * spec.channels);
                 planes.iter_mut().for_each(|plane| plane.resize(frames, 0.0));
                 unpack(&self.buffer[..read], encoding, endian, planes);

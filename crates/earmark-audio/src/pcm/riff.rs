@@ -1,4 +1,4 @@
-//! The WAV header, in its sizes: RIFF and its big-endian twin RIFX; RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088) for
+//! The WAV header, in its four kinds: RIFF and its big-endian twin RIFX; RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088) for
 //! more than 4 GiB; and Sony's Wave64, the same in 64 bits throughout.
 //!
 //! Where the size of a block is wrong, the number of bits decides, as in libsndfile 1.2.2 (`wavlike_read_fmt_chunk`), and a
@@ -6,13 +6,13 @@
 
 use std::io::{Seek, SeekFrom};
 
-use crate::decoder::Warning;
+use crate::byte_stream::ByteStream;
+use crate::codec_names;
 use crate::error::ErrorKind;
-use crate::input::Input;
-use crate::names;
-use crate::pcm::chunks::{self, After};
-use crate::pcm::reader::{Encoding, Endian, Layout, Packing};
-use crate::source::{Header, Spec};
+use crate::options::Warning;
+use crate::pcm::layout::{Encoding, Endian, Header, Layout, Packing};
+use crate::pcm::trailing::{self, Chunks};
+use crate::spec::Spec;
 
 /// What a writer puts where it cannot know the size: a pipe does not seek back.
 const UNKNOWN: u32 = u32::MAX;
@@ -31,7 +31,7 @@ mod tag {
 }
 
 /// Finds the samples of a RIFF, RIFX, RF64 or BW64.
-pub(crate) fn open(input: &mut Input) -> Result<Header, ErrorKind> {
+pub(crate) fn open(input: &mut ByteStream) -> Result<Header, ErrorKind> {
     let [i, f, f_, x, a, b, c, d, ..]: [u8; 12] = input.header("WAV")?;
     let endian = if [i, f, f_, x] == *b"RIFX" { Endian::Big } else { Endian::Little };
     let riff_size = endian.u32([a, b, c, d]);
@@ -61,7 +61,7 @@ pub(crate) fn open(input: &mut Input) -> Result<Header, ErrorKind> {
                     (0x7fff_0000..=0x7fff_ffff, _) if u64::from(size) > input.len() => None,
                     (size, _) => Some(size.into()),
                 };
-                return found(input, format, body, bytes, After::Riff(endian));
+                return found(input, format, body, bytes, Chunks::Riff(endian));
             }
             _ => {}
         }
@@ -72,7 +72,7 @@ pub(crate) fn open(input: &mut Input) -> Result<Header, ErrorKind> {
 
 /// Finds the samples of a Wave64: its chunks have names of sixteen bytes, sizes of eight that count these 24 bytes too,
 /// and start at multiples of eight.
-pub(crate) fn open_wave64(input: &mut Input) -> Result<Header, ErrorKind> {
+pub(crate) fn open_wave64(input: &mut ByteStream) -> Result<Header, ErrorKind> {
     let _: [u8; 40] = input.header("Wave64")?;
     let mut format: Option<Format> = None;
     loop {
@@ -85,7 +85,7 @@ pub(crate) fn open_wave64(input: &mut Input) -> Result<Header, ErrorKind> {
             .ok_or_else(|| ErrorKind::malformed("it has a chunk shorter than its own header"))?;
         match &header[..4] {
             b"fmt " if format.is_none() => format = Some(Format::read(input, size, Endian::Little)?),
-            b"data" => return found(input, format, body, Some(size), After::Wave64),
+            b"data" => return found(input, format, body, Some(size), Chunks::Wave64),
             _ => {}
         }
         let next = body.checked_add(size).and_then(|end| end.checked_next_multiple_of(8));
@@ -93,7 +93,7 @@ pub(crate) fn open_wave64(input: &mut Input) -> Result<Header, ErrorKind> {
     }
 }
 
-fn next_chunk(input: &mut Input, at: u64) -> Result<(), ErrorKind> {
+fn next_chunk(input: &mut ByteStream, at: u64) -> Result<(), ErrorKind> {
     if at >= input.len() {
         return Err(ErrorKind::malformed("it has no `data` chunk"));
     }
@@ -102,11 +102,11 @@ fn next_chunk(input: &mut Input, at: u64) -> Result<(), ErrorKind> {
 
 /// The samples lie from `start` on, `bytes` of them.
 fn found(
-    input: &mut Input,
+    input: &mut ByteStream,
     format: Option<Format>,
     start: u64,
     bytes: Option<u64>,
-    after: After,
+    chunks: Chunks,
 ) -> Result<Header, ErrorKind> {
     let Some(mut format) = format else {
         return Err(ErrorKind::malformed("the `data` chunk comes before the `fmt ` chunk"));
@@ -114,10 +114,10 @@ fn found(
     let packing = match format.kind {
         Kind::Packing(packing) => packing,
         Kind::MsAdpcm => {
-            // Only what lies behind the samples matters, not what they are.
+            // Only what follows the samples matters here: any encoding of one byte will do.
             let packing = Packing::Plain(Encoding::U8, Endian::Little);
             let mut layout = Layout { spec: format.spec, packing, start, bytes, warnings: Vec::new() };
-            chunks::check_end(input, &mut layout, after)?;
+            trailing::check(input, &mut layout, chunks)?;
             let left_out = layout.warnings.into_iter().find_map(|warning| match warning {
                 Warning::LeftOut { what, .. } => Some(what),
                 _ => None,
@@ -140,12 +140,12 @@ fn found(
     };
     if input.is_file() {
         let (magic, _) = input.bytes_at::<4>(start)?;
-        if let Some(codec) = names::inside_wav(&magic) {
+        if let Some(codec) = codec_names::inside_wav(&magic) {
             return Err(ErrorKind::unsupported(format!("{codec} in WAV")));
         }
     }
     let mut layout = Layout { spec: format.spec, packing, start, bytes, warnings: format.warnings };
-    chunks::check_end(input, &mut layout, after)?;
+    trailing::check(input, &mut layout, chunks)?;
     Ok(Header::Samples(layout))
 }
 
@@ -157,14 +157,14 @@ struct Format {
 
 enum Kind {
     Packing(Packing),
-    /// Symphonia's.
+    /// Decoded by symphonia.
     MsAdpcm,
     /// 17 to 24 bits in blocks of four bytes a channel: which bytes, the samples must show.
     Doubtful24(Endian),
 }
 
 impl Format {
-    fn read(input: &mut Input, size: u64, endian: Endian) -> Result<Format, ErrorKind> {
+    fn read(input: &mut ByteStream, size: u64, endian: Endian) -> Result<Format, ErrorKind> {
         if size < 16 {
             return Err(ErrorKind::malformed(format!("its `fmt ` chunk has {size} bytes, not 16 or more")));
         }
@@ -209,11 +209,11 @@ impl Format {
                 format.kind = adpcm(input, size, tag, channels, block, bits)?;
                 return Ok(format);
             }
-            _ => return Err(ErrorKind::unsupported(format!("{} in WAV", names::wave_format(tag)))),
+            _ => return Err(ErrorKind::unsupported(format!("{} in WAV", codec_names::wave_format(tag)))),
         };
         let true_block = encoding.bytes() * usize::from(channels);
         let says_block = u64::from(byte_rate) == u64::from(hz) * u64::from(block);
-        // Where two of three agree, the third is wrong: here the bits or the channels, and what the samples are nobody knows.
+        // Two of the three agree, so the third is wrong: the bits or the channels, and then the samples cannot be told apart.
         let is_possible = matches!((tag, a_channel), (tag::PCM, 1..=4) | (tag::FLOAT, 4 | 8));
         if usize::from(block) != true_block && says_block && is_possible {
             return Err(ErrorKind::malformed(format!(
@@ -244,7 +244,7 @@ impl Format {
 
 /// Reads the rest of an extensible `fmt ` chunk, and returns the format that its GUID stands for.
 fn extension(
-    input: &mut Input,
+    input: &mut ByteStream,
     size: u64,
     endian: Endian,
     channels: u16,
@@ -283,7 +283,7 @@ fn extension(
 
 /// ADPCM comes in blocks, and a wrong size of them is noise: it must agree with the number of samples in one.
 fn adpcm(
-    input: &mut Input,
+    input: &mut ByteStream,
     size: u64,
     tag: u16,
     channels: u16,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use earmark_audio::{DecodeOptions, Decoder, is_sound};
+use earmark_audio::{DecodeOptions, Decoder, has_audio_extension};
 use earmark_hub::Hub;
 use earmark_pipeline::Sound;
 use glob::{MatchOptions, Pattern};
@@ -205,7 +205,7 @@ fn search(folder: &Path, inputs: &mut Vec<Input>) -> Result<()> {
                 inputs.truncate(before);
                 inputs.push(Input::File(path));
             }
-        } else if is_sound(&path) && !path.is_dir() {
+        } else if has_audio_extension(&path) && !path.is_dir() {
             // Also what is no file: that shows when its turn comes, and is said then.
             inputs.push(Input::File(path));
         }

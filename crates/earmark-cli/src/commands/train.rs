@@ -722,7 +722,8 @@ fn print_finished(job: &Job, finished: &Finished) -> Result<()> {
 /// What works as it stands: to classify a held-out clip, or where no clip is a file of its own, to score the run again.
 fn next_command(job: &Job, model: &Path) -> String {
     let held_out = SplitFile::read(job.output.path()).map(|split| split.test).unwrap_or_default();
-    let is_held_out = |clip: &&Clip| held_out.contains(&clip.name) && earmark_audio::is_sound(&clip.path);
+    let is_held_out =
+        |clip: &&Clip| held_out.contains(&clip.name) && earmark_audio::has_audio_extension(&clip.path);
     let command = advice::command();
     match job.dataset.clips.iter().find(is_held_out) {
         Some(clip) => {

@@ -274,9 +274,9 @@ fn flat(name: &str) -> String {
     // `a.wav#7`, one of several rows with one file.
     if let Some((file, row)) = name.rsplit_once('#')
         && let Some((stem, ending)) = file.rsplit_once('.')
-        && earmark_audio::is_sound(Path::new(file))
+        && earmark_audio::has_audio_extension(Path::new(file))
     {
         return format!("{stem}#{row}.{ending}");
     }
-    if earmark_audio::is_sound(Path::new(name)) { name.to_owned() } else { format!("{name}.wav") }
+    if earmark_audio::has_audio_extension(Path::new(name)) { name.to_owned() } else { format!("{name}.wav") }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use earmark_audio::is_sound;
+use earmark_audio::has_audio_extension;
 use earmark_labels::LabelSet;
 
 use crate::catalog::esc50;
@@ -160,7 +160,7 @@ impl Here {
                 here.tables.push(found);
             } else if ends(&["parquet"]) {
                 here.parquet.push(found);
-            } else if is_sound(&found.path) {
+            } else if has_audio_extension(&found.path) {
                 here.sounds.push(found);
             } else if ends(UNSUPPORTED) {
                 here.skip(&found.path, Why::Unsupported);

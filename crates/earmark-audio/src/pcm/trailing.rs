@@ -1,14 +1,13 @@
-//! What lies behind the samples of a file whose header counts them: nothing, chunks of tags, another file, or samples
-//! that the header forgot.
+//! What follows the samples that a header counts: nothing, chunks of tags, another file, or samples that are not counted.
 
-use crate::decoder::Warning;
+use crate::byte_stream::ByteStream;
 use crate::error::ErrorKind;
-use crate::input::Input;
-use crate::pcm::reader::{Endian, Layout};
+use crate::options::{JOINED, Warning};
+use crate::pcm::layout::{Endian, Layout};
 
-/// What a kind of file may keep behind its samples: chunks of a name, a size and so many bytes.
+/// The chunks that a kind of file may keep behind its samples: a name, a size and so many bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum After {
+pub(crate) enum Chunks {
     Nothing,
     /// Four letters and 32 bits, padded to an even number.
     Riff(Endian),
@@ -18,22 +17,19 @@ pub(crate) enum After {
     Wave64,
 }
 
-/// Why what follows a file is left out.
-pub(crate) const JOINED: &str = "another file begins where this one ends";
-
 /// Fewer bytes are the padding of some writer, or an ID3v1 tag.
 const NEGLIGIBLE: u64 = 129;
 
 /// Looks behind the samples that `layout` counts, in a file. Where it counts none and what follows is no chunk, the
 /// writer never filled the count in, and all that follows is samples.
-pub(crate) fn check_end(input: &mut Input, layout: &mut Layout, after: After) -> Result<(), ErrorKind> {
+pub(crate) fn check(input: &mut ByteStream, layout: &mut Layout, chunks: Chunks) -> Result<(), ErrorKind> {
     let (Some(bytes), true) = (layout.bytes, input.is_file()) else {
         return Ok(());
     };
     let Some(end) = layout.start.checked_add(bytes).filter(|end| *end < input.len()) else {
         return Ok(());
     };
-    let rest = unexplained(input, end, after)?;
+    let rest = end_of_chunks(input, end, chunks)?;
     let left = input.len() - rest;
     let (start, read) = input.bytes_at::<12>(rest)?;
     if begins_a_file(&start[..read]) {
@@ -52,20 +48,20 @@ pub(crate) fn check_end(input: &mut Input, layout: &mut Layout, after: After) ->
     Ok(())
 }
 
-/// Where what follows `at` stops to be what a file of this kind may hold.
-fn unexplained(input: &mut Input, at: u64, after: After) -> Result<u64, ErrorKind> {
-    match after {
-        After::Nothing => Ok(at),
-        After::Riff(endian) => {
+/// The end of the chunks that start at `at`.
+fn end_of_chunks(input: &mut ByteStream, at: u64, chunks: Chunks) -> Result<u64, ErrorKind> {
+    match chunks {
+        Chunks::Nothing => Ok(at),
+        Chunks::Riff(endian) => {
             let length = |header: &[u8]| Some(8 + u64::from(endian.u32(*header.get(4..)?.first_chunk()?)));
             let even = walk(input, at, 2, length)?;
             // Some writers forget to pad.
             if even == at && at % 2 == 1 { walk(input, at, 1, length) } else { Ok(even) }
         }
-        After::Caf => {
+        Chunks::Caf => {
             walk(input, at, 1, |header| u64::from_be_bytes(*header.get(4..)?.first_chunk()?).checked_add(12))
         }
-        After::Wave64 => walk(input, at, 8, |header| {
+        Chunks::Wave64 => walk(input, at, 8, |header| {
             let size = u64::from_le_bytes(*header.get(16..)?.first_chunk()?);
             Some(size).filter(|size| *size >= 24)
         }),
@@ -75,7 +71,7 @@ fn unexplained(input: &mut Input, at: u64, after: After) -> Result<u64, ErrorKin
 /// Goes from chunk to chunk as long as their names are printable and they end in the file. `length` reads that of a whole
 /// chunk from its first bytes.
 fn walk(
-    input: &mut Input,
+    input: &mut ByteStream,
     mut at: u64,
     align: u64,
     length: impl Fn(&[u8]) -> Option<u64>,
@@ -101,7 +97,7 @@ fn begins_a_file(bytes: &[u8]) -> bool {
 }
 
 /// Whether only zeros follow, as far as a few of them show.
-fn is_padding(input: &mut Input, at: u64) -> Result<bool, ErrorKind> {
+fn is_padding(input: &mut ByteStream, at: u64) -> Result<bool, ErrorKind> {
     let (bytes, read) = input.bytes_at::<4096>(at)?;
     Ok(bytes[..read].iter().all(|byte| *byte == 0))
 }

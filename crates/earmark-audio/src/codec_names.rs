@@ -1,11 +1,11 @@
-//! What is not decoded here, by the name people know it by: an error that says "AC-3 in MP4" can be acted on, one that
-//! says "0x1008" cannot.
+//! The common names of formats and codecs that are not decoded here, for error messages: "AC-3 in MP4" can be acted on,
+//! "0x1008" cannot.
 
 use symphonia::core::codecs::audio::AudioCodecId;
 use symphonia::core::codecs::audio::well_known as codec;
 use symphonia::core::formats::{FormatId, well_known as format};
 
-/// A file that is not decoded here, by its first bytes (a few hundred): what it is.
+/// The format of an audio or video file that is not decoded here, by its first few hundred bytes.
 pub(crate) fn unsupported_file(start: &[u8]) -> Option<&'static str> {
     const ASF: &[u8] = &[0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11];
     let at = |place: usize, magic: &[u8]| start.get(place..).is_some_and(|rest| rest.starts_with(magic));
@@ -39,8 +39,8 @@ pub(crate) fn unsupported_file(start: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// A file that is no sound, by its first bytes: what it is.
-pub(crate) fn no_sound(start: &[u8]) -> Option<&'static str> {
+/// The kind of a file that holds no audio, by its first bytes.
+pub(crate) fn not_audio(start: &[u8]) -> Option<&'static str> {
     let begins = |magic: &[u8]| start.starts_with(magic);
     let text = start.trim_ascii_start().to_ascii_lowercase();
     Some(match start {
@@ -58,7 +58,7 @@ pub(crate) fn no_sound(start: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// What a WAV's samples begin with that are none.
+/// The codec of a WAV that claims to hold plain samples, by the first bytes of those.
 pub(crate) fn inside_wav(start: &[u8; 4]) -> Option<&'static str> {
     match start {
         b"wvpk" => Some("WavPack"),
@@ -68,7 +68,7 @@ pub(crate) fn inside_wav(start: &[u8; 4]) -> Option<&'static str> {
     }
 }
 
-/// A WAV's `wFormatTag` that is not read here.
+/// A codec by the `wFormatTag` of a WAV.
 pub(crate) fn wave_format(tag: u16) -> String {
     let name = match tag {
         0x0002 => "MS ADPCM in big-endian order",
@@ -156,7 +156,7 @@ pub(crate) fn matroska(id: &str) -> String {
     name.to_owned()
 }
 
-/// A codec by the first packet of an Ogg stream; `None` for one that is no audio.
+/// A codec by the first packet of an Ogg stream; `None` where it is not audio.
 pub(crate) fn ogg(packet: &[u8]) -> Option<&'static str> {
     let known: [(&[u8], &str); 7] = [
         (b"Speex   ", "Speex"),
@@ -170,6 +170,7 @@ pub(crate) fn ogg(packet: &[u8]) -> Option<&'static str> {
     known.iter().find(|(magic, _)| packet.starts_with(magic)).map(|(_, name)| *name)
 }
 
+/// A codec by symphonia's id.
 pub(crate) fn codec(id: AudioCodecId) -> String {
     let name = match id {
         codec::CODEC_ID_OPUS => "Opus",
@@ -201,6 +202,7 @@ pub(crate) fn codec(id: AudioCodecId) -> String {
     name.to_owned()
 }
 
+/// A container by symphonia's id.
 pub(crate) fn container(id: FormatId) -> &'static str {
     match id {
         format::FORMAT_ID_WAVE => "WAV",

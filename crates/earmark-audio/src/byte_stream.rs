@@ -5,12 +5,12 @@ use symphonia::core::io::MediaSource;
 
 use crate::error::ErrorKind;
 
-/// The bytes of one sound, wherever they lie.
+/// The bytes of one sound: of a file, of memory or of a pipe.
 ///
 /// Clones share the bytes and the position. Symphonia keeps what it is given when a probe fails, so a second try, or
 /// a look at the edit list, needs a handle of its own.
 #[derive(Clone)]
-pub(crate) struct Input {
+pub(crate) struct ByteStream {
     reader: Arc<Mutex<dyn ReadSeek>>,
     len: u64,
     seekable: bool,
@@ -19,26 +19,26 @@ pub(crate) struct Input {
 trait ReadSeek: Read + Seek + Send {}
 impl<T: Read + Seek + Send> ReadSeek for T {}
 
-impl Input {
-    pub(crate) fn new(mut reader: impl Read + Seek + Send + 'static) -> io::Result<Input> {
+impl ByteStream {
+    pub(crate) fn new(mut reader: impl Read + Seek + Send + 'static) -> io::Result<ByteStream> {
         let len = reader.seek(SeekFrom::End(0))?;
         reader.rewind()?;
-        Ok(Input { reader: Arc::new(Mutex::new(reader)), len, seekable: true })
+        Ok(ByteStream { reader: Arc::new(Mutex::new(reader)), len, seekable: true })
     }
 
-    /// The bytes of a pipe, whose end is not known: `reader` need only seek forward, and back to its first bytes.
-    pub(crate) fn new_forward(reader: impl Read + Seek + Send + 'static) -> Input {
-        Input { reader: Arc::new(Mutex::new(reader)), len: u64::MAX, seekable: false }
+    /// The bytes of a pipe, whose end is not known: `reader` need only seek forward, and back within its first bytes.
+    pub(crate) fn new_forward(reader: impl Read + Seek + Send + 'static) -> ByteStream {
+        ByteStream { reader: Arc::new(Mutex::new(reader)), len: u64::MAX, seekable: false }
     }
 
     pub(crate) fn len(&self) -> u64 {
         self.len
     }
 
-    /// Another handle at the first byte, which will deny that it can seek when `seekable` is false.
-    pub(crate) fn rewound(&self, seekable: bool) -> io::Result<Input> {
+    /// Another handle, at the first byte; with `seekable` false it tells symphonia that it cannot seek.
+    pub(crate) fn rewound(&self, seekable: bool) -> io::Result<ByteStream> {
         self.reader().rewind()?;
-        Ok(Input { seekable, ..self.clone() })
+        Ok(ByteStream { seekable, ..self.clone() })
     }
 
     /// Reads the first bytes and goes back before them. Returns how many there were.
@@ -47,7 +47,7 @@ impl Input {
         read.map_err(ErrorKind::Read)
     }
 
-    /// Whether the end is known and any place can be gone to.
+    /// Whether the end is known and every position can be sought.
     pub(crate) fn is_file(&self) -> bool {
         self.seekable
     }
@@ -71,7 +71,7 @@ impl Input {
     }
 
     fn reader(&self) -> MutexGuard<'_, dyn ReadSeek + 'static> {
-        // A reader that panicked is asked again: whatever it answers is only bytes.
+        // A poisoned lock is taken all the same: whatever a reader returns after a panic is only bytes.
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -90,19 +90,19 @@ pub(crate) fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Resul
     Ok(filled)
 }
 
-impl Read for Input {
+impl Read for ByteStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.reader().read(buffer)
     }
 }
 
-impl Seek for Input {
+impl Seek for ByteStream {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.reader().seek(to)
     }
 }
 
-impl MediaSource for Input {
+impl MediaSource for ByteStream {
     fn is_seekable(&self) -> bool {
         self.seekable
     }

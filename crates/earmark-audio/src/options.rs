@@ -1,0 +1,172 @@
+//! What a caller chooses about decoding, and the warnings about a file that is damaged and still decodes.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::downmix::Downmix;
+use crate::error::UnknownName;
+use crate::waveform::SampleRate;
+
+/// What the caller chooses about decoding.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecodeOptions {
+    /// How several channels become one.
+    pub downmix: Downmix,
+    /// The longest clip that is decoded, six hours by default: a few kilobytes of FLAC can hold a day of silence.
+    ///
+    /// Above 48 kHz (or, with channels kept apart, beyond one channel) it is counted in samples as if at 48 kHz, so
+    /// that six hours never take more than 4.2 GB. A server that takes uploads wants minutes here.
+    pub max_duration: Duration,
+}
+
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        DecodeOptions { downmix: Downmix::default(), max_duration: Duration::from_secs(6 * 60 * 60) }
+    }
+}
+
+/// How raw samples are written: little-endian, channels interleaved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RawSamples {
+    /// Unsigned bytes.
+    U8,
+    /// 16-bit integers.
+    S16,
+    /// 24-bit integers in three bytes.
+    S24,
+    /// 32-bit integers.
+    S32,
+    /// 32-bit floats.
+    F32,
+}
+
+impl RawSamples {
+    /// Every kind.
+    pub const ALL: &[RawSamples] =
+        &[RawSamples::U8, RawSamples::S16, RawSamples::S24, RawSamples::S32, RawSamples::F32];
+
+    /// Its name, as flags write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RawSamples::U8 => "u8",
+            RawSamples::S16 => "s16",
+            RawSamples::S24 => "s24",
+            RawSamples::S32 => "s32",
+            RawSamples::F32 => "f32",
+        }
+    }
+}
+
+impl fmt::Display for RawSamples {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for RawSamples {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<RawSamples, UnknownName> {
+        let known = RawSamples::ALL.iter().find(|known| known.name() == text);
+        known.copied().ok_or_else(|| UnknownName::new(text, RawSamples::ALL.iter().map(|known| known.name())))
+    }
+}
+
+/// The format of a live stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LiveFormat {
+    /// A WAV of plain samples, whose header need not know how many.
+    Wav,
+    /// Samples without a header.
+    Raw {
+        /// How each is written.
+        samples: RawSamples,
+        /// Samples a second, in each channel.
+        rate: SampleRate,
+        /// How many channels.
+        channels: usize,
+    },
+}
+
+/// What is wrong with a file that decoded all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The stream stopped before its own header, index or last frame said it would.
+    Truncated,
+    /// Damaged packets were left out, as ffmpeg does; what follows them is earlier than it should be.
+    SkippedPackets {
+        /// How many.
+        count: u64,
+    },
+    /// Its header contradicts itself or the file. It was read as libsndfile reads such a file.
+    Header {
+        /// The contradiction, and how it was read.
+        what: String,
+    },
+    /// The number of channels changes midway. All of it was decoded; each part was mixed to mono by itself.
+    ChannelsChanged {
+        /// How many at first.
+        from: usize,
+        /// How many then.
+        to: usize,
+        /// When.
+        at: Duration,
+    },
+    /// What follows a moment was not decoded.
+    LeftOut {
+        /// The moment, in the clip.
+        at: Duration,
+        /// Why it was not.
+        what: String,
+    },
+    /// The channels cancel each other: their mix is silence, or all but that, and one of them alone is not.
+    Cancelled,
+    /// It is HE-AAC, of which only the AAC-LC core was decoded: at half the rate, and without the treble.
+    CoreOnly,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::Truncated => f.write_str("the stream ends early; the samples up to there were kept"),
+            Warning::SkippedPackets { count: 1 } => f.write_str("1 damaged packet was left out"),
+            Warning::SkippedPackets { count } => write!(f, "{count} damaged packets were left out"),
+            Warning::Header { what } => write!(f, "its header is wrong: {what}"),
+            Warning::ChannelsChanged { from, to, at } => {
+                let at = at.as_secs_f64();
+                write!(f, "the number of channels changes from {from} to {to} at {at:.3} s; each part was mixed by itself")
+            }
+            Warning::LeftOut { at, what } => {
+                write!(f, "what follows {:.3} s was left out: {what}", at.as_secs_f64())
+            }
+            Warning::Cancelled => f.write_str(
+                "its channels cancel each other, and their mix is as good as silent; one channel alone is not",
+            ),
+            Warning::CoreOnly => f.write_str(
+                "it is HE-AAC, of which only the AAC-LC core was decoded: at half the rate and without the treble",
+            ),
+        }
+    }
+}
+
+/// Why a [`Warning::LeftOut`] leaves out what follows a file.
+pub(crate) const JOINED: &str = "another file begins where this one ends";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_of_samples_is_known_by_its_name() {
+        for &samples in RawSamples::ALL {
+            assert_eq!(samples.to_string().parse(), Ok(samples));
+            assert_eq!(serde_json::to_value(samples).unwrap(), samples.name());
+        }
+        assert!("s8".parse::<RawSamples>().is_err());
+    }
+}

@@ -37,7 +37,7 @@ pub use networks::clap::{
     ClapAudioConfig, ClapConfig, ClapModel, ClapTextConfig, ClapTokenizer, Sides, TokenBatch,
 };
 pub use networks::hubert::HubertForSequenceClassification;
-pub use networks::speech::{FeatExtractNorm, FrameMask, SpeechConfig, SpeechEncoder};
+pub use networks::speech::{FeatExtractNorm, SpeechConfig, SpeechEncoder};
 pub use networks::unispeech::{UniSpeechForSequenceClassification, UniSpeechSatForSequenceClassification};
 pub use networks::wav2vec2::Wav2Vec2ForSequenceClassification;
 pub use networks::whisper::{WhisperConfig, WhisperEncoder, WhisperForAudioClassification};
@@ -49,5 +49,6 @@ pub use checkpoint::weights::{
 pub use config::model_config::ModelConfig;
 pub use error::{Error, ErrorKind, KeyMismatch};
 pub use layers::activation::Activation;
+pub use layers::padding_mask::PaddingMask;
 pub use training::mixed_precision::mixed_precision;
 pub use training::rng::TrainingRng;

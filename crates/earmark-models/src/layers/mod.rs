@@ -3,4 +3,6 @@
 pub(crate) mod activation;
 pub(crate) mod conv1d;
 pub(crate) mod ops;
+pub(crate) mod padding_mask;
 pub(crate) mod transformer;
+pub(crate) mod weighted_sum;

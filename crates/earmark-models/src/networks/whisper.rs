@@ -25,7 +25,8 @@ use crate::error::ErrorKind;
 use crate::layers::activation::Activation;
 use crate::layers::conv1d::conv1d;
 use crate::layers::ops;
-use crate::layers::transformer::{LayerNorm, dropout, layer_norm, linear, weighted_sum};
+use crate::layers::transformer::{LayerNorm, dropout, layer_norm, linear};
+use crate::layers::weighted_sum::WeightedSum;
 use crate::training::rng::TrainingRng;
 
 /// The encoder's part of a Whisper `config.json`. Field names are that file's, and a missing field takes the reference's
@@ -192,9 +193,7 @@ impl Classify for WhisperForAudioClassification {
     }
 
     fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
-        let states = self.encoder.hidden_states(input.spectrograms()?, None)?;
-        let last = states.into_iter().next_back().expect("an encoder gives at least its input");
-        Ok(last.mean_dim(1).squeeze_dim(1))
+        Ok(self.encoder.forward(input.spectrograms()?, None)?.mean_dim(1).squeeze_dim(1))
     }
 }
 
@@ -240,11 +239,14 @@ impl WhisperForAudioClassification {
         spectrograms: Tensor<3>,
         rng: Option<&mut TrainingRng>,
     ) -> Result<Tensor<2>, ErrorKind> {
-        let states = self.encoder.hidden_states(spectrograms, rng)?;
         let hidden = match &self.layer_weights {
-            Some(weights) => weighted_sum(states, weights.val()),
-            None => states.into_iter().next_back().expect("an encoder gives at least its input"),
-        };
+            None => self.encoder.forward(spectrograms, rng)?,
+            Some(weights) => {
+                let mut sum = WeightedSum::new(weights.val());
+                let last = self.encoder.run(spectrograms, rng, |state| sum.add(state.clone()))?;
+                sum.finish(last)
+            }
+        }; // [B, T, D]
         let projected = ops::linear(&self.projector, hidden); // [B, T, P]
         let pooled = projected.mean_dim(1).squeeze_dim(1); // [B, P]
         Ok(ops::linear(&self.classifier, pooled)) // [B, L]
@@ -290,15 +292,40 @@ impl WhisperEncoder {
         }
     }
 
-    /// Every hidden state, `[B, T, D]` each: the first layer's input, then each layer's output, the last one layer normed.
+    /// The last hidden state, layer normed: `[B, T, D]`. Arguments as of [`WhisperForAudioClassification::forward`].
     ///
     /// # Errors
     /// [`ErrorKind::BadInput`] when M or F is not the config's.
+    pub fn forward(
+        &self,
+        spectrograms: Tensor<3>,
+        rng: Option<&mut TrainingRng>,
+    ) -> Result<Tensor<3>, ErrorKind> {
+        self.run(spectrograms, rng, |_| {})
+    }
+
+    /// Every hidden state, `[B, T, D]` each: the first layer's input, then each layer's output, the last one layer normed.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), which keeps the last one only.
     pub fn hidden_states(
         &self,
         spectrograms: Tensor<3>,
-        mut rng: Option<&mut TrainingRng>,
+        rng: Option<&mut TrainingRng>,
     ) -> Result<Vec<Tensor<3>>, ErrorKind> {
+        let mut states = Vec::new();
+        let last = self.run(spectrograms, rng, |state| states.push(state.clone()))?;
+        states.push(last);
+        Ok(states)
+    }
+
+    /// Shows every hidden state but the last to `each`, and returns the last.
+    fn run(
+        &self,
+        spectrograms: Tensor<3>,
+        mut rng: Option<&mut TrainingRng>,
+        mut each: impl FnMut(&Tensor<3>),
+    ) -> Result<Tensor<3>, ErrorKind> {
         let positions = self.embed_positions.weight.val(); // [T, D]
         checks::spectrograms(&spectrograms, [self.conv1.weight.dims()[1], 2 * positions.dims()[0]])?;
         let hidden = spectrograms.swap_dims(1, 2); // [B, F, M]
@@ -306,16 +333,14 @@ impl WhisperEncoder {
         let hidden = convolve(&self.conv2, &self.packed[1], hidden, Some(Activation::Gelu)); // [B, T, D]
         let hidden = ops::add(positions.unsqueeze_dim(0), hidden);
         let mut hidden = ops::dropout(&self.dropout, hidden, rng.as_deref_mut());
-        let mut states = Vec::with_capacity(self.layers.len() + 1);
         for layer in &self.layers {
-            states.push(hidden.clone());
+            each(&hidden);
             let skipped = rng.as_deref_mut().is_some_and(|rng| rng.chance(self.layerdrop));
             if !skipped {
                 hidden = layer.forward(hidden, rng.as_deref_mut());
             }
         }
-        states.push(ops::layer_norm(&self.layer_norm, hidden));
-        Ok(states)
+        Ok(ops::layer_norm(&self.layer_norm, hidden)) // [B, T, D]
     }
 }
 

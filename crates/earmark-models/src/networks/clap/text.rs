@@ -11,6 +11,7 @@ use crate::config::checks;
 use crate::error::ErrorKind;
 use crate::layers::activation::Activation;
 use crate::layers::ops;
+use crate::layers::padding_mask::PaddingMask;
 use crate::layers::transformer::{LayerNorm, layer_norm, linear};
 use crate::networks::clap::{Intermediate, TokenBatch, bad};
 
@@ -211,13 +212,11 @@ fn position_ids(tokens: &TokenBatch, pad: usize) -> Vec<i64> {
     tokens.input_ids().chunks(tokens.cols()).flat_map(row).collect()
 }
 
-/// 0 for a real token, and for padding a number so low that its softmax is exactly 0: `[N, 1, 1, K]`. `None` without padding.
+/// What attention adds to its scores, `[N, 1, 1, K]`; `None` without padding.
 pub(crate) fn attention_bias(tokens: &TokenBatch, device: &Device) -> Option<Tensor<4>> {
-    if tokens.attention_mask().iter().all(|&real| real) {
-        return None;
-    }
-    let bias: Vec<f32> = tokens.attention_mask().iter().map(|&real| if real { 0.0 } else { -3e4 }).collect();
-    Some(Tensor::from_data(TensorData::new(bias, [tokens.rows(), 1, 1, tokens.cols()]), device))
+    let rows = tokens.attention_mask().chunks(tokens.cols());
+    let lengths = rows.map(|row| row.iter().filter(|&&real| real).count()).collect();
+    Some(PaddingMask::new(lengths, tokens.cols())?.attention_bias(device))
 }
 
 /// The transformer.

@@ -117,7 +117,7 @@ fn every_stage_matches() {
         case.check("feature_projection", projected.clone(), STAGE);
 
         let lengths = case.lengths().iter().map(|&n| case.speech().frames(n)).collect();
-        let mask = FrameMask::new(lengths, frames).expect("one of the clips is padded");
+        let mask = PaddingMask::new(lengths, frames).expect("one of the clips is padded");
         let silenced = projected * mask.keep(&case.device);
         case.check("pos_conv_embed", encoder.encoder.pos_conv_embed.forward(silenced), STAGE);
 

@@ -1,5 +1,5 @@
-use burn::tensor::activation::softmax;
 use burn::tensor::Tensor;
+use burn::tensor::activation::softmax;
 
 /// The hidden states of an encoder mixed by the softmax of learned weights, one weight a state: added up as the states
 /// come, so that none has to be kept.

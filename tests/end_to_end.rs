@@ -9,7 +9,7 @@ use earmark_audio::{DecodeOptions, decode_file};
 use earmark_data::AudioDataset;
 use earmark_models::{Input, NetworkConfig, SpeechConfig};
 use earmark_pipeline::Pretrained;
-use earmark_train::{Clips, Ear, Recipe, SplitFile, Start, evaluate};
+use earmark_train::{Clips, Preparation, Recipe, SplitFile, Start, evaluate};
 
 use crate::{device, finish, golden, job};
 
@@ -64,9 +64,9 @@ fn a_new_network_learns_chirps_from_hisses_and_hums_and_hands_out_what_it_learne
     let mut dataset = AudioDataset::open_folder(&data).unwrap();
     let held_out = SplitFile::read(&run).unwrap().test;
     dataset.clips.retain(|clip| held_out.contains(&clip.name));
-    let ear = Ear::new(&learner, &recipe());
+    let preparation = Preparation::new(&learner, &recipe());
     let go_on = AtomicBool::new(false);
-    let (clips, _) = Clips::open(&dataset, ear, None, false, &mut |_| {}, &go_on).unwrap();
+    let (clips, _) = Clips::open(&dataset, preparation, None, false, &mut |_| {}, &go_on).unwrap();
     let rows: Vec<_> = (0..held_out.len()).collect();
     let evaluation = evaluate(&learner.network, &device, &clips, &rows, 1, &mut |_| {}, &go_on).unwrap();
     for (clip, logits) in dataset.clips.iter().zip(&evaluation.logits) {

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use earmark_data::{AudioDataset, torch_randperm};
 use earmark_pipeline::Pretrained;
 use earmark_testkit::{Golden, assert_close, note_difference, reference};
-use earmark_train::{Clips, Ear, Precision, Recipe, SplitFile, Start, StepDone, evaluate};
+use earmark_train::{Clips, Precision, Preparation, Recipe, SplitFile, Start, StepDone, evaluate};
 use serde::Deserialize;
 
 use crate::{device, finish, golden, job, metrics};
@@ -196,10 +196,10 @@ impl Pair {
             let learner =
                 Pretrained::open(&self.checkpoint(epoch * per_epoch), &device).expect("it is whole");
             let recipe = self.want.recipe();
-            let ear = Ear::new(&learner, &recipe);
+            let preparation = Preparation::new(&learner, &recipe);
             let go_on = AtomicBool::new(false);
-            let (clips, _) =
-                Clips::open(&dataset, ear, None, false, &mut |_| {}, &go_on).expect("every clip is sound");
+            let (clips, _) = Clips::open(&dataset, preparation, None, false, &mut |_| {}, &go_on)
+                .expect("every clip is sound");
             let rows = &self.want.test_rows;
             let size = recipe.eval_batch_size;
             let got = evaluate(&learner.network, &device, &clips, rows, size, &mut |_| {}, &go_on);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use earmark_audio::DecodeOptions;
 use earmark_data::AudioDataset;
 use earmark_features::{Preprocessor, Resampler};
-use earmark_train::{Cache, Clips, Ear};
+use earmark_train::{Cache, Clips, Preparation};
 
 const ROUNDS: usize = 5;
 
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} clips", dataset.clips.len());
     for extractor in ["Wav2Vec2FeatureExtractor", "ASTFeatureExtractor"] {
         let json = format!(r#"{{"feature_extractor_type": "{extractor}"}}"#);
-        let ear = Ear {
+        let preparation = Preparation {
             preprocessor: Preprocessor::from_json(json)?,
             resampler: Resampler::Hq,
             decode: DecodeOptions::default(),
@@ -31,7 +31,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let full = Cache::new(temporary.path(), Cache::LIMIT);
             for (seconds, cache) in seconds.iter_mut().zip([None, Some(full.clone()), Some(full.clone())]) {
                 let begun = Instant::now();
-                Clips::open(&dataset, ear.clone(), cache, false, &mut |_| (), &AtomicBool::new(false))?;
+                Clips::open(
+                    &dataset,
+                    preparation.clone(),
+                    cache,
+                    false,
+                    &mut |_| (),
+                    &AtomicBool::new(false),
+                )?;
                 seconds.push(begun.elapsed().as_secs_f64());
             }
             assert_eq!(full.hits(), full.misses(), "the second time finds what the first time made");

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use earmark_error::Attempt;
+
 /// A run that could not start, go on or finish: what it was doing, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}")]
@@ -62,15 +64,15 @@ pub enum ErrorKind {
         /// Where it is, in seconds.
         seconds: f64,
     },
-    /// The model's output for some clips is no number, and for others it is.
+    /// The model's output is not finite for some clips, and is for others.
     #[error("the model's output is not a number for {}", list_clips(clips))]
     NotANumber {
-        /// Their places among the opened clips.
+        /// Their indices among the opened clips.
         rows: Vec<usize>,
         /// The clips themselves.
         clips: Vec<BadClip>,
     },
-    /// The model's output is no number for any clip, so its weights are to blame.
+    /// The model's output is not finite for any clip, so its weights are to blame.
     #[error("the model's output is {value} for every clip: its weights are no use")]
     NoNumbers {
         /// NaN or infinity.
@@ -82,10 +84,10 @@ pub enum ErrorKind {
     /// Another process writes to the folder at this moment.
     #[error("another process is at work in it")]
     Running,
-    /// Somebody asked it to stop.
+    /// A stop was requested.
     #[error("it was interrupted")]
     Interrupted,
-    /// Nothing to go on with.
+    /// The folder of a run that stopped before its first checkpoint.
     #[error("it holds no checkpoint to go on from: it stopped before its first one, so start the run anew")]
     NoCheckpoint,
     /// None of the checkpoints can be read.
@@ -99,10 +101,10 @@ pub enum ErrorKind {
         /// How that shows.
         why: String,
     },
-    /// A classifier of one class says nothing.
+    /// A classifier needs two classes to tell apart.
     #[error("every clip is `{0}`: a classifier needs at least two classes")]
     OneClass(String),
-    /// The data changed under a run.
+    /// The data changed since the run began.
     #[error("the clips are not those the run began with ({0}): restore them, or start a new run")]
     OtherData(String),
     /// Labels of the model and the data differ.
@@ -114,7 +116,7 @@ pub enum ErrorKind {
         data: Vec<String>,
     },
     /// The checkpoint's head is for another number of labels.
-    #[error("the model's head has {found} labels, but {wanted} are wanted: pass --new-head to replace it")]
+    #[error("the model's head has {found} labels, but {wanted} are wanted")]
     OtherHead {
         /// Labels of the model's head.
         found: usize,
@@ -124,7 +126,7 @@ pub enum ErrorKind {
     /// A checkpoint that can give nothing but NaN.
     #[error("its weights cannot be trained: {0}")]
     UnusableWeight(String),
-    /// The loss or the gradient is no number any more.
+    /// The loss or the gradient is no longer finite.
     #[error("the {what} is {value}: the run diverged")]
     Diverged {
         /// `loss` or `gradient norm`.
@@ -135,7 +137,7 @@ pub enum ErrorKind {
     /// Not even one clip fits into the device's memory.
     #[error("the device has no memory for even one clip")]
     OutOfMemory,
-    /// The device cannot compute in this number type.
+    /// The device cannot compute in this dtype.
     #[error("the device cannot compute in {0}")]
     NoSuchPrecision(&'static str),
     /// The optimizer's state cannot be read back.
@@ -161,43 +163,22 @@ pub struct BrokenCheckpoint {
     pub why: String,
 }
 
-impl ErrorKind {
-    /// Says what was tried.
-    pub(crate) fn while_(self, doing: impl Into<String>) -> Error {
-        Error { doing: doing.into(), kind: Box::new(self) }
+/// What was tried, such as "cannot write `split.json`".
+pub(crate) struct Doing(pub(crate) String);
+
+impl Attempt for Doing {
+    type Kind = ErrorKind;
+    type Error = Error;
+
+    fn failed(self, kind: ErrorKind) -> Error {
+        Error { doing: self.0, kind: Box::new(kind) }
     }
 }
 
 impl From<earmark_pipeline::Error> for Error {
     fn from(error: earmark_pipeline::Error) -> Error {
-        ErrorKind::Pipeline(*error.kind).while_(error.doing)
+        Doing(error.doing).failed(ErrorKind::Pipeline(*error.kind))
     }
-}
-
-/// Wraps whatever a library returned with what was tried.
-pub(crate) trait While<T> {
-    fn while_(self, doing: impl FnOnce() -> String) -> Result<T, Error>;
-}
-
-impl<T, E: Into<ErrorKind>> While<T> for Result<T, E> {
-    fn while_(self, doing: impl FnOnce() -> String) -> Result<T, Error> {
-        self.map_err(|error| error.into().while_(doing()))
-    }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // A transparent error repeats its source.
-        if !line.ends_with(&next) {
-            line = format!("{line}: {next}");
-        }
-        cause = error.source();
-    }
-    line
 }
 
 fn list_bad(clips: &[BadClip]) -> String {

@@ -4,10 +4,11 @@ use std::str::FromStr;
 
 use burn::tensor::FloatDType;
 use earmark_audio::Downmix;
+use earmark_error::Context as _;
 use earmark_features::Resampler;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind, While as _};
+use crate::error::{Doing, Error, ErrorKind};
 
 /// A recipe is a page.
 const LIMIT: u64 = 1 << 20;
@@ -282,7 +283,9 @@ impl Recipe {
             ("test_size", format!("is {}, expected a share below 1 or a whole number", self.test_size))
         });
         match count.or(limit).or(share).or(amount).or(test_size) {
-            Some((key, why)) => Err(ErrorKind::Value { key, why }.while_("cannot run this recipe")),
+            Some((key, why)) => {
+                Err(ErrorKind::Value { key, why }).context(Doing("cannot run this recipe".to_owned()))
+            }
             None => Ok(()),
         }
     }
@@ -299,8 +302,8 @@ impl Recipe {
     /// When the file is missing or not a recipe of this version.
     pub fn read(run: &Path) -> Result<Recipe, Error> {
         let path = run.join("recipe.toml");
-        let doing = || format!("cannot read `{}`", path.display());
-        toml::from_str(&earmark_fs::read_to_string(&path, LIMIT).while_(doing)?).while_(doing)
+        let doing = || Doing(format!("cannot read `{}`", path.display()));
+        toml::from_str(&earmark_fs::read_to_string(&path, LIMIT).with_context(doing)?).with_context(doing)
     }
 
     /// Name and value of every choice, for a table.

@@ -12,8 +12,8 @@ use earmark_data::{AudioDataset, Selection, TestSize, train_test_split};
 use earmark_labels::{LabelId, LabelSet, Scores};
 use earmark_pipeline::Pretrained;
 use earmark_train::{
-    BadClip, Cache, Clips, Ear, ErrorKind, Evaluation, EvaluationReport, OutputFolder, Recipe, SplitFile,
-    confusion_svg, evaluate,
+    BadClip, Cache, Clips, ErrorKind, Evaluation, EvaluationReport, OutputFolder, Preparation, Recipe,
+    SplitFile, confusion_svg, evaluate,
 };
 
 use crate::args::audio::HearingArgs;
@@ -144,8 +144,8 @@ fn score(args: &Args, stop: &AtomicBool) -> Result<Done> {
     let bar = bar(dataset.clips.len() as u64, "{msg} {bar:30} {pos}/{len} clips {eta} left");
     bar.set_message("listening");
     let mut progress = |done| bar.set_position(done as u64);
-    let ear = Ear::new(&learner, &recipe);
-    let opened = Clips::open(&dataset, ear, cache, recipe.skip_bad, &mut progress, stop);
+    let preparation = Preparation::new(&learner, &recipe);
+    let opened = Clips::open(&dataset, preparation, cache, recipe.skip_bad, &mut progress, stop);
     let (clips, bad) = opened.map_err(advise)?;
     left_out.extend(bad);
     warn_of_changes(&clips, &held_out);
@@ -253,8 +253,8 @@ impl Args {
         let mut left_out = Vec::new();
         if self.skip_bad {
             // Before the split, as training does: else the held-out part would hold clips that were learned from.
-            let ear = Ear::new(&learner, &recipe);
-            let (usable, bad) = Clips::open(&dataset, ear, cache, true, &mut |_| (), stop)?;
+            let preparation = Preparation::new(&learner, &recipe);
+            let (usable, bad) = Clips::open(&dataset, preparation, cache, true, &mut |_| (), stop)?;
             dataset.clips = usable.clips().to_vec();
             left_out = bad;
         }

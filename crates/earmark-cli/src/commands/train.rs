@@ -293,7 +293,9 @@ pub(crate) fn advise(error: earmark_train::Error) -> anyhow::Error {
             "choose another --output, or go on with the run in it by `earmark train --resume`"
         }
         ErrorKind::Occupied(_) => "choose another --output",
-        ErrorKind::OtherLabels { .. } => "pass --new-head to replace the model's head",
+        ErrorKind::OtherLabels { .. } | ErrorKind::OtherHead { .. } => {
+            "pass --new-head to replace the model's head"
+        }
         ErrorKind::Diverged { .. } => "lower --lr, or raise --warmup-ratio",
         ErrorKind::OutOfMemory => "shorten the clips by --max-duration, or take --device cpu",
         ErrorKind::NoSuchPrecision(_) => "take --precision fp32",

@@ -7,7 +7,8 @@
 
 use std::fmt::Write;
 
-use crate::evaluate::metrics::{EpochRecord, EvaluationReport, StepRecord};
+use crate::evaluate::metrics::EvaluationReport;
+use crate::evaluate::records::{EpochRecord, StepRecord};
 
 /// What a card tells.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::Device;
+use earmark_error::{Context as _, chain};
 use earmark_fs::AtomicFolder;
 use earmark_pipeline::Pretrained;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::error::{BrokenCheckpoint, Error, ErrorKind, While as _, chain};
-use crate::evaluate::metrics::{EpochRecord, StepRecord};
+use crate::error::{BrokenCheckpoint, Doing, Error, ErrorKind};
+use crate::evaluate::records::{EpochRecord, StepRecord};
 use crate::step::loss_scale::LossScale;
 
 const STATE: &str = "trainer_state.json";
@@ -24,9 +25,9 @@ const CHECKSUMS: &str = "checksums.json";
 const STATE_LIMIT: u64 = 2 << 30;
 const CHECKSUMS_LIMIT: u64 = 1 << 20;
 
-/// Where a run stands, apart from its weights and the optimizer's moments.
+/// The progress of a run, apart from its weights and the optimizer's moments.
 ///
-/// Orders and random draws are functions of the seed, the epoch and the step, so the step is all it takes to go on.
+/// The order of the clips and all random numbers follow from the seed, the epoch and the step, so none of their state is kept.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct State {
     /// Optimizer steps done.
@@ -100,30 +101,31 @@ pub(crate) fn folder(run: &Path, step: u64) -> PathBuf {
 /// disk before it has its name.
 pub(crate) fn save(
     run: &Path,
-    learner: &Pretrained,
+    model: &Pretrained,
     optimizer: &ModuleOptimizer,
     state: &State,
 ) -> Result<(), Error> {
     let target = folder(run, state.global_step);
-    let doing = || format!("cannot write `{}`", target.display());
-    let new = AtomicFolder::create(&target).while_(doing)?;
+    let doing = || Doing(format!("cannot write `{}`", target.display()));
+    let new = AtomicFolder::create(&target).with_context(doing)?;
     let dir = new.path();
-    learner.save(dir)?;
-    let record = caught(|| optimizer.to_record()).while_(doing)?;
+    model.save(dir)?;
+    let record = caught(|| optimizer.to_record()).with_context(doing)?;
     let saved = record.save(dir.join(OPTIMIZER));
-    saved.map_err(|error| ErrorKind::Optimizer(error.to_string())).while_(doing)?;
-    fs::write(dir.join(STATE), serde_json::to_vec_pretty(state).while_(doing)?).while_(doing)?;
-    let sums = checksums(dir).while_(doing)?;
-    fs::write(dir.join(CHECKSUMS), serde_json::to_vec_pretty(&sums).while_(doing)?).while_(doing)?;
+    saved.map_err(|error| ErrorKind::Optimizer(error.to_string())).with_context(doing)?;
+    fs::write(dir.join(STATE), serde_json::to_vec_pretty(state).with_context(doing)?).with_context(doing)?;
+    let sums = checksums(dir).with_context(doing)?;
+    fs::write(dir.join(CHECKSUMS), serde_json::to_vec_pretty(&sums).with_context(doing)?)
+        .with_context(doing)?;
     // Evaluated or not, a step has one checkpoint.
-    new.replace().while_(doing)
+    new.replace().with_context(doing)
 }
 
 /// What a checkpoint holds.
 pub(crate) struct Restored {
     pub(crate) state: State,
     pub(crate) optimizer: ModuleOptimizer,
-    pub(crate) learner: Pretrained,
+    pub(crate) model: Pretrained,
 }
 
 /// The newest checkpoint of a run that is whole; and those that are not, among the newer ones and the best.
@@ -147,31 +149,31 @@ pub(crate) fn newest(
         }
     }
     let kind = if broken.is_empty() { ErrorKind::NoCheckpoint } else { ErrorKind::BrokenCheckpoints(broken) };
-    Err(kind.while_(format!("cannot resume `{}`", run.display())))
+    Err(kind).with_context(|| Doing(format!("cannot resume `{}`", run.display())))
 }
 
 fn restore(dir: &Path, step: u64, optimizer: ModuleOptimizer, device: &Device) -> Result<Restored, Error> {
     check(dir)?;
     let path = dir.join(STATE);
-    let doing = || format!("cannot read `{}`", path.display());
-    let mut state: State =
-        serde_json::from_slice(&earmark_fs::read(&path, STATE_LIMIT).while_(doing)?).while_(doing)?;
+    let doing = || Doing(format!("cannot read `{}`", path.display()));
+    let mut state: State = serde_json::from_slice(&earmark_fs::read(&path, STATE_LIMIT).with_context(doing)?)
+        .with_context(doing)?;
     // A state of an earlier version does not know these means.
     while state.train_losses.len() < state.epochs.len() {
         state.train_losses.insert(0, f64::NAN);
     }
     if state.global_step != step {
         let why = format!("it is about step {}", state.global_step);
-        return Err(ErrorKind::Damaged { file: STATE.to_owned(), why }).while_(doing);
+        return Err(ErrorKind::Damaged { file: STATE.to_owned(), why }).with_context(doing);
     }
     let path = dir.join(OPTIMIZER);
-    let doing = || format!("cannot read `{}`", path.display());
-    earmark_fs::open(&path).while_(doing)?;
+    let doing = || Doing(format!("cannot read `{}`", path.display()));
+    earmark_fs::open(&path).with_context(doing)?;
     // burn panics on a record that is none of its own.
-    let record = caught(|| OptimizerRecord::load(&path)).while_(doing)?;
-    let record = record.map_err(|error| ErrorKind::Optimizer(error.to_string())).while_(doing)?;
-    let optimizer = caught(|| optimizer.load_record(record)).while_(doing)?;
-    Ok(Restored { state, optimizer, learner: Pretrained::open(dir, device)? })
+    let record = caught(|| OptimizerRecord::load(&path)).with_context(doing)?;
+    let record = record.map_err(|error| ErrorKind::Optimizer(error.to_string())).with_context(doing)?;
+    let optimizer = caught(|| optimizer.load_record(record)).with_context(doing)?;
+    Ok(Restored { state, optimizer, model: Pretrained::open(dir, device)? })
 }
 
 /// Compares every file of a checkpoint with its checksum. One of an earlier version has none.
@@ -179,12 +181,12 @@ fn restore(dir: &Path, step: u64, optimizer: ModuleOptimizer, device: &Device) -
 /// # Errors
 /// [`ErrorKind::Damaged`] names the file.
 pub(crate) fn check(dir: &Path) -> Result<(), Error> {
-    let doing = || format!("cannot use `{}`", dir.display());
+    let doing = || Doing(format!("cannot use `{}`", dir.display()));
     let sums = match earmark_fs::read(dir.join(CHECKSUMS), CHECKSUMS_LIMIT) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && dir.is_dir() => return Ok(()),
-        sums => sums.while_(doing)?,
+        sums => sums.with_context(doing)?,
     };
-    let sums: BTreeMap<String, String> = serde_json::from_slice(&sums).while_(doing)?;
+    let sums: BTreeMap<String, String> = serde_json::from_slice(&sums).with_context(doing)?;
     for (file, sum) in sums {
         let found = checksum(&dir.join(&file));
         let why = match found {
@@ -192,7 +194,7 @@ pub(crate) fn check(dir: &Path) -> Result<(), Error> {
             Ok(found) => format!("its CRC-32C is {found}, and it was written with {sum}"),
             Err(error) => error.to_string(),
         };
-        return Err(ErrorKind::Damaged { file, why }).while_(doing);
+        return Err(ErrorKind::Damaged { file, why }).with_context(doing);
     }
     Ok(())
 }
@@ -244,7 +246,7 @@ pub(crate) fn prune(run: &Path, keep: usize, state: &State) -> Result<(), Error>
         }
         let dir = folder(run, step);
         fs::remove_dir_all(&dir)
-            .while_(|| format!("cannot remove the old checkpoint `{}`", dir.display()))?;
+            .with_context(|| Doing(format!("cannot remove the old checkpoint `{}`", dir.display())))?;
         spare -= 1;
     }
     Ok(())
@@ -252,10 +254,10 @@ pub(crate) fn prune(run: &Path, keep: usize, state: &State) -> Result<(), Error>
 
 /// The steps of every checkpoint, whole or not, in order.
 pub(crate) fn all(run: &Path) -> Result<Vec<u64>, Error> {
-    let doing = || format!("cannot list the checkpoints in `{}`", run.display());
+    let doing = || Doing(format!("cannot list the checkpoints in `{}`", run.display()));
     let mut steps = Vec::new();
-    for entry in fs::read_dir(run).while_(doing)? {
-        let name = entry.while_(doing)?.file_name();
+    for entry in fs::read_dir(run).with_context(doing)? {
+        let name = entry.with_context(doing)?.file_name();
         let step = name
             .to_str()
             .and_then(|name| name.strip_prefix("checkpoint-"))

@@ -5,7 +5,8 @@
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
-use crate::evaluate::metrics::{ConfusionMatrix, EpochRecord, StepRecord, wilson_interval};
+use crate::evaluate::metrics::{ConfusionMatrix, wilson_interval};
+use crate::evaluate::records::{EpochRecord, StepRecord};
 
 const INK: &str = "#1f2328";
 const PAPER: &str = "#ffffff";

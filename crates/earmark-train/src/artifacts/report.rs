@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use crate::artifacts::figure::{confusion_svg, curves_svg, escape};
-use crate::evaluate::metrics::{EpochRecord, EvaluationReport, StepRecord};
+use crate::evaluate::metrics::EvaluationReport;
+use crate::evaluate::records::{EpochRecord, StepRecord};
 
 /// What the page tells.
 #[derive(Debug, Clone, PartialEq)]

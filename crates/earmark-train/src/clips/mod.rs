@@ -1,3 +1,7 @@
+//! The clips of a run as the model takes them, in memory, in the cache, or prepared again.
+
+pub(crate) mod prepare; // Read first: one clip's way from file to features.
+pub(crate) mod batch;
 pub(crate) mod cache;
 
 use std::borrow::Cow;
@@ -6,24 +10,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use earmark_audio::{DecodeOptions, SampleRate, Waveform};
 use earmark_data::{AudioDataset, Clip};
-use earmark_features::{
-    Features, PadOptions, PaddingSide, Preprocessor, Resampler, Wav2Vec2Extractor, resample,
-};
+use earmark_error::{Context as _, chain};
+use earmark_features::{Features, PadOptions, PaddingSide, Preprocessor, Wav2Vec2Extractor};
 use rayon::prelude::*;
-use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use crate::background::{Worker, run_cancellable};
+use crate::clips::batch::{Batch, BatchFeatures};
 use crate::clips::cache::{Cache, Key, MayRemove};
-use crate::error::{BadClip, Error, ErrorKind, While as _, chain};
-use crate::recipe::Recipe;
-use crate::run::interrupt::{Report, unless_stopped};
-use earmark_pipeline::Pretrained;
+use crate::clips::prepare::Preparation;
+use crate::error::{BadClip, Doing, Error, ErrorKind};
 
-/// Clips of a dataset as the model hears them: decoded, resampled, cut, normalised.
-///
-/// One function makes them for training, evaluation and inference, so the three cannot differ. Clones share everything.
+/// Prepared clips of a dataset: decoded, resampled, cut, normalised. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct Clips(Arc<Opened>);
 
@@ -32,102 +31,17 @@ struct Opened {
     clips: Vec<Clip>,
     /// SHA-256 of each clip's sound file.
     hashes: Vec<Hash>,
-    ear: Ear,
-    /// The features of the first clips, as many as fit into [`KEPT_BYTES`]; the others come from the cache when asked
-    /// for, or are made again.
+    preparation: Preparation,
+    /// The features of the first clips, as many as fit into [`KEPT_BYTES`]; those of the others are read from the cache for
+    /// each batch, or made again.
     kept: Vec<Option<Features>>,
-    /// Below the memory, where the next run finds them, too.
     cache: Option<Cache>,
-    /// What each clip is called in the cache; `None` without one.
+    /// Each clip's key in the cache; `None` without one.
     keys: Vec<Option<Key>>,
 }
 
 /// Enough for every clip of GTZAN at 30 s and 16 kHz (1.9 GB): then nothing is decoded twice.
 const KEPT_BYTES: usize = 2 << 30;
-
-/// How a sound file becomes what the model hears.
-#[derive(Debug, Clone)]
-pub struct Ear {
-    /// Makes the features, and knows the model's rate.
-    pub preprocessor: Preprocessor,
-    /// Gets clips to that rate.
-    pub resampler: Resampler,
-    /// Makes one channel of many, and bounds the length.
-    pub decode: DecodeOptions,
-    /// Longer clips are cut here; `None` never cuts.
-    pub max_samples: Option<usize>,
-    /// Shorter clips are refused: the model could make no frame of them.
-    pub min_samples: usize,
-}
-
-impl Ear {
-    /// What `learner` hears by under `recipe`.
-    pub fn new(learner: &Pretrained, recipe: &Recipe) -> Ear {
-        let preprocessor = learner.preprocessor.clone();
-        let rate = f64::from(preprocessor.sampling_rate().hz());
-        Ear {
-            resampler: recipe.resampler,
-            decode: DecodeOptions { downmix: recipe.downmix, ..DecodeOptions::default() },
-            max_samples: Some((recipe.max_duration * rate) as usize),
-            min_samples: learner.min_samples(),
-            preprocessor,
-        }
-    }
-
-    /// What the model hears of this file.
-    ///
-    /// # Errors
-    /// When the file is no sound, too short for one frame, or too loud for 32-bit floats.
-    pub fn hear(&self, clip: &Clip) -> Result<Features, ErrorKind> {
-        let waveform = clip.decode(&self.decode)?.waveform;
-        check_range(&waveform)?;
-        let rate: SampleRate = self.preprocessor.sampling_rate();
-        let waveform = resample(waveform, rate, self.resampler)?;
-        let samples = waveform.samples().len();
-        if samples < self.min_samples {
-            let why = format!(
-                "is {samples} samples at {rate}, and the model needs {} for one frame",
-                self.min_samples
-            );
-            return Err(ErrorKind::Value { key: "length", why });
-        }
-        let waveform = match self.max_samples {
-            Some(most) => waveform.truncated(most.max(self.min_samples)),
-            None => waveform,
-        };
-        let features = self.preprocessor.extract(&waveform)?;
-        match features.data.iter().all(|x| x.is_finite()) {
-            true => Ok(features),
-            false => Err(out_of_range(&waveform)),
-        }
-    }
-
-    /// Everything besides the sound that decides what is heard, or whether. A field that is added belongs in here.
-    fn settings(&self) -> String {
-        let Ear { preprocessor, resampler, decode, max_samples, min_samples } = self;
-        let settings = json!({
-            "extractor": preprocessor.to_json(),
-            "resampler": format!("{resampler:?}"),
-            "decode": format!("{decode:?}"),
-            "max_samples": max_samples,
-            "min_samples": min_samples,
-        });
-        settings.to_string()
-    }
-}
-
-/// A clip's energy must be a 32-bit float: extractors divide by it, and of one that overflows they make silence or NaN.
-fn check_range(waveform: &Waveform) -> Result<(), ErrorKind> {
-    let energy: f64 = waveform.samples().iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-    if energy <= f64::from(f32::MAX) { Ok(()) } else { Err(out_of_range(waveform)) }
-}
-
-/// The loudest sample is the one to blame.
-fn out_of_range(waveform: &Waveform) -> ErrorKind {
-    let samples = waveform.samples().iter().copied().enumerate();
-    let (at, value) = samples.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap_or_default();
-    ErrorKind::OutOfRange { value, seconds: at as f64 / f64::from(waveform.rate().hz()) }
-}
 
 /// SHA-256 of the bytes of a sound file.
 type Hash = [u8; 32];
@@ -145,38 +59,38 @@ fn stamp(clip: &Clip) -> Option<Stamp> {
 }
 
 impl Clips {
-    /// Hears every clip once, so that a bad one is found now and not in the third epoch. What `cache` holds already is not
-    /// decoded, and what it does not hold is put there.
+    /// Prepares every clip once, so that a bad one is found now and not in the third epoch. Clips that `cache` holds are not
+    /// decoded; the others are added to it.
     ///
-    /// Returns the clips, and those left out because `skip_bad` asks for it. `progress` is told how many are done.
+    /// Returns the clips, and those left out because of `skip_bad`. `progress` gets the number of clips done.
     ///
     /// # Errors
     /// [`ErrorKind::BadClips`] names every clip that cannot be used, unless `skip_bad`; [`ErrorKind::Interrupted`] as soon as
     /// `stop` is set.
     pub fn open(
         dataset: &AudioDataset,
-        ear: Ear,
+        preparation: Preparation,
         cache: Option<Cache>,
         skip_bad: bool,
         progress: &mut dyn FnMut(usize),
         stop: &AtomicBool,
     ) -> Result<(Clips, Vec<BadClip>), Error> {
         let clips = dataset.clips.clone();
-        let work = move |report: &Report| Opened::new(KEPT_BYTES, clips, ear, cache, report);
-        let doing = || format!("cannot use the clips in `{}`", dataset.root.display());
-        let (opened, bad) = unless_stopped(stop, progress, work).while_(doing)?;
+        let work = move |worker: &Worker| Opened::new(KEPT_BYTES, clips, preparation, cache, worker);
+        let doing = || Doing(format!("cannot use the clips in `{}`", dataset.root.display()));
+        let (opened, bad) = run_cancellable(stop, progress, work).with_context(doing)?;
         if !bad.is_empty() && !skip_bad {
-            return Err(ErrorKind::BadClips(bad)).while_(doing);
+            return Err(ErrorKind::BadClips(bad)).with_context(doing);
         }
         Ok((Clips(Arc::new(opened)), bad))
     }
 
     /// Clips with these features, whatever is in their files.
     #[cfg(test)]
-    pub(crate) fn of_features(clips: Vec<Clip>, ear: Ear, features: Vec<Features>) -> Clips {
+    pub(crate) fn of_features(clips: Vec<Clip>, preparation: Preparation, features: Vec<Features>) -> Clips {
         let (hashes, keys) = (vec![[0; 32]; clips.len()], vec![None; clips.len()]);
         let kept = features.into_iter().map(Some).collect();
-        Clips(Arc::new(Opened { clips, hashes, ear, kept, cache: None, keys }))
+        Clips(Arc::new(Opened { clips, hashes, preparation, kept, cache: None, keys }))
     }
 
     /// The clips that can be used, in the dataset's order.
@@ -199,46 +113,47 @@ impl Clips {
 }
 
 impl Opened {
-    /// With `most_kept` bytes of features in memory; and the clips that cannot be used.
+    /// Keeps at most `most_kept` bytes of features in memory. Also returns the clips that cannot be used.
     fn new(
         most_kept: usize,
         all: Vec<Clip>,
-        ear: Ear,
+        preparation: Preparation,
         cache: Option<Cache>,
-        report: &Report,
+        worker: &Worker,
     ) -> (Opened, Vec<BadClip>) {
         let (kept_bytes, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let settings = ear.settings();
-        let heard: Vec<Result<Checked, ErrorKind>> = all
+        let settings = preparation.settings();
+        let checked: Vec<Result<Checked, ErrorKind>> = all
             .par_iter()
             .map(|clip| {
-                if report.is_unwanted() {
+                if worker.is_cancelled() {
                     return Err(ErrorKind::Interrupted);
                 }
-                let heard = Heard::of(clip, &ear, cache.as_ref(), &settings).map(|heard| {
-                    let bytes = size_of_val(heard.features.data.as_slice());
+                let prepared = PreparedClip::open(clip, &preparation, cache.as_ref(), &settings);
+                let checked = prepared.map(|PreparedClip { features, hash, key, cached }| {
+                    let bytes = size_of_val(features.data.as_slice());
                     let fits = kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= most_kept;
-                    let features = fits.then_some(heard.features);
-                    Checked { features, hash: heard.hash, key: heard.key, cached: heard.cached }
+                    Checked { features: fits.then_some(features), hash, key, cached }
                 });
-                report.done(done.fetch_add(1, Ordering::Relaxed) + 1);
-                heard
+                worker.report(done.fetch_add(1, Ordering::Relaxed) + 1);
+                checked
             })
             .collect();
-        if let Some(cache) = cache.as_ref().filter(|_| !report.is_unwanted()) {
-            // Now that all have been looked up, the cache knows which of its files this run has no use for.
-            heard.par_iter().for_each(|heard| {
-                if let Ok(Checked { features: Some(features), key: Some(key), cached: false, .. }) = heard {
+        if let Some(cache) = cache.as_ref().filter(|_| !worker.is_cancelled()) {
+            // Every clip has been looked up, so the cache knows which of its files this run does not use and may remove.
+            checked.par_iter().for_each(|checked| {
+                if let Ok(Checked { features: Some(features), key: Some(key), cached: false, .. }) = checked {
                     cache.put(key, features, MayRemove::Yes);
                 }
             });
             let (found, made) = (cache.hits(), cache.misses());
             tracing::debug!("features: {found} found in the cache, {made} made");
         }
-        let mut opened = Opened { clips: vec![], hashes: vec![], ear, kept: vec![], cache, keys: vec![] };
+        let mut opened =
+            Opened { clips: vec![], hashes: vec![], preparation, kept: vec![], cache, keys: vec![] };
         let mut bad = Vec::new();
-        for (clip, heard) in all.into_iter().zip(heard) {
-            match heard {
+        for (clip, checked) in all.into_iter().zip(checked) {
+            match checked {
                 Ok(Checked { features, hash, key, .. }) => {
                     opened.clips.push(clip);
                     opened.hashes.push(hash);
@@ -251,111 +166,117 @@ impl Opened {
         (opened, bad)
     }
 
-    /// The features of a clip that memory has no room for.
-    fn again(&self, row: usize) -> Result<Features, Error> {
+    /// The features of a clip that is not kept in memory.
+    fn prepare_again(&self, row: usize) -> Result<Features, Error> {
         let clip = &self.clips[row];
-        let doing = || format!("cannot use `{}` any more", clip.path.display());
+        let doing = || Doing(format!("cannot use `{}` any more", clip.path.display()));
         let (Some(cache), Some(key)) = (&self.cache, &self.keys[row]) else {
-            return self.ear.hear(clip).while_(doing);
+            return self.preparation.prepare(clip).with_context(doing);
         };
         if let Some(features) = cache.get(key) {
             return Ok(features);
         }
-        // Under the name of what the file is now: it may have been written to since.
+        // The file may have changed since, so it is hashed again.
         let before = stamp(clip);
-        let hash = hash_of(&clip.bytes().while_(doing)?);
-        let key = Key::new(&hash, &clip.name, &self.ear.settings());
-        let heard = Heard::made(clip, &self.ear, Some(cache), hash, Some(key), before, MayRemove::Yes);
-        Ok(heard.while_(doing)?.features)
+        let hash = hash_of(&clip.bytes().with_context(doing)?);
+        let key = Key::new(&hash, &clip.name, &self.preparation.settings());
+        let prepared =
+            PreparedClip::new(clip, &self.preparation, Some(cache), hash, Some(key), before, MayRemove::Yes);
+        Ok(prepared.with_context(doing)?.features)
     }
 
     fn batch(&self, rows: &[usize]) -> Result<Batch, Error> {
-        let heard: Vec<Cow<'_, Features>> = rows
+        let prepared: Vec<Cow<'_, Features>> = rows
             .par_iter()
             .map(|&row| match &self.kept[row] {
                 Some(features) => Ok(Cow::Borrowed(features)),
-                None => self.again(row).map(Cow::Owned),
+                None => self.prepare_again(row).map(Cow::Owned),
             })
             .collect::<Result<_, Error>>()?;
         let labels = rows.iter().map(|&row| self.clips[row].label.index()).collect();
-        let features = match &self.ear.preprocessor {
+        let features = match &self.preparation.preprocessor {
             Preprocessor::Wav2Vec2(extractor) => {
-                let samples: Vec<&[f32]> = heard.iter().map(|features| features.data.as_slice()).collect();
-                // The network counts a clip's samples from the left. (The reference's does, too, and hears the padding of
-                // one that its collator pads on the left.)
+                let samples: Vec<&[f32]> = prepared.iter().map(|features| features.data.as_slice()).collect();
+                // The network takes the first samples as the real ones. (The reference's does, too, and so processes the
+                // padding of a clip that its collator pads on the left.)
                 let extractor = Wav2Vec2Extractor { padding_side: PaddingSide::Right, ..extractor.clone() };
                 let padded = extractor.pad(&samples, &PadOptions::default());
-                let padded = padded.while_(|| "cannot make a batch".to_owned())?;
+                let padded = padded.with_context(|| Doing("cannot make a batch".to_owned()))?;
                 let lengths = padded.attention_mask.is_some().then_some(padded.lengths);
                 BatchFeatures::Waveforms { values: padded.input_values, lengths }
             }
             // These extractors give every clip the same shape.
             _ => BatchFeatures::Spectrograms {
-                shape: heard[0].shape.clone(),
-                values: heard.iter().flat_map(|features| &features.data).copied().collect(),
+                shape: prepared[0].shape.clone(),
+                values: prepared.iter().flat_map(|features| &features.data).copied().collect(),
             },
         };
         Ok(Batch { features, labels })
     }
 }
 
-/// A clip that has been heard.
-struct Heard {
+/// A clip that has been prepared, with its features.
+struct PreparedClip {
     features: Features,
     hash: Hash,
-    /// What it is called in the cache; `None` without one, or when the file changed meanwhile.
+    /// Its key in the cache; `None` without one, or when the file changed meanwhile.
     key: Option<Key>,
     /// Whether the cache has the features.
     cached: bool,
 }
 
-impl Heard {
-    /// From the cache, or else made and kept there, if that takes nothing out of it.
-    fn of(clip: &Clip, ear: &Ear, cache: Option<&Cache>, settings: &str) -> Result<Heard, ErrorKind> {
+impl PreparedClip {
+    /// Reads the features from the cache, or else makes them and puts them there if there is free room.
+    fn open(
+        clip: &Clip,
+        preparation: &Preparation,
+        cache: Option<&Cache>,
+        settings: &str,
+    ) -> Result<PreparedClip, ErrorKind> {
         let before = stamp(clip);
         let hash = hash_of(&clip.bytes()?);
         let key = cache.map(|_| Key::new(&hash, &clip.name, settings));
         if let (Some(cache), Some(key)) = (cache, key)
             && let Some(features) = cache.get(&key)
         {
-            return Ok(Heard { features, hash, key: Some(key), cached: true });
+            return Ok(PreparedClip { features, hash, key: Some(key), cached: true });
         }
-        Heard::made(clip, ear, cache, hash, key, before, MayRemove::No)
+        PreparedClip::new(clip, preparation, cache, hash, key, before, MayRemove::No)
     }
 
-    /// Made of the file, and kept under `key`.
-    fn made(
+    /// Makes the features and puts them into the cache under `key`.
+    fn new(
         clip: &Clip,
-        ear: &Ear,
+        preparation: &Preparation,
         cache: Option<&Cache>,
         hash: Hash,
         key: Option<Key>,
         before: Option<Stamp>,
         may_remove: MayRemove,
-    ) -> Result<Heard, ErrorKind> {
-        let features = ear.hear(clip)?;
-        // The file is read once for its hash and once to be heard: what was written to it in between is neither.
+    ) -> Result<PreparedClip, ErrorKind> {
+        let features = preparation.prepare(clip)?;
+        // The file was read twice, for its hash and to decode it. If it changed in between, hash and features do not belong together.
         let key = key.filter(|_| stamp(clip) == before);
         let cached = match (cache, &key) {
             (Some(cache), Some(key)) => cache.put(key, &features, may_remove),
             _ => false,
         };
-        Ok(Heard { features, hash, key, cached })
+        Ok(PreparedClip { features, hash, key, cached })
     }
 }
 
-/// What stays of a clip that has been heard.
+/// What is kept of a prepared clip.
 struct Checked {
-    /// While memory lasts.
+    /// `None` where memory has no room for them.
     features: Option<Features>,
     hash: Hash,
-    /// What it is called in the cache.
+    /// Its key in the cache.
     key: Option<Key>,
     /// Whether the cache has the features.
     cached: bool,
 }
 
-/// Why a clip cannot be used, without its path: that stands before it.
+/// Why a clip cannot be used, without its path.
 fn why(kind: &ErrorKind) -> String {
     match kind {
         ErrorKind::Data(error) => match &error.kind {
@@ -366,30 +287,13 @@ fn why(kind: &ErrorKind) -> String {
     }
 }
 
-/// Clips of one length and their classes, not yet on a device.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    /// What the network hears, clip after clip.
-    pub(crate) features: BatchFeatures,
-    /// The class of each clip, B of them.
-    pub(crate) labels: Vec<usize>,
-}
-
-/// What a network hears, not yet on a device.
-#[derive(Debug)]
-pub(crate) enum BatchFeatures {
-    /// `[B, S]`, and the real samples of each clip when the network is to be told.
-    Waveforms { values: Vec<f32>, lengths: Option<Vec<usize>> },
-    /// `[B, …shape]`
-    Spectrograms { values: Vec<f32>, shape: Vec<usize> },
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};
     use std::thread;
 
-    use earmark_audio::{Downmix, WavFormat, Waveform, write_wav};
+    use earmark_audio::{DecodeOptions, Downmix, SampleRate, WavFormat, Waveform, write_wav};
+    use earmark_features::Resampler;
     use earmark_testkit::{noise, tone};
 
     use super::*;
@@ -437,24 +341,24 @@ mod tests {
         }
 
         #[track_caller]
-        fn open(&self, ear: Ear, cache: Option<&Cache>) -> Clips {
-            self.open_keeping(KEPT_BYTES, ear, cache)
+        fn open(&self, preparation: Preparation, cache: Option<&Cache>) -> Clips {
+            self.open_keeping(KEPT_BYTES, preparation, cache)
         }
 
         #[track_caller]
-        fn open_keeping(&self, most_kept: usize, ear: Ear, cache: Option<&Cache>) -> Clips {
+        fn open_keeping(&self, most_kept: usize, preparation: Preparation, cache: Option<&Cache>) -> Clips {
             let clips = AudioDataset::open_folder(self.data()).unwrap().clips;
             let cache = cache.cloned();
-            let work = move |report: &Report| Opened::new(most_kept, clips, ear, cache, report);
-            let opened = unless_stopped(&AtomicBool::new(false), &mut |_| (), work);
+            let work = move |worker: &Worker| Opened::new(most_kept, clips, preparation, cache, worker);
+            let opened = run_cancellable(&AtomicBool::new(false), &mut |_| (), work);
             let (opened, bad) = opened.unwrap();
             assert!(bad.is_empty(), "{bad:?}");
             Clips(Arc::new(opened))
         }
     }
 
-    fn ear(extractor: &str) -> Ear {
-        Ear {
+    fn preparation(extractor: &str) -> Preparation {
+        Preparation {
             preprocessor: Preprocessor::from_json(extractor).unwrap(),
             resampler: Resampler::Hq,
             decode: DecodeOptions::default(),
@@ -471,14 +375,14 @@ mod tests {
     }
 
     #[test]
-    fn a_second_run_decodes_nothing_and_hears_the_same_bit_for_bit() {
+    fn a_second_run_decodes_nothing_and_gets_the_same_features_bit_for_bit() {
         let place = Place::new();
         for (round, extractor) in [WAV2VEC2, AST, WHISPER].into_iter().enumerate() {
-            let want = bits(&place.open(ear(extractor), None));
+            let want = bits(&place.open(preparation(extractor), None));
             let (first, second) = (place.cache(), place.cache());
-            assert_eq!(bits(&place.open(ear(extractor), Some(&first))), want);
+            assert_eq!(bits(&place.open(preparation(extractor), Some(&first))), want);
             assert_eq!((first.hits(), first.misses()), (0, 6));
-            assert_eq!(bits(&place.open(ear(extractor), Some(&second))), want);
+            assert_eq!(bits(&place.open(preparation(extractor), Some(&second))), want);
             assert_eq!((second.hits(), second.misses()), (6, 0));
             assert_eq!(place.cached().len(), 6 * (round + 1));
         }
@@ -487,10 +391,10 @@ mod tests {
     #[test]
     fn an_epoch_that_memory_has_no_room_for_reads_the_cache_and_not_the_sounds() {
         let place = Place::new();
-        let want = bits(&place.open(ear(WAV2VEC2), None));
+        let want = bits(&place.open(preparation(WAV2VEC2), None));
         let cache = place.cache();
-        let without = place.open_keeping(0, ear(WAV2VEC2), None);
-        let with = place.open_keeping(0, ear(WAV2VEC2), Some(&cache));
+        let without = place.open_keeping(0, preparation(WAV2VEC2), None);
+        let with = place.open_keeping(0, preparation(WAV2VEC2), Some(&cache));
         fs::remove_dir_all(place.data()).unwrap();
         assert!(without.batch(&[0]).is_err());
         assert_eq!(bits(&with), want);
@@ -501,7 +405,7 @@ mod tests {
     fn a_file_of_the_cache_that_goes_during_a_run_is_made_again() {
         let place = Place::new();
         let cache = place.cache();
-        let clips = place.open_keeping(0, ear(AST), Some(&cache));
+        let clips = place.open_keeping(0, preparation(AST), Some(&cache));
         let want = bits(&clips);
         for file in place.cached() {
             fs::remove_file(file).unwrap();
@@ -512,31 +416,37 @@ mod tests {
     }
 
     #[test]
-    fn another_sound_under_the_same_name_is_heard() {
+    fn another_sound_under_the_same_name_is_prepared_anew() {
         let place = Place::new();
-        place.open(ear(WAV2VEC2), Some(&place.cache()));
+        place.open(preparation(WAV2VEC2), Some(&place.cache()));
         place.write("hum/1.wav", tone(500.0, 0.4, 22_050));
         let cache = place.cache();
-        let clips = place.open(ear(WAV2VEC2), Some(&cache));
+        let clips = place.open(preparation(WAV2VEC2), Some(&cache));
         assert_eq!((cache.hits(), cache.misses()), (5, 1));
-        assert_eq!(bits(&clips), bits(&place.open(ear(WAV2VEC2), None)));
+        assert_eq!(bits(&clips), bits(&place.open(preparation(WAV2VEC2), None)));
     }
 
     #[test]
-    fn every_setting_of_the_ear_is_part_of_the_key() {
+    fn every_setting_of_the_preparation_is_part_of_the_key() {
         let place = Place::new();
-        let usual = || ear(WAV2VEC2);
+        let usual = || preparation(WAV2VEC2);
         place.open(usual(), Some(&place.cache()));
         let plain = r#"{"feature_extractor_type": "Wav2Vec2FeatureExtractor", "do_normalize": false}"#;
         let short = std::time::Duration::from_secs(60);
         for other in [
-            ear(plain),
-            Ear { resampler: Resampler::Torchaudio, ..usual() },
-            Ear { decode: DecodeOptions { downmix: Downmix::Left, ..DecodeOptions::default() }, ..usual() },
-            Ear { decode: DecodeOptions { max_duration: short, ..DecodeOptions::default() }, ..usual() },
-            Ear { max_samples: Some(5_999), ..usual() },
-            Ear { max_samples: None, ..usual() },
-            Ear { min_samples: 401, ..usual() },
+            preparation(plain),
+            Preparation { resampler: Resampler::Torchaudio, ..usual() },
+            Preparation {
+                decode: DecodeOptions { downmix: Downmix::Left, ..DecodeOptions::default() },
+                ..usual()
+            },
+            Preparation {
+                decode: DecodeOptions { max_duration: short, ..DecodeOptions::default() },
+                ..usual()
+            },
+            Preparation { max_samples: Some(5_999), ..usual() },
+            Preparation { max_samples: None, ..usual() },
+            Preparation { min_samples: 401, ..usual() },
         ] {
             let cache = place.cache();
             let clips = place.open(other.clone(), Some(&cache));
@@ -551,7 +461,7 @@ mod tests {
     #[test]
     fn damaged_and_cut_files_are_made_again() {
         let place = Place::new();
-        let want = bits(&place.open(ear(WHISPER), Some(&place.cache())));
+        let want = bits(&place.open(preparation(WHISPER), Some(&place.cache())));
         for (i, file) in place.cached().iter().enumerate() {
             let mut bytes = fs::read(file).unwrap();
             match i % 3 {
@@ -562,24 +472,24 @@ mod tests {
             fs::write(file, bytes).unwrap();
         }
         let (again, after) = (place.cache(), place.cache());
-        assert_eq!(bits(&place.open(ear(WHISPER), Some(&again))), want);
+        assert_eq!(bits(&place.open(preparation(WHISPER), Some(&again))), want);
         assert_eq!((again.hits(), again.misses()), (0, 6));
-        place.open(ear(WHISPER), Some(&after));
+        place.open(preparation(WHISPER), Some(&after));
         assert_eq!((after.hits(), after.misses()), (6, 0));
     }
 
     #[test]
-    fn runs_at_once_share_a_cache_and_hear_the_same() {
+    fn runs_at_once_share_a_cache_and_get_the_same_features() {
         let place = Place::new();
-        let want = bits(&place.open(ear(AST), None));
+        let want = bits(&place.open(preparation(AST), None));
         thread::scope(|scope| {
-            let run = || scope.spawn(|| bits(&place.open(ear(AST), Some(&place.cache()))));
+            let run = || scope.spawn(|| bits(&place.open(preparation(AST), Some(&place.cache()))));
             for run in [run(), run(), run(), run()] {
                 assert_eq!(run.join().unwrap(), want);
             }
         });
         let cache = place.cache();
-        place.open(ear(AST), Some(&cache));
+        place.open(preparation(AST), Some(&cache));
         assert_eq!((cache.hits(), cache.misses(), place.cached().len()), (6, 0, 6));
     }
 
@@ -589,12 +499,12 @@ mod tests {
         // 6 000 numbers and a header are one file; two and a half fit.
         let dir = place.0.path().join("cache");
         let cache = || Cache::new(&dir, 60_000);
-        let want = bits(&place.open(ear(WAV2VEC2), Some(&cache())));
+        let want = bits(&place.open(preparation(WAV2VEC2), Some(&cache())));
         let kept = place.cached();
         assert_eq!(kept.len(), 2);
         for _ in 0..3 {
             let again = cache();
-            assert_eq!(bits(&place.open(ear(WAV2VEC2), Some(&again))), want);
+            assert_eq!(bits(&place.open(preparation(WAV2VEC2), Some(&again))), want);
             assert_eq!((again.hits(), again.misses()), (2, 4));
             assert_eq!(place.cached(), kept);
         }
@@ -606,24 +516,24 @@ mod tests {
         new.write("hum/0.wav", tone(900.0, 0.4, 22_050));
         let dir = old.0.path().join("cache");
         let cache = || Cache::new(&dir, 6 * 24_100);
-        old.open(ear(WAV2VEC2), Some(&cache()));
-        // Five of the clips are the same sounds under the same names; the sixth takes the place of the one nobody wants.
+        old.open(preparation(WAV2VEC2), Some(&cache()));
+        // Five of the clips are the same sounds under the same names; the sixth replaces the one that no clip asks for.
         let second = cache();
-        new.open(ear(WAV2VEC2), Some(&second));
+        new.open(preparation(WAV2VEC2), Some(&second));
         assert_eq!((second.hits(), second.misses(), old.cached().len()), (5, 1, 6));
         let third = cache();
-        new.open(ear(WAV2VEC2), Some(&third));
+        new.open(preparation(WAV2VEC2), Some(&third));
         assert_eq!((third.hits(), third.misses()), (6, 0));
     }
 
     #[test]
     fn a_cache_that_cannot_be_written_is_done_without() {
         let place = Place::new();
-        let want = bits(&place.open(ear(WAV2VEC2), None));
+        let want = bits(&place.open(preparation(WAV2VEC2), None));
         let file = place.0.path().join("file");
         fs::write(&file, "in the way of a folder").unwrap();
         let cache = Cache::new(&file, Cache::LIMIT);
-        assert_eq!(bits(&place.open(ear(WAV2VEC2), Some(&cache))), want);
+        assert_eq!(bits(&place.open(preparation(WAV2VEC2), Some(&cache))), want);
         assert_eq!((cache.hits(), cache.misses()), (0, 6));
     }
 
@@ -632,7 +542,7 @@ mod tests {
     fn a_cache_that_is_read_only_still_serves() {
         use std::os::unix::fs::PermissionsExt as _;
         let place = Place::new();
-        let want = bits(&place.open(ear(WAV2VEC2), Some(&place.cache())));
+        let want = bits(&place.open(preparation(WAV2VEC2), Some(&place.cache())));
         let files = place.cached();
         let folders = files.iter().map(|file| file.parent().unwrap());
         let all: Vec<&Path> = files.iter().map(PathBuf::as_path).chain(folders).collect();
@@ -644,7 +554,7 @@ mod tests {
         };
         set(0o555, 0o444);
         let cache = place.cache();
-        let got = bits(&place.open(ear(WAV2VEC2), Some(&cache)));
+        let got = bits(&place.open(preparation(WAV2VEC2), Some(&cache)));
         set(0o755, 0o644);
         assert_eq!(got, want);
         assert_eq!((cache.hits(), cache.misses()), (6, 0));
@@ -663,7 +573,7 @@ mod tests {
             for _ in 0..2 {
                 let stop = AtomicBool::new(false);
                 let cache = Some(place.cache());
-                let opened = Clips::open(&dataset, ear(extractor), cache, true, &mut |_| (), &stop);
+                let opened = Clips::open(&dataset, preparation(extractor), cache, true, &mut |_| (), &stop);
                 let (clips, bad) = opened.unwrap();
                 assert_eq!((clips.clips().len(), bad.len()), (6, 1), "{bad:?}");
                 assert!(bad[0].path.ends_with("hum/spike.wav"), "{bad:?}");
@@ -676,7 +586,7 @@ mod tests {
     fn a_clip_is_known_by_the_hash_of_its_file() {
         let place = Place::new();
         for cache in [None, Some(place.cache())] {
-            let clips = place.open(ear(WAV2VEC2), cache.as_ref());
+            let clips = place.open(preparation(WAV2VEC2), cache.as_ref());
             for (row, clip) in clips.clips().iter().enumerate() {
                 let digest = Sha256::digest(fs::read(&clip.path).unwrap());
                 let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -690,7 +600,7 @@ mod tests {
         let place = Place::new();
         let dataset = AudioDataset::open_folder(place.data()).unwrap();
         let stop = AtomicBool::new(true);
-        let error = Clips::open(&dataset, ear(AST), None, true, &mut |_| (), &stop).unwrap_err();
+        let error = Clips::open(&dataset, preparation(AST), None, true, &mut |_| (), &stop).unwrap_err();
         assert!(matches!(*error.kind, ErrorKind::Interrupted), "{error:?}");
     }
 
@@ -703,7 +613,7 @@ mod tests {
         for _ in 0..2 {
             let cache = Some(place.cache());
             let stop = AtomicBool::new(false);
-            let opened = Clips::open(&dataset, ear(WAV2VEC2), cache, true, &mut |_| (), &stop);
+            let opened = Clips::open(&dataset, preparation(WAV2VEC2), cache, true, &mut |_| (), &stop);
             let (clips, bad) = opened.unwrap();
             assert_eq!((clips.clips().len(), bad.len()), (4, 2));
         }

@@ -1,39 +1,10 @@
-//! What is measured: the two kinds of line in `metrics.jsonl`, and the scores of an evaluation.
+//! The metrics of an evaluation.
 //!
 //! Precision, recall and F1 follow scikit-learn 1.9.1 with `zero_division=0`.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// A line of `metrics.jsonl` written every few optimizer steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StepRecord {
-    /// Optimizer steps done so far.
-    pub step: u64,
-    /// Epochs done so far: `step / steps_per_epoch`.
-    pub epoch: f64,
-    /// Mean cross-entropy in nats over the steps since the last such line.
-    #[serde(deserialize_with = "null_is_nan")]
-    pub loss: f64,
-    /// The learning rate this step used.
-    pub lr: f64,
-    /// Global L2 norm of the gradient, before clipping.
-    #[serde(deserialize_with = "null_is_nan")]
-    pub grad_norm: f64,
-}
-
-/// A line of `metrics.jsonl` written at the end of an epoch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EpochRecord {
-    /// Optimizer steps done so far.
-    pub step: u64,
-    /// Epochs done so far.
-    pub epoch: f64,
-    /// Mean cross-entropy in nats over the evaluation clips.
-    #[serde(deserialize_with = "null_is_nan")]
-    pub eval_loss: f64,
-    /// Share of the evaluation clips whose most likely class is theirs, 0 to 1.
-    pub eval_accuracy: f64,
-}
+use crate::evaluate::records::null_is_nan;
 
 /// The mean of the losses of some steps: what is called the training loss of an epoch, or of a line of `metrics.jsonl`.
 pub(crate) fn mean(losses: &[f64]) -> f64 {
@@ -267,14 +238,10 @@ fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// JSON has no NaN: a diverged loss is written as `null`.
-fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::records::EpochRecord;
 
     /// 40 pairs over 6 classes. Class 4 is never predicted, class 5 neither occurs nor is predicted.
     /// Made, as are the numbers below, by `python tests/golden-free/metrics.py`.

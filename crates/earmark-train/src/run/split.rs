@@ -6,10 +6,11 @@ use earmark_data::{
     AudioDataset, Clip, Split, TestSize, fold_split, group_split, published_split, stratified_split,
     train_test_split,
 };
+use earmark_error::Context as _;
 use earmark_labels::LabelId;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind, While as _};
+use crate::error::{Doing, Error, ErrorKind};
 use crate::recipe::{Recipe, SplitBy};
 
 /// Larger than the split of any dataset: ten million clips with long names.
@@ -37,8 +38,8 @@ impl SplitFile {
     /// When the file is missing or broken.
     pub fn read(run: &Path) -> Result<SplitFile, Error> {
         let path = run.join("split.json");
-        let doing = || format!("cannot read `{}`", path.display());
-        serde_json::from_slice(&earmark_fs::read(&path, LIMIT).while_(doing)?).while_(doing)
+        let doing = || Doing(format!("cannot read `{}`", path.display()));
+        serde_json::from_slice(&earmark_fs::read(&path, LIMIT).with_context(doing)?).with_context(doing)
     }
 
     /// What differs between the clips a run began with, `self`, and those that are there `now`; `None` when nothing does.
@@ -116,7 +117,8 @@ pub(crate) fn clips_per_class(clips: &[Clip], rows: &[usize], classes: usize) ->
 pub(crate) fn check_same(before: &SplitFile, now: &SplitFile, run: &Path) -> Result<(), Error> {
     match before.difference(now) {
         None => Ok(()),
-        Some(why) => Err(ErrorKind::OtherData(why).while_(format!("cannot resume `{}`", run.display()))),
+        Some(why) => Err(ErrorKind::OtherData(why))
+            .with_context(|| Doing(format!("cannot resume `{}`", run.display()))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What to do when a device has no room for a batch: halves of it, one after the other.
+//! When a device has no memory for a batch, it is computed in halves.
 
 use std::any::Any;
 use std::ops::Range;
@@ -6,14 +6,14 @@ use std::panic::{self, AssertUnwindSafe};
 
 /// Folds `compute` over pieces of `0..clips`, none longer than `most`, in order, from what `start` gives.
 ///
-/// When a device runs out of memory over a piece, `most` falls to half of it, `forget` gives back what the piece left there,
-/// and all begins anew; a single clip that does not fit is `None`. Backends report a full device by a panic; any other panic
-/// goes on its way.
+/// When a device runs out of memory over a piece, `most` falls to half of its length, `free` releases what the piece left there,
+/// and the fold starts again; a single clip that does not fit gives `None`. Backends report a full device by a panic; any other
+/// panic is passed on.
 pub(crate) fn within_memory<T>(
     clips: usize,
     most: &mut usize,
     start: impl Fn() -> T,
-    forget: impl Fn(),
+    free: impl Fn(),
     mut compute: impl FnMut(T, Range<usize>) -> T,
 ) -> Option<T> {
     loop {
@@ -37,14 +37,14 @@ pub(crate) fn within_memory<T>(
             Some(length) => {
                 *most = length.div_ceil(2);
                 drop(done);
-                forget();
+                free();
             }
         }
     }
 }
 
-/// Whether a panic says that a device's memory is full: then training goes on with smaller batches, and nobody need be
-/// shown the panic.
+/// Whether a panic says that a device's memory is full. Training then goes on with smaller batches, so the panic need not be
+/// printed.
 pub fn is_out_of_memory(panic: &(dyn Any + Send)) -> bool {
     let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
     text.is_some_and(|text| {
@@ -61,7 +61,7 @@ mod tests {
 
     /// The pieces that a device with room for so many clips computes.
     fn pieces(clips: usize, most: &mut usize, room: usize) -> Option<Vec<Range<usize>>> {
-        // What a piece that did not fit leaves behind is in the way until it is forgotten.
+        // What a piece that did not fit left behind takes up room until it is freed.
         let left = Cell::new(0);
         within_memory(
             clips,
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a bug")]
-    fn any_other_panic_goes_on() {
+    fn any_other_panic_is_passed_on() {
         within_memory(4, &mut 4, || (), || (), |(), _| panic!("a bug"));
     }
 }

@@ -1,7 +1,7 @@
-//! One step of the optimizer.
+//! One optimizer step.
 
-pub(crate) mod loss_scale;
-pub(crate) mod memory;
-pub(crate) mod optimization;
+pub(crate) mod trainer; // Read first: forward, backward, clip, update.
 pub(crate) mod optimizer;
 pub(crate) mod schedule;
+pub(crate) mod loss_scale;
+pub(crate) mod memory;

@@ -18,14 +18,15 @@ pub(crate) fn adamw(recipe: &Recipe) -> ModuleOptimizer {
     if recipe.weight_decay == 0.0 {
         return all;
     }
-    let still = ParamGroup::from_regex(r"(^|\.)(gamma|beta|bias)$").expect("the pattern is fixed and valid");
-    all.with_group(still, config.with_weight_decay(0.0).build(), None)
+    let undecayed =
+        ParamGroup::from_regex(r"(^|\.)(gamma|beta|bias)$").expect("the pattern is fixed and valid");
+    all.with_group(undecayed, config.with_weight_decay(0.0).build(), None)
 }
 
 /// Gives every parameter its place in the network as its id.
 ///
-/// burn draws ids at random and keeps the optimizer's moments by them: numbered alike, a network read back from a file
-/// finds the moments it left.
+/// burn draws ids at random and keys the optimizer's moments by them. With ids that follow from the position, a network that is
+/// read from a checkpoint finds its moments again.
 pub(crate) fn number_parameters<M: Module>(network: M) -> M {
     struct Number(u64);
     impl ModuleMapper for Number {
@@ -39,11 +40,11 @@ pub(crate) fn number_parameters<M: Module>(network: M) -> M {
 }
 
 /// Divides the gradients by `scale`, then scales them so that their L2 norm over all parameters together is at most `max`,
-/// and returns the norm between the two. Where that is not finite, the gradients are of no use.
+/// and returns the norm before the second. Where that is not finite, the gradients cannot be used.
 ///
 /// `torch.nn.utils.clip_grad_norm_` of 2.9.0, ε included; burn's own clipping works on each parameter by itself.
 /// `max` of 0 clips nothing.
-pub(crate) fn clip_global<M: Module>(
+pub(crate) fn clip_grad_norm<M: Module>(
     network: &M,
     gradients: &mut GradientsParams,
     max: f64,

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use earmark_error::Context as _;
+
 use crate::artifacts::checkpoint;
-use crate::error::{Error, ErrorKind, While as _};
+use crate::error::{Doing, Error, ErrorKind};
 use crate::recipe::Recipe;
 use crate::run::split::SplitFile;
 
-/// Locked while somebody is at work in the folder.
+/// Locked while a process writes to the folder.
 const LOCK: &str = ".lock";
 /// In the root of an ext4 file system, so that a freshly mounted one counts as empty.
 const LOST_AND_FOUND: &str = "lost+found";
@@ -57,19 +59,19 @@ impl OutputFolder {
     /// # Errors
     /// When it cannot be made.
     pub fn create_numbered(parent: &Path, name: &str) -> Result<OutputFolder, Error> {
-        let doing = || format!("cannot make a folder in `{}`", parent.display());
-        let mut made = make_folders(parent).while_(doing)?;
+        let doing = || Doing(format!("cannot make a folder in `{}`", parent.display()));
+        let mut made = make_folders(parent).with_context(doing)?;
         let names = std::iter::once(name.to_owned()).chain((2..).map(|n: u64| format!("{name}-{n}")));
         for name in names {
             let path = parent.join(name);
             match fs::create_dir(&path) {
                 Ok(()) => {
                     made.push(path.clone());
-                    earmark_fs::sync_folder(parent).while_(doing)?;
+                    earmark_fs::sync_folder(parent).with_context(doing)?;
                     return OutputFolder::take(path, made);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error).while_(doing),
+                Err(error) => return Err(error).with_context(doing),
             }
         }
         unreachable!("the numbers do not end")
@@ -81,7 +83,7 @@ impl OutputFolder {
     /// [`ErrorKind::Running`] when another process is at work in it.
     pub fn open_run(path: impl Into<PathBuf>) -> Result<OutputFolder, Error> {
         let folder = OutputFolder::take(path.into(), Vec::new())?;
-        folder.sweep().while_(|| format!("cannot clean up in `{}`", folder.path.display()))?;
+        folder.sweep().with_context(|| Doing(format!("cannot clean up in `{}`", folder.path.display())))?;
         Ok(folder)
     }
 
@@ -102,14 +104,14 @@ impl OutputFolder {
     }
 
     fn new(path: &Path, may_hold: impl Fn(&Path) -> bool) -> Result<OutputFolder, Error> {
-        let doing = || format!("cannot make the folder `{}`", path.display());
-        let made = make_folders(path).while_(doing)?;
+        let doing = || Doing(format!("cannot make the folder `{}`", path.display()));
+        let made = make_folders(path).with_context(doing)?;
         let occupied = || -> Result<(), Error> {
-            let doing = || format!("cannot write to `{}`", path.display());
-            let held = contents(path).while_(doing)?;
+            let doing = || Doing(format!("cannot write to `{}`", path.display()));
+            let held = contents(path).with_context(doing)?;
             match held.is_empty() || may_hold(path) {
                 true => Ok(()),
-                false => Err(ErrorKind::Occupied(held)).while_(doing),
+                false => Err(ErrorKind::Occupied(held)).with_context(doing),
             }
         };
         // Before the lock's own file is written into somebody else's folder.
@@ -117,7 +119,7 @@ impl OutputFolder {
             occupied()?;
         }
         let folder = OutputFolder::take(path.to_path_buf(), made)?;
-        folder.sweep().while_(|| format!("cannot clean up in `{}`", path.display()))?;
+        folder.sweep().with_context(|| Doing(format!("cannot clean up in `{}`", path.display())))?;
         // Again, now that nobody else can write to it.
         occupied()?;
         Ok(folder)
@@ -129,7 +131,7 @@ impl OutputFolder {
         let mut folder = OutputFolder { path, made, lock: None };
         let file = folder.path.join(LOCK);
         let name = folder.path.display().to_string();
-        let doing = || format!("cannot work in `{name}`");
+        let doing = || Doing(format!("cannot work in `{name}`"));
         for _ in 0..TRIES {
             let made = OpenOptions::new().read(true).write(true).create_new(true).open(&file);
             let lock = match made {
@@ -139,16 +141,16 @@ impl OutputFolder {
             let lock = match lock {
                 // Its owner removed it between the two.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && folder.path.is_dir() => continue,
-                lock => lock.while_(doing)?,
+                lock => lock.with_context(doing)?,
             };
             match lock.try_lock() {
                 Ok(()) if is_the_file_at(&lock, &file) => {
                     folder.lock = Some(lock);
                     return Ok(folder);
                 }
-                // It was removed by its owner before we locked it; somebody else may have made it anew.
+                // Its owner removed it before we locked it; another process may have made it again.
                 Ok(()) => {}
-                // Perhaps somebody only looks whether it is locked.
+                // Perhaps another process only tests whether it is locked.
                 Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
                 Err(TryLockError::Error(error)) => {
                     tracing::warn!(
@@ -159,7 +161,7 @@ impl OutputFolder {
                 }
             }
         }
-        Err(ErrorKind::Running).while_(doing)
+        Err(ErrorKind::Running).with_context(doing)
     }
 
     /// Removes what killed processes left unfinished. We hold the lock, so whatever is unfinished is abandoned.

@@ -1,4 +1,4 @@
-//! The step of training: forward, backward, clip, AdamW.
+//! One optimizer step: forward, backward, clip the gradient norm, AdamW.
 
 use std::ops::Range;
 
@@ -6,20 +6,20 @@ use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use earmark_error::Attempt as _;
 use earmark_models::{Classifier, Input, TrainingRng, mixed_precision};
 
 use crate::artifacts::checkpoint::State;
-use crate::clips::Batch;
-use crate::error::{Error, ErrorKind};
-use crate::evaluate::part;
+use crate::clips::batch::{Batch, part};
+use crate::error::{Doing, Error, ErrorKind};
 use crate::recipe::{Precision, Recipe};
-use crate::run::StepDone;
+use crate::run::event::StepDone;
 use crate::step::memory::within_memory;
-use crate::step::optimizer::{clip_global, number_parameters};
+use crate::step::optimizer::{clip_grad_norm, number_parameters};
 use crate::step::schedule::Schedule;
 
-/// The network in training and what moves it.
-pub(crate) struct Optimization {
+/// The network in training, its optimizer and its learning rates.
+pub(crate) struct Trainer {
     /// `None` only while a step replaces it.
     network: Option<Classifier>,
     pub(crate) optimizer: ModuleOptimizer,
@@ -32,24 +32,24 @@ pub(crate) struct Optimization {
     precision: Precision,
 }
 
-/// The loss and the gradients of some clips of a step.
-struct Learned {
+/// The sum of the losses and gradients of some clips of a step.
+struct Accumulated {
     loss: f64,
     gradients: GradientsAccumulator<Classifier>,
 }
 
-impl Learned {
-    fn nothing() -> Learned {
-        Learned { loss: 0.0, gradients: GradientsAccumulator::new() }
+impl Accumulated {
+    fn zero() -> Accumulated {
+        Accumulated { loss: 0.0, gradients: GradientsAccumulator::new() }
     }
 
-    fn and(mut self, network: &Classifier, loss: f64, gradients: GradientsParams) -> Learned {
+    fn add(mut self, network: &Classifier, loss: f64, gradients: GradientsParams) -> Accumulated {
         self.gradients.accumulate(network, gradients);
-        Learned { loss: self.loss + loss, ..self }
+        Accumulated { loss: self.loss + loss, ..self }
     }
 }
 
-impl Optimization {
+impl Trainer {
     pub(crate) fn new(
         recipe: &Recipe,
         steps: u64,
@@ -58,7 +58,7 @@ impl Optimization {
         optimizer: ModuleOptimizer,
     ) -> Self {
         let device = device.clone().autodiff();
-        Optimization {
+        Trainer {
             network: Some(number_parameters(network).train()),
             optimizer,
             schedule: Schedule::new(recipe.lr, recipe.warmup_ratio, steps),
@@ -74,10 +74,10 @@ impl Optimization {
         self.network.as_ref().expect("a step puts the network back")
     }
 
-    /// The step after those that `state` counts: learns from `clips` clips, which come in `batches`.
+    /// Takes the step after those that `state` counts, on `clips` clips, which come in `batches`.
     ///
     /// The loss is the mean over all of them, however many batches they come in. (transformers 5.23.0 forgets to divide
-    /// by the number of batches here and learns from a gradient that is too large; 4.x divides.)
+    /// by the number of batches, so its gradient is too large; 4.x divides.)
     pub(crate) fn step(
         &mut self,
         state: &mut State,
@@ -85,12 +85,12 @@ impl Optimization {
         batches: impl Iterator<Item = Result<Batch, Error>>,
     ) -> Result<StepDone, Error> {
         let done = state.global_step;
-        let cannot = |kind: ErrorKind| kind.while_(format!("cannot go on after step {done}"));
+        let cannot = |kind: ErrorKind| Doing(format!("cannot go on after step {done}")).failed(kind);
         let network = self.network();
-        // A function of the seed and the step alone, so that a resumed run draws what this one would have.
+        // Seeded by the seed and the step alone, so that a resumed run draws the same numbers.
         let mut rng = TrainingRng::new(self.seed.rotate_left(32) ^ done);
         let scale = if self.precision == Precision::Fp16 { state.loss_scale.factor() } else { 1.0 };
-        let mut learned = Learned::nothing();
+        let mut sum = Accumulated::zero();
         for batch in batches {
             let batch = batch?;
             let labels = batch.labels.clone();
@@ -100,26 +100,26 @@ impl Optimization {
             let pieces = within_memory(
                 labels.len(),
                 &mut most,
-                || Ok(Learned::nothing()),
-                || forget_graph(network),
-                |learned: Result<Learned, ErrorKind>, piece| {
+                || Ok(Accumulated::zero()),
+                || free_graph(network),
+                |sum: Result<Accumulated, ErrorKind>, piece| {
                     let share = piece.len() as f64 / clips as f64;
-                    let learned = learned?;
-                    let (loss, gradients) = self.learn(&input, &labels, piece, share, scale, &mut rng)?;
-                    Ok(learned.and(network, loss, gradients))
+                    let sum = sum?;
+                    let (loss, gradients) = self.gradients(&input, &labels, piece, share, scale, &mut rng)?;
+                    Ok(sum.add(network, loss, gradients))
                 },
             );
             let mut pieces = pieces.unwrap_or(Err(ErrorKind::OutOfMemory)).map_err(cannot)?;
             if most < before {
                 state.most_clips = Some(most);
             }
-            learned = learned.and(network, pieces.loss, pieces.gradients.grads());
+            sum = sum.add(network, pieces.loss, pieces.gradients.grads());
         }
-        let mut gradients = learned.gradients.grads();
-        let grad_norm = clip_global(network, &mut gradients, self.max_grad_norm, scale);
+        let mut gradients = sum.gradients.grads();
+        let grad_norm = clip_grad_norm(network, &mut gradients, self.max_grad_norm, scale);
         let lr = self.schedule.rate(done - state.skipped);
         let skipped = self.precision == Precision::Fp16 && !grad_norm.is_finite();
-        let outcome = StepDone { step: done + 1, loss: learned.loss, lr, grad_norm, clips, skipped };
+        let outcome = StepDone { step: done + 1, loss: sum.loss, lr, grad_norm, clips, skipped };
         if self.precision == Precision::Fp16 {
             state.loss_scale = state.loss_scale.after(grad_norm.is_finite());
         }
@@ -127,7 +127,7 @@ impl Optimization {
             state.skipped += 1;
             return Ok(outcome);
         }
-        for (what, value) in [("loss", learned.loss), ("gradient norm", grad_norm)] {
+        for (what, value) in [("loss", sum.loss), ("gradient norm", grad_norm)] {
             if !value.is_finite() {
                 return Err(cannot(ErrorKind::Diverged { what, value }));
             }
@@ -138,7 +138,7 @@ impl Optimization {
     }
 
     /// The clips' part of a step's loss, and its gradients times `scale`.
-    fn learn(
+    fn gradients(
         &self,
         input: &Input,
         labels: &[usize],
@@ -162,9 +162,9 @@ impl Optimization {
     }
 }
 
-/// Frees the graph of a forward pass that was given up: it hangs on the parameters, and what nobody can go back through any
-/// more is swept out only after a backward pass through the same graph.
-fn forget_graph(network: &Classifier) {
+/// Frees the graph of an abandoned forward pass. burn keeps it with the parameters until a backward pass through the same
+/// graph, so a trivial one is run.
+fn free_graph(network: &Classifier) {
     struct First(bool);
     impl ModuleVisitor for First {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {

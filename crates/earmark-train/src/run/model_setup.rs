@@ -1,43 +1,44 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use earmark_error::Context as _;
 use earmark_features::{Preprocessor, Wav2Vec2Extractor};
 use earmark_models::{Checkpoint, Classifier, Head, ModelConfig, NetworkConfig};
 use earmark_pipeline::{Pretrained, read_preprocessor};
 
-use crate::error::{Error, ErrorKind, While as _};
+use crate::error::{Doing, Error, ErrorKind};
 
-/// How a checkpoint becomes the start of a run.
+/// How a model is opened or made to be trained.
 #[derive(Debug, Clone, Copy)]
-pub struct Fresh<'a> {
+pub struct ModelSetup<'a> {
     /// The classes to learn, in class order.
     pub labels: &'a [String],
-    /// Draw a new head even if the checkpoint has one for these labels.
+    /// Initialise a new head even if the checkpoint has one for these labels.
     pub new_head: bool,
-    /// Seeds what is drawn.
+    /// Seeds the random initialisation.
     pub seed: u64,
     /// Leave dropout, layerdrop and SpecAugment as the checkpoint has them.
     pub dropout: bool,
-    /// Tell the model which samples are padding.
+    /// Give the model a mask of the padding.
     pub attention_mask: bool,
 }
 
-impl Fresh<'_> {
-    /// Opens a checkpoint to train it, and says which of its parameters are new.
+impl ModelSetup<'_> {
+    /// Opens a checkpoint to train it, and returns the names of the parameters that are newly initialised.
     ///
     /// # Errors
     /// As [`Pretrained::open`], and when the checkpoint was fine-tuned for other labels and `new_head` is not set.
-    pub fn start_from(&self, dir: &Path, device: &Device) -> Result<(Pretrained, Vec<String>), Error> {
-        let doing = || format!("cannot fine-tune the model in `{}`", dir.display());
-        let config = ModelConfig::read(dir).while_(doing)?;
-        let checkpoint = Checkpoint::open(dir).while_(doing)?;
+    pub fn from_checkpoint(&self, dir: &Path, device: &Device) -> Result<(Pretrained, Vec<String>), Error> {
+        let doing = || Doing(format!("cannot fine-tune the model in `{}`", dir.display()));
+        let config = ModelConfig::read(dir).with_context(doing)?;
+        let checkpoint = Checkpoint::open(dir).with_context(doing)?;
         if config.network().head_labels(&checkpoint) == Some(self.labels.len())
             && !self.new_head
             && !config.labels().is_empty()
             && config.labels() != self.labels
         {
             let (model, data) = (config.labels().to_vec(), self.labels.to_vec());
-            return Err(ErrorKind::OtherLabels { model, data }).while_(doing);
+            return Err(ErrorKind::OtherLabels { model, data }).with_context(doing);
         }
         let preprocessor = read_preprocessor(dir, &config)?;
         let (config, preprocessor) = self.prepare(config, preprocessor);
@@ -50,19 +51,20 @@ impl Fresh<'_> {
                     }
                     _ => error.into(),
                 })
-                .while_(doing)?;
+                .with_context(doing)?;
         if let Some(why) = network.unusable_weight() {
-            return Err(ErrorKind::UnusableWeight(why)).while_(doing);
+            return Err(ErrorKind::UnusableWeight(why)).with_context(doing);
         }
         Ok((Pretrained { config, preprocessor, network }, new))
     }
 
-    /// A network that knows nothing yet.
+    /// A randomly initialised network.
     ///
     /// # Errors
     /// When the configuration describes no network.
     pub fn from_scratch(&self, network: NetworkConfig, device: &Device) -> Result<Pretrained, Error> {
-        let config = ModelConfig::new(network).while_(|| "cannot build the network".to_owned())?;
+        let doing = || Doing("cannot build the network".to_owned());
+        let config = ModelConfig::new(network).with_context(doing)?;
         // Only the networks over samples have an extractor that is the same for all of them.
         if !matches!(
             config.network(),
@@ -75,7 +77,7 @@ impl Fresh<'_> {
                 "is `{}`: a new network can be hubert, wav2vec2, unispeech or unispeech-sat",
                 config.network().model_type()
             );
-            return Err(ErrorKind::Value { key: "model_type", why }.while_("cannot build the network"));
+            return Err(ErrorKind::Value { key: "model_type", why }).with_context(doing);
         }
         let (config, preprocessor) =
             self.prepare(config, Preprocessor::Wav2Vec2(Wav2Vec2Extractor::default()));
@@ -97,7 +99,7 @@ impl Fresh<'_> {
                 return_attention_mask: self.attention_mask,
                 ..extractor
             }),
-            // Their extractors make every clip one length; there is no padding to tell of.
+            // Their extractors make every clip one length; there is no padding.
             other => other,
         };
         (config, preprocessor)

@@ -1,0 +1,55 @@
+//! The forward passes of an evaluation.
+
+use burn::tensor::{Device, Tensor};
+use earmark_error::Context as _;
+use earmark_models::Classifier;
+
+use crate::clips::Clips;
+use crate::clips::batch::part;
+use crate::error::{Doing, Error, ErrorKind};
+use crate::step::memory::within_memory;
+
+/// A row of logits for each of `rows`.
+pub(crate) fn logits(
+    network: &Classifier,
+    device: &Device,
+    clips: &Clips,
+    rows: &[usize],
+    batch_size: usize,
+    progress: &mut dyn FnMut(usize),
+    stopped: &dyn Fn() -> bool,
+) -> Result<Vec<Vec<f32>>, Error> {
+    let doing = || Doing("cannot evaluate the model".to_owned());
+    let mut logits: Vec<Vec<f32>> = Vec::new();
+    let mut most = batch_size;
+    for rows in rows.chunks(batch_size) {
+        if stopped() {
+            return Err(ErrorKind::Interrupted).with_context(doing);
+        }
+        let input = clips.batch(rows)?.input(device);
+        // The padding stays that of the whole batch: the output of some networks depends on it.
+        let outputs = within_memory(
+            rows.len(),
+            &mut most,
+            || Ok(Vec::new()),
+            || (),
+            |outputs: Result<Vec<_>, ErrorKind>, piece| {
+                let mut outputs = outputs?;
+                outputs.extend(read(network.forward(part(&input, piece), None)?)?);
+                Ok(outputs)
+            },
+        );
+        logits.extend(outputs.unwrap_or(Err(ErrorKind::OutOfMemory)).with_context(doing)?);
+        progress(logits.len());
+    }
+    Ok(logits)
+}
+
+/// Copies a tensor from its device, row by row.
+fn read(tensor: Tensor<2>) -> Result<Vec<Vec<f32>>, ErrorKind> {
+    let classes = tensor.dims()[1];
+    let values = tensor.into_data().convert::<f32>().try_into_vec::<f32>();
+    let values = values
+        .map_err(|e| ErrorKind::Io(std::io::Error::other(format!("the device gave no numbers: {e:?}"))))?;
+    Ok(values.chunks_exact(classes).map(<[f32]>::to_vec).collect())
+}

@@ -1,0 +1,93 @@
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use earmark_data::AudioDataset;
+use earmark_models::NetworkConfig;
+
+use crate::artifacts::card::CardDataset;
+use crate::clips::cache::Cache;
+use crate::evaluate::metrics::EvaluationReport;
+use crate::recipe::Recipe;
+use crate::run::output_folder::OutputFolder;
+
+/// Everything a run needs.
+#[derive(Debug)]
+pub struct Job {
+    /// Its choices.
+    pub recipe: Recipe,
+    /// Its clips.
+    pub dataset: AudioDataset,
+    /// What it fine-tunes.
+    pub start: Start,
+    /// Where features are kept for the next run; `None` makes them anew each time.
+    pub cache: Option<Cache>,
+    /// Where it computes; without autodiff, the run adds that itself.
+    pub device: Device,
+    /// Its folder.
+    pub output: OutputFolder,
+    /// The dataset as the model card names it.
+    pub card: CardDataset,
+    /// The Hub id of the model that is fine-tuned, for the card; `None` for a network from scratch.
+    pub base_model: Option<String>,
+}
+
+/// Where the weights come from.
+#[derive(Debug, Clone)]
+pub enum Start {
+    /// A checkpoint in Hugging Face layout.
+    Model(PathBuf),
+    /// A new network.
+    Scratch(Box<NetworkConfig>),
+    /// The newest checkpoint in the run's own folder.
+    Resume,
+}
+
+/// What a run is going to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Clips to train on.
+    pub train: usize,
+    /// Clips to evaluate on.
+    pub test: usize,
+    /// Optimizer steps of an epoch.
+    pub steps_per_epoch: u64,
+    /// Optimizer steps in all.
+    pub steps: u64,
+    /// Steps that an earlier session of this run has done.
+    pub done: u64,
+    /// Trainable parameters of the network.
+    pub parameters: usize,
+    /// Class names in class order.
+    pub labels: Vec<String>,
+    /// Classes of which no clip is trained on, so that the model cannot learn them.
+    pub untrained: Vec<String>,
+    /// Classes that are trained on and of which no clip is evaluated on, so that the metrics say nothing of them.
+    pub untested: Vec<String>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All epochs are done and `model/` holds the best of them.
+    Finished(Box<Finished>),
+    /// It was asked to stop, and saved itself first.
+    Stopped {
+        /// Steps done.
+        step: u64,
+        /// Steps there would be.
+        steps: u64,
+    },
+    /// It was asked to stop before anything was trained: nothing has changed.
+    Abandoned,
+}
+
+/// A finished run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// The exported model.
+    pub model: PathBuf,
+    /// The model's scores on the test split.
+    pub report: EvaluationReport,
+    /// The epoch it comes from, counted from 1.
+    pub best_epoch: u64,
+}

@@ -1,0 +1,246 @@
+//! The loop over epochs and steps.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use burn::module::Module as _;
+use earmark_data::torch_randperm;
+use earmark_error::{Attempt as _, Context as _};
+use earmark_models::{Classifier, mixed_precision};
+use earmark_pipeline::Pretrained;
+
+use crate::artifacts::checkpoint::{self, Best, Restored, State};
+use crate::artifacts::metrics_log::MetricsLog;
+use crate::clips::Clips;
+use crate::clips::prepare::Preparation;
+use crate::error::{Doing, Error, ErrorKind};
+use crate::evaluate::blame::to_blame;
+use crate::evaluate::metrics::mean;
+use crate::evaluate::records::EpochRecord;
+use crate::evaluate::{Evaluation, evaluate};
+use crate::recipe::Recipe;
+use crate::run::event::{Callback, EpochDone, Event};
+use crate::run::job::{Job, Plan, Start};
+use crate::run::split::{clips_per_class, draw_split};
+use crate::run::start::{begin, resume, write_plan};
+use crate::step::trainer::Trainer;
+
+/// A run that has been started or resumed.
+pub(crate) struct Run<'a> {
+    pub(crate) job: &'a Job,
+    on_event: &'a Callback<'a>,
+    clips: Clips,
+    /// Indices into `clips`, each part in the order of the split.
+    train: Vec<usize>,
+    test: Vec<usize>,
+    pub(crate) plan: Plan,
+    /// The configuration, the preprocessor, and the weights that the run began with.
+    model: Pretrained,
+    trainer: Trainer,
+    pub(crate) state: State,
+    /// Clips trained on since the last epoch ended, and the time it took.
+    pace: (usize, Duration),
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn open(job: &'a Job, on_event: &'a Callback<'a>, stop: &AtomicBool) -> Result<Self, Error> {
+        let Job { recipe, dataset, device, .. } = job;
+        recipe.validate()?;
+        if let Some(dtype) = recipe.precision.half()
+            && !device.supports_dtype(dtype)
+        {
+            let kind = ErrorKind::NoSuchPrecision(recipe.precision.name());
+            return Err(kind).with_context(|| Doing(format!("cannot train on `{}`", recipe.device)));
+        }
+        let labels = dataset.labels.names().to_vec();
+        let mut classes = dataset.clips.iter().map(|clip| clip.label.index());
+        if let Some(first) = classes.next()
+            && classes.all(|class| class == first)
+        {
+            let kind = ErrorKind::OneClass(labels[first].clone());
+            return Err(kind).with_context(|| Doing(format!("cannot train on `{}`", dataset.root.display())));
+        }
+        let (Restored { state, optimizer, model }, resumed) = match &job.start {
+            Start::Resume => (resume(job, on_event)?, true),
+            start => (begin(job, start, &labels, on_event)?, false),
+        };
+
+        let total = dataset.clips.len();
+        let mut checking = |done| on_event(&Event::Checking { done, total });
+        let (preparation, cache) = (Preparation::new(&model, recipe), job.cache.clone());
+        let opened = Clips::open(dataset, preparation, cache, recipe.skip_bad, &mut checking, stop);
+        let (clips, left_out) = opened?;
+        if !left_out.is_empty() {
+            on_event(&Event::LeftOut(&left_out));
+        }
+        let split = draw_split(recipe, dataset, clips.clips())
+            .with_context(|| Doing(format!("cannot split the clips in `{}`", dataset.root.display())))?;
+        write_plan(job, &clips, &split, resumed)?;
+
+        let batches = split.train.len().div_ceil(recipe.batch_size);
+        let steps_per_epoch = batches.div_ceil(recipe.gradient_accumulation_steps) as u64;
+        let [trained, tested] =
+            [&split.train, &split.test].map(|rows| clips_per_class(clips.clips(), rows, labels.len()));
+        let plan = Plan {
+            train: split.train.len(),
+            test: split.test.len(),
+            steps_per_epoch,
+            steps: steps_per_epoch * recipe.epochs,
+            done: state.global_step,
+            parameters: model.network.num_params(),
+            untrained: labels_of(&labels, |class| trained[class] == 0),
+            untested: labels_of(&labels, |class| trained[class] > 0 && tested[class] == 0),
+            labels,
+        };
+        let trainer = Trainer::new(recipe, plan.steps, device, model.network.clone(), optimizer);
+        Ok(Run {
+            job,
+            on_event,
+            clips,
+            train: split.train,
+            test: split.test,
+            plan,
+            model,
+            trainer,
+            state,
+            pace: Default::default(),
+        })
+    }
+
+    /// Trains until all steps are done, or `stop` is set and the run saved; every epoch that ends is evaluated and saved.
+    pub(crate) fn fit(&mut self, stop: &AtomicBool) -> Result<ControlFlow<()>, Error> {
+        (self.on_event)(&Event::Started(&self.plan));
+        let mut log = MetricsLog::open(self.job.output.path(), &self.state)?;
+        loop {
+            let step = self.state.global_step;
+            let ended = step > 0 && step.is_multiple_of(self.plan.steps_per_epoch);
+            if ended && !self.state.evaluated && self.end_epoch(&mut log, stop)?.is_break() {
+                return self.save().map(ControlFlow::Break);
+            }
+            if step >= self.plan.steps {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if self.epoch(&mut log, stop)?.is_break() {
+                return self.save().map(ControlFlow::Break);
+            }
+        }
+    }
+
+    fn save(&self) -> Result<(), Error> {
+        checkpoint::save(self.job.output.path(), &self.current(), &self.trainer.optimizer, &self.state)
+    }
+
+    /// The rest of the current epoch: all of it, unless an earlier session began it.
+    fn epoch(&mut self, log: &mut MetricsLog, stop: &AtomicBool) -> Result<ControlFlow<()>, Error> {
+        let Run { job: Job { recipe, device, .. }, on_event, clips, plan, trainer, state, pace, .. } = self;
+        let epoch = state.global_step / plan.steps_per_epoch;
+        let order = torch_randperm(self.train.len(), recipe.seed.wrapping_add(epoch));
+        let order: Vec<usize> = order.into_iter().map(|i| self.train[i]).collect();
+        let step_clips = recipe.batch_size * recipe.gradient_accumulation_steps;
+        let order = &order[(state.global_step % plan.steps_per_epoch) as usize * step_clips..];
+
+        // One thread makes the next batches while the device computes this one; at most two wait.
+        thread::scope(|scope| {
+            let (sender, batches) = sync_channel(2);
+            let clips = &*clips;
+            scope.spawn(move || {
+                let steps = order.chunks(step_clips);
+                // Sending fails once the run stopped or failed; no more batches are needed then.
+                let _ = steps
+                    .flat_map(|step| step.chunks(recipe.batch_size))
+                    .try_for_each(|rows| sender.send(clips.batch(rows)));
+            });
+            for rows in order.chunks(step_clips) {
+                let micro = rows.len().div_ceil(recipe.batch_size);
+                let (started, most) = (Instant::now(), state.most_clips);
+                let done = trainer.step(state, rows.len(), batches.iter().take(micro));
+                let done = match done {
+                    Err(error) if matches!(*error.kind, ErrorKind::Diverged { .. }) => {
+                        // A failed step leaves the weights as they were.
+                        let network = in_precision(trainer.network().valid(), recipe);
+                        let blame = to_blame(&network, device, clips, rows)?;
+                        return Err(blame.map_or(error, |kind| Doing("cannot train".to_owned()).failed(kind)));
+                    }
+                    done => done?,
+                };
+                *pace = (pace.0 + rows.len(), pace.1 + started.elapsed());
+                if let Some(clips) = state.most_clips.filter(|_| state.most_clips != most) {
+                    on_event(&Event::LessMemory { clips });
+                }
+                state.global_step = done.step;
+                state.evaluated = false;
+                log.step(state, &done, plan, recipe.logging_steps)?;
+                on_event(&Event::Step(done));
+                if stop.load(Ordering::Relaxed) {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    /// Evaluates, remembers the best, saves; unless `stop` comes before the evaluation is done.
+    fn end_epoch(&mut self, log: &mut MetricsLog, stop: &AtomicBool) -> Result<ControlFlow<()>, Error> {
+        let evaluation = match self.evaluate(&self.current(), stop) {
+            Err(error) => match *error.kind {
+                ErrorKind::Interrupted => return Ok(ControlFlow::Break(())),
+                ErrorKind::NoNumbers { value } => {
+                    let kind = ErrorKind::Diverged { what: "output of the model", value };
+                    return Err(Doing(error.doing).failed(kind));
+                }
+                kind => return Err(Doing(error.doing).failed(kind)),
+            },
+            Ok(evaluation) => evaluation,
+        };
+        let (step, epoch) = (self.state.global_step, self.state.global_step / self.plan.steps_per_epoch);
+        let confusion = evaluation.confusion(self.plan.labels.len());
+        let accuracy = confusion.accuracy();
+        let record =
+            EpochRecord { step, epoch: epoch as f64, eval_loss: evaluation.loss, eval_accuracy: accuracy };
+        // Strictly better: the first of equals stays, as in the reference (`_determine_best_metric`).
+        let best = self.state.best.is_none_or(|best| accuracy > best.accuracy);
+        if best {
+            self.state.best = Some(Best { step, accuracy });
+        }
+        let train_loss = mean(&std::mem::take(&mut self.state.epoch_losses));
+        self.state.train_losses.push(train_loss);
+        self.state.epochs.push(record.clone());
+        self.state.evaluated = true;
+        self.save()?;
+        checkpoint::prune(self.job.output.path(), self.job.recipe.keep_checkpoints, &self.state)?;
+        log.epoch(&record, &confusion)?;
+        let (clips, time) = std::mem::take(&mut self.pace);
+        let clips_per_second = clips as f64 / time.as_secs_f64().max(f64::MIN_POSITIVE);
+        (self.on_event)(&Event::Epoch(EpochDone { epoch, train_loss, clips_per_second, record, best }));
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The model with its current weights.
+    fn current(&self) -> Pretrained {
+        Pretrained { network: self.trainer.network().valid(), ..self.model.clone() }
+    }
+
+    /// Evaluates a model on the test split.
+    pub(crate) fn evaluate(&self, model: &Pretrained, stop: &AtomicBool) -> Result<Evaluation, Error> {
+        let Run { job, on_event, clips, test, .. } = self;
+        let total = test.len();
+        let mut progress = |done| on_event(&Event::Evaluating { done, total });
+        let network = in_precision(model.network.clone(), &job.recipe);
+        evaluate(&network, &job.device, clips, test, job.recipe.eval_batch_size, &mut progress, stop)
+    }
+}
+
+/// The network as it is trained, in half precision where the recipe says so; the reference evaluates in it, too.
+fn in_precision(network: Classifier, recipe: &Recipe) -> Classifier {
+    match recipe.precision.half() {
+        Some(dtype) => mixed_precision(network, dtype),
+        None => network,
+    }
+}
+
+fn labels_of(labels: &[String], keep: impl Fn(usize) -> bool) -> Vec<String> {
+    labels.iter().enumerate().filter(|(class, _)| keep(*class)).map(|(_, label)| label.clone()).collect()
+}

@@ -1,17 +1,18 @@
-//! burn's own idea of a dataset, so that its data loaders and other projects' training loops take ours.
+//! burn's trait of a dataset, so that its data loaders and other projects' training loops take ours.
 
 use burn_dataset::{Dataset, DatasetError};
 use earmark_audio::{DecodeOptions, Waveform};
 use earmark_labels::LabelId;
 
-use crate::dataset::{AudioDataset, Clip};
+use crate::clip::Clip;
+use crate::dataset::AudioDataset;
 
-/// A clip that was heard.
+/// A decoded clip and its class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelledWaveform {
     /// What the dataset calls it.
     pub name: String,
-    /// What is heard, mono, at the clip's own rate.
+    /// Its sound, mono, at the clip's own rate.
     pub waveform: Waveform,
     /// Its class.
     pub label: LabelId,

@@ -1,6 +1,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use earmark_error::Attempt;
+
+use crate::split::sizes::SplitSizes;
+
 /// Something about a dataset that did not work: what was being done, and why it failed.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {task}")]
@@ -54,9 +58,11 @@ impl fmt::Display for Task {
     }
 }
 
-impl Task {
-    /// The error of this task that failed because of `kind`.
-    pub(crate) fn failed(self, kind: ErrorKind) -> Error {
+impl Attempt for Task {
+    type Kind = ErrorKind;
+    type Error = Error;
+
+    fn failed(self, kind: ErrorKind) -> Error {
         Error { task: self, kind }
     }
 }
@@ -183,7 +189,7 @@ pub enum ErrorKind {
     #[error("{sizes} leaves {train} clips to train on and {test} to test on; both need at least one")]
     EmptyPart {
         /// The sizes asked for.
-        sizes: crate::SplitSizes,
+        sizes: SplitSizes,
         /// Clips to train on.
         train: usize,
         /// Clips to test on.
@@ -193,7 +199,7 @@ pub enum ErrorKind {
     #[error("{sizes} is more than the {clips} clips there are; reduce one of them")]
     Oversized {
         /// The sizes asked for.
-        sizes: crate::SplitSizes,
+        sizes: SplitSizes,
         /// Clips there are.
         clips: usize,
     },
@@ -232,7 +238,7 @@ pub enum ErrorKind {
     )]
     LargeGroups {
         /// The sizes asked for.
-        sizes: crate::SplitSizes,
+        sizes: SplitSizes,
         /// Groups there are.
         groups: usize,
     },

@@ -1,4 +1,5 @@
 use earmark_audio::{DecodeOptions, Decoded, decode_bytes};
+use earmark_error::Context as _;
 use earmark_labels::LabelId;
 use serde_json::{Map, Value};
 
@@ -21,13 +22,13 @@ pub struct Example {
 }
 
 impl Example {
-    /// Hears it, at its own rate and length.
+    /// Decodes it, at its own rate and length.
     ///
     /// # Errors
-    /// When it is no sound.
+    /// When its bytes are no sound file.
     pub fn decode(&self, options: &DecodeOptions) -> Result<Decoded, Error> {
         let decoded = decode_bytes(self.audio.clone(), options);
-        decoded.map_err(|error| Task::Decode(self.name.clone().into()).failed(error.into()))
+        decoded.with_context(|| Task::Decode(self.name.clone().into()))
     }
 }
 

@@ -20,9 +20,11 @@
 //! (`earmark-hub`), resamples (`earmark-features`) or makes batches (`earmark-train`).
 #![forbid(unsafe_code)]
 
-mod dataset; // Read first: the list every loader makes.
-mod example; // And what a stream is made of.
-mod catalog; // Then what is published,
+mod dataset; // Read first: the list of clips that every way of opening a dataset makes,
+mod clip; // what it lists,
+mod example; // and what a stream gives.
+mod open; // Then how a folder is opened,
+mod catalog; // what is published,
 mod read; // where clips come from,
 mod split; // and what can be done with them.
 mod write;
@@ -34,15 +36,18 @@ mod error;
 mod random;
 
 pub use burn_dataset::LabelledWaveform;
-pub use catalog::published::{Fetch, FetchError, Place, Published, RemoteFile, Selection};
-pub use catalog::{esc50, fleurs, gtzan, minds14, speech_commands};
-pub use dataset::{About, AudioDataset, Clip, Skipped, Why};
+pub use catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec};
+pub use catalog::{CATALOG, esc50, fleurs, gtzan, minds14, speech_commands, urbansound8k};
+pub use clip::Clip;
+pub use dataset::{AudioDataset, DatasetInfo, SkipReason, Skipped};
 pub use error::{Error, ErrorKind, Task};
 pub use example::{Example, Fields};
 pub use random::{permutation, torch_randperm};
+pub use read::label_column::LabelColumn;
+pub use read::parquet::shard::{Examples, Shard};
 pub use read::read_at::{LocalFile, ReadAt, Sequential};
+pub use read::remote::{Fetch, FetchError, Location, RemoteFile};
 pub use read::stream::{Position, Shuffled, Stream};
-pub use read::table::{Examples, Labels, Shard};
 pub use split::{
     PartSize, Split, SplitSizes, TestSize, fold_split, group_split, k_folds, published_split, shuffle,
     split_in_order, stratified_split, train_test_split,

@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use earmark_data::sample::{self, SampleOptions};
 use earmark_data::{
-    AudioDataset, ErrorKind, Example, Fetch, FetchError, LocalFile, Place, Published, ReadAt, RemoteFile,
-    Selection, Skipped, Stream,
+    AudioDataset, ErrorKind, Example, Fetch, FetchError, LocalFile, Location, ReadAt, RemoteFile, Selection,
+    Skipped, Spec, Stream,
 };
 use earmark_hub::{Hub, HubFile, Repo, WebFile};
 use earmark_labels::LabelSet;
@@ -60,7 +60,7 @@ impl Named {
             Some((dataset, config)) => (dataset, Some(config.to_owned())),
             None => (name, None),
         };
-        if Published::of_name(dataset).is_none() && dataset.contains('/') {
+        if Spec::find(dataset).is_none() && dataset.contains('/') {
             let repo =
                 Repo::dataset(dataset).with_context(|| format!("there is no folder or file `{name}`"))?;
             return Ok(Named::Hub { repo, config });
@@ -240,7 +240,7 @@ pub(crate) fn open_published(selection: &Selection, hub: &HubArgs) -> Result<Aud
                 fetch.path(file).ok().and_then(|path| path.metadata().ok()).map_or(0, |file| file.len());
             bar = Some((
                 file.clone(),
-                progress::bar(size, template).with_prefix(escape(&file.place.to_string()).into_owned()),
+                progress::bar(size, template).with_prefix(escape(&file.location.to_string()).into_owned()),
             ));
         }
         if let Some((_, bar)) = &bar {
@@ -300,12 +300,12 @@ impl FromHub {
 
 impl Fetch for FromHub {
     fn open(&self, file: &RemoteFile) -> Result<Arc<dyn ReadAt>, FetchError> {
-        Ok(match &file.place {
-            Place::Hub { repo, revision, path } => {
+        Ok(match &file.location {
+            Location::Hub { repo, revision, path } => {
                 let repo = Repo::dataset(&format!("{repo}@{revision}"))?;
                 Arc::new(OnHub(self.0.open_file(&repo, path)?))
             }
-            Place::Web(url) => match downloaded(url) {
+            Location::Web(url) => match downloaded(url) {
                 Some(file) => Arc::new(LocalFile::new(File::open(file)?)?),
                 None => Arc::new(OnWeb(self.0.open_url_file(url)?)),
             },
@@ -313,11 +313,11 @@ impl Fetch for FromHub {
     }
 
     fn path(&self, file: &RemoteFile) -> Result<PathBuf, FetchError> {
-        match &file.place {
-            Place::Hub { repo, revision, path } => {
+        match &file.location {
+            Location::Hub { repo, revision, path } => {
                 Ok(self.0.fetch(&Repo::dataset(&format!("{repo}@{revision}"))?, path)?)
             }
-            Place::Web(url) => {
+            Location::Web(url) => {
                 if let Some(there) = downloaded(url) {
                     return Ok(there);
                 }
@@ -374,11 +374,11 @@ pub(crate) fn say_left_out(dataset: &AudioDataset) {
     for remark in &dataset.remarks {
         messages::warning(remark.as_str());
     }
-    for skipped in dataset.skipped.chunk_by(|a, b| a.why == b.why) {
-        let (count, Skipped { place, why }) = (skipped.len(), &skipped[0]);
+    for skipped in dataset.skipped.chunk_by(|a, b| a.reason == b.reason) {
+        let (count, Skipped { location, reason }) = (skipped.len(), &skipped[0]);
         match count {
-            1 => messages::warning(format_args!("`{place}` is left out: {why}")),
-            _ => messages::warning(format_args!("{count} are left out, such as `{place}`: {why}")),
+            1 => messages::warning(format_args!("`{location}` is left out: {reason}")),
+            _ => messages::warning(format_args!("{count} are left out, such as `{location}`: {reason}")),
         }
     }
 }

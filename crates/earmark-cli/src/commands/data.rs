@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use earmark_audio::{DecodeOptions, Decoder};
 use earmark_data::gtzan::GENRES;
 use earmark_data::sample::SampleOptions;
-use earmark_data::{AudioDataset, Clip, Published, Selection};
+use earmark_data::{AudioDataset, CATALOG, Clip, Selection};
 use earmark_fs::AtomicFile;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -161,13 +161,12 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
 }
 
 fn list() -> Result<Done> {
-    let rows = Published::ALL.map(|dataset| {
-        let configs = dataset.configs();
+    let rows = CATALOG.iter().map(|dataset| {
+        let configs = dataset.configs;
         let more =
             if configs.len() > 4 { format!(", … ({} in all)", configs.len()) } else { String::new() };
-        let some = configs.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
-        let licence = dataset.about().licence.unwrap_or_else(|| "none stated".to_owned());
-        [dataset.name().to_owned(), format!("{some}{more}"), licence]
+        let some = configs.iter().take(4).map(|config| config.name).collect::<Vec<_>>().join(", ");
+        [dataset.id.to_owned(), format!("{some}{more}"), dataset.licence.unwrap_or("none stated").to_owned()]
     });
     let mut out = stdout::stdout();
     writeln!(out, "{}", table::left(["dataset", "configurations", "licence"], rows))?;
@@ -189,21 +188,23 @@ fn info(args: &InfoArgs) -> Result<Done> {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     match Named::new(&args.dataset, &args.which)? {
         Named::Published(selection) => {
-            let Selection { dataset, config, split, label } = &selection;
-            let about = dataset.about();
+            let Selection { dataset, config, split, label_column } = selection;
+            let configs: Vec<&str> = dataset.configs.iter().map(|config| config.name).collect();
+            let splits: Vec<&str> = config.splits.iter().map(|split| split.name).collect();
+            let columns: Vec<&str> = config.label_columns.iter().map(|column| column.name).collect();
             line("dataset", &selection.name())?;
-            line("configurations", &some(&dataset.configs()))?;
-            line("splits", &some(&owned(dataset.splits(config))))?;
-            line("label columns", &some(&owned(dataset.label_columns())))?;
+            line("configurations", &some(&owned(&configs)))?;
+            line("splits", &some(&owned(&splits)))?;
+            line("label columns", &some(&owned(&columns)))?;
             let labels = selection.labels();
-            line("classes", &format!("{} of {label}: {}", labels.len(), some(labels.names())))?;
-            if let Some(rows) = selection.rows() {
-                line("clips", &format!("{rows} in {split}"))?;
+            line("classes", &format!("{} of {}: {}", labels.len(), label_column.name, some(labels.names())))?;
+            if let Some(clips) = split.clips {
+                line("clips", &format!("{clips} in {}", split.name))?;
             }
-            line("licence", about.licence.as_deref().unwrap_or("none stated"))?;
-            line("home", about.home.as_deref().unwrap_or_default())?;
-            line("citation", about.citation.as_deref().unwrap_or_default())?;
-            let files: Vec<String> = selection.files().iter().map(|file| file.place.to_string()).collect();
+            line("licence", dataset.licence.unwrap_or("none stated"))?;
+            line("home", dataset.home)?;
+            line("citation", dataset.citation)?;
+            let files: Vec<String> = selection.files().iter().map(|file| file.location.to_string()).collect();
             line("files", &some(&files))?;
         }
         // It need not be made to be described.
@@ -488,7 +489,7 @@ fn export(args: &ExportArgs) -> Result<Done> {
         bail!("the dataset has no clips");
     }
     let split = match &named {
-        Named::Published(selection) => selection.split.clone(),
+        Named::Published(selection) => selection.split.name.to_owned(),
         _ => {
             args.one.which.split.clone().filter(|split| split != "all").unwrap_or_else(|| "train".to_owned())
         }

@@ -311,7 +311,7 @@ impl Args {
             (Some(name), None) if name == "sample" => Ok((dataset::open_sample()?, true)),
             (Some(name), data) => {
                 let plain = Selection::new(name, None, label)?;
-                let drawn = plain.dataset.splits(&plain.config).len() == 1;
+                let drawn = plain.config.splits.len() == 1;
                 let selection = if drawn { plain } else { Selection::new(name, Some(&self.split), label)? };
                 let mut dataset = match data {
                     Some(data) => dataset::open_folder(data, label)?,

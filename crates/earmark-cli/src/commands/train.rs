@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{ArgAction, Args as ClapArgs};
-use earmark_data::{AudioDataset, Clip, Place, Published, Selection, gtzan};
+use earmark_data::{AudioDataset, Clip, Location, Selection, Spec, gtzan};
 use earmark_hub::Repo;
 use earmark_models::{ModelConfig, NetworkConfig};
 use earmark_train::{
@@ -368,8 +368,8 @@ impl<'a> Source<'a> {
                 }
                 _ => {
                     let train = Selection::new(name, part, None)?;
-                    let (dataset, config) = (train.dataset, Some(train.config.as_str()));
-                    card(dataset.name(), dataset.repo(), config, Some(&train.split))
+                    let Selection { dataset, config, split, .. } = train;
+                    card(dataset.id, dataset.repo, Some(config.name), Some(split.name))
                 }
             },
             Source::Folder(_) => card(&dataset.name, "audiofolder", None, None),
@@ -555,9 +555,9 @@ fn commit_of_dataset(source: Source<'_>, dataset: &AudioDataset) -> Option<Strin
     let Source::Published(name) = source else { return None };
     match Selection::new(name, None, None) {
         // Published datasets are pinned.
-        Ok(selection) => match selection.files().first().map(|file| file.place.clone())? {
-            Place::Hub { revision, .. } => Some(revision),
-            Place::Web(_) => None,
+        Ok(selection) => match selection.files().first().map(|file| file.location.clone())? {
+            Location::Hub { revision, .. } => Some(revision),
+            Location::Web(_) => None,
         },
         Err(_) => commit_in(&dataset.clips.first()?.path),
     }
@@ -595,7 +595,7 @@ fn to_train(
 /// A dataset's name with the commit that it was at; a published one is pinned anyway.
 fn at_commit(name: &str, commit: &str) -> String {
     let (id, config) = name.split_once(':').map_or((name, None), |(id, config)| (id, Some(config)));
-    if commit.is_empty() || Published::of_name(id).is_some() {
+    if commit.is_empty() || Spec::find(id).is_some() {
         return name.to_owned();
     }
     let id = id.split('@').next().unwrap_or(id);
@@ -604,7 +604,7 @@ fn at_commit(name: &str, commit: &str) -> String {
 
 /// Whether a run's dataset is a published one, or one of the Hub's, and no folder.
 fn is_named(dataset: &str) -> bool {
-    let published = dataset.split_once(':').is_some_and(|(name, _)| Published::of_name(name).is_some());
+    let published = dataset.split_once(':').is_some_and(|(name, _)| Spec::find(name).is_some());
     published || dataset.contains('/')
 }
 
@@ -623,10 +623,10 @@ fn open_published(
     }
     let train = Selection::new(name, split, label)?;
     let mut dataset = dataset::open_published(&train, hub)?;
-    if let ([_, validation, ..], None) = (train.dataset.splits(&train.config), split) {
-        let validation = Selection::new(name, Some(validation), label)?;
+    if let ([_, validation, ..], None) = (train.config.splits, split) {
+        let validation = Selection { split: validation, ..train };
         let other = dataset::open_published(&validation, hub)?;
-        dataset = dataset.with_held_out(&train.split, other, &validation.split);
+        dataset = dataset.with_held_out(train.split.name, other, validation.split.name);
     }
     Ok(dataset)
 }

@@ -4,19 +4,20 @@
 
 use std::path::Path;
 
+use earmark_error::Context as _;
 use earmark_labels::{LabelId, LabelSet};
 use serde_json::Value;
 
-use crate::catalog::published::{Layout, RemoteFile, Selection};
-use crate::dataset::{About, AudioDataset, Clip};
+use crate::catalog::spec::{Checkout, ClassColumn, Config, Selection, Spec, SplitSpec};
+use crate::clip::Clip;
+use crate::dataset::AudioDataset;
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::Fields;
+use crate::read::layout::Layout;
+use crate::read::remote::RemoteFile;
 
 /// The Hub dataset.
 pub const REPO: &str = "ashraq/esc50";
-
-/// `esc10` is the part under CC BY: ten classes, 400 clips.
-pub(crate) const CONFIGS: &[&str] = &["default", "esc10"];
 
 /// The classes, in the order of `target`.
 #[rustfmt::skip]
@@ -34,37 +35,41 @@ const ESC10: [&str; 10] = [
     "dog", "rooster", "rain", "sea_waves", "crackling_fire", "crying_baby", "sneezing", "clock_tick", "helicopter", "chainsaw",
 ];
 
-pub(crate) fn about() -> About {
-    About {
-        licence: Some("CC-BY-NC-3.0 (the clips of ESC-10: CC-BY-3.0)".into()),
-        citation: Some(
-            "K. J. Piczak. ESC: Dataset for Environmental Sound Classification. ACM Multimedia, 2015.".into(),
-        ),
-        home: Some("https://github.com/karolpiczak/ESC-50".into()),
-    }
-}
+/// How many clips there are.
+const CLIPS: usize = 2000;
 
-pub(crate) fn labels(selection: &Selection) -> LabelSet {
-    let names = match selection.config.as_str() {
-        "esc10" => LabelSet::from_names(ESC10),
-        _ => LabelSet::from_names(CLASSES),
-    };
-    names.expect("the names differ")
-}
+/// ESC-50, with its folds as a field. The configuration `esc10` is the part under CC BY.
+pub static ESC50: Spec = Spec {
+    id: "esc50",
+    repo: REPO,
+    licence: Some("CC-BY-NC-3.0 (the clips of ESC-10: CC-BY-3.0)"),
+    citation: "K. J. Piczak. ESC: Dataset for Environmental Sound Classification. ACM Multimedia, 2015.",
+    home: "https://github.com/karolpiczak/ESC-50",
+    configs: &[
+        Config {
+            name: "default",
+            splits: &[SplitSpec::new("train", CLIPS)],
+            label_columns: &[ClassColumn { name: "category", classes: &CLASSES }],
+        },
+        Config {
+            name: "esc10",
+            splits: &[SplitSpec::new("train", 400)],
+            label_columns: &[ClassColumn { name: "category", classes: &ESC10 }],
+        },
+    ],
+    group_fields: &["fold", "src_file"],
+    layout,
+    checkout: Some(Checkout { is_at: is_checkout, open: read_checkout }),
+};
 
-pub(crate) fn rows(config: &str) -> usize {
-    if config == "esc10" { 400 } else { 2000 }
-}
-
-pub(crate) fn layout(config: &str) -> Layout {
+fn layout(selection: &Selection) -> Layout {
     let file = |name: &str| RemoteFile::hub(REPO, "main", format!("data/{name}.parquet"));
     let files = ["train-00000-of-00002-2f1ab7b824ec751f", "train-00001-of-00002-27425e5c1846b494"].map(file);
-    let esc10 = |fields: &Fields| fields.get("esc10") == Some(&Value::Bool(true));
-    Layout::Shards { files: files.into(), keep: (config == "esc10").then_some(esc10) }
+    let is_esc10 = |fields: &Fields| fields.get("esc10") == Some(&Value::Bool(true));
+    Layout::Shards { files: files.into(), keep: (selection.config.name == "esc10").then_some(is_esc10) }
 }
 
-/// Whether a folder is the repository of the dataset's makers.
-pub(crate) fn is_here(root: &Path) -> bool {
+fn is_checkout(root: &Path) -> bool {
     root.join("meta/esc50.csv").is_file() && root.join("audio").is_dir()
 }
 
@@ -74,10 +79,10 @@ pub(crate) fn is_here(root: &Path) -> bool {
 /// A table with other columns, a clip that is not there, or more or fewer than 2 000.
 pub fn open(root: impl AsRef<Path>) -> Result<AudioDataset, Error> {
     let root = root.as_ref();
-    listed(root).map_err(|kind| Task::Open(root.to_path_buf()).failed(kind))
+    read_checkout(root).with_context(|| Task::Open(root.to_path_buf()))
 }
 
-fn listed(root: &Path) -> Result<AudioDataset, ErrorKind> {
+fn read_checkout(root: &Path) -> Result<AudioDataset, ErrorKind> {
     let path = root.join("meta/esc50.csv");
     let bad = |why: String| ErrorKind::BadTable { path: path.clone(), why };
     let text = earmark_fs::read(&path, 16 << 20)?;
@@ -115,11 +120,11 @@ fn listed(root: &Path) -> Result<AudioDataset, ErrorKind> {
         }
         clips.push(Clip::new(name, clip, label).with_fields(fields));
     }
-    if clips.len() != rows("default") {
-        let why = format!("it lists {} clips where {} were published", clips.len(), rows("default"));
+    if clips.len() != CLIPS {
+        let why = format!("it lists {} clips where {CLIPS} were published", clips.len());
         return Err(ErrorKind::BadTable { path, why });
     }
-    let mut dataset = AudioDataset::empty("esc50".into(), root.to_path_buf(), labels, about());
+    let mut dataset = AudioDataset::empty("esc50".into(), root.to_path_buf(), labels, ESC50.info());
     dataset.clips = clips;
     dataset.classes_from = "the column `category`".to_owned();
     Ok(dataset)

@@ -5,12 +5,11 @@
 
 use std::collections::HashMap;
 
-use earmark_labels::LabelSet;
-
-use crate::catalog::published::{Archive, Described, Layout, Reader, RemoteFile, Selection};
-use crate::dataset::About;
+use crate::catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec, join};
 use crate::error::ErrorKind;
 use crate::example::Fields;
+use crate::read::layout::{Archive, ArchiveIndex, ClipInfo, Layout, Limits};
+use crate::read::remote::RemoteFile;
 
 /// The Hub dataset.
 pub const REPO: &str = "google/fleurs";
@@ -129,99 +128,134 @@ const GROUPS: [&str; 7] = [
 ];
 const GENDERS: [&str; 3] = ["male", "female", "other"];
 
-pub(crate) fn about() -> About {
-    About {
-        licence: Some("CC-BY-4.0".into()),
-        citation: Some("A. Conneau et al. FLEURS: Few-shot Learning Evaluation of Universal Representations of Speech. IEEE SLT, 2022.".into()),
-        home: Some(format!("https://huggingface.co/datasets/{REPO}")),
+const CODES: [&str; 102] = {
+    let (mut codes, mut at) = ([""; 102], 0);
+    while at < 102 {
+        codes[at] = LANGUAGES[at].0;
+        at += 1;
     }
-}
+    codes
+};
+
+const NAMES: [&str; 102] = {
+    let (mut names, mut at) = ([""; 102], 0);
+    while at < 102 {
+        names[at] = LANGUAGES[at].1;
+        at += 1;
+    }
+    names
+};
+
+const LABEL_COLUMNS: &[ClassColumn] = &[
+    ClassColumn { name: "language", classes: &NAMES },
+    // The reference numbers `all` as well, last, and no clip has it.
+    ClassColumn { name: "lang_id", classes: &join::<103>(&[&CODES, &["all"]]) },
+    ClassColumn { name: "lang_group_id", classes: &GROUPS },
+    ClassColumn { name: "gender", classes: &GENDERS },
+];
+
+const SPLITS: &[SplitSpec] = &[
+    SplitSpec { name: "train", clips: None },
+    SplitSpec { name: "validation", clips: None },
+    SplitSpec { name: "test", clips: None },
+];
 
 /// `all` is every language, one after the other.
-pub(crate) fn configs() -> Vec<String> {
-    ["all"].into_iter().chain(LANGUAGES.map(|(code, ..)| code)).map(str::to_owned).collect()
-}
-
-pub(crate) fn labels(selection: &Selection) -> LabelSet {
-    let names = match selection.label.as_str() {
-        // The reference numbers `all` as well, last, and no clip has it.
-        "lang_id" => LabelSet::from_names(LANGUAGES.map(|(code, ..)| code).into_iter().chain(["all"])),
-        "lang_group_id" => LabelSet::from_names(GROUPS),
-        "gender" => LabelSet::from_names(GENDERS),
-        _ => LabelSet::from_names(LANGUAGES.map(|(_, name, _)| name)),
-    };
-    names.expect("the names differ")
-}
-
-pub(crate) fn layout(selection: &Selection) -> Layout {
-    let split = if selection.split == "validation" { "dev" } else { selection.split.as_str() };
-    let archive = |(code, ..): (&str, &str, usize)| Archive {
-        file: RemoteFile::hub(REPO, "main", format!("data/{code}/audio/{split}.tar.gz")),
-        table: Some(RemoteFile::hub(REPO, "main", format!("data/{code}/{split}.tsv"))),
-        folder: format!("fleurs/{code}/{split}"),
-        reader,
-        // Half a minute is a megabyte; the largest language has 4 GB in all.
-        limits: (64 << 20, 32 << 30),
-    };
-    let chosen =
-        LANGUAGES.into_iter().filter(|(code, ..)| selection.config == "all" || selection.config == *code);
-    Layout::Archives(chosen.map(archive).collect())
-}
-
-fn reader(
-    selection: &Selection,
-    archive: &Archive,
-    table: Option<&str>,
-) -> Result<Box<dyn Reader>, ErrorKind> {
-    let path = archive.table.as_ref().map(|file| file.place.to_string()).unwrap_or_default();
-    let bad = |why: String| ErrorKind::BadTable { path: path.clone().into(), why };
-    let code = archive.folder.split('/').nth(1).unwrap_or_default();
-    let found = LANGUAGES.iter().enumerate().find(|(_, (known, ..))| *known == code);
-    let (lang_id, &(_, language, group)) =
-        found.ok_or_else(|| bad(format!("`{code}` is no language of FLEURS")))?;
-    let mut clips = HashMap::new();
-    for (line, row) in table.unwrap_or_default().lines().enumerate() {
-        // Quotes are part of the sentences: this is no CSV.
-        let columns: Vec<&str> = row.split('\t').collect();
-        let &[id, file, raw, transcription, _characters, samples, gender] = columns.as_slice() else {
-            return Err(bad(format!("line {}: {} columns instead of 7", line + 1, columns.len())));
-        };
-        let number = |what: &str, text: &str| {
-            text.parse::<u64>().map_err(|_| bad(format!("line {}: `{text}` is no {what}", line + 1)))
-        };
-        let gender = gender.trim().to_lowercase();
-        let gender_id = GENDERS.iter().position(|known| *known == gender).unwrap_or(2);
-        let mut fields = Fields::new();
-        fields.insert("id".into(), number("id", id)?.into());
-        fields.insert("num_samples".into(), number("number of samples", samples)?.into());
-        fields.insert("path".into(), file.into());
-        fields.insert("transcription".into(), transcription.into());
-        fields.insert("raw_transcription".into(), raw.into());
-        fields.insert("gender".into(), GENDERS[gender_id].into());
-        fields.insert("lang_id".into(), code.into());
-        fields.insert("language".into(), language.into());
-        fields.insert("lang_group_id".into(), GROUPS[group].into());
-        let label = match selection.label.as_str() {
-            "lang_group_id" => group,
-            "gender" => gender_id,
-            _ => lang_id,
-        };
-        clips.insert(file.to_owned(), (label, fields));
+const CONFIGS: [Config; 103] = {
+    let mut configs = [const { Config { name: "all", splits: SPLITS, label_columns: LABEL_COLUMNS } }; 103];
+    let mut at = 0;
+    while at < 102 {
+        configs[at + 1].name = CODES[at];
+        at += 1;
     }
-    Ok(Box::new(Sentences(clips)))
+    configs
+};
+
+/// FLEURS. How many clips its archives hold is not known here.
+pub static FLEURS: Spec = Spec {
+    id: "fleurs",
+    repo: REPO,
+    licence: Some("CC-BY-4.0"),
+    citation: "A. Conneau et al. FLEURS: Few-shot Learning Evaluation of Universal Representations of Speech. IEEE SLT, 2022.",
+    home: "https://huggingface.co/datasets/google/fleurs",
+    configs: &CONFIGS,
+    group_fields: &[],
+    layout,
+    checkout: None,
+};
+
+fn layout(selection: &Selection) -> Layout {
+    let (config, column) = (selection.config.name, selection.label_column.name);
+    let split = if selection.split.name == "validation" { "dev" } else { selection.split.name };
+    let archive = |code: &'static str| {
+        let table = RemoteFile::hub(REPO, "main", format!("data/{code}/{split}.tsv"));
+        let path = table.location.to_string();
+        Archive {
+            file: RemoteFile::hub(REPO, "main", format!("data/{code}/audio/{split}.tar.gz")),
+            table: Some(table),
+            folder: format!("fleurs/{code}/{split}"),
+            // Half a minute is a megabyte; the largest language has 4 GB in all.
+            limits: Limits { file: 64 << 20, total: 32 << 30 },
+            index: Box::new(move |table| {
+                Ok(Box::new(Sentences::read(code, column, &path, table.unwrap_or_default())?))
+            }),
+        }
+    };
+    let chosen = CODES.into_iter().filter(|code| config == "all" || config == *code);
+    Layout::Archives(chosen.map(archive).collect())
 }
 
 /// Label and fields by file name.
 struct Sentences(HashMap<String, (usize, Fields)>);
 
-impl Reader for Sentences {
-    fn keep(&self, path: &str) -> Option<String> {
+impl Sentences {
+    /// Reads the table of a language; `path` is for errors.
+    fn read(code: &str, label_column: &str, path: &str, table: &str) -> Result<Sentences, ErrorKind> {
+        let bad = |why: String| ErrorKind::BadTable { path: path.into(), why };
+        let lang_id = CODES.iter().position(|known| *known == code);
+        let lang_id = lang_id.ok_or_else(|| bad(format!("`{code}` is no language of FLEURS")))?;
+        let (_, language, group) = LANGUAGES[lang_id];
+        let mut clips = HashMap::new();
+        for (line, row) in table.lines().enumerate() {
+            // Quotes are part of the sentences: this is no CSV.
+            let columns: Vec<&str> = row.split('\t').collect();
+            let &[id, file, raw, transcription, _characters, samples, gender] = columns.as_slice() else {
+                return Err(bad(format!("line {}: {} columns instead of 7", line + 1, columns.len())));
+            };
+            let number = |what: &str, text: &str| {
+                text.parse::<u64>().map_err(|_| bad(format!("line {}: `{text}` is no {what}", line + 1)))
+            };
+            let gender = gender.trim().to_lowercase();
+            let gender_id = GENDERS.iter().position(|known| *known == gender).unwrap_or(2);
+            let mut fields = Fields::new();
+            fields.insert("id".into(), number("id", id)?.into());
+            fields.insert("num_samples".into(), number("number of samples", samples)?.into());
+            fields.insert("path".into(), file.into());
+            fields.insert("transcription".into(), transcription.into());
+            fields.insert("raw_transcription".into(), raw.into());
+            fields.insert("gender".into(), GENDERS[gender_id].into());
+            fields.insert("lang_id".into(), code.into());
+            fields.insert("language".into(), language.into());
+            fields.insert("lang_group_id".into(), GROUPS[group].into());
+            let label = match label_column {
+                "lang_group_id" => group,
+                "gender" => gender_id,
+                _ => lang_id,
+            };
+            clips.insert(file.to_owned(), (label, fields));
+        }
+        Ok(Sentences(clips))
+    }
+}
+
+impl ArchiveIndex for Sentences {
+    fn unpacked_path(&self, path: &str) -> Option<String> {
         let file = path.rsplit('/').next()?;
         self.0.contains_key(file).then(|| file.to_owned())
     }
 
-    fn clip(&self, path: &str) -> Result<Option<Described>, ErrorKind> {
+    fn clip(&self, path: &str) -> Result<Option<ClipInfo>, ErrorKind> {
         let known = path.rsplit('/').next().and_then(|file| self.0.get(file));
-        Ok(known.map(|(label, fields)| Described { label: *label, fields: fields.clone(), second: false }))
+        Ok(known.map(|(label, fields)| ClipInfo { label: *label, fields: fields.clone(), one_second: false }))
     }
 }

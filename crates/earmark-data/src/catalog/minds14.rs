@@ -2,10 +2,9 @@
 //!
 //! There is one split; recordings of one speaker are not marked as such. The class may be the intent or the language.
 
-use earmark_labels::LabelSet;
-
-use crate::catalog::published::{Layout, RemoteFile, Selection};
-use crate::dataset::About;
+use crate::catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec};
+use crate::read::layout::Layout;
+use crate::read::remote::RemoteFile;
 
 /// The Hub dataset.
 pub const REPO: &str = "PolyAI/minds14";
@@ -30,57 +29,53 @@ pub const INTENTS: [&str; 14] = [
     "pay_bill",
 ];
 
-/// The languages, in the order of `lang_id`, and how many recordings each has.
-const LANGUAGES: [(&str, usize); 14] = [
-    ("cs-CZ", 574),
-    ("de-DE", 611),
-    ("en-AU", 654),
-    ("en-GB", 592),
-    ("en-US", 563),
-    ("es-ES", 486),
-    ("fr-FR", 539),
-    ("it-IT", 696),
-    ("ko-KR", 592),
-    ("nl-NL", 654),
-    ("pl-PL", 562),
-    ("pt-PT", 604),
-    ("ru-RU", 539),
-    ("zh-CN", 502),
+/// The languages, in the order of `lang_id`.
+#[rustfmt::skip]
+const LANGUAGES: [&str; 14] = [
+    "cs-CZ", "de-DE", "en-AU", "en-GB", "en-US", "es-ES", "fr-FR", "it-IT", "ko-KR", "nl-NL", "pl-PL", "pt-PT", "ru-RU", "zh-CN",
 ];
 
-pub(crate) fn about() -> About {
-    About {
-        licence: Some("CC-BY-4.0".into()),
-        citation: Some(
-            "D. Gerz et al. Multilingual and Cross-Lingual Intent Detection from Spoken Data. EMNLP 2021."
-                .into(),
-        ),
-        home: Some(format!("https://huggingface.co/datasets/{REPO}")),
-    }
+const LABEL_COLUMNS: &[ClassColumn] = &[
+    ClassColumn { name: "intent_class", classes: &INTENTS },
+    ClassColumn { name: "lang_id", classes: &LANGUAGES },
+];
+
+const fn config(name: &'static str, splits: &'static [SplitSpec]) -> Config {
+    Config { name, splits, label_columns: LABEL_COLUMNS }
 }
 
-/// `all` is every language, one after the other.
-pub(crate) fn configs() -> Vec<String> {
-    ["all"].into_iter().chain(LANGUAGES.map(|(code, _)| code)).map(str::to_owned).collect()
-}
+/// MINDS-14. The configuration `all` is every language, one after the other.
+pub static MINDS14: Spec = Spec {
+    id: "minds14",
+    repo: REPO,
+    licence: Some("CC-BY-4.0"),
+    citation: "D. Gerz et al. Multilingual and Cross-Lingual Intent Detection from Spoken Data. EMNLP 2021.",
+    home: "https://huggingface.co/datasets/PolyAI/minds14",
+    configs: &[
+        config("all", &[SplitSpec::new("train", 8168)]),
+        config("cs-CZ", &[SplitSpec::new("train", 574)]),
+        config("de-DE", &[SplitSpec::new("train", 611)]),
+        config("en-AU", &[SplitSpec::new("train", 654)]),
+        config("en-GB", &[SplitSpec::new("train", 592)]),
+        config("en-US", &[SplitSpec::new("train", 563)]),
+        config("es-ES", &[SplitSpec::new("train", 486)]),
+        config("fr-FR", &[SplitSpec::new("train", 539)]),
+        config("it-IT", &[SplitSpec::new("train", 696)]),
+        config("ko-KR", &[SplitSpec::new("train", 592)]),
+        config("nl-NL", &[SplitSpec::new("train", 654)]),
+        config("pl-PL", &[SplitSpec::new("train", 562)]),
+        config("pt-PT", &[SplitSpec::new("train", 604)]),
+        config("ru-RU", &[SplitSpec::new("train", 539)]),
+        config("zh-CN", &[SplitSpec::new("train", 502)]),
+    ],
+    group_fields: &[],
+    layout,
+    checkout: None,
+};
 
-pub(crate) fn labels(selection: &Selection) -> LabelSet {
-    let names = match selection.label.as_str() {
-        "lang_id" => LabelSet::from_names(LANGUAGES.map(|(code, _)| code)),
-        _ => LabelSet::from_names(INTENTS),
-    };
-    names.expect("the names differ")
-}
-
-fn languages(config: &str) -> impl Iterator<Item = (&'static str, usize)> {
-    LANGUAGES.into_iter().filter(move |(code, _)| config == "all" || config == *code)
-}
-
-pub(crate) fn rows(config: &str) -> Option<usize> {
-    Some(languages(config).map(|(_, rows)| rows).sum())
-}
-
-pub(crate) fn layout(selection: &Selection) -> Layout {
-    let file = |(code, _)| RemoteFile::hub(REPO, REVISION, format!("{code}/train-00000-of-00001.parquet"));
-    Layout::Shards { files: languages(&selection.config).map(file).collect(), keep: None }
+fn layout(selection: &Selection) -> Layout {
+    let config = selection.config.name;
+    let file = |code| RemoteFile::hub(REPO, REVISION, format!("{code}/train-00000-of-00001.parquet"));
+    let languages = LANGUAGES.into_iter().filter(|code| config == "all" || config == *code);
+    Layout::Shards { files: languages.map(file).collect(), keep: None }
 }

@@ -10,16 +10,14 @@
 //! A clip's speaker is its field `speaker_id`. `_silence_` recordings of `train` and `validation` are longer than a second, and
 //! a second somewhere in them is what is heard.
 
-use earmark_labels::LabelSet;
 use serde_json::Value;
 use sha1::{Digest as _, Sha1};
 
-use crate::catalog::published::{Archive, Described, Layout, Reader, RemoteFile, Selection};
-use crate::dataset::About;
+use crate::catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec, join};
 use crate::error::ErrorKind;
 use crate::example::Fields;
-
-pub(crate) const CONFIGS: &[&str] = &["v0.02", "v0.01", "superb", "v0.02-words"];
+use crate::read::layout::{Archive, ArchiveIndex, ClipInfo, Layout, Limits};
+use crate::read::remote::RemoteFile;
 
 /// The words that are commands; all others are auxiliary.
 const COMMANDS: [&str; 10] = ["yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"];
@@ -32,46 +30,54 @@ const SINCE_V2: [&str; 5] = ["backward", "forward", "follow", "learn", "visual"]
 const SILENCE: &str = "_silence_";
 const UNKNOWN: &str = "_unknown_";
 
-pub(crate) fn about() -> About {
-    About {
-        licence: Some("CC-BY-4.0".into()),
-        citation: Some("P. Warden. Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition. arXiv:1804.03209, 2018.".into()),
-        home: Some("https://huggingface.co/datasets/google/speech_commands".into()),
-    }
+const V1_WORDS: [&str; 30] = join(&[&COMMANDS, &AUXILIARY]);
+const V2_WORDS: [&str; 35] = join(&[&V1_WORDS, &SINCE_V2]);
+const V1: [&str; 31] = join(&[&V1_WORDS, &[SILENCE]]);
+const V2: [&str; 36] = join(&[&V2_WORDS, &[SILENCE]]);
+const SUPERB: [&str; 12] = join(&[&COMMANDS, &[SILENCE, UNKNOWN]]);
+
+const fn splits([train, validation, test]: [usize; 3]) -> [SplitSpec; 3] {
+    [SplitSpec::new("train", train), SplitSpec::new("validation", validation), SplitSpec::new("test", test)]
 }
 
-fn words(config: &str) -> Vec<&'static str> {
-    let silence = [SILENCE].into_iter();
-    let old = COMMANDS.into_iter().chain(AUXILIARY);
-    match config {
-        "superb" => COMMANDS.into_iter().chain([SILENCE, UNKNOWN]).collect(),
-        "v0.01" => old.chain(silence).collect(),
-        "v0.02" => old.chain(SINCE_V2).chain(silence).collect(),
-        _ => old.chain(SINCE_V2).collect(),
-    }
-}
+/// Speech Commands.
+pub static SPEECH_COMMANDS: Spec = Spec {
+    id: "speech-commands",
+    repo: "google/speech_commands",
+    licence: Some("CC-BY-4.0"),
+    citation: "P. Warden. Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition. arXiv:1804.03209, 2018.",
+    home: "https://huggingface.co/datasets/google/speech_commands",
+    configs: &[
+        Config {
+            name: "v0.02",
+            splits: &splits([84_848, 9_982, 4_890]),
+            label_columns: &[ClassColumn { name: "label", classes: &V2 }],
+        },
+        Config {
+            name: "v0.01",
+            splits: &splits([51_093, 6_799, 3_081]),
+            label_columns: &[ClassColumn { name: "label", classes: &V1 }],
+        },
+        Config {
+            name: "superb",
+            splits: &splits([51_093, 6_799, 3_081]),
+            label_columns: &[ClassColumn { name: "label", classes: &SUPERB }],
+        },
+        Config {
+            name: "v0.02-words",
+            splits: &splits([84_843, 9_981, 11_005]),
+            label_columns: &[ClassColumn { name: "label", classes: &V2_WORDS }],
+        },
+    ],
+    group_fields: &["speaker_id"],
+    layout,
+    checkout: None,
+};
 
-pub(crate) fn labels(selection: &Selection) -> LabelSet {
-    LabelSet::from_names(words(&selection.config)).expect("the words differ")
-}
-
-pub(crate) fn rows(config: &str, split: &str) -> Option<usize> {
-    let [train, validation, test] = match config {
-        "v0.02" => [84_848, 9_982, 4_890],
-        "v0.02-words" => [84_843, 9_981, 11_005],
-        _ => [51_093, 6_799, 3_081],
-    };
-    match split {
-        "train" => Some(train),
-        "validation" => Some(validation),
-        "test" => Some(test),
-        _ => None,
-    }
-}
-
-pub(crate) fn layout(selection: &Selection) -> Layout {
-    let split = &selection.split;
-    let (url, folder) = match selection.config.as_str() {
+fn layout(selection: &Selection) -> Layout {
+    let selection = *selection;
+    let split = selection.split.name;
+    let (url, folder) = match selection.config.name {
         "v0.02-words" => {
             let url =
                 "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz";
@@ -86,57 +92,47 @@ pub(crate) fn layout(selection: &Selection) -> Layout {
         }
     };
     let mut file = RemoteFile::web(url);
-    if (selection.config.as_str(), split.as_str()) == ("v0.02", "test") {
+    if (selection.config.name, split) == ("v0.02", "test") {
         file.sha256 = Some("af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58");
     }
     // A second is 32 kB; the noises take a minute and a half.
-    let limits = (16 << 20, 16 << 30);
-    Layout::Archives(vec![Archive { file, table: None, folder, reader, limits }])
+    let limits = Limits { file: 16 << 20, total: 16 << 30 };
+    let index = Box::new(move |_: Option<&str>| Ok(Box::new(Words(selection)) as Box<dyn ArchiveIndex>));
+    Layout::Archives(vec![Archive { file, table: None, folder, limits, index }])
 }
 
-fn reader(selection: &Selection, _: &Archive, _: Option<&str>) -> Result<Box<dyn Reader>, ErrorKind> {
-    let selection = selection.clone();
-    let labels = labels(&selection);
-    Ok(Box::new(Words { selection, labels }))
-}
+/// The files of an archive: `yes/0a7c2a8d_nohash_0.wav`.
+struct Words(Selection);
 
-struct Words {
-    selection: Selection,
-    labels: LabelSet,
-}
-
-impl Reader for Words {
-    fn keep(&self, path: &str) -> Option<String> {
+impl ArchiveIndex for Words {
+    fn unpacked_path(&self, path: &str) -> Option<String> {
         let (word, file) = path.split_once('/')?;
-        let known = COMMANDS.contains(&word)
-            || AUXILIARY.contains(&word)
-            || SINCE_V2.contains(&word)
-            || word == SILENCE
-            || word == UNKNOWN;
-        (known && !file.contains('/') && !file.starts_with('.') && file.ends_with(".wav"))
+        let is_class = V2.contains(&word) || word == UNKNOWN;
+        (is_class && !file.contains('/') && !file.starts_with('.') && file.ends_with(".wav"))
             .then(|| path.to_owned())
     }
 
-    fn clip(&self, path: &str) -> Result<Option<Described>, ErrorKind> {
-        let Some((word, file)) = self.keep(path).and(path.split_once('/')) else { return Ok(None) };
-        let by_hash = self.selection.config == "v0.02-words";
-        if by_hash && which_set(file) != self.selection.split {
+    fn clip(&self, path: &str) -> Result<Option<ClipInfo>, ErrorKind> {
+        let Some((word, file)) = self.unpacked_path(path).and(path.split_once('/')) else { return Ok(None) };
+        let Selection { config, split, label_column, .. } = self.0;
+        if config.name == "v0.02-words" && which_set(file) != split.name {
             return Ok(None);
         }
-        let class = match self.selection.config.as_str() {
+        let class = match config.name {
             "superb" if word != SILENCE && !COMMANDS.contains(&word) => UNKNOWN,
             _ => word,
         };
-        let label = self.labels.id(class).map(|id| id.index()).ok_or_else(|| ErrorKind::Unknown {
+        let label = label_column.classes.iter().position(|known| *known == class);
+        let label = label.ok_or_else(|| ErrorKind::Unknown {
             what: "word",
             name: word.to_owned(),
-            known: self.labels.names().to_vec(),
+            known: label_column.classes.iter().map(|known| (*known).to_owned()).collect(),
         })?;
         let mut fields = Fields::new();
         fields.insert("file".into(), path.into());
         fields.insert("label".into(), class.into());
         fields.insert("is_unknown".into(), (word != SILENCE && !COMMANDS.contains(&word)).into());
-        // `0a7c2a8d_nohash_0.wav`; noises have no speaker.
+        // Noises have no speaker.
         let (speaker, utterance) = match file.trim_end_matches(".wav").split_once("_nohash_") {
             Some((speaker, utterance)) if word != SILENCE => {
                 (speaker.into(), utterance.parse::<u64>().map_or(Value::Null, Value::from))
@@ -145,7 +141,7 @@ impl Reader for Words {
         };
         fields.insert("speaker_id".into(), speaker);
         fields.insert("utterance_id".into(), utterance);
-        Ok(Some(Described { label, fields, second: word == SILENCE }))
+        Ok(Some(ClipInfo { label, fields, one_second: word == SILENCE }))
     }
 }
 

@@ -11,6 +11,7 @@ use flate2::read::GzDecoder;
 use tar::EntryType;
 
 use crate::error::ErrorKind;
+use crate::read::layout::Limits;
 
 /// A file inside an archive.
 pub(crate) struct Member<'a> {
@@ -101,40 +102,40 @@ pub(crate) fn walk(
     Ok(())
 }
 
-/// Unpacks the files that `keep` gives a place in `folder`: a path of plain parts, with `/`. Nothing else reaches the disk.
-/// Returns how many there were.
+/// Unpacks the files that `keep` gives a path below `folder`: plain parts, with `/`. No other file reaches the disk. Returns how
+/// many there were.
 ///
 /// # Errors
-/// As [`walk`]; a file larger than `largest`; two entries of one place.
+/// As [`walk`]; a file larger than its limit; two entries of one path.
 pub(crate) fn unpack(
     reader: impl Read,
     folder: &Path,
-    (largest, total): (u64, u64),
+    limits: Limits,
     mut keep: impl FnMut(&str) -> Option<String>,
 ) -> Result<usize, ErrorKind> {
     let (mut made, mut files) = (BTreeSet::new(), 0);
-    walk(reader, total, |member| {
-        let Some(place) = keep(&member.path) else { return Ok(ControlFlow::Continue(())) };
-        // `keep` names places it knows; should it ever not, this still holds.
-        if place
+    walk(reader, limits.total, |member| {
+        let Some(path) = keep(&member.path) else { return Ok(ControlFlow::Continue(())) };
+        // Holds even if `keep` gives a path that the archive made up.
+        if path
             .split('/')
             .any(|part| part.is_empty() || part == "." || part == ".." || part.contains(['\\', ':']))
         {
             return Err(ErrorKind::Escape { entry: member.path });
         }
-        member.within(largest)?;
-        if let Some((parent, _)) = place.rsplit_once('/')
+        member.within(limits.file)?;
+        if let Some((parent, _)) = path.rsplit_once('/')
             && made.insert(parent.to_owned())
         {
             fs::create_dir_all(folder.join(parent))?;
         }
-        let mut target = match File::create_new(folder.join(&place)) {
+        let mut target = match File::create_new(folder.join(&path)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(ErrorKind::Repeated { entry: member.path });
             }
             created => created?,
         };
-        member.write(&mut target, largest)?;
+        member.write(&mut target, limits.file)?;
         files += 1;
         Ok(ControlFlow::Continue(()))
     })?;
@@ -142,7 +143,7 @@ pub(crate) fn unpack(
 }
 
 /// The files that `keep` makes something of, as they come. They are read on a thread of their own, which is never more than one
-/// ahead and ends when nobody listens any more.
+/// ahead and ends when the receiver is dropped.
 pub(crate) fn stream<T: Send + 'static>(
     reader: impl Read + Send + 'static,
     total: u64,
@@ -158,25 +159,25 @@ pub(crate) fn stream<T: Send + 'static>(
             }
         });
         if let Err(kind) = walked {
-            // Nobody listens: then nobody misses it.
+            // Fails where the receiver is gone, which no longer wants it.
             let _ = sender.send(Err(kind));
         }
     });
     receiver
 }
 
-/// Tells how much has been read.
-pub(crate) struct Watched<R, F> {
+/// Reports how many bytes have been read.
+pub(crate) struct Progress<R, F> {
     pub(crate) inner: R,
     pub(crate) read: u64,
-    pub(crate) progress: F,
+    pub(crate) report: F,
 }
 
-impl<R: Read, F: FnMut(u64)> Read for Watched<R, F> {
+impl<R: Read, F: FnMut(u64)> Read for Progress<R, F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.read += read as u64;
-        (self.progress)(self.read);
+        (self.report)(self.read);
         Ok(read)
     }
 }

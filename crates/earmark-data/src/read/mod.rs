@@ -1,9 +1,12 @@
-//! Where clips come from.
+//! Where clips come from: folders, tables, Parquet and archives, on this machine or elsewhere.
 
 pub(crate) mod archive;
+pub(crate) mod files;
 pub(crate) mod folder;
-pub(crate) mod local;
-pub(crate) mod pages;
+pub(crate) mod label_column;
+pub(crate) mod layout;
+pub(crate) mod parquet;
 pub(crate) mod read_at;
+pub(crate) mod remote;
 pub(crate) mod stream;
-pub(crate) mod table;
+pub(crate) mod unpack;

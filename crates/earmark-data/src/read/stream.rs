@@ -6,30 +6,31 @@ use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
+use earmark_error::Context as _;
 use earmark_labels::{LabelId, LabelSet};
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::published::{Archive, Fetch, Likes, RemoteFile, Selection};
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::Example;
 use crate::random::Pcg64;
 use crate::read::archive;
-use crate::read::local::{declares_classes, labels_of};
-use crate::read::read_at::Sequential;
-use crate::read::table::{Examples, Labels, Shard};
+use crate::read::folder::shards::{declares_classes, label_column_of};
+use crate::read::label_column::LabelColumn;
+use crate::read::layout::{Archive, RowFilter};
+use crate::read::parquet::shard::{Examples, Shard};
+use crate::read::read_at::{ReadAt, Sequential};
+use crate::read::remote::{Fetch, RemoteFile};
 
 /// One file of a stream.
 pub(crate) enum Part {
-    Shard { file: RemoteFile, labels: Labels, keep: Option<Likes> },
-    Archive { selection: Selection, archive: Archive },
+    Shard { file: RemoteFile, label_column: LabelColumn, keep: Option<RowFilter> },
+    Archive(Archive),
 }
 
 impl Part {
     fn name(&self) -> String {
         match self {
-            Part::Shard { file, .. } | Part::Archive { archive: Archive { file, .. }, .. } => {
-                file.place.to_string()
-            }
+            Part::Shard { file, .. } | Part::Archive(Archive { file, .. }) => file.location.to_string(),
         }
     }
 }
@@ -43,7 +44,7 @@ pub struct Position {
     pub clips: usize,
 }
 
-/// The clips of a dataset in order, fetched as they are asked for; made by [`Selection::stream`].
+/// The clips of a dataset in order, fetched as they are asked for; made by [`Selection::stream`](crate::Selection::stream).
 ///
 /// It is an [`Iterator`]; after an error it goes on with the next file.
 pub struct Stream {
@@ -54,8 +55,8 @@ pub struct Stream {
 }
 
 enum OpenPart {
-    Shard(Box<Examples>, Option<Likes>),
-    Archive(String, Receiver<Result<Example, ErrorKind>>),
+    Shard(Box<Examples>, Option<RowFilter>),
+    Archive(Receiver<Result<Example, ErrorKind>>, String),
 }
 
 impl Stream {
@@ -73,28 +74,22 @@ impl Stream {
         label: Option<&str>,
         fetch: Arc<dyn Fetch>,
     ) -> Result<(LabelSet, Stream), Error> {
-        let open = |file: &RemoteFile| {
-            let name = file.place.to_string();
-            let opened = fetch.open(file).map_err(|source| {
-                Task::Open(name.clone().into()).failed(ErrorKind::Fetch { file: name.clone(), source })
-            })?;
-            Shard::over(opened, &name)
-        };
         let mut shards = Vec::new();
         for file in &files {
-            shards.push(open(file)?);
-            // The first one says it all.
-            let declared = declares_classes(&shards[0], label);
-            if declared.map_err(|kind| Task::Open(file.place.to_string().into()).failed(kind))? {
+            let name = file.location.to_string();
+            let opening = || Task::Open(name.clone().into());
+            let opened = open(fetch.as_ref(), file).with_context(opening)?;
+            shards.push(Shard::over(opened, &name)?);
+            // A first file that names all classes speaks for the others.
+            if declares_classes(&shards[0], label).with_context(opening)? {
                 break;
             }
         }
-        let labels = labels_of(&shards, label);
-        let name = files.first().map(|file| file.place.to_string()).unwrap_or_default();
-        let labels = labels.map_err(|kind| Task::Open(name.into()).failed(kind))?;
-        let part = |file| Part::Shard { file, labels: labels.clone(), keep: None };
+        let name = files.first().map(|file| file.location.to_string()).unwrap_or_default();
+        let label_column = label_column_of(&shards, label).context(Task::Open(name.into()))?;
+        let part = |file| Part::Shard { file, label_column: label_column.clone(), keep: None };
         let parts = files.into_iter().map(part).collect();
-        Ok((labels.set, Stream::new(parts, fetch)))
+        Ok((label_column.labels, Stream::new(parts, fetch)))
     }
 
     /// Where it stands: [`resume`](Self::resume) of a new stream of the same selection goes on here.
@@ -150,42 +145,32 @@ impl Stream {
     fn open_next(&mut self, from: usize) -> Result<bool, Error> {
         let Some(part) = self.parts.pop_front() else { return Ok(false) };
         let name = part.name();
-        let failed = |kind| Task::Open(name.clone().into()).failed(kind);
-        let open = |file: &RemoteFile| {
-            let opened = self.fetch.open(file);
-            opened.map_err(|source| failed(ErrorKind::Fetch { file: file.place.to_string(), source }))
-        };
+        let opening = || Task::Open(name.clone().into());
+        let open = |file: &RemoteFile| open(self.fetch.as_ref(), file);
         self.open = Some(match part {
-            Part::Shard { file, labels, keep } => {
-                let shard = Shard::over(open(&file)?, &name)?;
+            Part::Shard { file, label_column, keep } => {
+                let shard = Shard::over(open(&file).with_context(opening)?, &name)?;
                 // Rows that are not kept do not count, so they have to be looked at.
                 let from = if keep.is_some() { 0 } else { from };
                 self.position.clips = from;
-                OpenPart::Shard(Box::new(shard.examples(Some(&labels), from)?), keep)
+                OpenPart::Shard(Box::new(shard.examples(Some(&label_column), from)?), keep)
             }
-            Part::Archive { selection, archive } => {
-                let table = match &archive.table {
-                    Some(file) => {
-                        let mut text = String::new();
-                        // The largest has a few megabytes.
-                        let read = Sequential::new(open(file)?, 0).take(64 << 20).read_to_string(&mut text);
-                        read.map_err(|error| failed(error.into()))?;
-                        Some(text)
-                    }
-                    None => None,
+            Part::Archive(Archive { file, table, limits, index, .. }) => {
+                let open_archive = || -> Result<_, ErrorKind> {
+                    let table = table.as_ref().map(|table| read_table(open(table)?)).transpose()?;
+                    let index = index(table.as_deref())?;
+                    let content = Sequential::new(open(&file)?, 0);
+                    Ok(archive::stream(content, limits.total, move |member| {
+                        if index.unpacked_path(&member.path).is_none() {
+                            return Ok(None);
+                        }
+                        let Some(info) = index.clip(&member.path)? else { return Ok(None) };
+                        let (name, label) = (member.path.clone(), Some(LabelId::new(info.label)));
+                        let audio = member.read(limits.file)?;
+                        Ok(Some(Example { name, audio, label, fields: info.fields }))
+                    }))
                 };
-                let reader = (archive.reader)(&selection, &archive, table.as_deref()).map_err(failed)?;
-                let (largest, total) = archive.limits;
-                let content = Sequential::new(open(&archive.file)?, 0);
-                let receiver = archive::stream(content, total, move |member| {
-                    if reader.keep(&member.path).is_none() {
-                        return Ok(None);
-                    }
-                    let Some(described) = reader.clip(&member.path)? else { return Ok(None) };
-                    let (name, label) = (member.path.clone(), Some(LabelId::new(described.label)));
-                    Ok(Some(Example { name, audio: member.read(largest)?, label, fields: described.fields }))
-                });
-                OpenPart::Archive(name, receiver)
+                OpenPart::Archive(open_archive().with_context(opening)?, name)
             }
         });
         Ok(true)
@@ -196,13 +181,12 @@ impl Stream {
         let next = match self.open.as_mut()? {
             OpenPart::Shard(examples, keep) => loop {
                 match examples.next() {
-                    Some(Ok(example)) if keep.is_some_and(|likes| !likes(&example.fields)) => {}
+                    Some(Ok(example)) if keep.is_some_and(|keep| !keep(&example.fields)) => {}
                     next => break next,
                 }
             },
-            OpenPart::Archive(name, receiver) => {
-                let failed = |kind| Task::Open(name.as_str().into()).failed(kind);
-                receiver.recv().ok().map(|next| next.map_err(failed))
+            OpenPart::Archive(receiver, name) => {
+                receiver.recv().ok().map(|next| next.with_context(|| Task::Open(name.as_str().into())))
             }
         };
         if next.is_some() {
@@ -247,6 +231,17 @@ impl fmt::Debug for Stream {
             .field("files_left", &self.parts.len())
             .finish_non_exhaustive()
     }
+}
+
+fn open(fetch: &dyn Fetch, file: &RemoteFile) -> Result<Arc<dyn ReadAt>, ErrorKind> {
+    fetch.open(file).map_err(|source| ErrorKind::Fetch { file: file.location.to_string(), source })
+}
+
+/// The text of an archive's table; the largest there is has a few megabytes.
+fn read_table(file: Arc<dyn ReadAt>) -> Result<String, ErrorKind> {
+    let mut text = String::new();
+    Sequential::new(file, 0).take(64 << 20).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// A [`Stream`] in a drawn order; made by [`Stream::shuffle`].

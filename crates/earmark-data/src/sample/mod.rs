@@ -11,14 +11,15 @@ use std::fs;
 use std::path::Path;
 
 use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
+use earmark_error::Context as _;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::catalog::gtzan::GENRES;
-use crate::dataset::{About, AudioDataset};
+use crate::dataset::{AudioDataset, DatasetInfo};
 use crate::error::{Error, ErrorKind, Task};
-use crate::read::local;
-use crate::write::landing;
+use crate::read::folder::open_class_folders;
+use crate::write::folder;
 
 /// Raised when the same options come to sound different.
 const VERSION: u32 = 1;
@@ -70,7 +71,7 @@ struct Manifest {
 /// When an option is out of range, `dir` exists and is not such a sample, or it cannot be written.
 pub fn write(dir: impl AsRef<Path>, options: &SampleOptions) -> Result<AudioDataset, Error> {
     let dir = dir.as_ref();
-    written(dir, options).map_err(|kind| Task::Write(dir.to_path_buf()).failed(kind))
+    written(dir, options).with_context(|| Task::Write(dir.to_path_buf()))
 }
 
 fn written(dir: &Path, options: &SampleOptions) -> Result<AudioDataset, ErrorKind> {
@@ -78,20 +79,20 @@ fn written(dir: &Path, options: &SampleOptions) -> Result<AudioDataset, ErrorKin
     let manifest = Manifest { maker: MAKER, version: VERSION, options: *options };
     let manifest = serde_json::to_vec_pretty(&manifest).expect("numbers and text make JSON");
     let found = earmark_fs::read(dir.join(MANIFEST), 1 << 16).unwrap_or_default();
-    if !landing::is_free(dir) && !is_ours(&found) {
+    if !folder::is_vacant(dir) && !is_ours(&found) {
         return Err(ErrorKind::Occupied);
     }
     let clips = GENRES.len() * options.clips_per_genre;
-    let listed = || local::open_classes(dir).ok().filter(|dataset| dataset.clips.len() == clips);
+    let listed = || open_class_folders(dir).ok().filter(|dataset| dataset.clips.len() == clips);
     let mut dataset = match (found == manifest).then(listed).flatten() {
         Some(dataset) => dataset,
         None => {
-            landing::replace(dir, |folder| fill(folder, options, &manifest))?;
-            local::open_classes(dir)?
+            folder::replace(dir, |folder| fill(folder, options, &manifest))?;
+            open_class_folders(dir)?
         }
     };
     dataset.name = "sample".into();
-    dataset.about = About { licence: Some("CC0-1.0".into()), ..About::default() };
+    dataset.info = DatasetInfo { licence: Some("CC0-1.0".into()), ..DatasetInfo::default() };
     Ok(dataset)
 }
 

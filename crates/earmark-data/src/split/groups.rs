@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
+use earmark_error::Context as _;
+
 use crate::error::{Error, ErrorKind, Task};
-use crate::random;
-use crate::split::{Split, SplitSizes, TestSize};
+use crate::permutation;
+use crate::split::parts::{Split, part_sizes};
+use crate::split::sizes::{SplitSizes, TestSize};
 
 /// Splits clips so that no group is on both sides; `groups` has each clip's: its speaker, artist or recording.
 ///
@@ -28,9 +31,9 @@ use crate::split::{Split, SplitSizes, TestSize};
 /// Those of [`train_test_split`](crate::train_test_split); when there is only one group, or the groups are so large that
 /// none is left to train on.
 pub fn group_split<G: Ord>(groups: &[G], test_size: TestSize, seed: u64) -> Result<Split, Error> {
-    let failed = |kind| Task::Split(groups.len()).failed(kind);
+    let task = Task::Split(groups.len());
     let sizes = SplitSizes::Test(test_size);
-    let (_, wanted) = sizes.of(groups.len()).map_err(failed)?;
+    let (_, wanted) = part_sizes(sizes, groups.len()).context(task.clone())?;
 
     let mut numbers: BTreeMap<&G, usize> = BTreeMap::new();
     let mut clips: Vec<usize> = Vec::new();
@@ -46,11 +49,11 @@ pub fn group_split<G: Ord>(groups: &[G], test_size: TestSize, seed: u64) -> Resu
         })
         .collect();
     if clips.len() == 1 {
-        return Err(failed(ErrorKind::OneGroup));
+        return Err(ErrorKind::OneGroup).context(task);
     }
 
     let (mut tested, mut test_clips) = (vec![false; clips.len()], 0);
-    for group in random::permutation(clips.len(), seed) {
+    for group in permutation(clips.len(), seed) {
         if test_clips >= wanted {
             break;
         }
@@ -58,7 +61,7 @@ pub fn group_split<G: Ord>(groups: &[G], test_size: TestSize, seed: u64) -> Resu
         test_clips += clips[group];
     }
     if test_clips == groups.len() {
-        return Err(failed(ErrorKind::LargeGroups { sizes, groups: clips.len() }));
+        return Err(ErrorKind::LargeGroups { sizes, groups: clips.len() }).context(task);
     }
     Ok(partition(&group_of, |group| tested[*group]))
 }
@@ -80,7 +83,7 @@ pub fn fold_split<F: Ord + Display>(folds: &[F], test_fold: &F) -> Result<Split,
     } else {
         return Ok(split);
     };
-    Err(Task::Split(folds.len()).failed(kind))
+    Err(kind).context(Task::Split(folds.len()))
 }
 
 /// Every fold once as the test part, in ascending order: the protocol of ESC-50 and UrbanSound8K, whose score is the
@@ -100,7 +103,7 @@ pub fn fold_split<F: Ord + Display>(folds: &[F], test_fold: &F) -> Result<Split,
 pub fn k_folds<F: Ord + Display>(folds: &[F]) -> Result<Vec<(&F, Split)>, Error> {
     let each: BTreeSet<&F> = folds.iter().collect();
     if each.is_empty() {
-        return Err(Task::Split(0).failed(ErrorKind::NoFolds));
+        return Err(ErrorKind::NoFolds).context(Task::Split(0));
     }
     each.into_iter().map(|fold| Ok((fold, fold_split(folds, fold)?))).collect()
 }

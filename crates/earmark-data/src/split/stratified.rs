@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use earmark_error::Context as _;
 use earmark_labels::LabelId;
 
 use crate::error::{Error, ErrorKind, Task};
 use crate::random::Pcg64;
-use crate::split::{Split, SplitSizes};
+use crate::split::parts::{Split, part_sizes};
+use crate::split::sizes::SplitSizes;
 
 /// Splits clips of these classes so that each part has the classes in the proportions of the whole, as
 /// `Dataset.train_test_split(…, stratify_by_column=…, seed=seed)` does. Each part is in shuffled order.
@@ -28,8 +30,9 @@ use crate::split::{Split, SplitSizes};
 /// As [`train_test_split`](crate::train_test_split); and when a class has only one clip, or a part has fewer clips than
 /// there are classes.
 pub fn stratified_split(labels: &[LabelId], sizes: impl Into<SplitSizes>, seed: u64) -> Result<Split, Error> {
-    let split = sizes.into().of(labels.len()).and_then(|(train, test)| draw(labels, train, test, seed));
-    split.map_err(|kind| Task::Split(labels.len()).failed(kind))
+    let sizes = part_sizes(sizes.into(), labels.len());
+    let split = sizes.and_then(|(train, test)| draw(labels, train, test, seed));
+    split.context(Task::Split(labels.len()))
 }
 
 /// `stratified_shuffle_split_generate_indices`, its first split.

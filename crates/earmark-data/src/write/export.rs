@@ -8,16 +8,18 @@ use std::sync::Arc;
 use arrow_array::builder::{BinaryBuilder, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field, Fields as Columns, Schema};
+use earmark_error::Context as _;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 use serde_json::{Value, json};
 
-use crate::dataset::{AudioDataset, Clip};
+use crate::clip::Clip;
+use crate::dataset::AudioDataset;
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::text;
-use crate::write::landing;
+use crate::write::folder;
 
 /// Rows of one row group, as `datasets` writes sounds: a reader that wants one of them reads little.
 const GROUP: usize = 100;
@@ -113,11 +115,11 @@ impl AudioDataset {
     }
 
     fn write(&self, into: &Path, fill: impl FnOnce(&Path) -> Result<(), ErrorKind>) -> Result<(), Error> {
-        let task = || Task::Export(into.to_path_buf());
-        if !landing::is_free(into) {
-            return Err(task().failed(ErrorKind::Occupied));
-        }
-        landing::land(into, fill).map_err(|kind| task().failed(kind))
+        let written = match folder::is_vacant(into) {
+            true => folder::create(into, fill),
+            false => Err(ErrorKind::Occupied),
+        };
+        written.with_context(|| Task::Export(into.to_path_buf()))
     }
 
     /// The fields that clips have, and what they hold. A field that is called as one of the two columns makes room for it.

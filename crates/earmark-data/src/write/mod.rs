@@ -1,4 +1,4 @@
 //! Datasets written to disk.
 
 pub(crate) mod export;
-pub(crate) mod landing;
+pub(crate) mod folder;

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use earmark_audio::{DecodeOptions, SampleRate, WavFormat, Waveform, write_wav};
-use earmark_data::{AudioDataset, Error, ErrorKind, Why};
+use earmark_data::{AudioDataset, Error, ErrorKind, SkipReason};
 
 use super::{plant, told};
 
@@ -52,22 +52,25 @@ fn what_is_no_clip_is_left_out_with_its_reason_unless_hidden() {
     fs::create_dir(dir.path().join("c")).unwrap();
     let dataset = AudioDataset::open_folder(dir.path()).unwrap();
     assert_eq!(dataset.clips.len(), 3);
-    let skipped: Vec<(&str, Why)> = dataset
+    let skipped: Vec<(&str, SkipReason)> = dataset
         .skipped
         .iter()
         .map(|skipped| {
-            (skipped.place.strip_prefix(&format!("{}/", dir.path().display())).unwrap(), skipped.why.clone())
+            (
+                skipped.location.strip_prefix(&format!("{}/", dir.path().display())).unwrap(),
+                skipped.reason.clone(),
+            )
         })
         .collect();
     assert_eq!(
         skipped,
         [
-            ("a/notes.txt", Why::NotASound),
-            ("b/wav", Why::NotASound),
-            ("b/x.wma", Why::Unsupported),
-            ("old.zip", Why::Archive),
-            ("c", Why::EmptyFolder),
-            ("intro.wav", Why::NoClassFolder),
+            ("a/notes.txt", SkipReason::NotASound),
+            ("b/wav", SkipReason::NotASound),
+            ("b/x.wma", SkipReason::Unsupported),
+            ("old.zip", SkipReason::Archive),
+            ("c", SkipReason::EmptyFolder),
+            ("intro.wav", SkipReason::NoClassFolder),
         ]
     );
 }
@@ -122,7 +125,11 @@ fn a_fifo_is_no_clip_and_a_link_that_leads_back_is_not_followed() {
     let dataset = AudioDataset::open_folder(dir.path()).unwrap();
     assert_eq!(dataset.clips.len(), 2);
     assert_eq!(dataset.skipped.len(), 3);
-    assert!(dataset.skipped.iter().all(|skipped| skipped.why == Why::NotAFile), "{:?}", dataset.skipped);
+    assert!(
+        dataset.skipped.iter().all(|skipped| skipped.reason == SkipReason::NotAFile),
+        "{:?}",
+        dataset.skipped
+    );
 }
 
 #[test]

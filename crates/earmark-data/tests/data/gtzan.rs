@@ -3,7 +3,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use earmark_data::gtzan::{self, GENRES};
-use earmark_data::{Error, ErrorKind, Why};
+use earmark_data::{Error, ErrorKind, SkipReason};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{EntryType, Header};
@@ -126,7 +126,10 @@ fn a_copy_unpacked_by_hand_opens_without_its_corrupt_clip() {
         let dataset = gtzan::open(root).unwrap();
         assert_eq!((dataset.clips.len(), dataset.name.as_str()), (999, "gtzan"));
         let [corrupt] = dataset.skipped.as_slice() else { panic!("{:?}", dataset.skipped) };
-        assert!(corrupt.place.ends_with("genres/jazz/jazz.00054.wav") && corrupt.why == Why::KnownDamaged);
+        assert!(
+            corrupt.location.ends_with("genres/jazz/jazz.00054.wav")
+                && corrupt.reason == SkipReason::KnownDamaged
+        );
     }
     fs::remove_file(dir.path().join("genres/rock/rock.00099.wav")).unwrap();
     let error = gtzan::open(dir.path()).expect_err("a clip is missing");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::builder::{BinaryBuilder, Int64Builder, ListBuilder, StringBuilder};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, StructArray, new_null_array};
 use arrow_schema::{DataType, Field, Fields, Schema};
-use earmark_data::{AudioDataset, Error, ErrorKind, Why};
+use earmark_data::{AudioDataset, Error, ErrorKind, SkipReason};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -119,7 +119,11 @@ fn folders_of_splits_are_splits_and_no_classes() {
             "test test/dog/a.wav dog"
         ]
     );
-    assert!(dataset.skipped.len() == 1 && dataset.skipped[0].why == Why::NoSplit, "{:?}", dataset.skipped);
+    assert!(
+        dataset.skipped.len() == 1 && dataset.skipped[0].reason == SkipReason::NoSplit,
+        "{:?}",
+        dataset.skipped
+    );
 
     let test = dataset.clone().split("test").unwrap();
     assert_eq!((test.clips.len(), test.labels.len()), (1, 2));
@@ -288,8 +292,9 @@ fn rows_without_a_class_are_left_out_with_their_places() {
     );
     let dataset = open(dir.path());
     assert_eq!(rows(&dataset), ["train a.wav dog", "train d.wav rain"]);
-    let places: Vec<(String, Why)> = dataset.skipped.into_iter().map(|it| (it.place, it.why)).collect();
-    assert_eq!(places, [1, 2].map(|row| (format!("{}#{row}", path.display()), Why::NoLabel)));
+    let places: Vec<(String, SkipReason)> =
+        dataset.skipped.into_iter().map(|it| (it.location, it.reason)).collect();
+    assert_eq!(places, [1, 2].map(|row| (format!("{}#{row}", path.display()), SkipReason::NoLabel)));
     shard(&path, &[(Some("a.wav"), Some(0)), (Some("b.wav"), Some(7))], Some(&["dog", "rain"]));
     assert!(refusal(dir.path()).contains("row 1 has `7` in `label`, which is no class of the dataset"));
 
@@ -300,7 +305,7 @@ fn rows_without_a_class_are_left_out_with_their_places() {
     );
     let dataset = open(dir.path());
     assert_eq!(dataset.clips.len(), 3);
-    assert!(dataset.skipped[0].place.ends_with("metadata.csv line 5"), "{:?}", dataset.skipped);
+    assert!(dataset.skipped[0].location.ends_with("metadata.csv line 5"), "{:?}", dataset.skipped);
 }
 
 #[test]
@@ -462,7 +467,7 @@ fn sounds_and_shards_of_sounds_are_not_mixed() {
     write(&dir.path().join("clips.parquet"), table, None, Compression::SNAPPY);
     let dataset = open(dir.path());
     assert!(
-        dataset.clips.len() == 2 && dataset.skipped[0].why == Why::NoClips,
+        dataset.clips.len() == 2 && dataset.skipped[0].reason == SkipReason::NoClips,
         "a table without sounds is not in the way"
     );
     shard(&dir.path().join("x/train.parquet"), &[(Some("a.wav"), Some(0))], Some(&["dog", "rain"]));

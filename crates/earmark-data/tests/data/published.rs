@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use burn_dataset::Dataset as _;
 use earmark_audio::{DecodeOptions, SampleRate, WavFormat, Waveform, write_wav};
 use earmark_data::{
-    AudioDataset, ErrorKind, Example, Fetch, FetchError, LabelledWaveform, Place, Position, Published,
+    AudioDataset, CATALOG, ErrorKind, Example, Fetch, FetchError, LabelledWaveform, Location, Position,
     ReadAt, RemoteFile, Selection, Shard, minds14,
 };
 use flate2::Compression;
@@ -61,9 +61,9 @@ impl Fetch for Shelf {
 }
 
 fn name(file: &RemoteFile) -> String {
-    match &file.place {
-        Place::Hub { path, .. } => path.clone(),
-        Place::Web(url) => url.rsplit('/').next().unwrap().to_owned(),
+    match &file.location {
+        Location::Hub { path, .. } => path.clone(),
+        Location::Web(url) => url.rsplit('/').next().unwrap().to_owned(),
     }
 }
 
@@ -188,22 +188,24 @@ fn open(shelf: &Shelf, selection: &Selection, into: &Path) -> Result<AudioDatase
 
 #[test]
 fn every_configuration_and_split_has_files_and_labels() {
-    for dataset in Published::ALL {
-        for config in dataset.configs() {
-            for split in dataset.splits(&config) {
-                for label in dataset.label_columns() {
-                    let name = format!("{}:{config}", dataset.name());
-                    let selection = Selection::new(&name, Some(split), Some(label)).unwrap();
+    for dataset in CATALOG {
+        for config in dataset.configs {
+            for split in config.splits {
+                for column in config.label_columns {
+                    let name = format!("{}:{}", dataset.id, config.name);
+                    let selection = Selection::new(&name, Some(split.name), Some(column.name)).unwrap();
                     assert!(
                         !selection.files().is_empty() && selection.labels().len() > 1,
-                        "{name} {split} {label}"
+                        "{name} {} {}",
+                        split.name,
+                        column.name
                     );
                 }
             }
         }
-        assert!(dataset.about().citation.is_some() && dataset.about().home.is_some());
+        assert!(!dataset.citation.is_empty() && dataset.home.starts_with("https://"));
     }
-    let rows = |name: &str, split: &str| selection(name, split).rows();
+    let rows = |name: &str, split: &str| selection(name, split).split.clips;
     assert_eq!(rows("minds14:all", "train"), Some(8168));
     assert_eq!(rows("gtzan:fault-filtered", "train"), Some(442));
     assert_eq!(
@@ -442,6 +444,31 @@ fn esc50_is_read_from_shards_with_its_folds_and_its_esc10() {
 }
 
 #[test]
+fn urbansound8k_is_read_from_shards_with_its_folds_and_recordings() {
+    let row = |clip: usize| {
+        let (class, name) = (["siren", "dog_bark"][clip % 2], format!("{clip}-8-0-0.wav"));
+        let more = json!({"slice_file_name": name, "fsID": 100 + clip / 2, "salience": 1, "fold": clip % 10 + 1, "classID": 8});
+        (name, class, more)
+    };
+    let clips: Vec<_> = (0..32).map(row).collect();
+    let rows: Vec<_> =
+        clips.iter().map(|(name, class, more)| (name.as_str(), *class, more.clone())).collect();
+    let file = |at: usize| {
+        let rows = &rows[2 * at..2 * at + 2];
+        (format!("default/train/{at:04}.parquet"), shard(rows, "class", &[]))
+    };
+    let (folder, shelf) = with_folder(Shelf { files: (0..16).map(file).collect(), ..Shelf::default() });
+    let chosen = selection("urbansound8k", "train");
+    let all: Vec<Example> = chosen.stream(Arc::new(shelf.clone())).map(Result::unwrap).collect();
+    assert_eq!((all.len(), chosen.labels().len()), (32, 10));
+    assert_eq!((all[0].label.unwrap().index(), all[1].label.unwrap().index()), (8, 3));
+    assert_eq!((&all[12].fields["fold"], &all[12].fields["fsID"]), (&3.into(), &106.into()));
+    assert!(chosen.dataset.group_fields.iter().all(|field| all[0].fields.contains_key(*field)));
+    let error = open(&shelf, &chosen, folder.path()).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::NotWhole { clips: 32, wanted: 8732, .. }), "{error:?}");
+}
+
+#[test]
 fn gtzan_streams_from_its_archive_and_has_a_split_without_faults() {
     let mut files = vec![("genres/blues/._blues.00000.wav".to_owned(), b"Mac OS X".to_vec())];
     for (genre, number) in [("blues", 0), ("blues", 12), ("blues", 29), ("jazz", 54), ("rock", 3)] {
@@ -526,7 +553,7 @@ fn a_folder_with_metadata_has_its_classes_and_fields() {
         table("file_name,label,speaker\nclips/b.wav,rain,anna\nclips/a.wav,\"wind, strong\",ben\n").unwrap();
     assert_eq!(dataset.labels.names(), ["rain", "wind, strong"]);
     assert_eq!(dataset.groups("speaker").unwrap(), ["anna", "ben"], "in the order of the rows");
-    assert!(dataset.skipped[0].place.ends_with("clips/c.wav"), "{:?}", dataset.skipped);
+    assert!(dataset.skipped[0].location.ends_with("clips/c.wav"), "{:?}", dataset.skipped);
     assert!(why("file_name,label\n../../etc/passwd,a\n").contains("line 2: `../../etc/passwd` leads out"));
     assert!(why("file_name,label\nclips/z.wav,a\n").contains("is not there"));
     assert!(why("file_name,label\nclips/a.wav,\n").contains("none of its 1 rows says a class in `label`"));

@@ -160,7 +160,7 @@ impl Opened {
                     opened.kept.push(features);
                     opened.keys.push(key);
                 }
-                Err(kind) => bad.push(BadClip { path: clip.place(), why: why(&kind) }),
+                Err(kind) => bad.push(BadClip { path: clip.location(), why: why(&kind) }),
             }
         }
         (opened, bad)

@@ -33,7 +33,7 @@ pub(crate) fn to_blame(
 /// The clips of some rows, each with an output that is not finite.
 pub(crate) fn bad_clips(clips: &Clips, bad: &[(usize, f32)]) -> Vec<BadClip> {
     let clip = |&(row, value): &(usize, f32)| BadClip {
-        path: clips.clips()[row].place(),
+        path: clips.clips()[row].location(),
         why: format!("the model's output is {value}"),
     };
     bad.iter().map(clip).collect()

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use crate::error::ErrorKind;
 use crate::example::Fields;
-use crate::read::folder::Found;
-use crate::read::table::Shard;
+use crate::read::files::FoundFile;
+use crate::read::parquet::shard::Shard;
 
 /// What the tables are called.
-pub(crate) const NAMES: [&str; 3] = ["metadata.csv", "metadata.jsonl", "metadata.parquet"];
+pub(super) const NAMES: [&str; 3] = ["metadata.csv", "metadata.jsonl", "metadata.parquet"];
 
 /// The largest table that is read: each of its bytes may become a hundred in memory.
 const MOST_BYTES: u64 = 256 << 20;
@@ -28,26 +28,26 @@ const NO_VALUE: &[&str] = &[
 ];
 
 /// A table, read.
-pub(crate) struct Table {
-    pub(crate) path: PathBuf,
-    pub(crate) rows: Vec<Row>,
+pub(super) struct Table {
+    pub(super) path: PathBuf,
+    pub(super) rows: Vec<Row>,
     /// In order; those of files are not among them.
-    pub(crate) columns: Vec<String>,
+    pub(super) columns: Vec<String>,
     /// The classes that the file itself declares, by column.
-    pub(crate) classes: BTreeMap<String, Vec<String>>,
+    pub(super) classes: BTreeMap<String, Vec<String>>,
 }
 
 /// A row of a table.
-pub(crate) struct Row {
+pub(super) struct Row {
     /// Its line, from 1, as an editor counts; of Parquet its row, from 1.
-    pub(crate) line: u64,
+    pub(super) line: u64,
     /// Its sound, below the folder of the table.
-    pub(crate) file: String,
-    pub(crate) fields: Fields,
+    pub(super) file: String,
+    pub(super) fields: Fields,
 }
 
 /// Reads a table; `None` for Parquet without a column of file names, which may hold sounds itself.
-pub(crate) fn read(table: &Found) -> Result<Option<Table>, ErrorKind> {
+pub(super) fn read(table: &FoundFile) -> Result<Option<Table>, ErrorKind> {
     let path = &table.path;
     let bad = |why: String| ErrorKind::BadTable { path: path.clone(), why };
     let (rows, classes) = match path.extension().and_then(|ending| ending.to_str()) {
@@ -86,7 +86,7 @@ pub(crate) fn read(table: &Found) -> Result<Option<Table>, ErrorKind> {
 
 impl Table {
     /// What a row's number counts.
-    pub(crate) fn unit(&self) -> &'static str {
+    pub(super) fn unit(&self) -> &'static str {
         if self.path.extension().is_some_and(|ending| ending == "parquet") { "row" } else { "line" }
     }
 }

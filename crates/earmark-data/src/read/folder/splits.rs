@@ -20,7 +20,7 @@ pub(crate) struct Splits {
     /// Whether they were found in the names of folders.
     pub(crate) by_folder: bool,
     /// A file whose path says two splits at once, and these.
-    pub(crate) torn: Option<(String, Vec<String>)>,
+    pub(crate) conflict: Option<(String, Vec<String>)>,
 }
 
 impl Splits {
@@ -49,11 +49,11 @@ pub(crate) fn find(paths: &[&str]) -> Result<Option<Splits>, ErrorKind> {
         names.dedup();
         let of = shards.iter().map(|split| names.iter().position(|name| Some(*name) == *split)).collect();
         let names = names.into_iter().map(str::to_owned).collect();
-        return Ok(Some(Splits { names, of, by_folder: false, torn: None }));
+        return Ok(Some(Splits { names, of, by_folder: false, conflict: None }));
     }
     for (by_folder, of_path) in [(true, of_folders as fn(&str) -> Vec<usize>), (false, of_file_name)] {
         let found: Vec<Vec<usize>> = paths.iter().map(|path| of_path(path)).collect();
-        let torn = paths.iter().zip(&found).find(|(_, splits)| splits.len() > 1).map(|(path, splits)| {
+        let conflict = paths.iter().zip(&found).find(|(_, splits)| splits.len() > 1).map(|(path, splits)| {
             ((*path).to_owned(), splits.iter().map(|&split| KEYWORDS[split].0.to_owned()).collect())
         });
         let mut present: Vec<usize> = found.iter().flatten().copied().collect();
@@ -64,7 +64,7 @@ pub(crate) fn find(paths: &[&str]) -> Result<Option<Splits>, ErrorKind> {
                 found.iter().map(|splits| present.iter().position(|split| Some(split) == splits.first()));
             let of = of.collect();
             let names = present.iter().map(|&split| KEYWORDS[split].0.to_owned()).collect();
-            return Ok(Some(Splits { names, of, by_folder, torn }));
+            return Ok(Some(Splits { names, of, by_folder, conflict }));
         }
     }
     Ok(None)
@@ -222,7 +222,7 @@ mod tests {
     fn a_file_in_two_splits_is_named() {
         let splits = find(&["train/x.wav", "train/test/y.wav"]).unwrap().unwrap();
         assert_eq!(
-            splits.torn,
+            splits.conflict,
             Some(("train/test/y.wav".to_owned(), vec!["train".to_owned(), "test".to_owned()]))
         );
     }

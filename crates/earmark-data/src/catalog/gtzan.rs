@@ -13,13 +13,18 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::catalog::published::{Archive, Described, Layout, Reader, RemoteFile, Selection};
-use crate::dataset::{About, AudioDataset, Skipped, Why};
+use earmark_error::Context as _;
+
+use crate::catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec};
+use crate::clip::Clip;
+use crate::dataset::{AudioDataset, SkipReason, Skipped};
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::Fields;
-use crate::read::archive::{self, Watched};
-use crate::read::local;
-use crate::write::landing::{self, Unpacked};
+use crate::read::archive::{self, Progress};
+use crate::read::folder::open_class_folders;
+use crate::read::layout::{Archive, ArchiveIndex, ClipInfo, Layout, Limits};
+use crate::read::remote::RemoteFile;
+use crate::read::unpack::Unpacked;
 
 /// The Hub dataset that has the archive.
 pub const REPO: &str = "marsyas/gtzan";
@@ -37,20 +42,42 @@ pub const GENRES: [&str; 10] =
 pub const CORRUPT: &[(&str, &str)] =
     &[("jazz/jazz.00054", "the WAV file is damaged; the reference drops it as well")];
 
-/// `all` is the course's.
-pub(crate) const CONFIGS: &[&str] = &["all", "fault-filtered"];
-
-const TRAIN: &str = include_str!("train_filtered.txt");
-const VALIDATION: &str = include_str!("valid_filtered.txt");
-const TEST: &str = include_str!("test_filtered.txt");
+const TRAIN: &str = include_str!("gtzan/train_filtered.txt");
+const VALIDATION: &str = include_str!("gtzan/valid_filtered.txt");
+const TEST: &str = include_str!("gtzan/test_filtered.txt");
 
 /// How many clips there are without the corrupt ones.
 const CLIPS: usize = 999;
 
-/// Six times the largest clip.
-const CLIP_LIMIT: u64 = 8 << 20;
-/// Three times the whole archive, unpacked.
-const TOTAL_LIMIT: u64 = 4 << 30;
+/// Six times the largest clip, and three times the whole archive, unpacked.
+const LIMITS: Limits = Limits { file: 8 << 20, total: 4 << 30 };
+
+const LABEL_COLUMNS: &[ClassColumn] = &[ClassColumn { name: "genre", classes: &GENRES }];
+
+/// GTZAN. The configuration `all` has no split of its own.
+pub static GTZAN: Spec = Spec {
+    id: "gtzan",
+    repo: REPO,
+    licence: None,
+    citation: "G. Tzanetakis and P. Cook. Musical genre classification of audio signals. IEEE Transactions on Speech and Audio \
+               Processing 10(5), 293-302, 2002.",
+    home: "https://huggingface.co/datasets/marsyas/gtzan",
+    configs: &[
+        Config { name: "all", splits: &[SplitSpec::new("train", CLIPS)], label_columns: LABEL_COLUMNS },
+        Config {
+            name: "fault-filtered",
+            splits: &[
+                SplitSpec::new("train", 442),
+                SplitSpec::new("validation", 197),
+                SplitSpec::new("test", 290),
+            ],
+            label_columns: LABEL_COLUMNS,
+        },
+    ],
+    group_fields: &[],
+    layout,
+    checkout: None,
+};
 
 /// Lists an unpacked GTZAN: the folder with the ten genre folders, or the one with `genres` in it.
 ///
@@ -60,7 +87,7 @@ pub fn open(dir: impl AsRef<Path>) -> Result<AudioDataset, Error> {
     let dir = dir.as_ref();
     let inner = dir.join("genres");
     let root = if inner.is_dir() { &inner } else { dir };
-    listed(root).map_err(|kind| Task::Open(dir.to_path_buf()).failed(kind))
+    listed(root).with_context(|| Task::Open(dir.to_path_buf()))
 }
 
 /// Unpacks `genres.tar.gz` into the folder `into`, which is then there whole or not at all, and lists it.
@@ -85,14 +112,9 @@ pub fn unpack(
     progress: impl FnMut(u64),
 ) -> Result<AudioDataset, Error> {
     let (archive, into) = (archive.as_ref(), into.as_ref());
-    let task = Task::Unpack { archive: archive.to_path_buf(), into: into.to_path_buf() };
     let extract = |folder: &Path| extract(archive, folder, progress);
-    let landed = match look(into)? {
-        Unpacked::Whole => Ok(()),
-        Unpacked::Missing => landing::land(into, extract),
-        Unpacked::InPart => landing::replace(into, extract),
-    };
-    landed.map_err(|kind| task.failed(kind))?;
+    let task = || Task::Unpack { archive: archive.to_path_buf(), into: into.to_path_buf() };
+    look(into)?.complete(into, extract).with_context(task)?;
     open(into)
 }
 
@@ -114,32 +136,20 @@ fn look(into: &Path) -> Result<Unpacked, Error> {
         ) => Ok(false),
         opened => opened.map(|_| true),
     };
-    let looked = landing::look(into, is_whole, |name| clip_name(name).is_some());
-    looked.map_err(|kind| Task::Open(into.to_path_buf()).failed(kind))
+    let looked = Unpacked::look(into, is_whole, |name| clip_name(name).is_some());
+    looked.with_context(|| Task::Open(into.to_path_buf()))
 }
 
 fn listed(root: &Path) -> Result<AudioDataset, ErrorKind> {
-    let mut dataset = local::open_classes(root)?;
-    let (corrupt, clips) = dataset.clips.into_iter().partition(|clip| is_corrupt(&clip.name));
+    let mut dataset = open_class_folders(root)?;
+    let (corrupt, clips): (Vec<Clip>, _) = dataset.clips.into_iter().partition(|clip| is_corrupt(&clip.name));
     dataset.clips = clips;
-    let corrupt: Vec<crate::Clip> = corrupt;
-    dataset.skipped.extend(corrupt.into_iter().map(|clip| Skipped::new(&clip.path, Why::KnownDamaged)));
+    let skipped = corrupt.iter().map(|clip| Skipped::new(&clip.path, SkipReason::KnownDamaged));
+    dataset.skipped.extend(skipped);
     check_whole(dataset.clips.len(), dataset.labels.names().iter().map(String::as_str))?;
     dataset.name = "gtzan".into();
-    dataset.about = about();
+    dataset.info = GTZAN.info();
     Ok(dataset)
-}
-
-pub(crate) fn about() -> About {
-    About {
-        licence: None,
-        citation: Some(
-            "G. Tzanetakis and P. Cook. Musical genre classification of audio signals. IEEE Transactions on Speech \
-             and Audio Processing 10(5), 293-302, 2002."
-                .into(),
-        ),
-        home: Some(format!("https://huggingface.co/datasets/{REPO}")),
-    }
 }
 
 /// The clips of a fault-filtered split, by their names less the extension.
@@ -154,31 +164,27 @@ fn filtered(split: &str) -> impl Iterator<Item = &'static str> {
         .filter(|stem| CORRUPT.iter().all(|(bad, _)| bad != stem))
 }
 
-pub(crate) fn rows(config: &str, split: &str) -> Option<usize> {
-    Some(if config == "all" { CLIPS } else { filtered(split).count() })
-}
-
-pub(crate) fn layout() -> Layout {
+fn layout(selection: &Selection) -> Layout {
+    let Selection { config, split, .. } = *selection;
+    let index = Box::new(move |_: Option<&str>| {
+        let only = (config.name != "all").then(|| filtered(split.name).collect());
+        Ok(Box::new(Genres { only }) as Box<dyn ArchiveIndex>)
+    });
     let file = RemoteFile::hub(REPO, REVISION, ARCHIVE);
-    let limits = (CLIP_LIMIT, TOTAL_LIMIT);
-    Layout::Archives(vec![Archive { file, table: None, folder: "gtzan".into(), reader, limits }])
-}
-
-fn reader(selection: &Selection, _: &Archive, _: Option<&str>) -> Result<Box<dyn Reader>, ErrorKind> {
-    let only = (selection.config != "all").then(|| filtered(&selection.split).collect());
-    Ok(Box::new(Genres { only }))
+    Layout::Archives(vec![Archive { file, table: None, folder: "gtzan".into(), limits: LIMITS, index }])
 }
 
 struct Genres {
+    /// The names of the clips of a fault-filtered split; `None` for all clips.
     only: Option<BTreeSet<&'static str>>,
 }
 
-impl Reader for Genres {
-    fn keep(&self, path: &str) -> Option<String> {
+impl ArchiveIndex for Genres {
+    fn unpacked_path(&self, path: &str) -> Option<String> {
         clip_name(path).map(|(genre, file)| format!("{genre}/{file}"))
     }
 
-    fn clip(&self, path: &str) -> Result<Option<Described>, ErrorKind> {
+    fn clip(&self, path: &str) -> Result<Option<ClipInfo>, ErrorKind> {
         let Some((genre, file)) = clip_name(path) else { return Ok(None) };
         let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
         if self.only.as_ref().is_some_and(|only| !only.contains(format!("{genre}/{stem}").as_str())) {
@@ -188,7 +194,7 @@ impl Reader for Genres {
         let mut fields = Fields::new();
         fields.insert("file".into(), format!("{genre}/{file}").into());
         fields.insert("genre".into(), genre.into());
-        Ok(Some(Described { label, fields, second: false }))
+        Ok(Some(ClipInfo { label, fields, one_second: false }))
     }
 }
 
@@ -207,9 +213,9 @@ fn is_corrupt(name: &str) -> bool {
 }
 
 fn extract(archive: &Path, folder: &Path, progress: impl FnMut(u64)) -> Result<(), ErrorKind> {
-    let file = Watched { inner: earmark_fs::open(archive)?, read: 0, progress };
+    let file = Progress { inner: earmark_fs::open(archive)?, read: 0, report: progress };
     let mut genres = BTreeSet::new();
-    let clips = archive::unpack(file, folder, (CLIP_LIMIT, TOTAL_LIMIT), |path| {
+    let clips = archive::unpack(file, folder, LIMITS, |path| {
         let (genre, file) = clip_name(path)?;
         genres.insert(genre);
         Some(format!("{genre}/{file}"))
@@ -226,4 +232,17 @@ fn clip_name(path: &str) -> Option<(&'static str, &str)> {
     let numbered = number.len() == 5 && number.bytes().all(|digit| digit.is_ascii_digit());
     let is_clip = numbered && ["wav", "au"].contains(&extension) && !is_corrupt(path);
     is_clip.then_some((genre, file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_of_the_fault_filtered_splits_have_as_many_clips_as_the_configuration_says() {
+        let [_, config] = GTZAN.configs else { panic!("two configurations") };
+        for split in config.splits {
+            assert_eq!(Some(filtered(split.name).count()), split.clips, "{}", split.name);
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::error::ErrorKind;
 
 /// A file.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
+pub(crate) struct FoundFile {
     /// Its path below the folder with `/`, as [`earmark_fs::text`] writes it.
     pub(crate) name: String,
     pub(crate) path: PathBuf,
@@ -17,7 +17,7 @@ pub(crate) struct Found {
 #[derive(Debug, Default)]
 pub(crate) struct Below {
     /// In byte order of the names.
-    pub(crate) files: Vec<Found>,
+    pub(crate) files: Vec<FoundFile>,
     /// Devices, FIFOs, links that lead nowhere or back to a folder above.
     pub(crate) odd: Vec<PathBuf>,
     /// Folders without anything in them.
@@ -56,7 +56,7 @@ fn walk(folder: &Path, prefix: &str, above: &mut Vec<PathBuf>, below: &mut Below
             continue;
         };
         if about.is_file() {
-            below.files.push(Found { name, path });
+            below.files.push(FoundFile { name, path });
         } else if about.is_dir() {
             if text.starts_with("__") {
                 continue;

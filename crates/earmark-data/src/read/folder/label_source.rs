@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde_json::Value;
-
 use crate::error::ErrorKind;
 use crate::example::{Fields, text};
 
@@ -22,19 +20,19 @@ const ID_ENDINGS: &[&str] = &["_id", "_name", "_path", "_url"];
 
 /// What says the class.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ClassFrom {
+pub(crate) enum LabelSource {
     /// A column.
     Column(String),
     /// The folders of this depth, from 0.
     Folder(usize),
 }
 
-impl std::fmt::Display for ClassFrom {
+impl std::fmt::Display for LabelSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            ClassFrom::Column(name) => write!(f, "the column `{name}`"),
-            ClassFrom::Folder(0) => f.write_str("the folders"),
-            ClassFrom::Folder(depth) => write!(f, "the folders of depth {}", depth + 1),
+            LabelSource::Column(name) => write!(f, "the column `{name}`"),
+            LabelSource::Folder(0) => f.write_str("the folders"),
+            LabelSource::Folder(depth) => write!(f, "the folders of depth {}", depth + 1),
         }
     }
 }
@@ -50,11 +48,11 @@ fn depth_of(column: &str) -> Option<usize> {
 }
 
 /// The folders of some clips, outermost first, without those that say the split.
-pub(crate) struct Folders<'a> {
+pub(crate) struct ClipFolders<'a> {
     pub(crate) of: Vec<Vec<&'a str>>,
 }
 
-impl<'a> Folders<'a> {
+impl<'a> ClipFolders<'a> {
     /// The depths at which every clip has a folder, and not all the same one.
     fn candidates(&self) -> Vec<usize> {
         let least = self.of.iter().map(Vec::len).min().unwrap_or(0);
@@ -90,7 +88,7 @@ impl<'a> Folders<'a> {
 
 /// Which folders are the classes of clips that nothing else is said about, and other folders that might have been meant.
 pub(crate) fn of_folders(
-    folders: &Folders<'_>,
+    folders: &ClipFolders<'_>,
     label: Option<&str>,
 ) -> Result<(usize, Vec<String>), ErrorKind> {
     let candidates = folders.candidates();
@@ -142,43 +140,44 @@ pub(crate) fn choose(
     columns: &[String],
     declared: &BTreeMap<String, Vec<String>>,
     rows: &[&Fields],
-    folders: &Folders<'_>,
-) -> Result<ClassFrom, ErrorKind> {
+    folders: &ClipFolders<'_>,
+) -> Result<LabelSource, ErrorKind> {
     if let Some(label) = label
         && !columns.iter().any(|column| column == label)
         && let Some(depth) = depth_of(label)
         && folders.of.iter().all(|folders| folders.len() > depth)
     {
-        return Ok(ClassFrom::Folder(depth));
+        return Ok(LabelSource::Folder(depth));
     }
     if let Some(column) = decided(label, columns, declared)? {
-        let looks = Looks::of(&column, rows);
-        return if looks.lists {
+        let profile = ColumnProfile::of(&column, rows);
+        return if profile.lists {
             Err(ErrorKind::ManyLabels { column })
         } else {
-            Ok(ClassFrom::Column(column))
+            Ok(LabelSource::Column(column))
         };
     }
-    let looks: Vec<Looks<'_>> = columns.iter().map(|column| Looks::of(column, rows)).collect();
-    let usual: Vec<&Looks<'_>> =
-        CLASS_NAMES.iter().filter_map(|name| looks.iter().find(|it| it.name == *name)).collect();
-    let usual_classes: Vec<&&Looks<'_>> = usual.iter().filter(|it| it.may_be_classes()).collect();
+    let profiles: Vec<ColumnProfile<'_>> =
+        columns.iter().map(|column| ColumnProfile::of(column, rows)).collect();
+    let usual: Vec<&ColumnProfile<'_>> =
+        CLASS_NAMES.iter().filter_map(|name| profiles.iter().find(|it| it.name == *name)).collect();
+    let usual_classes: Vec<&&ColumnProfile<'_>> = usual.iter().filter(|it| it.may_be_classes()).collect();
     if let [first, others @ ..] = usual_classes.as_slice()
         && others.iter().all(|other| first.says_the_same_as(other))
     {
-        return Ok(ClassFrom::Column(first.name.to_owned()));
+        return Ok(LabelSource::Column(first.name.to_owned()));
     }
     let (candidates, folder) = (folders.candidates(), folders.class());
     if usual_classes.is_empty() {
         // What the file declares to be classes is them, unless other columns look like classes as well.
-        let likely = |it: &&Looks<'_>| declared.contains_key(it.name) || it.looks_like_classes();
-        let likely: Vec<&Looks<'_>> = looks.iter().filter(likely).collect();
+        let likely = |it: &&ColumnProfile<'_>| declared.contains_key(it.name) || it.looks_like_classes();
+        let likely: Vec<&ColumnProfile<'_>> = profiles.iter().filter(likely).collect();
         match (likely.as_slice(), folder) {
-            ([only], None) if candidates.is_empty() => return Ok(ClassFrom::Column(only.name.to_owned())),
+            ([only], None) if candidates.is_empty() => return Ok(LabelSource::Column(only.name.to_owned())),
             ([only], Some(depth)) if only.says_the_same_as_folders(folders, depth) => {
-                return Ok(ClassFrom::Column(only.name.to_owned()));
+                return Ok(LabelSource::Column(only.name.to_owned()));
             }
-            ([], Some(depth)) => return Ok(ClassFrom::Folder(depth)),
+            ([], Some(depth)) => return Ok(LabelSource::Folder(depth)),
             ([], None) => {
                 if let Some(lists) = usual.iter().find(|it| it.lists) {
                     return Err(ErrorKind::ManyLabels { column: lists.name.to_owned() });
@@ -190,7 +189,7 @@ pub(crate) fn choose(
             _ => {}
         }
     }
-    let mut described: Vec<String> = looks.iter().map(Looks::to_string).collect();
+    let mut described: Vec<String> = profiles.iter().map(ColumnProfile::to_string).collect();
     described.extend(candidates.iter().map(|&depth| folders.describe(depth)));
     if described.is_empty() {
         return Err(ErrorKind::NoClasses);
@@ -199,7 +198,7 @@ pub(crate) fn choose(
 }
 
 /// What a column looks like.
-struct Looks<'a> {
+struct ColumnProfile<'a> {
     name: &'a str,
     /// One a row.
     values: Vec<Option<String>>,
@@ -220,9 +219,9 @@ struct Looks<'a> {
 /// The longest name of a class that is taken for one without being told.
 const LONGEST_CLASS: usize = 80;
 
-impl<'a> Looks<'a> {
-    fn of(name: &'a str, rows: &[&Fields]) -> Looks<'a> {
-        let mut looks = Looks {
+impl<'a> ColumnProfile<'a> {
+    fn of(name: &'a str, rows: &[&Fields]) -> ColumnProfile<'a> {
+        let mut profile = ColumnProfile {
             name,
             values: Vec::with_capacity(rows.len()),
             counts: HashMap::new(),
@@ -236,23 +235,23 @@ impl<'a> Looks<'a> {
         };
         for fields in rows {
             let value = fields.get(name).filter(|value| !value.is_null());
-            looks.values.push(value.map(text));
-            let (Some(value), Some(Some(text))) = (value, looks.values.last()) else { continue };
-            looks.filled += 1;
-            looks.lists |= value.is_array();
-            looks.nested |= value.is_array() || value.is_object();
-            looks.words += text.split_whitespace().count();
+            profile.values.push(value.map(text));
+            let (Some(value), Some(Some(text))) = (value, profile.values.last()) else { continue };
+            profile.filled += 1;
+            profile.lists |= value.is_array();
+            profile.nested |= value.is_array() || value.is_object();
+            profile.words += text.split_whitespace().count();
             if text.parse::<f64>().is_ok() {
-                looks.numbers += 1;
-                looks.whole_numbers += usize::from(text.parse::<i64>().is_ok());
+                profile.numbers += 1;
+                profile.whole_numbers += usize::from(text.parse::<i64>().is_ok());
             }
-            let count = looks.counts.entry(text.clone()).or_default();
+            let count = profile.counts.entry(text.clone()).or_default();
             *count += 1;
-            if *count == 1 && looks.examples.len() < 3 {
-                looks.examples.push(text.clone());
+            if *count == 1 && profile.examples.len() < 3 {
+                profile.examples.push(text.clone());
             }
         }
-        looks
+        profile
     }
 
     /// Whether a column that is called so can be of classes: neither lists nor measurements.
@@ -274,11 +273,11 @@ impl<'a> Looks<'a> {
     }
 
     /// Whether two columns tell the same rows apart.
-    fn says_the_same_as(&self, other: &Looks<'_>) -> bool {
+    fn says_the_same_as(&self, other: &ColumnProfile<'_>) -> bool {
         same_groups(self.values.iter().map(Option::as_deref), other.values.iter().map(Option::as_deref))
     }
 
-    fn says_the_same_as_folders(&self, folders: &Folders<'_>, depth: usize) -> bool {
+    fn says_the_same_as_folders(&self, folders: &ClipFolders<'_>, depth: usize) -> bool {
         let folder = folders.of.iter().map(|folders| folders.get(depth).copied());
         same_groups(self.values.iter().map(Option::as_deref), folder)
     }
@@ -293,13 +292,13 @@ fn same_groups<'a, 'b>(
     one.zip(other).all(|(a, b)| *there.entry(a).or_insert(b) == b && *back.entry(b).or_insert(a) == a)
 }
 
-impl std::fmt::Display for Looks<'_> {
+impl std::fmt::Display for ColumnProfile<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let what = match self {
-            Looks { filled: 0, .. } => return write!(f, "`{}` (empty)", self.name),
-            Looks { lists: true, .. } => return write!(f, "`{}` (lists)", self.name),
-            Looks { nested: true, .. } => return write!(f, "`{}` (records)", self.name),
-            Looks { numbers, filled, .. } if numbers == filled => "number",
+            ColumnProfile { filled: 0, .. } => return write!(f, "`{}` (empty)", self.name),
+            ColumnProfile { lists: true, .. } => return write!(f, "`{}` (lists)", self.name),
+            ColumnProfile { nested: true, .. } => return write!(f, "`{}` (records)", self.name),
+            ColumnProfile { numbers, filled, .. } if numbers == filled => "number",
             _ => "value",
         };
         let examples = self.examples.iter().map(String::as_str);
@@ -319,25 +318,4 @@ fn counted<'a>(count: usize, what: &str, examples: impl Iterator<Item = &'a str>
     }
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}: {}", examples.join(", "))
-}
-
-/// The class of a row: the value of its column, a number of a declared class by its name. Nothing where it says none, as
-/// `datasets` writes it: null, or of a declared class the number −1. An unknown number is an error, which is that number.
-pub(crate) fn class_of(
-    fields: &Fields,
-    column: &str,
-    names: Option<&[String]>,
-) -> Result<Option<String>, String> {
-    match fields.get(column) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value @ Value::Number(number)) => match names {
-            Some(_) if number.as_i64() == Some(-1) => Ok(None),
-            Some(names) => {
-                let name = number.as_u64().and_then(|id| names.get(usize::try_from(id).ok()?));
-                name.cloned().map(Some).ok_or_else(|| number.to_string())
-            }
-            None => Ok(Some(text(value))),
-        },
-        Some(value) => Ok(Some(text(value))),
-    }
 }

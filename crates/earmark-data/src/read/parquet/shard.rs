@@ -1,30 +1,26 @@
 //! Parquet files with a column of sounds, as the Hub's datasets have them: `audio: struct<bytes: binary, path: string>`, class
 //! labels as numbers, and in the file's metadata under `huggingface` what each column means.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
-};
 use arrow_array::{Array, RecordBatch, StructArray};
 use arrow_schema::{DataType, Schema};
-use earmark_labels::{LabelId, LabelSet};
+use earmark_error::Context as _;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowSelection, RowSelector,
 };
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use serde_json::Value;
 
+use super::checked_pages::CheckedGroups;
+use super::guard::guarded;
+use super::value::scalar;
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::{Example, Fields};
-use crate::read::local::class_of;
-use crate::read::pages::CheckedGroups;
+use crate::read::label_column::LabelColumn;
 use crate::read::read_at::{Chunks, LocalFile, ReadAt};
 
 /// One Parquet file of a dataset. Opening it reads its index and no sound.
@@ -59,8 +55,6 @@ const MOST_VALUE: usize = 1 << 20;
 /// What a column of a row group may unpack to, in the same way: of sounds, and of other things.
 const MOST_SOUNDS: (u64, u64) = (1 << 30, 64);
 const MOST_COLUMN: (u64, u64) = (64 << 20, 64);
-/// Elements of a list that is told as one.
-const MOST_ELEMENTS: usize = 256;
 /// Bytes that a batch of rows may unpack to, beside its sounds.
 const BATCH_BYTES: u64 = 256 << 20;
 
@@ -84,7 +78,7 @@ impl Shard {
     /// When it is no Parquet file.
     pub(crate) fn table_of(path: &Path) -> Result<Shard, Error> {
         let name = path.display().to_string();
-        Shard::any(local(path)?, &name).map_err(|kind| Task::Open(path.to_path_buf()).failed(kind))
+        Shard::any(local(path)?, &name).with_context(|| Task::Open(path.to_path_buf()))
     }
 
     /// Opens what can be read at any place; `name` is for errors.
@@ -96,7 +90,7 @@ impl Shard {
             Some(_) => Ok(shard),
             None => Err(ErrorKind::NoAudioColumn { columns: names(shard.metadata.schema()) }),
         });
-        shard.map_err(|kind| Task::Open(name.into()).failed(kind))
+        shard.with_context(|| Task::Open(name.into()))
     }
 
     fn any(source: Arc<dyn ReadAt>, name: &str) -> Result<Shard, ErrorKind> {
@@ -190,9 +184,8 @@ impl Shard {
     /// The clips from row `from` on, with their sounds, a few rows in memory at a time.
     ///
     /// # Errors
-    /// When `label` is no column of the file.
-    pub fn examples(&self, label: Option<&Labels>, from: usize) -> Result<Examples, Error> {
-        let failed = |kind| Task::Open(self.name.clone().into()).failed(kind);
+    /// When `label_column` is no column of the file.
+    pub fn examples(&self, label_column: Option<&LabelColumn>, from: usize) -> Result<Examples, Error> {
         let rows = guarded(|| {
             let skip = RowSelection::from(vec![
                 RowSelector::skip(from.min(self.rows())),
@@ -202,8 +195,8 @@ impl Shard {
         });
         Ok(Examples {
             shard: self.clone(),
-            label: label.cloned(),
-            rows: rows.map_err(failed)?,
+            label_column: label_column.cloned(),
+            rows: rows.with_context(|| self.opening())?,
             held: Vec::new().into_iter(),
             done: from,
             failed: false,
@@ -215,7 +208,6 @@ impl Shard {
     /// # Errors
     /// When the file is broken, or says more than is read.
     pub(crate) fn table(&self) -> Result<Vec<(Option<String>, Fields)>, Error> {
-        let failed = |kind| Task::Open(self.name.clone().into()).failed(kind);
         let read = || -> Result<Vec<_>, ErrorKind> {
             // The path lies beside the bytes, in the same column.
             let path = self.audio.as_ref().map(|audio| format!("{audio}.path"));
@@ -242,7 +234,11 @@ impl Shard {
             }
             Ok(rows)
         };
-        guarded(read).map_err(failed)
+        guarded(read).with_context(|| self.opening())
+    }
+
+    fn opening(&self) -> Task {
+        Task::Open(self.name.clone().into())
     }
 
     /// The sound of one row.
@@ -337,51 +333,13 @@ fn check_value(value: &Value, column: &str, row: usize) -> Result<(), ErrorKind>
 
 fn local(path: &Path) -> Result<Arc<dyn ReadAt>, Error> {
     let file = earmark_fs::open(path).and_then(LocalFile::new);
-    Ok(Arc::new(file.map_err(|error| Task::Open(path.to_path_buf()).failed(error.into()))?))
-}
-
-/// Which column says the class, and what the classes are called.
-#[derive(Debug, Clone)]
-pub struct Labels {
-    /// The column.
-    pub column: String,
-    /// The classes.
-    pub set: LabelSet,
-    /// Whether other classes may occur: those rows have no label, as a part of the dataset leaves them out.
-    pub in_part: bool,
-}
-
-impl Labels {
-    /// The class of a row, whose number becomes its name among the fields. `declared` is what its file calls the classes.
-    pub(crate) fn of(
-        &self,
-        fields: &mut Fields,
-        declared: &BTreeMap<String, Vec<String>>,
-        row: usize,
-    ) -> Result<Option<LabelId>, ErrorKind> {
-        if !fields.contains_key(&self.column) {
-            let columns = fields.keys().cloned().collect();
-            return Err(ErrorKind::NoColumn { column: self.column.clone(), columns });
-        }
-        // Numbers that nobody declares are those of the dataset's own list, unless they are names themselves.
-        let number =
-            fields[&self.column].is_number() && self.set.id(&fields[&self.column].to_string()).is_none();
-        let names = declared.get(&self.column).map(Vec::as_slice).or(number.then(|| self.set.names()));
-        let unknown = |class| ErrorKind::NoClass { row, column: self.column.clone(), class };
-        let Some(name) = class_of(fields, &self.column, names).map_err(unknown)? else { return Ok(None) };
-        let id = self.set.id(&name);
-        if id.is_none() && !self.in_part {
-            return Err(ErrorKind::NoClass { row, column: self.column.clone(), class: name });
-        }
-        fields.insert(self.column.clone(), Value::String(name));
-        Ok(id)
-    }
+    Ok(Arc::new(file.with_context(|| Task::Open(path.to_path_buf()))?))
 }
 
 /// The clips of a [`Shard`], in order; made by [`Shard::examples`].
 pub struct Examples {
     shard: Shard,
-    label: Option<Labels>,
+    label_column: Option<LabelColumn>,
     rows: ParquetRecordBatchReader,
     held: std::vec::IntoIter<Example>,
     done: usize,
@@ -396,8 +354,8 @@ impl Examples {
             let sounds = shard.sounds(&batch);
             let mut rows = Vec::new();
             for (at, (path, mut fields)) in shard.read(&batch, first)?.into_iter().enumerate() {
-                let label = match &self.label {
-                    Some(labels) => labels.of(&mut fields, &shard.classes, first + at)?,
+                let label = match &self.label_column {
+                    Some(column) => column.read(&mut fields, &shard.classes, first + at)?,
                     None => None,
                 };
                 let audio =
@@ -427,7 +385,7 @@ impl Iterator for Examples {
             && let Err(kind) = self.fill()
         {
             self.failed = true;
-            return Some(Err(Task::Open(self.shard.name.clone().into()).failed(kind)));
+            return Some(Err(kind).with_context(|| self.shard.opening()));
         }
         self.held.next().map(Ok)
     }
@@ -475,49 +433,6 @@ impl Sounds<'_> {
     }
 }
 
-/// One value of a column; what is neither number, text nor truth is told as text.
-fn scalar(column: &dyn Array, row: usize) -> Value {
-    if row >= column.len() || column.is_null(row) {
-        return Value::Null;
-    }
-    match column.data_type() {
-        DataType::Boolean => column.as_boolean().value(row).into(),
-        DataType::Int8 => column.as_primitive::<Int8Type>().value(row).into(),
-        DataType::Int16 => column.as_primitive::<Int16Type>().value(row).into(),
-        DataType::Int32 => column.as_primitive::<Int32Type>().value(row).into(),
-        DataType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
-        DataType::UInt8 => column.as_primitive::<UInt8Type>().value(row).into(),
-        DataType::UInt16 => column.as_primitive::<UInt16Type>().value(row).into(),
-        DataType::UInt32 => column.as_primitive::<UInt32Type>().value(row).into(),
-        DataType::UInt64 => column.as_primitive::<UInt64Type>().value(row).into(),
-        DataType::Float32 => column.as_primitive::<Float32Type>().value(row).into(),
-        DataType::Float64 => column.as_primitive::<Float64Type>().value(row).into(),
-        DataType::Utf8 => column.as_string::<i32>().value(row).into(),
-        DataType::LargeUtf8 => column.as_string::<i64>().value(row).into(),
-        DataType::Utf8View => column.as_string_view().value(row).into(),
-        DataType::List(element) | DataType::LargeList(element) if is_listed(element.data_type()) => {
-            let list = match column.as_list_opt::<i32>() {
-                Some(lists) => lists.value(row),
-                None => column.as_list::<i64>().value(row),
-            };
-            match list.len() {
-                elements if elements > MOST_ELEMENTS => Value::String(format!("<{elements} elements>")),
-                elements => (0..elements).map(|at| scalar(list.as_ref(), at)).collect(),
-            }
-        }
-        DataType::Dictionary(..) => {
-            let dictionary = column.as_any_dictionary();
-            scalar(dictionary.values().as_ref(), dictionary.normalized_keys()[row])
-        }
-        other => Value::String(format!("<{other}>")),
-    }
-}
-
-/// Whether lists of this are told as lists: names and numbers of classes.
-fn is_listed(element: &DataType) -> bool {
-    matches!(element, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) || element.is_integer()
-}
-
 /// `info.features` of the metadata that `datasets` writes.
 fn features(metadata: &ArrowReaderMetadata) -> serde_json::Map<String, Value> {
     let in_file = metadata.metadata().file_metadata().key_value_metadata().into_iter().flatten();
@@ -549,27 +464,4 @@ fn is_binary(kind: &DataType) -> bool {
 
 fn names(schema: &Schema) -> Vec<String> {
     schema.fields().iter().map(|field| field.name().clone()).collect()
-}
-
-thread_local! {
-    /// Whether a panic of this thread is about to become an error.
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// A file may be hostile, and the reader's own checks may have holes: what panics there is an error here, and not a message of
-/// the panic hook beside it.
-fn guarded<T>(read: impl FnOnce() -> Result<T, ErrorKind>) -> Result<T, ErrorKind> {
-    static QUIET: Once = Once::new();
-    QUIET.call_once(|| {
-        let usual = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
-            if !GUARDED.get() {
-                usual(panic);
-            }
-        }));
-    });
-    let outer = GUARDED.replace(true);
-    let read = catch_unwind(AssertUnwindSafe(read));
-    GUARDED.set(outer);
-    read.unwrap_or_else(|_| Err(ErrorKind::Broken("its reader gave up on it".to_owned())))
 }

@@ -1,0 +1,93 @@
+//! Datasets on this machine, by their path.
+
+use std::path::{Path, PathBuf};
+
+use earmark_error::Context as _;
+
+use crate::catalog::CATALOG;
+use crate::catalog::spec::{Checkout, Spec};
+use crate::dataset::AudioDataset;
+use crate::error::{Error, ErrorKind, Task};
+use crate::read::folder;
+use crate::read::parquet::shard::Shard;
+
+impl AudioDataset {
+    /// Opens a folder, whatever its layout:
+    ///
+    /// - `metadata.csv`, `.jsonl` or `.parquet` with a column `file_name`, as the Hub's `audiofolder` has it, in the folder or in
+    ///   folders below; clips in the order of the rows;
+    /// - Parquet files with a column of sounds, as `datasets` writes them, in the folder or below it;
+    /// - the repository of ESC-50's makers;
+    /// - otherwise folders of sounds, whose names are the classes.
+    ///
+    /// A single Parquet file will do as well. Splits are those of `datasets`: shards `data/NAME-00000-of-00001…`, or folders or
+    /// files whose names have a word such as `train`, `validation`, `dev`, `test`.
+    ///
+    /// `label` names the column that is the class; `folder1`, `folder2` … are the folders that a clip lies in, from outside. Without
+    /// it the class is the column that is called so (`label`, `class`, `category`, …), else the only one that looks like classes,
+    /// else the folder.
+    ///
+    /// # Errors
+    /// When nothing of it is there; [`ErrorKind::NoLabelColumn`] when the class would be a guess; a table with an unknown class or a
+    /// clip that is missing.
+    pub fn open(path: impl AsRef<Path>, label: Option<&str>) -> Result<AudioDataset, Error> {
+        let path = path.as_ref();
+        let checkouts = CATALOG.iter().filter_map(|spec| Some((spec, spec.checkout?)));
+        let opened = match checkouts.into_iter().find(|(_, checkout)| (checkout.is_at)(path)) {
+            Some((spec, checkout)) => open_checkout(spec, checkout, path, label),
+            None => folder::open(path, label),
+        };
+        opened.with_context(|| Task::Open(path.to_path_buf()))
+    }
+
+    /// Lists a folder whose sub-folders are the classes: `DIR/<label>/<clip>.wav` (or flac, ogg, mp3 and so on).
+    ///
+    /// Class ids are the folder names in byte order, clips in byte order of their paths, as Python's `datasets` has them.
+    /// Splits and nested folders are those of [`open`](Self::open). Hidden files, among them the `._*` companions of macOS
+    /// archives, and folders that begin with `__` are ignored.
+    ///
+    /// # Errors
+    /// When the folder is missing or unreadable, or has fewer than two class folders.
+    pub fn open_folder(root: impl AsRef<Path>) -> Result<AudioDataset, Error> {
+        let root = root.as_ref();
+        folder::open_class_folders(root).with_context(|| Task::Open(root.to_path_buf()))
+    }
+
+    /// Opens Parquet files with a column of sounds as one dataset without splits.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_parquet(
+        root: impl AsRef<Path>,
+        files: &[PathBuf],
+        label: Option<&str>,
+    ) -> Result<AudioDataset, Error> {
+        let root = root.as_ref();
+        // Not their whole paths: those of the Hub's cache differ from machine to machine.
+        let shards = files.iter().enumerate().map(|(at, path)| {
+            let file = path.file_name().map(earmark_fs::text).unwrap_or_default();
+            let alone = files.iter().filter(|other| other.file_name() == path.file_name()).count() == 1;
+            let name = if alone { file } else { format!("{at}/{file}") };
+            Ok((name, Shard::open(path)?))
+        });
+        let shards = shards.collect::<Result<Vec<_>, Error>>()?;
+        let opened = folder::shards::open(root, shards, None, label, Vec::new());
+        opened.with_context(|| Task::Open(root.to_path_buf()))
+    }
+}
+
+fn open_checkout(
+    spec: &Spec,
+    checkout: Checkout,
+    path: &Path,
+    label: Option<&str>,
+) -> Result<AudioDataset, ErrorKind> {
+    let columns = spec.configs[0].label_columns.iter().map(|column| column.name);
+    match label {
+        Some(label) if !columns.clone().any(|column| column == label) => Err(ErrorKind::NoColumn {
+            column: label.to_owned(),
+            columns: columns.map(str::to_owned).collect(),
+        }),
+        _ => (checkout.open)(path),
+    }
+}

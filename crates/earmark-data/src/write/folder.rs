@@ -1,0 +1,44 @@
+//! Folders that appear whole or not at all.
+
+use std::fs;
+use std::path::Path;
+
+use earmark_fs::AtomicFolder;
+
+use crate::error::ErrorKind;
+
+/// Writes the folder `target`; an empty one that is there counts as none.
+pub(crate) fn create(
+    target: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), ErrorKind>,
+) -> Result<(), ErrorKind> {
+    Ok(filled(target, fill)?.commit()?)
+}
+
+/// Writes the folder `target` in place of what is there.
+pub(crate) fn replace(
+    target: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), ErrorKind>,
+) -> Result<(), ErrorKind> {
+    Ok(filled(target, fill)?.replace()?)
+}
+
+fn filled(
+    target: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), ErrorKind>,
+) -> Result<AtomicFolder, ErrorKind> {
+    // The parent of a bare name is the empty path, which no file system knows.
+    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    earmark_fs::sweep(parent)?;
+    let folder = AtomicFolder::create(target)?;
+    fill(folder.path())?;
+    Ok(folder)
+}
+
+/// Whether nothing is at `target`, or only an empty folder.
+pub(crate) fn is_vacant(target: &Path) -> bool {
+    match fs::read_dir(target) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(_) => !target.exists(),
+    }
+}

@@ -19,7 +19,8 @@ cargo xtask <chore>
   run ARGS             any other `earmark` command
 
   test                 every test; what CI runs
-  check                format, lints, docs, licences, layering
+  check [NAME..]       spelling, format, layers, dependencies, packages, lints, docs
+                         --bless           list the public API of each crate anew
   goldens [NAME..]     make the committed reference values anew (needs the Python reference stack)
   interop              check the finished binary against the Python reference stack
   bench [ARGS]         measure beside PyTorch and ONNX Runtime; writes docs/performance.md
@@ -29,6 +30,9 @@ cargo xtask <chore>
 ";
 
 fn main() -> ExitCode {
+    if let Some(done) = checks::api::rustdoc() {
+        return done;
+    }
     let mut args = std::env::args().skip(1);
     let chore = args.next().unwrap_or_default();
     let args: Vec<String> = args.collect();

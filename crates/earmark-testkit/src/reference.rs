@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::skip;
+
 /// The folder of larger reference material, when this checkout has one beside it.
 ///
 /// `EARMARK_REFERENCE` names it; without the variable a folder `shared/reference` next to the repository is used.
@@ -14,11 +16,11 @@ pub fn reference_dir() -> Option<PathBuf> {
     dir.is_dir().then_some(dir)
 }
 
-/// A path inside [`reference_dir`], or `None` after saying on stderr that `test` is skipped and why.
+/// A path inside [`reference_dir`], or `None` after saying that `test` is skipped ([`skip`]).
 pub fn reference(test: &str, path: &str) -> Option<PathBuf> {
     let found = reference_dir().map(|dir| dir.join(path)).filter(|p| p.exists());
     if found.is_none() {
-        eprintln!("skipped: {test} needs the reference material `{path}` (set EARMARK_REFERENCE)");
+        skip(test, "no reference material (EARMARK_REFERENCE names its folder)");
     }
     found
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 
+use super::Outcome;
 use crate::util::cargo::{packages, tree};
 
 /// Below all others, and for all to use.
@@ -78,7 +79,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("xtask", &["burn", "tokio", "symphonia"]),
 ];
 
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run() -> Result<Outcome> {
     let crates = packages()?.into_iter().map(|package| (package.name, package.uses)).collect::<Vec<_>>();
     if let Some(wrong) = wrong(&crates, LAYERS) {
         bail!("{wrong}");
@@ -92,7 +93,7 @@ pub(crate) fn run() -> Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(Outcome::Passed)
 }
 
 /// The first crate that the table does not know, knows for nothing, or does not allow what it uses.

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 
+use super::Outcome;
 use crate::util::cargo::tree;
 
 /// The tests' dependencies switch features on. When that touches something burn is built on, `cargo test` and the binary
 /// each compile their own burn, four minutes twice.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run() -> Result<Outcome> {
     let below_burn: BTreeSet<String> =
         tree("{p}", "normal,build", &["--package", "burn"])?.into_iter().collect();
     let features = |edges: &str, packages: &[&str]| -> Result<BTreeMap<String, String>> {
@@ -25,5 +26,5 @@ pub(crate) fn run() -> Result<()> {
             bail!("`{package}` has the features [{in_tests}] in the tests and [{in_binary}] in the binary");
         }
     }
-    Ok(())
+    Ok(Outcome::Passed)
 }

@@ -1,60 +1,90 @@
-//! `cargo xtask check [NAME..]`: everything about the source that is not a test. Cheapest first.
+//! `cargo xtask check [NAME..] [--bless]`: everything about the source that is not a test. Cheapest first.
 
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::checks::{circles, layers, licences, one_burn};
+use crate::checks::{Outcome, api, circles, dependencies, features, layers, one_burn, package, spelling};
 use crate::util::cargo::{cargo, run as must};
 
-type Check = (&'static str, fn() -> Result<()>);
+struct Check {
+    name: &'static str,
+    run: fn() -> Result<Outcome>,
+    /// Whether it is made when nothing is asked for by name.
+    always: bool,
+}
+
+const fn always(name: &'static str, run: fn() -> Result<Outcome>) -> Check {
+    Check { name, run, always: true }
+}
+
+const fn by_name(name: &'static str, run: fn() -> Result<Outcome>) -> Check {
+    Check { name, run, always: false }
+}
 
 const CHECKS: &[Check] = &[
-    ("format", format),
-    ("layers", layers::run),
-    ("one-burn", one_burn::run),
-    ("licences", licences::run),
-    ("lints", lints),
-    ("docs", docs),
+    always("spelling", spelling::run),
+    always("format", format),
+    by_name("circles", circles::run),
+    always("layers", layers::run),
+    always("one-burn", one_burn::run),
+    always("unused", dependencies::unused),
+    always("licences", dependencies::licences),
+    always("advisories", dependencies::advisories),
+    always("package", package::run),
+    always("lints", lints),
+    always("docs", docs),
+    by_name("api", api::run),
+    by_name("features", features::run),
 ];
 
-/// Asked for by name only.
-const BY_NAME: &[Check] = &[("circles", circles::run)];
-
-/// Runs the checks of the names in `args`, or those that every change must pass.
+/// Makes the checks of the names in `args`, or those that every change must pass.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let known = || CHECKS.iter().chain(BY_NAME);
-    let chosen: Vec<&Check> = match args {
-        [] => CHECKS.iter().collect(),
-        names => names
-            .iter()
-            .map(|name| {
-                let names = || known().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-                let found = known().find(|(known, _)| known == name);
-                found.with_context(|| format!("no check is called `{name}`; there are {}", names()))
-            })
-            .collect::<Result<_>>()?,
+    if args == ["--bless"] {
+        return api::bless();
+    }
+    let known = |name: &String| {
+        let names = || CHECKS.iter().map(|check| check.name).collect::<Vec<_>>().join(", ");
+        let found = CHECKS.iter().find(|check| check.name == name);
+        found.with_context(|| format!("no check is called `{name}`; there are {}", names()))
     };
-    for (name, work) in chosen {
-        let start = Instant::now();
-        work().with_context(|| format!("the check `{name}` failed"))?;
-        eprintln!("check: {name} ({:.1} s)", start.elapsed().as_secs_f32());
+    let chosen: Vec<&Check> = match args {
+        [] => CHECKS.iter().filter(|check| check.always).collect(),
+        names => names.iter().map(known).collect::<Result<_>>()?,
+    };
+    let mut skipped = Vec::new();
+    for check in &chosen {
+        let (name, start) = (check.name, Instant::now());
+        match (check.run)().with_context(|| format!("the check `{name}` failed"))? {
+            Outcome::Passed => eprintln!("check: {name} ({:.1} s)", start.elapsed().as_secs_f32()),
+            Outcome::Skipped(why) => {
+                eprintln!("check: {name} skipped: {why}");
+                skipped.push(format!("{name} ({why})"));
+            }
+        }
+    }
+    println!("{} checks passed, {} skipped", chosen.len() - skipped.len(), skipped.len());
+    if !skipped.is_empty() {
+        println!("skipped: {}", skipped.join(", "));
     }
     Ok(())
 }
 
-fn format() -> Result<()> {
-    cargo(&["fmt", "--all", "--check"])
+fn format() -> Result<Outcome> {
+    cargo(&["fmt", "--all", "--check"])?;
+    Ok(Outcome::Passed)
 }
 
-fn lints() -> Result<()> {
-    cargo(&["clippy", "--release", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"])
+fn lints() -> Result<Outcome> {
+    cargo(&["clippy", "--release", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"])?;
+    Ok(Outcome::Passed)
 }
 
-fn docs() -> Result<()> {
+fn docs() -> Result<Outcome> {
     let mut doc = Command::new("cargo");
     doc.args(["doc", "--release", "--workspace", "--no-deps", "--quiet"])
         .env("RUSTDOCFLAGS", "--deny warnings");
-    must(&mut doc)
+    must(&mut doc)?;
+    Ok(Outcome::Passed)
 }

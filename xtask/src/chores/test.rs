@@ -1,10 +1,12 @@
 //! `cargo xtask test [--device libtorch] [ARGS]`: every test of the workspace, on the CPU or another device.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
-use crate::util::cargo::{root, run as must};
+use crate::util::cargo::{root, run as must, target};
 use crate::util::libtorch::Libtorch;
 
 /// Unit and integration tests, then the examples in the docs. `args` go to `cargo test`.
@@ -32,5 +34,44 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             cargo.arg("--workspace").args(args);
         }
     }
-    must(&mut cargo)
+    let list = target()?.join("skipped-tests.txt");
+    fs::write(&list, "").with_context(|| format!("failed to write `{}`", list.display()))?;
+    let done = must(cargo.env("EARMARK_SKIPPED", &list));
+    // After a failure too, so that what is missing is never in doubt.
+    let lines = fs::read_to_string(&list).with_context(|| format!("failed to read `{}`", list.display()))?;
+    println!("{}", skipped(&lines));
+    done
+}
+
+/// What the tests that called `earmark_testkit::skip` said, a line `why<TAB>test` each, in words.
+fn skipped(lines: &str) -> String {
+    let mut by_reason: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (why, test) in lines.lines().filter_map(|line| line.split_once('\t')) {
+        by_reason.entry(why).or_default().insert(test);
+    }
+    let count: usize = by_reason.values().map(BTreeSet::len).sum();
+    let mut text = format!("{count} skipped");
+    for (at, (why, tests)) in by_reason.iter().enumerate() {
+        text.push_str(if at == 0 { ": " } else { "; " });
+        text.push_str(&format!("{} for {why}", tests.len()));
+    }
+    for test in by_reason.values().flatten() {
+        text.push_str(&format!("\n  {test}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::skipped;
+
+    #[test]
+    fn skipped_tests_are_counted_once_each_by_their_reason() {
+        assert_eq!(skipped(""), "0 skipped");
+        let lines = "no network\tpushes\nno material\tmatches\nno material\tmatches\nno material\tagrees\n";
+        assert_eq!(
+            skipped(lines),
+            "3 skipped: 2 for no material; 1 for no network\n  agrees\n  matches\n  pushes"
+        );
+    }
 }

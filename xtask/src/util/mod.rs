@@ -1,5 +1,6 @@
 //! What several chores need.
 
 pub(crate) mod cargo;
+pub(crate) mod tools;
 pub(crate) mod python;
 pub(crate) mod libtorch;

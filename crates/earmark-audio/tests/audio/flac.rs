@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use earmark_audio::{Channels, DecodeOptions, ErrorKind, Warning, decode_bytes_channels};
-use earmark_testkit::noise;
+use earmark_testkit::{noise, skip};
 use symphonia::core::checksum::{Crc8Ccitt, Crc16Ansi, Md5};
 use symphonia::core::io::Monitor as _;
 
@@ -280,7 +280,10 @@ fn a_small_file_of_hours_is_refused_as_a_whole_and_decoded_in_blocks() {
 #[test]
 fn the_flac_test_files_of_the_ietf_decode_to_their_checksums() {
     let Some(root) = std::env::var_os("EARMARK_FLAC_TEST_FILES") else {
-        println!("skipped: EARMARK_FLAC_TEST_FILES does not say where they are");
+        skip(
+            "the_flac_test_files_of_the_ietf_decode_to_their_checksums",
+            "EARMARK_FLAC_TEST_FILES does not say where they are",
+        );
         return;
     };
     let (mut good, mut bad) = (0, Vec::new());

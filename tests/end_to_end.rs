@@ -15,7 +15,7 @@ use crate::{device, finish, golden, job};
 
 /// Small, and quick to learn with.
 fn network() -> NetworkConfig {
-    NetworkConfig::Hubert(SpeechConfig {
+    NetworkConfig::Speech(SpeechConfig {
         hidden_size: 32,
         num_hidden_layers: 1,
         num_attention_heads: 4,

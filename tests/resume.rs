@@ -16,7 +16,7 @@ use crate::{finish, golden, job, metrics, refusal, stop_after};
 
 /// Dropout of every kind, layerdrop and SpecAugment: whatever a step draws at random.
 fn noisy() -> Start {
-    Start::Scratch(Box::new(NetworkConfig::Hubert(SpeechConfig {
+    Start::Scratch(Box::new(NetworkConfig::Speech(SpeechConfig {
         hidden_size: 16,
         num_hidden_layers: 3,
         num_attention_heads: 4,

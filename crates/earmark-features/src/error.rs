@@ -1,6 +1,7 @@
 use std::fmt;
 
 use earmark_audio::SampleRate;
+use earmark_config::Extractor;
 
 /// Features that could not be made: while doing what, and why.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,11 @@ impl fmt::Display for Task {
     }
 }
 
+/// The extractors that are built in, for messages.
+fn supported() -> String {
+    Extractor::ALL.map(Extractor::class).join(", ")
+}
+
 impl Task {
     pub(crate) fn failed(self, kind: ErrorKind) -> Error {
         Error { task: self, kind }
@@ -59,13 +65,13 @@ pub enum ErrorKind {
         source: serde_json::Error,
     },
     /// No extractor of that name is built in.
-    #[error("`feature_extractor_type` is `{found}`; supported are {}", crate::preprocessor::SUPPORTED.join(", "))]
+    #[error("`feature_extractor_type` is `{found}`; supported are {}", supported())]
     UnknownExtractor {
         /// What the file says.
         found: String,
     },
     /// The file does not say which extractor it configures.
-    #[error("it has no `feature_extractor_type`; add one of {}", crate::preprocessor::SUPPORTED.join(", "))]
+    #[error("it has no `feature_extractor_type`; add one of {}", supported())]
     NoExtractor,
     /// A value the extractor cannot work with.
     #[error("`{key}` is {value}, but {rule}")]

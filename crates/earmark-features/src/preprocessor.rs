@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use earmark_audio::{SampleRate, Waveform};
-use earmark_config::{Object, shown};
+use earmark_config::{Extractor, Object, shown};
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
@@ -16,14 +16,6 @@ use crate::extractors::clap::{ClapExtractor, ClapTruncation};
 use crate::extractors::wav2vec2::Wav2Vec2Extractor;
 use crate::extractors::whisper::WhisperExtractor;
 use crate::features::Features;
-
-const WAV2VEC2: &str = "Wav2Vec2FeatureExtractor";
-const AST: &str = "ASTFeatureExtractor";
-const WHISPER: &str = "WhisperFeatureExtractor";
-const CLAP: &str = "ClapFeatureExtractor";
-
-/// The values of `feature_extractor_type` that [`Preprocessor::from_json`] knows.
-pub(crate) const SUPPORTED: [&str; 4] = [WAV2VEC2, AST, WHISPER, CLAP];
 
 /// A `preprocessor_config.json`, ready to extract features.
 #[derive(Debug, Clone)]
@@ -68,19 +60,7 @@ impl Preprocessor {
     /// # Errors
     /// Those of [`from_json`](Self::from_json).
     pub fn from_json_for(json: impl AsRef<[u8]>, model: &str) -> Result<Preprocessor, Error> {
-        Preprocessor::read(json.as_ref(), Preprocessor::extractor_of(model))
-    }
-
-    /// The extractor of a `model_type`, as the reference has them in `feature_extraction_auto.py`; that of an extractor's name
-    /// is itself.
-    pub fn extractor_of(model: &str) -> Option<&'static str> {
-        match model {
-            "wav2vec2" | "hubert" | "unispeech" | "unispeech-sat" => Some(WAV2VEC2),
-            "audio-spectrogram-transformer" => Some(AST),
-            "whisper" => Some(WHISPER),
-            "clap" => Some(CLAP),
-            named => SUPPORTED.into_iter().find(|supported| *supported == named),
-        }
+        Preprocessor::read(json.as_ref(), Extractor::of(model))
     }
 
     /// Whether `json`, the contents of a `processor_config.json`, describes an extractor: such files of before
@@ -94,7 +74,7 @@ impl Preprocessor {
         Ok(section(&mut keys).is_some())
     }
 
-    fn read(json: &[u8], otherwise: Option<&str>) -> Result<Preprocessor, Error> {
+    fn read(json: &[u8], otherwise: Option<Extractor>) -> Result<Preprocessor, Error> {
         let failed = |kind| Task::Configure.failed(kind);
         let mut keys = earmark_config::object(json).map_err(|e| failed(ErrorKind::Json(e)))?;
         match section(&mut keys) {
@@ -106,8 +86,9 @@ impl Preprocessor {
             }
         }
         let extractor = match (keys.remove("feature_extractor_type"), otherwise) {
-            (Some(Value::String(name)), _) => name,
-            (None | Some(Value::Null), Some(name)) => name.to_owned(),
+            (Some(Value::String(class)), _) => Extractor::named(&class)
+                .ok_or_else(|| failed(ErrorKind::UnknownExtractor { found: shown(&class) }))?,
+            (None | Some(Value::Null), Some(extractor)) => extractor,
             (None | Some(Value::Null), None) => return Err(failed(ErrorKind::NoExtractor)),
             (Some(found), _) => {
                 return Err(failed(ErrorKind::UnknownExtractor { found: shown(&found.to_string()) }));
@@ -115,27 +96,27 @@ impl Preprocessor {
         };
         // Derived from other keys, by the reference and by us; old Whisper files spell out the whole filter bank.
         for derived in ["mel_filters", "n_samples", "nb_max_frames", "nb_frequency_bins", "nb_max_samples"] {
-            let kept_by_clap = derived == "nb_max_frames" && extractor == CLAP;
+            let kept_by_clap = derived == "nb_max_frames" && extractor == Extractor::Clap;
             if !kept_by_clap {
                 keys.remove(derived);
             }
         }
-        if extractor == CLAP {
+        if extractor == Extractor::Clap {
             keys.entry("top_db").or_insert(Value::Null);
         }
-        match extractor.as_str() {
-            WAV2VEC2 => {
-                Ok(Preprocessor::Wav2Vec2(config(keys, WAV2VEC2, &["do_normalize", "sampling_rate"])?))
+        match extractor {
+            Extractor::Wav2Vec2 => {
+                Ok(Preprocessor::Wav2Vec2(config(keys, extractor, &["do_normalize", "sampling_rate"])?))
             }
-            AST => {
+            Extractor::Ast => {
                 let telling = ["do_normalize", "max_length", "mean", "num_mel_bins", "sampling_rate", "std"];
-                AstExtractor::new(config(keys, AST, &telling)?).map(Preprocessor::Ast)
+                AstExtractor::new(config(keys, extractor, &telling)?).map(Preprocessor::Ast)
             }
-            WHISPER => {
+            Extractor::Whisper => {
                 let telling = ["chunk_length", "feature_size", "hop_length", "n_fft", "sampling_rate"];
-                WhisperExtractor::new(config(keys, WHISPER, &telling)?).map(Preprocessor::Whisper)
+                WhisperExtractor::new(config(keys, extractor, &telling)?).map(Preprocessor::Whisper)
             }
-            CLAP => {
+            Extractor::Clap => {
                 let telling = [
                     "feature_size",
                     "fft_window_size",
@@ -147,9 +128,8 @@ impl Preprocessor {
                     "sampling_rate",
                     "truncation",
                 ];
-                ClapExtractor::new(config(keys, CLAP, &telling)?).map(Preprocessor::Clap)
+                ClapExtractor::new(config(keys, extractor, &telling)?).map(Preprocessor::Clap)
             }
-            _ => Err(failed(ErrorKind::UnknownExtractor { found: shown(&extractor) })),
         }
     }
 
@@ -169,7 +149,7 @@ impl Preprocessor {
             }
         };
         let config = config.expect("a config holds nothing but what JSON can say");
-        let extractor = json!({ "feature_extractor_type": self.extractor() });
+        let extractor = json!({ "feature_extractor_type": self.extractor().class() });
         // A `BTreeMap`, because another crate's features decide whether `serde_json::Map` sorts its keys.
         let mut keys = BTreeMap::new();
         for part in [config, derived, extractor] {
@@ -180,13 +160,13 @@ impl Preprocessor {
         json + "\n"
     }
 
-    /// The reference's class.
-    pub fn extractor(&self) -> &'static str {
+    /// Which extractor it is.
+    pub fn extractor(&self) -> Extractor {
         match self {
-            Preprocessor::Wav2Vec2(_) => WAV2VEC2,
-            Preprocessor::Ast(_) => AST,
-            Preprocessor::Whisper(_) => WHISPER,
-            Preprocessor::Clap(_) => CLAP,
+            Preprocessor::Wav2Vec2(_) => Extractor::Wav2Vec2,
+            Preprocessor::Ast(_) => Extractor::Ast,
+            Preprocessor::Whisper(_) => Extractor::Whisper,
+            Preprocessor::Clap(_) => Extractor::Clap,
         }
     }
 
@@ -217,16 +197,15 @@ impl Preprocessor {
     /// [`min_samples`](Self::min_samples), [`ErrorKind::TooLoud`]; [`ErrorKind::NotFinite`] when its settings make numbers
     /// that are not finite.
     pub fn extract(&self, clip: &Waveform) -> Result<Features, Error> {
-        let (name, features) = match self {
-            Preprocessor::Wav2Vec2(it) => (WAV2VEC2, it.extract(clip)),
-            Preprocessor::Ast(it) => (AST, it.extract(clip)),
-            Preprocessor::Whisper(it) => (WHISPER, it.extract(clip)),
-            Preprocessor::Clap(it) => (CLAP, it.extract(clip, &mut CropRng::seed(0))),
-        };
-        let features = features?;
+        let features = match self {
+            Preprocessor::Wav2Vec2(it) => it.extract(clip),
+            Preprocessor::Ast(it) => it.extract(clip),
+            Preprocessor::Whisper(it) => it.extract(clip),
+            Preprocessor::Clap(it) => it.extract(clip, &mut CropRng::seed(0)),
+        }?;
         match features.data.iter().fold(true, |finite, x| finite & x.is_finite()) {
             true => Ok(features),
-            false => Err(Task::Extract(name).failed(ErrorKind::NotFinite)),
+            false => Err(Task::Extract(self.extractor().class()).failed(ErrorKind::NotFinite)),
         }
     }
 
@@ -275,7 +254,7 @@ fn section(keys: &mut Object) -> Option<(&'static str, Value)> {
 }
 
 /// The configuration of `extractor` that `keys` describe. Those of `telling` that are missing are logged with their defaults.
-fn config<C>(keys: Object, extractor: &str, telling: &[&str]) -> Result<C, Error>
+fn config<C>(keys: Object, extractor: Extractor, telling: &[&str]) -> Result<C, Error>
 where
     C: Default + Serialize + DeserializeOwned,
 {

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use earmark_config::FAMILIES;
+
 /// A model that could not be read, built or written: which file, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the model file `{}`", path.display())]
@@ -44,12 +46,14 @@ pub enum ErrorKind {
         why: String,
     },
     /// An architecture that is not implemented.
-    #[error("`model_type` is `{found}`, but only {} can be run, and clap for zero-shot", supported.join(", "))]
+    #[error(
+        "`model_type` is `{found}`, but only {} can be run, and {} for zero-shot",
+        supported(true),
+        supported(false)
+    )]
     UnsupportedModel {
         /// What the file says; empty when it says nothing.
         found: String,
-        /// What can be run.
-        supported: &'static [&'static str],
     },
     /// `tokenizer.json` is broken, or asks for something that cannot be done.
     #[error("the tokenizer cannot be used")]
@@ -89,6 +93,12 @@ pub enum ErrorKind {
         /// Labels asked for.
         wanted: usize,
     },
+}
+
+/// The model types that can be run, with or without a classification head.
+fn supported(has_head: bool) -> String {
+    let rows = FAMILIES.iter().filter(|family| family.has_head() == has_head);
+    rows.map(|family| family.model_type).collect::<Vec<_>>().join(", ")
 }
 
 /// How a checkpoint's keys differ from the network's.

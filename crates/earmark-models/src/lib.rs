@@ -2,12 +2,12 @@
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use earmark_models::{SpeechConfig, HubertForSequenceClassification, init_weights};
+//! use earmark_models::{SpeechConfig, SpeechForSequenceClassification, init_weights};
 //!
 //! let config = SpeechConfig { hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, ..SpeechConfig::default() };
 //! config.validate()?;
 //! let device = Device::flex();
-//! let network = HubertForSequenceClassification::zeros(&config, 3, &device);
+//! let network = SpeechForSequenceClassification::zeros(&config, 3, &device);
 //! let network = init_weights(network, config.initializer_range, 42, |_| true);
 //! let logits = network.forward(Tensor::zeros([1, 16_000], &device), None, None)?;
 //! assert_eq!(logits.dims(), [1, 3]);
@@ -18,7 +18,8 @@
 //! Everything runs on the burn [`Device`](burn::tensor::Device) it is given; none is ever assumed.
 #![forbid(unsafe_code)]
 
-mod classifier; // Read first: the networks as one.
+mod architecture; // Read first: what a network is,
+mod classifier; // and all of them as one.
 mod networks; // Then a network,
 mod layers; // what it is made of,
 mod backend; // and what that computes where.
@@ -31,21 +32,17 @@ mod error;
 #[cfg(test)]
 mod test_support;
 
-pub use classifier::{Classifier, Classify, Input, MODEL_TYPES, NetworkConfig, NetworkNumbers};
+pub use architecture::{Architecture, Input};
+pub use classifier::{Classifier, NetworkConfig};
 pub use networks::ast::{AstConfig, AstForAudioClassification, AstModel};
 pub use networks::clap::{
     ClapAudioConfig, ClapConfig, ClapModel, ClapTextConfig, ClapTokenizer, Sides, TokenBatch,
 };
-pub use networks::hubert::HubertForSequenceClassification;
-pub use networks::speech::{FeatExtractNorm, SpeechConfig, SpeechEncoder};
-pub use networks::unispeech::{UniSpeechForSequenceClassification, UniSpeechSatForSequenceClassification};
-pub use networks::wav2vec2::Wav2Vec2ForSequenceClassification;
+pub use networks::speech::{FeatExtractNorm, SpeechConfig, SpeechEncoder, SpeechForSequenceClassification};
 pub use networks::whisper::{WhisperConfig, WhisperEncoder, WhisperForAudioClassification};
 
-pub use checkpoint::init::{Convolutions, init_weights};
-pub use checkpoint::weights::{
-    Architecture, Checkpoint, Head, Keys, WEIGHT_FILES, load, parameters, save, unusable_weight,
-};
+pub use checkpoint::init::init_weights;
+pub use checkpoint::weights::{Checkpoint, Head, WEIGHT_FILES, load, parameters, save, unusable_weight};
 pub use config::model_config::ModelConfig;
 pub use error::{Error, ErrorKind, KeyMismatch};
 pub use layers::activation::Activation;

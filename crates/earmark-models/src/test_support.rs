@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{ModuleVisitor, Param};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use earmark_audio::{DecodeOptions, Waveform, decode_file};
+use earmark_config::Keys;
 use earmark_features::{Features, Preprocessor, Resampler, WhisperOptions, resample};
 use earmark_testkit::{Golden, assert_close, reference};
 use serde_json::Value;
+
+use crate::architecture::Architecture;
+use crate::checkpoint::keys::in_file;
 
 /// Where the tests compute: the CPU, or libtorch's CPU when `cargo xtask test --device libtorch` asks for it.
 pub(crate) fn device() -> Device {
@@ -58,13 +62,14 @@ pub(crate) fn check<const D: usize>(
 }
 
 /// Cross-entropy in training mode: its value, and its gradient by every parameter, named and laid out as the reference's.
-pub(crate) fn gradients<M: Module>(
+pub(crate) fn gradients<M: Architecture>(
     network: M,
     device: &Device,
     targets: Vec<i64>,
     forward: impl FnOnce(&M, &Device) -> Tensor<2>,
 ) -> (f32, BTreeMap<String, Vec<f32>>) {
     struct Collect {
+        keys: &'static Keys,
         gradients: GradientsParams,
         path: Vec<String>,
         owners: Vec<String>,
@@ -85,7 +90,7 @@ pub(crate) fn gradients<M: Module>(
             self.owners.pop();
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let name = self.path.join(".");
+            let name = in_file(self.keys, &self.path.join("."));
             if name.contains(".running_") {
                 return; // A batch norm's statistics are counted, not learned.
             }
@@ -115,7 +120,13 @@ pub(crate) fn gradients<M: Module>(
     let loss = CrossEntropyLossConfig::new().init(&device).forward(logits, targets);
     let value = values(loss.clone())[0];
     let gradients = GradientsParams::from_grads(loss.backward(), &network);
-    let mut collect = Collect { gradients, path: Vec::new(), owners: Vec::new(), found: BTreeMap::new() };
+    let mut collect = Collect {
+        keys: &network.family().keys,
+        gradients,
+        path: Vec::new(),
+        owners: Vec::new(),
+        found: BTreeMap::new(),
+    };
     network.visit(&mut collect);
     (value, collect.found)
 }

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use earmark_audio::{SampleRate, Waveform};
+use earmark_config::CLAP;
 use earmark_features::Features;
 
 use crate::caution::Caution;
@@ -11,7 +12,7 @@ use crate::sound::{Heard, Hearing, Sound};
 use crate::zero_shot::ZeroShotClassifier;
 
 /// Gives each sound a vector, by any checkpoint: one with a classification head, one without (`facebook/wav2vec2-base`,
-/// `openai/whisper-base`, of whatever architecture [`earmark_models::MODEL_TYPES`] lists), or a CLAP model.
+/// `openai/whisper-base`, of whatever family [`earmark_config::FAMILIES`] lists), or a CLAP model.
 ///
 /// It is the mean of the last hidden states over time, AST's over its two tokens for the whole clip; of CLAP it is the place
 /// in the space shared with texts, of length 1.
@@ -39,7 +40,7 @@ impl AudioEmbedder {
         let model = match Pretrained::open_encoder(dir, device) {
             Ok(encoder) => Model::Encoder(Box::new(encoder)),
             Err(error) => match &*error.kind {
-                ErrorKind::OtherKind { found, .. } if found == "clap" => {
+                ErrorKind::OtherKind { found, .. } if found == CLAP.model_type => {
                     Model::Clap(Box::new(ZeroShotClassifier::open(dir, device)?))
                 }
                 _ => return Err(error),

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use earmark_config::Object;
+use earmark_config::{Extractor, Object};
 use earmark_features::{Preprocessor, Wav2Vec2Extractor};
 use earmark_models::{ModelConfig, NetworkConfig};
 
@@ -50,7 +50,7 @@ pub fn read_extractor(dir: &Path, config: &Object) -> Result<Preprocessor, Error
         return Ok(preprocessor);
     }
     let default = Wav2Vec2Extractor::default();
-    if Preprocessor::extractor_of(model(config)) != Some("Wav2Vec2FeatureExtractor") {
+    if Extractor::of(model(config)) != Some(Extractor::Wav2Vec2) {
         return Err(ErrorKind::NoExtractor.while_(format!("cannot open the model in `{}`", dir.display())));
     }
     tracing::warn!(
@@ -83,17 +83,22 @@ fn model(config: &Object) -> &str {
 
 /// Why the network cannot take what the extractor makes.
 fn misfit(preprocessor: &Preprocessor, network: &NetworkConfig) -> Option<String> {
-    use NetworkConfig::{Ast, Hubert, UniSpeech, UniSpeechSat, Wav2Vec2, Whisper};
+    let family = network.family();
+    if preprocessor.extractor() != family.extractor {
+        return Some(format!(
+            "`feature_extractor_type` is {}, and a network of the `model_type` {family} does not take what that makes",
+            preprocessor.extractor(),
+        ));
+    }
     let pairs = match (preprocessor, network) {
-        (Preprocessor::Wav2Vec2(_), Hubert(_) | Wav2Vec2(_) | UniSpeech(_) | UniSpeechSat(_)) => vec![],
-        (Preprocessor::Ast(extractor), Ast(network)) => {
+        (Preprocessor::Ast(extractor), NetworkConfig::Ast(network)) => {
             let extractor = extractor.config();
             vec![
                 ("max_length", extractor.max_length, "max_length", network.max_length),
                 ("num_mel_bins", extractor.num_mel_bins, "num_mel_bins", network.num_mel_bins),
             ]
         }
-        (Preprocessor::Whisper(extractor), Whisper(network)) => vec![
+        (Preprocessor::Whisper(extractor), NetworkConfig::Whisper(network)) => vec![
             ("feature_size", extractor.config().feature_size, "num_mel_bins", network.num_mel_bins),
             (
                 "chunk_length × sampling_rate / hop_length",
@@ -102,13 +107,8 @@ fn misfit(preprocessor: &Preprocessor, network: &NetworkConfig) -> Option<String
                 network.frames(),
             ),
         ],
-        _ => {
-            return Some(format!(
-                "`feature_extractor_type` is {}, and a network of the `model_type` {} does not take what that makes",
-                preprocessor.extractor(),
-                network.model_type()
-            ));
-        }
+        // A network over samples takes clips of any length.
+        _ => vec![],
     };
     let (theirs, made, ours, taken) = pairs.into_iter().find(|(_, made, _, taken)| made != taken)?;
     Some(format!("its `{theirs}` is {made}, and `{ours}` in config.json is {taken}: they must be equal"))

@@ -32,7 +32,7 @@ pub use classify::AudioClassifier;
 pub use embed::AudioEmbedder;
 pub use error::{Error, ErrorKind};
 pub use extractor::{find_extractor, read_extractor, read_preprocessor};
-pub use pretrained::{Pretrained, model_type};
+pub use pretrained::{Pretrained, family_of};
 pub use sound::{Heard, Hearing, Sound};
 pub use windows::{Window, WindowIter, WindowSpan, Windows};
 pub use zero_shot::{Candidates, HYPOTHESIS_TEMPLATE, ZeroShotClassifier};

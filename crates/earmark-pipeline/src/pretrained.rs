@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use earmark_config::{CLAP, Family, family};
 use earmark_features::Preprocessor;
 use earmark_models::{Checkpoint, Classifier, Head, ModelConfig};
 
@@ -30,7 +31,7 @@ impl Pretrained {
     fn open_with(dir: &Path, head: Head, device: &Device) -> Result<Pretrained, Error> {
         let doing = || format!("cannot open the model in `{}`", dir.display());
         let config = ModelConfig::read(dir).map_err(|error| match error.kind {
-            earmark_models::ErrorKind::UnsupportedModel { found, .. } if found == "clap" => {
+            earmark_models::ErrorKind::UnsupportedModel { found, .. } if found == CLAP.model_type => {
                 let advice = "it has no labels of its own, so give it some: zero-shot classification";
                 ErrorKind::OtherKind { found, advice }
             }
@@ -77,10 +78,11 @@ impl Pretrained {
     }
 }
 
-/// The `model_type` in the `config.json` of a folder, if that can be read: whoever opens the model says what is wrong with it.
-pub fn model_type(dir: &Path) -> Option<String> {
+/// The family of the model in a folder, if its `config.json` names one that can be run: whoever opens the model says what is wrong
+/// with it.
+pub fn family_of(dir: &Path) -> Option<&'static Family> {
     let config = earmark_config::object(&earmark_config::read(&dir.join("config.json")).ok()?).ok()?;
-    Some(config.get("model_type")?.as_str()?.to_owned())
+    family(config.get("model_type")?.as_str()?)
 }
 
 /// Far above any published head; a hostile file gets no more memory than that.

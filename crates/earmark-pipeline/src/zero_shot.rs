@@ -2,6 +2,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use earmark_audio::{SampleRate, Waveform};
+use earmark_config::{CLAP, Extractor};
 use earmark_features::{Features, Preprocessor};
 use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
 use earmark_models::{Checkpoint, ClapConfig, ClapModel, ClapTokenizer, Head, load, unusable_weight};
@@ -49,12 +50,12 @@ impl ZeroShotClassifier {
         let json = earmark_config::object(&text("config.json")?)
             .while_(|| format!("cannot use `{}`", dir.join("config.json").display()))?;
         let found = json.get("model_type").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if found != "clap" {
+        if found != CLAP.model_type {
             let advice = "zero-shot classification and text need a `clap` model";
             return Err(ErrorKind::OtherKind { found, advice }.while_(doing()));
         }
         let preprocessor = read_extractor(dir, &json)?;
-        if !matches!(preprocessor, Preprocessor::Clap(_)) {
+        if preprocessor.extractor() != Extractor::Clap {
             let why =
                 "`feature_extractor_type` is not ClapFeatureExtractor, whose features CLAP takes".to_owned();
             return Err(ErrorKind::OtherExtractor(why).while_(doing()));

@@ -67,5 +67,5 @@ pub fn preset(name: &str) -> Option<NetworkConfig> {
         "hubert-base" => SpeechConfig::default(),
         _ => return None,
     };
-    Some(NetworkConfig::Hubert(config))
+    Some(NetworkConfig::Speech(config))
 }

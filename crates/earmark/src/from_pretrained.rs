@@ -1,8 +1,9 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use earmark_config::CLAP;
 use earmark_hub::{Hub, Repo, Snapshot};
-use earmark_pipeline::{AudioClassifier, AudioEmbedder, ZeroShotClassifier, model_type};
+use earmark_pipeline::{AudioClassifier, AudioEmbedder, ZeroShotClassifier, family_of};
 
 /// A model that could not be fetched or opened.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +67,7 @@ impl FromPretrained for AudioEmbedder {
     fn fetch(hub: &Hub, repo: &Repo) -> Result<Snapshot, earmark_hub::Error> {
         let snapshot = hub.fetch_model(repo)?;
         // Of these only CLAP reads text, and has a tokenizer in one file.
-        if model_type(snapshot.folder()).as_deref() == Some("clap") {
+        if family_of(snapshot.folder()) == Some(&CLAP) {
             hub.fetch(repo, "tokenizer.json")?;
         }
         Ok(snapshot)

@@ -11,13 +11,14 @@
 //! ```
 //!
 //! This crate brings two others together: `earmark-hub` fetches a model, [`earmark_pipeline`] asks it. Their parts are here
-//! under [`audio`], [`features`], [`labels`], [`models`], [`hub`] and [`pipeline`], and each crate can be used alone.
+//! under [`audio`], [`config`], [`features`], [`labels`], [`models`], [`hub`] and [`pipeline`], and each crate can be used alone.
 //! Training is in `earmark-train`, the command in `earmark-cli`.
 #![forbid(unsafe_code)]
 
 mod from_pretrained;
 
 pub use earmark_audio as audio;
+pub use earmark_config as config;
 pub use earmark_features as features;
 pub use earmark_hub as hub;
 pub use earmark_labels as labels;

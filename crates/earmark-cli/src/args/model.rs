@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use earmark_config::CLAP;
 use earmark_features::Preprocessor;
 use earmark_hub::{Hub, Repo};
-use earmark_pipeline::{model_type, read_extractor};
+use earmark_pipeline::{family_of, read_extractor};
 
 use crate::output::progress::Downloads;
 
@@ -63,9 +64,9 @@ impl HubArgs {
     /// As [`model`](Self::model), with the tokenizer that a CLAP model is opened with.
     pub(crate) fn embedding_model(&self, name: &str) -> Result<PathBuf> {
         let folder = self.model(name)?;
-        match model_type(&folder).as_deref() {
-            Some("clap") => self.text_model(name),
-            _ => Ok(folder),
+        match family_of(&folder) == Some(&CLAP) {
+            true => self.text_model(name),
+            false => Ok(folder),
         }
     }
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use clap::Args as ClapArgs;
-use earmark_config::Object;
+use earmark_config::{Extractor, Family, Object, family};
 use earmark_features::Preprocessor;
-use earmark_models::{Checkpoint, MODEL_TYPES, ModelConfig, WEIGHT_FILES};
+use earmark_models::{Checkpoint, ModelConfig, WEIGHT_FILES};
 use earmark_pipeline::find_extractor;
 use serde_json::Value;
 
@@ -48,12 +48,12 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let text = earmark_config::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let json = earmark_config::object(&text).with_context(|| format!("cannot use `{}`", path.display()))?;
     let kind = json.get("model_type").and_then(Value::as_str).unwrap_or("not named");
-    let runs = MODEL_TYPES.contains(&kind) || kind == "clap";
+    let known = family(kind);
 
     let mut out = stdout::stdout();
     let mut line = |name: &str, text: &str| writeln!(out, "{name:<13} {}", escape(text));
     line("folder", &folder.display().to_string())?;
-    line("model type", &format!("{kind}{}", if runs { "" } else { " (cannot be run here)" }))?;
+    line("model type", &format!("{kind}{}", if known.is_some() { "" } else { " (cannot be run here)" }))?;
     if let Some(class) = json.get("architectures").and_then(|classes| classes.get(0)?.as_str()) {
         line("architecture", class)?;
     }
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let labels = match ModelConfig::from_json(&text) {
         Ok(config) => config.labels().to_vec(),
         Err(error) => {
-            if MODEL_TYPES.contains(&kind) {
+            if known.is_some_and(Family::has_head) {
                 return Err(error).with_context(|| format!("cannot use `{}`", path.display()));
             }
             Vec::new()
@@ -113,8 +113,8 @@ fn hears(folder: &Path, config: &Object) -> String {
         Ok(None) => {
             let model = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
             let files = "neither processor_config.json nor preprocessor_config.json is there";
-            match Preprocessor::extractor_of(model) {
-                Some("Wav2Vec2FeatureExtractor") => {
+            match Extractor::of(model) {
+                Some(Extractor::Wav2Vec2) => {
                     format!("{files}: normalised clips at 16000 Hz are assumed")
                 }
                 _ => files.to_owned(),

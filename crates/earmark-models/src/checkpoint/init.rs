@@ -1,24 +1,17 @@
 use burn::module::{ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
+use earmark_config::{Convolutions, Family};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_distr::{Distribution as _, Normal};
 
-use crate::checkpoint::weights::Architecture;
-
-/// How new convolutions are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Convolutions {
-    /// Normal with `initializer_range`, as linear weights.
-    InitializerRange,
-    /// Kaiming normal: a deviation of √(2 / inputs).
-    Kaiming,
-}
+use crate::architecture::Architecture;
+use crate::checkpoint::keys;
 
 /// Draws new values for the parameters that `draws` says yes to, by their checkpoint names; the others stay.
 ///
 /// The distributions are those of the models' `_init_weights` (transformers 5.23.0): linear and embedding weights normal
-/// with `initializer_range`, convolutions as [`Architecture::CONVOLUTIONS`] says, HuBERT's positional convolution as
+/// with `initializer_range`, convolutions as [`Family::convolutions`] says, HuBERT's positional convolution as
 /// Wav2Vec2's, Whisper's positions sinusoids, norms one and zero, biases and AST's tokens and positions zero,
 /// `layer_weights` equal, `masked_spec_embed` uniform. The numbers are not PyTorch's: each parameter has its own ChaCha
 /// stream from `seed` and its name, so a new head is the same on every device, whatever else is drawn.
@@ -28,9 +21,10 @@ pub fn init_weights<M: Architecture>(
     seed: u64,
     draws: impl Fn(&str) -> bool,
 ) -> M {
+    let family = network.family();
     network.map(&mut Init {
         draws,
-        convolutions: M::CONVOLUTIONS,
+        family,
         initializer_range,
         seed,
         path: Vec::new(),
@@ -41,7 +35,7 @@ pub fn init_weights<M: Architecture>(
 
 struct Init<F> {
     draws: F,
-    convolutions: Convolutions,
+    family: &'static Family,
     initializer_range: f64,
     seed: u64,
     path: Vec<String>,
@@ -59,7 +53,9 @@ impl<F: Fn(&str) -> bool> Init<F> {
             ("Struct:Embedding", "weight") if name.ends_with("embed_positions.weight") => {
                 sinusoids(shape[0], shape[1])
             }
-            ("Struct:Conv1d" | "Struct:Conv2d", "weight") if self.convolutions == Convolutions::Kaiming => {
+            ("Struct:Conv1d" | "Struct:Conv2d", "weight")
+                if self.family.convolutions == Convolutions::Kaiming =>
+            {
                 let fan_in: usize = shape[1..].iter().product();
                 self.normal(name, count, (2.0 / fan_in as f64).sqrt())
             }
@@ -118,7 +114,7 @@ impl<F: Fn(&str) -> bool> ModuleMapper for Init<F> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
+        let name = keys::in_file(&self.family.keys, &self.path.join("."));
         // burn calls a norm's weight gamma and its bias beta; the checkpoint does not.
         let key = match name.rsplit_once('.') {
             Some((stem, "gamma")) => format!("{stem}.weight"),

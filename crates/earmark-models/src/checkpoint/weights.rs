@@ -1,14 +1,14 @@
 //! Checkpoints: from weight files to a network and back, with every key accounted for.
 //!
 //! The network's field names are the reference's, so a checkpoint's keys need only the few changes of [`RENAMES`], and what
-//! else a file may hold or lack is said by its architecture's [`Keys`].
+//! else a file may hold or lack is said by its family's [`Keys`].
 //! burn-store renames norms and fills the network (`PyTorchToBurnAdapter`), and reads pickles as data, never as code.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{ModuleVisitor, Param};
 use burn::store::bridge::map_data;
 use burn::store::burn_pack::Tensor as PackTensor;
 use burn::store::{
@@ -16,9 +16,12 @@ use burn::store::{
     ModuleStore as _, PyTorchToBurnAdapter, PytorchStore,
 };
 use burn::tensor::{DType, Tensor, TensorData};
+use earmark_config::Keys;
 use earmark_kernels::{Conv1d, pack_conv1d};
 
-use crate::checkpoint::init::{Convolutions, init_weights};
+use crate::architecture::Architecture;
+use crate::checkpoint::init::init_weights;
+use crate::checkpoint::keys::in_file;
 use crate::checkpoint::{pickle, tensor_file};
 use crate::error::{Error, ErrorKind, KeyMismatch};
 
@@ -43,62 +46,6 @@ const RENAMES: &[(&str, &str)] = &[
     (".parametrizations.weight.original0", ".weight_g"),
     (".parametrizations.weight.original1", ".weight_v"),
 ];
-
-/// A network that checkpoints are read into and written from.
-pub trait Architecture: Module {
-    /// How its keys relate to those of the files.
-    const KEYS: Keys;
-    /// How the reference draws new convolutions.
-    const CONVOLUTIONS: Convolutions = Convolutions::InitializerRange;
-}
-
-/// What the files of an architecture may hold, beside exactly the network's parameters. A name that ends in a dot stands for
-/// all keys that begin with it, one that begins with a dot for all keys that end in it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Keys {
-    /// Stands before the base model's keys wherever the base model is a part of something: added to a bare base model's file
-    /// when this network has it, and taken off when the network goes without. The reference's `base_model_prefix`.
-    pub base: &'static str,
-    /// What belongs to the head: everything outside the base model.
-    pub head: &'static [&'static str],
-    /// The head's last weight: its first dimension counts the labels. `None` for a network without a head.
-    pub labels: Option<&'static str>,
-    /// Parts of a checkpoint's keys, and what our fields are called. Each must name one field only, as it is undone to save.
-    pub renames: &'static [(&'static str, &'static str)],
-    /// Parameters that are a single number: of no dimension in a file, and of one here.
-    pub scalars: &'static [&'static str],
-    /// Parameters that a checkpoint may lack, as the reference draws them anew as well.
-    pub optional: &'static [&'static str],
-    /// Keys that are read past, each with its reason. Anything else left over is named in a warning.
-    pub unused: &'static [(&'static str, &'static str)],
-}
-
-impl Keys {
-    /// A network without a head, whose keys are a file's as they are.
-    pub(crate) const WHOLE: Keys =
-        Keys { base: "", head: &[], labels: None, renames: &[], scalars: &[], optional: &[], unused: &[] };
-
-    fn is_head(&self, key: &str) -> bool {
-        stands_for(self.head, key)
-    }
-
-    fn is_optional(&self, key: &str) -> bool {
-        stands_for(self.optional, key)
-    }
-
-    fn is_unused(&self, key: &str) -> bool {
-        self.unused.iter().any(|(unused, _why)| stands_for(&[unused], key))
-    }
-}
-
-fn stands_for(names: &[&str], key: &str) -> bool {
-    names.iter().any(|name| match name {
-        _ if name.ends_with('.') => key.starts_with(name),
-        _ if name.starts_with('.') => key.ends_with(name),
-        _ => key == *name,
-    })
-}
 
 /// The tensors of a checkpoint, by the file's names. Nothing is read until it is used.
 #[derive(Debug)]
@@ -140,20 +87,16 @@ impl Checkpoint {
             .map(|(key, tensor)| (key.as_str(), tensor.shape.iter().copied().collect(), tensor.dtype))
     }
 
-    /// The labels of its classification head, if it has one as `M` has it.
-    pub fn head_labels<M: Architecture>(&self) -> Option<usize> {
-        let weight = self.tensors.get(M::KEYS.labels?)?;
+    /// The labels of its classification head, if it has one where `keys` puts it.
+    pub(crate) fn head_labels(&self, keys: &Keys) -> Option<usize> {
+        let weight = self.tensors.get(keys.labels?)?;
         weight.shape.iter().next().copied()
     }
 
     /// The tensors by the names of a network that has the parameters `ours`.
-    fn renamed(
-        &self,
-        keys: &Keys,
-        ours: &[(String, Vec<usize>)],
-    ) -> Result<BTreeMap<String, PackTensor>, ErrorKind> {
+    fn renamed(&self, keys: &Keys, ours: &[Parameter]) -> Result<BTreeMap<String, PackTensor>, ErrorKind> {
         let theirs_has_base = self.tensors.keys().any(|key| key.starts_with(keys.base));
-        let ours_has_base = ours.iter().any(|(name, _)| name.starts_with(keys.base));
+        let ours_has_base = ours.iter().any(|parameter| parameter.name.starts_with(keys.base));
         let mut renamed = BTreeMap::new();
         for (key, tensor) in &self.tensors {
             let mut name = match (theirs_has_base, ours_has_base) {
@@ -272,7 +215,7 @@ pub fn load<M: Architecture>(
     seed: u64,
 ) -> Result<(M, Vec<String>), Error> {
     let fail = |kind| Error { path: checkpoint.path.clone(), kind };
-    let rules = &M::KEYS;
+    let rules = &network.family().keys;
     let new_head = match (rules.labels, head) {
         (None, _) => false,
         (Some(_), Head::New) => true,
@@ -284,7 +227,7 @@ pub fn load<M: Architecture>(
     let mut tensors = checkpoint.renamed(rules, &ours).map_err(fail)?;
     if let (Some(key), Head::FromCheckpoint) = (rules.labels, head)
         && !tensors.contains_key(key)
-        && ours.iter().any(|(name, _)| !rules.is_head(name) && tensors.contains_key(name))
+        && ours.iter().any(|Parameter { name, .. }| !rules.is_head(name) && tensors.contains_key(name))
     {
         return Err(fail(ErrorKind::NoHead { key }));
     }
@@ -295,9 +238,12 @@ pub fn load<M: Architecture>(
     let mut keys = KeyMismatch::default();
     let mut drawn = Vec::new();
     let mut found = Vec::new();
-    for (name, shape) in ours {
+    for Parameter { path, name, shape } in ours {
         match tensors.remove(&name) {
-            Some(tensor) if tensor.shape.to_vec() == shape => found.push(tensor),
+            Some(mut tensor) if tensor.shape.to_vec() == shape => {
+                tensor.name = path;
+                found.push(tensor);
+            }
             Some(tensor) => keys.misshapen.push((name, tensor.shape.to_vec(), shape)),
             None if rules.is_optional(&name) || (new_head && rules.is_head(&name)) => drawn.push(name),
             None => keys.missing.push((name, shape)),
@@ -376,13 +322,23 @@ impl ModuleAdapter for FromPyTorch {
     }
 }
 
-/// The reference's name and shape of every parameter, and the number type they will have; none of them is made for it, as they
-/// are about to be replaced.
-fn expected<M: Module>(network: &M) -> (Vec<(String, Vec<usize>)>, DType) {
+/// A parameter that a network needs of a checkpoint.
+struct Parameter {
+    /// Where it is in the network, its last part as a file says it.
+    path: String,
+    /// What a file calls it, but for the renames.
+    name: String,
+    /// Its shape in a file.
+    shape: Vec<usize>,
+}
+
+/// Every parameter, and the dtype they will have; none of them is allocated for it, as they are about to be replaced.
+fn expected<M: Architecture>(network: &M) -> (Vec<Parameter>, DType) {
     struct Expected {
+        keys: &'static Keys,
         path: Vec<String>,
         containers: Vec<String>,
-        found: Vec<(String, Vec<usize>)>,
+        found: Vec<Parameter>,
         dtype: DType,
     }
     impl ModuleVisitor for Expected {
@@ -415,36 +371,50 @@ fn expected<M: Module>(network: &M) -> (Vec<(String, Vec<usize>)>, DType) {
                 }
             };
             let stem = &self.path[..self.path.len().saturating_sub(1)];
-            self.found.push(([stem, &[name]].concat().join("."), shape));
+            let path = [stem, &[name]].concat().join(".");
+            self.found.push(Parameter { name: in_file(self.keys, &path), path, shape });
             self.dtype = param.lazy_device().settings().float_dtype.into();
         }
     }
-    let mut visitor =
-        Expected { path: Vec::new(), containers: Vec::new(), found: Vec::new(), dtype: DType::F32 };
+    let mut visitor = Expected {
+        keys: &network.family().keys,
+        path: Vec::new(),
+        containers: Vec::new(),
+        found: Vec::new(),
+        dtype: DType::F32,
+    };
     network.visit(&mut visitor);
     (visitor.found, visitor.dtype)
 }
 
 /// Every parameter of a network by the reference's name, in the reference's shape; values are read when asked for.
-pub fn parameters<M: Module>(network: &M) -> Vec<PackTensor> {
-    network.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
+pub fn parameters<M: Architecture>(network: &M) -> Vec<PackTensor> {
+    collected(network, Box::new(BurnToPyTorchAdapter))
+}
+
+fn collected<M: Architecture>(network: &M, adapter: Box<dyn ModuleAdapter>) -> Vec<PackTensor> {
+    let mut tensors = network.collect(None, Some(adapter), true);
+    for tensor in &mut tensors {
+        tensor.name = in_file(&network.family().keys, &tensor.name);
+    }
+    tensors
 }
 
 /// Every parameter by the name that a file has for it, in its shape there, as `f32`; values are read when asked for.
 fn exported<M: Architecture>(network: &M) -> Vec<(String, Vec<usize>, PackTensor)> {
+    let keys = &network.family().keys;
     let adapter = BurnToPyTorchAdapter.chain(FloatCastAdapter::to(DType::F32));
-    let tensors = network.collect(None, Some(Box::new(adapter)), true).into_iter().map(|tensor| {
+    let tensors = collected(network, Box::new(adapter)).into_iter().map(|tensor| {
         let mut name = tensor.name.clone();
         for (theirs, ours) in RENAMES {
             if let Some(stem) = name.strip_suffix(ours) {
                 name = format!("{stem}{theirs}");
             }
         }
-        for (theirs, ours) in M::KEYS.renames {
+        for (theirs, ours) in keys.renames {
             name = name.replace(ours, theirs);
         }
-        let is_scalar = M::KEYS.scalars.contains(&name.as_str());
-        let shape = if is_scalar { Vec::new() } else { tensor.shape.to_vec() };
+        let shape = if keys.scalars.contains(&name.as_str()) { Vec::new() } else { tensor.shape.to_vec() };
         (name, shape, tensor)
     });
     tensors.collect()

@@ -9,16 +9,16 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::*;
 use crate::test_support::device;
-use crate::{HubertForSequenceClassification, ModelConfig, NetworkConfig};
+use crate::{ModelConfig, NetworkConfig, SpeechForSequenceClassification};
 
 fn golden(variant: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/speech").join(variant)
 }
 
-fn network(dir: &Path, labels: usize) -> HubertForSequenceClassification {
+fn network(dir: &Path, labels: usize) -> SpeechForSequenceClassification {
     let config = ModelConfig::read(dir).unwrap();
     match config.network() {
-        NetworkConfig::Hubert(speech) => HubertForSequenceClassification::zeros(speech, labels, &device()),
+        NetworkConfig::Speech(speech) => SpeechForSequenceClassification::zeros(speech, labels, &device()),
         other => panic!("{other:?}"),
     }
 }
@@ -27,7 +27,7 @@ fn try_load(
     dir: &Path,
     labels: usize,
     head: Head,
-) -> Result<(HubertForSequenceClassification, Vec<String>), Error> {
+) -> Result<(SpeechForSequenceClassification, Vec<String>), Error> {
     load(network(&golden("group"), labels), &Checkpoint::open(dir)?, head, 0.02, 7)
 }
 
@@ -118,7 +118,7 @@ fn a_key_nobody_asked_for_is_passed_over_unless_another_is_missing() {
 }
 
 #[track_caller]
-fn assert_same(a: &HubertForSequenceClassification, b: &HubertForSequenceClassification) {
+fn assert_same(a: &SpeechForSequenceClassification, b: &SpeechForSequenceClassification) {
     for (a, b) in parameters(a).iter().zip(parameters(b)) {
         assert!(a.to_bytes().unwrap()[..] == b.to_bytes().unwrap()[..], "{}", a.name);
     }
@@ -313,13 +313,13 @@ fn two_thousand_mutated_checkpoints_make_no_panic() {
         }
         fs::write(dir.path().join(file), &bytes).unwrap();
         let Ok(config) = ModelConfig::read(dir.path()) else { continue };
-        let (NetworkConfig::Hubert(speech), Ok(checkpoint)) =
+        let (NetworkConfig::Speech(speech), Ok(checkpoint)) =
             (config.network(), Checkpoint::open(dir.path()))
         else {
             continue;
         };
         let labels = config.network().head_labels(&checkpoint).unwrap_or(1).clamp(1, 100);
-        let zeros = HubertForSequenceClassification::zeros(speech, labels, &device());
+        let zeros = SpeechForSequenceClassification::zeros(speech, labels, &device());
         let _ = load(zeros, &checkpoint, Head::FromCheckpoint, 0.02, 7);
     }
 }
@@ -335,7 +335,7 @@ fn a_new_head_is_drawn_from_the_seed_and_said_aloud() {
     let (first, drawn) = try_load(&golden("group"), 5, Head::New).unwrap();
     assert_eq!(drawn, ["projector.weight", "projector.bias", "classifier.weight", "classifier.bias"]);
     let (second, _) = try_load(&golden("group"), 5, Head::New).unwrap();
-    let head = |network: &HubertForSequenceClassification| {
+    let head = |network: &SpeechForSequenceClassification| {
         let weight =
             parameters(network).into_iter().find(|tensor| tensor.name == "classifier.weight").unwrap();
         weight.to_bytes().unwrap().to_vec()
@@ -399,7 +399,7 @@ fn no_weights_at_all_lists_what_was_looked_for() {
 }
 
 /// The values of a parameter as loaded.
-fn loaded(network: &HubertForSequenceClassification, name: &str) -> Vec<f32> {
+fn loaded(network: &SpeechForSequenceClassification, name: &str) -> Vec<f32> {
     let tensor = parameters(network).into_iter().find(|tensor| tensor.name == name).unwrap();
     let bytes = tensor.to_bytes().unwrap();
     bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect()

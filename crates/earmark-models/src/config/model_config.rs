@@ -110,8 +110,9 @@ impl ModelConfig {
         if let Value::Object(network) = self.network.to_json() {
             json.extend(network);
         }
-        json.insert("model_type".into(), self.network.model_type().into());
-        json.insert("architectures".into(), json!([self.network.class()]));
+        let family = self.network.family();
+        json.insert("model_type".into(), family.model_type.into());
+        json.insert("architectures".into(), json!([family.class]));
         json.insert("dtype".into(), "float32".into());
         // 4.x wrote the same fact under this name; both at once would contradict each other after a half-precision load.
         json.remove("torch_dtype");

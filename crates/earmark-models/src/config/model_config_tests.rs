@@ -46,7 +46,7 @@ fn flags_and_numbers_are_read_as_python_reads_them() {
         json!({ "hidden_size": golden("speech/group")["hidden_size"].as_f64().unwrap() }),
     );
     assert_eq!(same.unwrap().network(), with("speech/group", json!({})).unwrap().network());
-    let NetworkConfig::Hubert(off) = with("speech/group", json!({ "conv_bias": null })).unwrap().network
+    let NetworkConfig::Speech(off) = with("speech/group", json!({ "conv_bias": null })).unwrap().network
     else {
         panic!("a HuBERT");
     };

@@ -18,10 +18,10 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, Linear};
 use burn::tensor::{Device, Tensor};
+use earmark_config::Family;
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::weights::{Architecture, Keys};
-use crate::classifier::{Classify, Input, NetworkNumbers};
+use crate::architecture::{Architecture, ArchitectureConfig, Classify, Input};
 use crate::config::checks;
 use crate::error::ErrorKind;
 use crate::layers::activation::Activation;
@@ -147,21 +147,17 @@ pub struct AstForAudioClassification {
     classifier: MlpHead,
 }
 
-impl NetworkNumbers for AstConfig {
+impl ArchitectureConfig for AstConfig {
+    fn family(&self) -> &'static Family {
+        &earmark_config::AST
+    }
+
     fn validate(&self) -> Result<(), ErrorKind> {
         AstConfig::validate(self)
     }
 
-    fn without_dropout(self) -> Self {
-        AstConfig::without_dropout(self)
-    }
-
     fn initializer_range(&self) -> f64 {
         self.initializer_range
-    }
-
-    fn min_samples(&self) -> usize {
-        1
     }
 
     fn spectrogram(&self) -> Option<[usize; 2]> {
@@ -170,14 +166,6 @@ impl NetworkNumbers for AstConfig {
 }
 
 impl Classify for AstForAudioClassification {
-    type Config = AstConfig;
-    const MODEL_TYPE: &'static str = "audio-spectrogram-transformer";
-    const CLASS: &'static str = "ASTForAudioClassification";
-
-    fn zeros(config: &AstConfig, labels: usize, device: &Device) -> Self {
-        AstForAudioClassification::zeros(config, labels, device)
-    }
-
     fn classify(&self, input: Input, rng: Option<&mut TrainingRng>) -> Result<Tensor<2>, ErrorKind> {
         self.forward(input.spectrograms()?, rng)
     }
@@ -188,15 +176,9 @@ impl Classify for AstForAudioClassification {
 }
 
 impl Architecture for AstForAudioClassification {
-    const KEYS: Keys = Keys {
-        base: "audio_spectrogram_transformer.",
-        head: &["classifier."],
-        labels: Some("classifier.dense.weight"),
-        renames: &[],
-        scalars: &[],
-        optional: &[],
-        unused: &[],
-    };
+    fn family(&self) -> &'static Family {
+        &earmark_config::AST
+    }
 }
 
 impl AstForAudioClassification {

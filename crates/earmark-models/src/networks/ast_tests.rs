@@ -126,7 +126,7 @@ fn only_a_new_head_fits_a_bare_encoder_or_other_labels() {
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let base = file
         .iter()
-        .filter_map(|(name, view)| Some((name.strip_prefix(AstForAudioClassification::KEYS.base)?, view)));
+        .filter_map(|(name, view)| Some((name.strip_prefix(earmark_config::AST.keys.base)?, view)));
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("model.safetensors"), safetensors::serialize(base, None).unwrap()).unwrap();
 

@@ -198,7 +198,8 @@ fn load_save_load_is_identity_and_keeps_the_files_names_and_shapes() {
         save(&first, &saved).unwrap();
         if variant == "fused" {
             let (saved, source) = (Golden::open(&saved), Golden::open(source.join("model.safetensors")));
-            let unused = |key: &str| ClapModel::KEYS.unused.iter().any(|(end, _)| key.ends_with(end));
+            let unused =
+                |key: &str| earmark_config::CLAP.keys.unused.iter().any(|(end, _)| key.ends_with(end));
             let kept: Vec<String> = source.keys().into_iter().filter(|key| !unused(key)).collect();
             assert_eq!(saved.keys(), kept);
             for key in kept {

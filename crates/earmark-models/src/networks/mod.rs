@@ -2,8 +2,5 @@
 
 pub(crate) mod ast;
 pub(crate) mod clap;
-pub(crate) mod hubert;
 pub(crate) mod speech;
-pub(crate) mod unispeech;
-pub(crate) mod wav2vec2;
 pub(crate) mod whisper;

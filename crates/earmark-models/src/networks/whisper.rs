@@ -15,11 +15,11 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{Dropout, Embedding, EmbeddingConfig, Linear};
 use burn::tensor::{Device, Tensor};
+use earmark_config::Family;
 use serde::{Deserialize, Serialize};
 
+use crate::architecture::{Architecture, ArchitectureConfig, Classify, Input};
 use crate::backend::cpu::Packed;
-use crate::checkpoint::weights::{Architecture, Keys};
-use crate::classifier::{Classify, Input, NetworkNumbers};
 use crate::config::checks;
 use crate::error::ErrorKind;
 use crate::layers::activation::Activation;
@@ -157,21 +157,17 @@ pub struct WhisperForAudioClassification {
     layer_weights: Option<Param<Tensor<1>>>,
 }
 
-impl NetworkNumbers for WhisperConfig {
+impl ArchitectureConfig for WhisperConfig {
+    fn family(&self) -> &'static Family {
+        &earmark_config::WHISPER
+    }
+
     fn validate(&self) -> Result<(), ErrorKind> {
         WhisperConfig::validate(self)
     }
 
-    fn without_dropout(self) -> Self {
-        WhisperConfig::without_dropout(self)
-    }
-
     fn initializer_range(&self) -> f64 {
         self.init_std
-    }
-
-    fn min_samples(&self) -> usize {
-        1
     }
 
     fn spectrogram(&self) -> Option<[usize; 2]> {
@@ -180,14 +176,6 @@ impl NetworkNumbers for WhisperConfig {
 }
 
 impl Classify for WhisperForAudioClassification {
-    type Config = WhisperConfig;
-    const MODEL_TYPE: &'static str = "whisper";
-    const CLASS: &'static str = "WhisperForAudioClassification";
-
-    fn zeros(config: &WhisperConfig, labels: usize, device: &Device) -> Self {
-        WhisperForAudioClassification::zeros(config, labels, device)
-    }
-
     fn classify(&self, input: Input, rng: Option<&mut TrainingRng>) -> Result<Tensor<2>, ErrorKind> {
         self.forward(input.spectrograms()?, rng)
     }
@@ -198,18 +186,9 @@ impl Classify for WhisperForAudioClassification {
 }
 
 impl Architecture for WhisperForAudioClassification {
-    const KEYS: Keys = Keys {
-        base: "model.", // in the files of speech recognisers, which classifiers are fine-tuned from
-        head: &["projector.", "classifier.", "layer_weights"],
-        labels: Some("classifier.weight"),
-        renames: &[],
-        scalars: &[],
-        optional: &[],
-        unused: &[
-            ("decoder.", "writes text, which a classifier does not"),
-            ("proj_out.", "the vocabulary of the decoder"),
-        ],
-    };
+    fn family(&self) -> &'static Family {
+        &earmark_config::WHISPER
+    }
 }
 
 impl WhisperForAudioClassification {

@@ -133,7 +133,7 @@ mod tests {
     }
 
     fn network() -> Classifier {
-        Classifier::draw(&preset("sample").unwrap(), 2, 1, &Device::flex())
+        Classifier::init(&preset("sample").unwrap(), 2, 1, &Device::flex())
     }
 
     fn evaluated(clips: &Clips, rows: &[usize], stop: bool) -> Result<Evaluation, Error> {

@@ -66,22 +66,16 @@ impl ModelSetup<'_> {
         let doing = || Doing("cannot build the network".to_owned());
         let config = ModelConfig::new(network).with_context(doing)?;
         // Only the networks over samples have an extractor that is the same for all of them.
-        if !matches!(
-            config.network(),
-            NetworkConfig::Hubert(_)
-                | NetworkConfig::Wav2Vec2(_)
-                | NetworkConfig::UniSpeech(_)
-                | NetworkConfig::UniSpeechSat(_)
-        ) {
+        if !matches!(config.network(), NetworkConfig::Speech(_)) {
             let why = format!(
                 "is `{}`: a new network can be hubert, wav2vec2, unispeech or unispeech-sat",
-                config.network().model_type()
+                config.network().family()
             );
             return Err(ErrorKind::Value { key: "model_type", why }).with_context(doing);
         }
         let (config, preprocessor) =
             self.prepare(config, Preprocessor::Wav2Vec2(Wav2Vec2Extractor::default()));
-        let network = Classifier::draw(config.network(), self.labels.len(), self.seed, device);
+        let network = Classifier::init(config.network(), self.labels.len(), self.seed, device);
         Ok(Pretrained { config, preprocessor, network })
     }
 

@@ -20,9 +20,10 @@ mod tokenizer;
 use burn::module::{Initializer, Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{DType, Device, Tensor};
+use earmark_config::Family;
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::weights::{Architecture, Keys};
+use crate::architecture::Architecture;
 use crate::config::checks::sizes;
 use crate::error::ErrorKind;
 use crate::layers::activation::Activation;
@@ -99,17 +100,9 @@ pub struct ClapModel {
 }
 
 impl Architecture for ClapModel {
-    const KEYS: Keys = Keys {
-        renames: &[(".attention.self.", ".attention.self_attention."), (".LayerNorm.", ".layer_norm.")],
-        scalars: &["logit_scale_a", "logit_scale_t"],
-        unused: &[
-            (".position_ids", "0, 1, 2 and so on: positions are counted"),
-            (".token_type_ids", "zeros: there is one type"),
-            (".relative_position_index", "follows from the size of the window"),
-            (".num_batches_tracked", "a counter that no forward pass reads"),
-        ],
-        ..Keys::WHOLE
-    };
+    fn family(&self) -> &'static Family {
+        &earmark_config::CLAP
+    }
 }
 
 impl ClapModel {

@@ -1,12 +1,13 @@
+use earmark_config::{Family, HUBERT, Network};
 use serde::{Deserialize, Serialize};
 
-use crate::classifier::NetworkNumbers;
+use crate::architecture::ArchitectureConfig;
 use crate::config::checks;
 use crate::error::ErrorKind;
 use crate::layers::activation::Activation;
 
 /// A `config.json` of this kind of encoder. Field names are that file's, and a missing field takes the reference's default,
-/// which all families share.
+/// which all families share: HuBERT's, unless `model_type` says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SpeechConfig {
@@ -74,6 +75,8 @@ pub struct SpeechConfig {
     pub use_weighted_layer_sum: bool,
     /// Width of the projector before the classifier.
     pub classifier_proj_size: usize,
+    /// Which of the families it is.
+    pub model_type: &'static Family,
 }
 
 impl Default for SpeechConfig {
@@ -111,17 +114,18 @@ impl Default for SpeechConfig {
             mask_feature_min_masks: 0,
             use_weighted_layer_sum: false,
             classifier_proj_size: 256,
+            model_type: &HUBERT,
         }
     }
 }
 
-impl NetworkNumbers for SpeechConfig {
-    fn validate(&self) -> Result<(), ErrorKind> {
-        SpeechConfig::validate(self)
+impl ArchitectureConfig for SpeechConfig {
+    fn family(&self) -> &'static Family {
+        self.model_type
     }
 
-    fn without_dropout(self) -> Self {
-        SpeechConfig::without_dropout(self)
+    fn validate(&self) -> Result<(), ErrorKind> {
+        SpeechConfig::validate(self)
     }
 
     fn initializer_range(&self) -> f64 {
@@ -130,10 +134,6 @@ impl NetworkNumbers for SpeechConfig {
 
     fn min_samples(&self) -> usize {
         SpeechConfig::min_samples(self)
-    }
-
-    fn spectrogram(&self) -> Option<[usize; 2]> {
-        None
     }
 
     fn padding_is_harmless(&self) -> bool {
@@ -159,6 +159,9 @@ impl SpeechConfig {
     /// [`ErrorKind::BadConfig`] naming the key.
     pub fn validate(&self) -> Result<(), ErrorKind> {
         let bad = |key: &'static str, why: String| Err(ErrorKind::BadConfig { key, why });
+        if !matches!(self.model_type.network, Network::Speech { .. }) {
+            return bad("model_type", format!("is `{}`, which is no encoder of speech", self.model_type));
+        }
         let layers = self.conv_dim.len();
         if layers == 0 || layers > 64 {
             return bad("conv_dim", format!("lists {layers} convolutions, expected 1 to 64"));

@@ -9,7 +9,7 @@
 //! | `Encoder`             | context network                            | `Wav2Vec2Encoder`, `Wav2Vec2EncoderStableLayerNorm` |
 //! | [`SpeechEncoder`]     | –                                          | `Wav2Vec2Model`, `SpeechEncoder`, `UniSpeechModel`    |
 //!
-//! What the families call their parts differs by one prefix; each has a file that says so and adds the head.
+//! What the families call their parts differs by one prefix, which the table of earmark-config has; `classification` adds the head.
 //!
 //! Shapes: B clips, S samples, T frames, C convolution channels, D hidden size, L labels. One frame per 320 samples:
 //! S = 16 000 gives T = 49.
@@ -17,6 +17,7 @@
 //! Differs from the reference on purpose: with a stable layer norm *and* a weighted layer sum the last state is layer
 //! normed, as transformers 4 does and the checkpoints were trained; 5.23 leaves that norm's weights dead.
 
+mod classification;
 mod config;
 mod encoder;
 mod feature_encoder;
@@ -24,12 +25,11 @@ mod positions;
 mod spec_augment;
 
 use burn::module::{Initializer, Module, Param};
-use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
+use earmark_config::{Network, SpansOf};
 
 use crate::error::ErrorKind;
 use crate::layers::padding_mask::PaddingMask;
-use crate::layers::transformer::linear;
 use crate::layers::weighted_sum::WeightedSum;
 use crate::training::rng::TrainingRng;
 
@@ -37,115 +37,8 @@ use encoder::Encoder;
 use feature_encoder::{FeatureEncoder, FeatureProjection};
 use spec_augment::spec_augment;
 
-pub(crate) use crate::layers::padding_mask::masked_mean;
+pub use classification::SpeechForSequenceClassification;
 pub use config::{FeatExtractNorm, SpeechConfig};
-
-/// Declares a family's network: the shared encoder under the family's own key, and the head that all have.
-macro_rules! speech_classifier {
-    ($(#[$doc:meta])* $name:ident, $base:ident, model_type: $model_type:literal, spans_of: $spans_of:expr, unused: $unused:expr) => {
-        $(#[$doc])*
-        #[derive(burn::module::Module, Debug)]
-        pub struct $name {
-            $base: $crate::networks::speech::SpeechEncoder,
-            projector: burn::nn::Linear,
-            classifier: burn::nn::Linear,
-            layer_weights: Option<burn::module::Param<burn::tensor::Tensor<1>>>,
-        }
-
-        impl $crate::Architecture for $name {
-            const KEYS: $crate::Keys = $crate::Keys {
-                base: concat!(stringify!($base), "."),
-                head: &["projector.", "classifier.", "layer_weights"],
-                labels: Some("classifier.weight"),
-                renames: &[],
-                scalars: &[],
-                // Only SpecAugment reads it.
-                optional: &[concat!(stringify!($base), ".masked_spec_embed")],
-                unused: $unused,
-            };
-            const CONVOLUTIONS: $crate::Convolutions = $crate::Convolutions::Kaiming;
-        }
-
-        impl $crate::Classify for $name {
-            type Config = $crate::SpeechConfig;
-            const MODEL_TYPE: &'static str = $model_type;
-            const CLASS: &'static str = stringify!($name);
-
-            fn zeros(config: &$crate::SpeechConfig, labels: usize, device: &burn::tensor::Device) -> Self {
-                $name::zeros(config, labels, device)
-            }
-
-            fn classify(
-                &self,
-                input: $crate::Input,
-                rng: Option<&mut $crate::TrainingRng>,
-            ) -> Result<burn::tensor::Tensor<2>, $crate::ErrorKind> {
-                let (values, lengths) = input.waveforms()?;
-                self.forward(values, lengths.as_deref(), rng)
-            }
-
-            fn embed(&self, input: $crate::Input) -> Result<burn::tensor::Tensor<2>, $crate::ErrorKind> {
-                let (values, lengths) = input.waveforms()?;
-                let (last, mask) = self.$base.forward(values, lengths.as_deref(), None)?; // [B, T, D]
-                Ok($crate::networks::speech::masked_mean(last, mask.as_ref()))
-            }
-        }
-
-        impl $name {
-            /// The network with every weight zero, to be filled by [`load`](crate::load) or
-            /// [`init_weights`](crate::init_weights).
-            ///
-            /// The config must have passed [`SpeechConfig::validate`](crate::SpeechConfig::validate).
-            pub fn zeros(config: &$crate::SpeechConfig, labels: usize, device: &burn::tensor::Device) -> Self {
-                let (projector, classifier, layer_weights) = $crate::networks::speech::head(config, labels, device);
-                let $base = $crate::networks::speech::SpeechEncoder::zeros(config, $spans_of, device);
-                $name { $base, projector, classifier, layer_weights }
-            }
-
-            /// Scores each clip against every label.
-            /// - `waveforms`: `[B, S]`, 16 kHz, normalised as the preprocessor says, zero-padded on the right
-            /// - `lengths`: real samples per clip, B of them; `None` when the extractor makes no attention mask, and then
-            ///   padding counts as sound, because group-norm checkpoints were trained that way
-            /// - `rng`: the random regularisers of training (layerdrop, SpecAugment, and with weights on an autodiff
-            ///   device dropout); `None` for inference
-            /// - returns logits `[B, L]`, not probabilities
-            ///
-            /// # Errors
-            /// [`ErrorKind::BadInput`](crate::ErrorKind::BadInput) when there are not B lengths, or S or a length is below
-            /// [`SpeechConfig::min_samples`](crate::SpeechConfig::min_samples), or a length is above S.
-            pub fn forward(
-                &self,
-                waveforms: burn::tensor::Tensor<2>,
-                lengths: Option<&[usize]>,
-                rng: Option<&mut $crate::TrainingRng>,
-            ) -> Result<burn::tensor::Tensor<2>, $crate::ErrorKind> {
-                let weights = self.layer_weights.as_ref();
-                let (hidden, mask) = self.$base.forward_mixed(waveforms, lengths, weights, rng)?; // [B, T, D]
-                let projected = $crate::layers::ops::linear(&self.projector, hidden); // [B, T, P]
-                let pooled = $crate::networks::speech::masked_mean(projected, mask.as_ref()); // [B, P]
-                Ok($crate::layers::ops::linear(&self.classifier, pooled)) // [B, L]
-            }
-
-            /// The encoder below the head.
-            pub fn base(&self) -> &$crate::SpeechEncoder {
-                &self.$base
-            }
-        }
-    };
-}
-pub(crate) use speech_classifier;
-
-/// Projector `[D, P]`, classifier `[P, L]`, and a weight for each hidden state when they are mixed.
-pub(crate) fn head(
-    config: &SpeechConfig,
-    labels: usize,
-    device: &Device,
-) -> (Linear, Linear, Option<Param<Tensor<1>>>) {
-    let states = config.num_hidden_layers + 1;
-    let layer_weights = config.use_weighted_layer_sum.then(|| Initializer::Zeros.init([states], device));
-    let projector = linear(config.hidden_size, config.classifier_proj_size, true, device);
-    (projector, linear(config.classifier_proj_size, labels, true, device), layer_weights)
-}
 
 /// The encoder without a head: samples to frames.
 #[derive(Module, Debug)]
@@ -157,21 +50,10 @@ pub struct SpeechEncoder {
     encoder: Encoder,
     #[module(skip)]
     config: SpeechConfig,
-    #[module(skip)]
-    spans_of: SpansOf,
-}
-
-/// Which frames SpecAugment draws its spans from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SpansOf {
-    /// All of them, padding included: the reference's HuBERT does not pass its mask on.
-    EveryFrame,
-    /// The real ones.
-    RealFrames,
 }
 
 impl SpeechEncoder {
-    pub(crate) fn zeros(config: &SpeechConfig, spans_of: SpansOf, device: &Device) -> Self {
+    pub(crate) fn zeros(config: &SpeechConfig, device: &Device) -> Self {
         SpeechEncoder {
             feature_extractor: FeatureEncoder::zeros(config, device),
             feature_projection: FeatureProjection::zeros(config, device),
@@ -180,7 +62,6 @@ impl SpeechEncoder {
                 .then(|| Initializer::Zeros.init([config.hidden_size], device)),
             encoder: Encoder::zeros(config, device),
             config: config.clone(),
-            spans_of,
         }
     }
 
@@ -250,8 +131,8 @@ impl SpeechEncoder {
         let mut hidden = self.feature_projection.forward(features, rng.as_deref_mut()); // [B, T, D]
         if let Some(rng) = rng.as_deref_mut() {
             let embed = self.masked_spec_embed.as_ref().map(Param::val);
-            let lengths = match (self.spans_of, &mask) {
-                (SpansOf::RealFrames, Some(mask)) => mask.lengths(),
+            let lengths = match (self.config.model_type.network, &mask) {
+                (Network::Speech { spans_of: SpansOf::RealFrames }, Some(mask)) => mask.lengths(),
                 _ => &vec![frames; batch],
             };
             hidden = spec_augment(&self.config, hidden, lengths, embed, rng);

@@ -16,7 +16,7 @@ use crate::test_support::{
     values,
 };
 use crate::{
-    Checkpoint, Classifier, Head, HubertForSequenceClassification, Input, ModelConfig, NetworkConfig, load,
+    Checkpoint, Classifier, Head, Input, ModelConfig, NetworkConfig, SpeechForSequenceClassification, load,
     test_support,
 };
 
@@ -36,20 +36,14 @@ pub(crate) fn golden_dir() -> PathBuf {
 
 fn speech(config: &ModelConfig) -> &SpeechConfig {
     match config.network() {
-        NetworkConfig::Hubert(speech)
-        | NetworkConfig::Wav2Vec2(speech)
-        | NetworkConfig::UniSpeech(speech)
-        | NetworkConfig::UniSpeechSat(speech) => speech,
+        NetworkConfig::Speech(speech) => speech,
         other => panic!("{other:?}"),
     }
 }
 
 fn base(network: &Classifier) -> &SpeechEncoder {
     match network {
-        Classifier::Hubert(network) => network.base(),
-        Classifier::Wav2Vec2(network) => network.base(),
-        Classifier::UniSpeech(network) => network.base(),
-        Classifier::UniSpeechSat(network) => network.base(),
+        Classifier::Speech(network) => network.base(),
         other => panic!("{other:?}"),
     }
 }
@@ -193,7 +187,7 @@ fn an_input_of_another_kind_is_refused() {
     let mut config =
         crate::AstConfig { num_hidden_layers: 1, hidden_size: 12, ..crate::AstConfig::default() };
     config.num_attention_heads = 2;
-    let network = Classifier::draw(&NetworkConfig::Ast(config), 2, 0, &case.device);
+    let network = Classifier::init(&NetworkConfig::Ast(config), 2, 0, &case.device);
     let error = network.embed(Input::Waveforms { values: case.waveforms(&case.device), lengths: None });
     assert!(matches!(error.unwrap_err(), ErrorKind::BadInput(_)));
 }
@@ -274,7 +268,7 @@ fn layerdrop_of_almost_one_skips_layers_and_forward_never_does() {
     let mut config = case.speech().clone();
     config.layerdrop = 0.999_999;
     let device = &case.device;
-    let zeros = HubertForSequenceClassification::zeros(&config, case.config.labels().len(), device);
+    let zeros = SpeechForSequenceClassification::zeros(&config, case.config.labels().len(), device);
     let checkpoint = Checkpoint::open(&golden_dir().join("group")).unwrap();
     let (network, _) = load(zeros, &checkpoint, Head::FromCheckpoint, 0.02, 0).unwrap();
     let kept = values(network.forward(case.waveforms(device), None, None).unwrap());

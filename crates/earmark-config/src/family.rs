@@ -1,0 +1,175 @@
+//! What a row of the table of model types holds.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// What a `model_type` says of a model: everything about its files that is no number. In a configuration it is written and read
+/// as its [`model_type`](Self::model_type).
+#[derive(PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Family {
+    /// The `model_type` of its `config.json`.
+    pub model_type: &'static str,
+    /// The network that computes it.
+    pub network: Network,
+    /// The reference's class, for `architectures` in `config.json`.
+    pub class: &'static str,
+    /// The extractor that makes its input, as in the reference's `feature_extraction_auto.py`.
+    pub extractor: Extractor,
+    /// How the reference initialises new convolutions.
+    pub convolutions: Convolutions,
+    /// The keys of its checkpoints.
+    pub keys: Keys,
+}
+
+/// A network, of which several families may be checkpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Network {
+    /// Convolutions over samples, then a transformer over frames.
+    Speech {
+        /// Which frames the spans of SpecAugment are counted over while training.
+        spans_of: SpansOf,
+    },
+    /// The Audio Spectrogram Transformer.
+    Ast,
+    /// Whisper's encoder.
+    Whisper,
+    /// CLAP, which scores sentences and has no labels of its own.
+    Clap,
+}
+
+/// Which frames SpecAugment draws its spans from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpansOf {
+    /// All of them, padding included: the reference's HuBERT does not pass its mask on.
+    EveryFrame,
+    /// The real ones.
+    RealFrames,
+}
+
+/// How new convolutions are initialised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Convolutions {
+    /// Normal with `initializer_range`, as linear weights.
+    InitializerRange,
+    /// Kaiming normal: a deviation of √(2 / inputs).
+    Kaiming,
+}
+
+/// A feature extractor of the reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extractor {
+    /// The waveform itself, normalised.
+    Wav2Vec2,
+    /// A Kaldi filter bank.
+    Ast,
+    /// A log-mel spectrogram.
+    Whisper,
+    /// Log-mel spectrograms in decibels.
+    Clap,
+}
+
+impl Extractor {
+    /// Every one.
+    pub const ALL: [Extractor; 4] =
+        [Extractor::Wav2Vec2, Extractor::Ast, Extractor::Whisper, Extractor::Clap];
+
+    /// The reference's class, which a file names as its `feature_extractor_type`.
+    pub const fn class(self) -> &'static str {
+        match self {
+            Extractor::Wav2Vec2 => "Wav2Vec2FeatureExtractor",
+            Extractor::Ast => "ASTFeatureExtractor",
+            Extractor::Whisper => "WhisperFeatureExtractor",
+            Extractor::Clap => "ClapFeatureExtractor",
+        }
+    }
+
+    /// The extractor of that [`class`](Self::class).
+    pub fn named(class: &str) -> Option<Extractor> {
+        Extractor::ALL.into_iter().find(|extractor| extractor.class() == class)
+    }
+}
+
+impl fmt::Display for Extractor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.class())
+    }
+}
+
+/// What the checkpoints of a family may hold, beside exactly the network's parameters. A name that ends in a dot stands for
+/// all keys that begin with it, one that begins with a dot for all keys that end in it.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Keys {
+    /// Stands before the base model's keys wherever the base model is a part of something: added to a bare base model's file
+    /// when the network has it, and taken off when the network goes without. The reference's `base_model_prefix`.
+    pub base: &'static str,
+    /// What belongs to the head: everything outside the base model.
+    pub head: &'static [&'static str],
+    /// The head's last weight: its first dimension counts the labels. `None` for a network without a head.
+    pub labels: Option<&'static str>,
+    /// Parts of a checkpoint's keys, and what our fields are called. Each must name one field only, as it is undone to save.
+    pub renames: &'static [(&'static str, &'static str)],
+    /// Parameters that are a single number: of no dimension in a file, and of one here.
+    pub scalars: &'static [&'static str],
+    /// Parameters that a checkpoint may lack, as the reference initialises them anew as well.
+    pub optional: &'static [&'static str],
+    /// Keys that are ignored, each with its reason. Anything else left over is named in a warning.
+    pub unused: &'static [(&'static str, &'static str)],
+}
+
+impl Keys {
+    /// A network without a head, whose keys are a file's as they are.
+    pub(crate) const WHOLE: Keys =
+        Keys { base: "", head: &[], labels: None, renames: &[], scalars: &[], optional: &[], unused: &[] };
+
+    /// Whether `key` belongs to the head.
+    pub fn is_head(&self, key: &str) -> bool {
+        stands_for(self.head, key)
+    }
+
+    /// Whether a checkpoint may lack `key`.
+    pub fn is_optional(&self, key: &str) -> bool {
+        stands_for(self.optional, key)
+    }
+
+    /// Whether `key` is ignored.
+    pub fn is_unused(&self, key: &str) -> bool {
+        self.unused.iter().any(|(unused, _why)| stands_for(&[unused], key))
+    }
+}
+
+fn stands_for(names: &[&str], key: &str) -> bool {
+    names.iter().any(|name| match name {
+        _ if name.ends_with('.') => key.starts_with(name),
+        _ if name.starts_with('.') => key.ends_with(name),
+        _ => key == *name,
+    })
+}
+
+impl Family {
+    /// Whether its checkpoints may have a classification head. One without takes any sentence for a label.
+    pub fn has_head(&self) -> bool {
+        self.keys.labels.is_some()
+    }
+}
+
+impl fmt::Debug for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Family").field(&self.model_type).finish()
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.model_type)
+    }
+}
+
+impl Serialize for Family {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.model_type)
+    }
+}

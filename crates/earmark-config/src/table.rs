@@ -1,0 +1,215 @@
+//! The table of model types. A new architecture is a row here, and a file in `networks/` of earmark-models.
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::family::{Convolutions, Extractor, Family, Keys, Network, SpansOf};
+
+/// Every family, in the order in which messages name them.
+pub static FAMILIES: &[&Family] = &[&HUBERT, &WAV2VEC2, &UNISPEECH, &UNISPEECH_SAT, &AST, &WHISPER, &CLAP];
+
+/// The family of a `model_type`.
+pub fn family(model_type: &str) -> Option<&'static Family> {
+    FAMILIES.iter().find(|family| family.model_type == model_type).copied()
+}
+
+impl Extractor {
+    /// The extractor of a model whose folder does not say which, by what its `config.json` does say: a `feature_extractor_type`
+    /// or a `model_type`.
+    pub fn of(model: &str) -> Option<Extractor> {
+        Extractor::named(model).or_else(|| Some(family(model)?.extractor))
+    }
+}
+
+impl<'de> Deserialize<'de> for &'static Family {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<&'static Family, D::Error> {
+        let model_type = String::deserialize(from)?;
+        family(&model_type).ok_or_else(|| de::Error::custom("no model of this `model_type` can be run"))
+    }
+}
+
+const MASK: &str = "read only by SpecAugment, and the config masks nothing";
+const CTC: &str = "the transcription head of a CTC checkpoint";
+const CODEBOOK: &str = "the codebook of pre-training";
+const PRE_TRAINING: &str = "the head of pre-training";
+
+/// The head that the reference puts on every encoder of speech.
+const SPEECH: Keys = Keys {
+    head: &["projector.", "classifier.", "layer_weights"],
+    labels: Some("classifier.weight"),
+    ..Keys::WHOLE
+};
+
+/// HuBERT (arXiv:2106.07447). DistilHuBERT (arXiv:2110.01900) is this network with two layers and no norm before the projection.
+pub static HUBERT: Family = Family {
+    model_type: "hubert",
+    network: Network::Speech { spans_of: SpansOf::EveryFrame },
+    class: "HubertForSequenceClassification",
+    extractor: Extractor::Wav2Vec2,
+    convolutions: Convolutions::Kaiming,
+    keys: Keys {
+        base: "hubert.",
+        optional: &["hubert.masked_spec_embed"],
+        unused: &[
+            ("hubert.masked_spec_embed", MASK),
+            (
+                "hubert.encoder.pos_conv_embed.batch_norm.num_batches_tracked",
+                "a counter that no forward pass reads",
+            ),
+            ("lm_head.", CTC),
+        ],
+        ..SPEECH
+    },
+};
+
+/// Wav2Vec2 (arXiv:2006.11477) and XLS-R (arXiv:2111.09296). Checkpoints with language adapters (`add_adapter`,
+/// `adapter_attn_dim`) are another network and are refused by their keys.
+pub static WAV2VEC2: Family = Family {
+    model_type: "wav2vec2",
+    network: Network::Speech { spans_of: SpansOf::RealFrames },
+    class: "Wav2Vec2ForSequenceClassification",
+    extractor: Extractor::Wav2Vec2,
+    convolutions: Convolutions::Kaiming,
+    keys: Keys {
+        base: "wav2vec2.",
+        optional: &["wav2vec2.masked_spec_embed"],
+        unused: &[
+            ("wav2vec2.masked_spec_embed", MASK),
+            ("lm_head.", CTC),
+            ("quantizer.", CODEBOOK),
+            ("project_hid.", PRE_TRAINING),
+            ("project_q.", PRE_TRAINING),
+        ],
+        ..SPEECH
+    },
+};
+
+/// UniSpeech (arXiv:2101.07597).
+pub static UNISPEECH: Family = Family {
+    model_type: "unispeech",
+    network: Network::Speech { spans_of: SpansOf::RealFrames },
+    class: "UniSpeechForSequenceClassification",
+    extractor: Extractor::Wav2Vec2,
+    convolutions: Convolutions::Kaiming,
+    keys: Keys {
+        base: "unispeech.",
+        optional: &["unispeech.masked_spec_embed"],
+        unused: &[
+            ("unispeech.masked_spec_embed", MASK),
+            ("lm_head.", CTC),
+            ("quantizer.", CODEBOOK),
+            ("project_hid.", PRE_TRAINING),
+            ("project_q.", PRE_TRAINING),
+            ("ctc_proj.", PRE_TRAINING),
+        ],
+        ..SPEECH
+    },
+};
+
+/// UniSpeech-SAT (arXiv:2110.05752).
+pub static UNISPEECH_SAT: Family = Family {
+    model_type: "unispeech-sat",
+    network: Network::Speech { spans_of: SpansOf::RealFrames },
+    class: "UniSpeechSatForSequenceClassification",
+    extractor: Extractor::Wav2Vec2,
+    convolutions: Convolutions::Kaiming,
+    keys: Keys {
+        base: "unispeech_sat.",
+        optional: &["unispeech_sat.masked_spec_embed"],
+        unused: &[
+            ("unispeech_sat.masked_spec_embed", MASK),
+            ("lm_head.", CTC),
+            ("quantizer.", CODEBOOK),
+            ("project_hid.", PRE_TRAINING),
+            ("project_q.", PRE_TRAINING),
+            ("speaker_proj.", PRE_TRAINING),
+            ("label_embeddings_concat", PRE_TRAINING),
+        ],
+        ..SPEECH
+    },
+};
+
+/// The Audio Spectrogram Transformer (arXiv:2104.01778).
+pub static AST: Family = Family {
+    model_type: "audio-spectrogram-transformer",
+    network: Network::Ast,
+    class: "ASTForAudioClassification",
+    extractor: Extractor::Ast,
+    convolutions: Convolutions::InitializerRange,
+    keys: Keys {
+        base: "audio_spectrogram_transformer.",
+        head: &["classifier."],
+        labels: Some("classifier.dense.weight"),
+        ..Keys::WHOLE
+    },
+};
+
+/// Whisper's encoder (arXiv:2212.04356).
+pub static WHISPER: Family = Family {
+    model_type: "whisper",
+    network: Network::Whisper,
+    class: "WhisperForAudioClassification",
+    extractor: Extractor::Whisper,
+    convolutions: Convolutions::InitializerRange,
+    keys: Keys {
+        base: "model.", // in the files of speech recognisers, which classifiers are fine-tuned from
+        unused: &[
+            ("decoder.", "writes text, which a classifier does not"),
+            ("proj_out.", "the vocabulary of the decoder"),
+        ],
+        ..SPEECH
+    },
+};
+
+/// CLAP (arXiv:2211.06687), fused and unfused.
+pub static CLAP: Family = Family {
+    model_type: "clap",
+    network: Network::Clap,
+    class: "ClapModel",
+    extractor: Extractor::Clap,
+    convolutions: Convolutions::InitializerRange,
+    keys: Keys {
+        renames: &[(".attention.self.", ".attention.self_attention."), (".LayerNorm.", ".layer_norm.")],
+        scalars: &["logit_scale_a", "logit_scale_t"],
+        unused: &[
+            (".position_ids", "0, 1, 2 and so on: positions are counted"),
+            (".token_type_ids", "zeros: there is one type"),
+            (".relative_position_index", "follows from the size of the window"),
+            (".num_batches_tracked", "a counter that no forward pass reads"),
+        ],
+        ..Keys::WHOLE
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_has_a_name_of_its_own_and_is_found_by_it() {
+        for row in FAMILIES {
+            assert!(std::ptr::eq(family(row.model_type).unwrap(), *row), "{row}");
+            assert_eq!(Extractor::of(row.model_type), Some(row.extractor));
+            assert_eq!(Extractor::of(row.extractor.class()), Some(row.extractor));
+        }
+        assert_eq!(family("bert"), None);
+        assert_eq!(Extractor::of("bert"), None);
+    }
+
+    #[test]
+    fn a_family_is_written_and_read_as_its_model_type() {
+        let json = serde_json::to_value(&UNISPEECH_SAT).unwrap();
+        assert_eq!(json, "unispeech-sat");
+        let read: &Family = serde_json::from_value(json).unwrap();
+        assert_eq!(read, &UNISPEECH_SAT);
+        assert!(serde_json::from_value::<&'static Family>("bert".into()).is_err());
+    }
+
+    #[test]
+    fn the_keys_of_a_base_model_begin_with_its_prefix() {
+        for Family { keys, model_type, .. } in FAMILIES {
+            let of_the_base = keys.optional.iter().all(|key| key.starts_with(keys.base));
+            assert!(of_the_base, "{model_type}");
+            assert!(keys.head.iter().all(|key| keys.is_head(key)), "{model_type}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What every network of this crate is: a row of the table of model types, a configuration, an input, logits.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use earmark_config::Family;
+
+use crate::error::ErrorKind;
+use crate::training::rng::TrainingRng;
+
+/// A network that checkpoints are read into and written from.
+///
+/// Its field names are the reference's, except that a field called `base` at the top stands for the base model, which every
+/// family calls otherwise: [`Keys::base`](earmark_config::Keys::base).
+pub trait Architecture: Module {
+    /// Its row in the table of model types.
+    fn family(&self) -> &'static Family;
+}
+
+/// The keys of a `config.json` that a network is built from.
+pub(crate) trait ArchitectureConfig {
+    /// The row in the table of model types.
+    fn family(&self) -> &'static Family;
+    /// Checks that the values describe a network.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadConfig`] naming the key.
+    fn validate(&self) -> Result<(), ErrorKind>;
+    /// Standard deviation of new linear weights.
+    fn initializer_range(&self) -> f64;
+    /// The shortest clip that the network makes a frame of, in samples at its own rate; 1 when its extractor makes every clip
+    /// one length.
+    fn min_samples(&self) -> usize {
+        1
+    }
+    /// The shape of the spectrogram that the network reads, without the batch; `None` for a network over samples.
+    fn spectrogram(&self) -> Option<[usize; 2]> {
+        None
+    }
+    /// Whether zeros behind a clip leave its logits as they are, once the network is given the clip's length.
+    fn padding_is_harmless(&self) -> bool {
+        false
+    }
+}
+
+/// A network that turns what an extractor makes into logits.
+pub(crate) trait Classify {
+    /// Logits `[B, L]`; `rng` switches the random regularisers of training on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] for an input of another kind or shape than the network's own extractor makes.
+    fn classify(&self, input: Input, rng: Option<&mut TrainingRng>) -> Result<Tensor<2>, ErrorKind>;
+    /// One vector for each clip, `[B, D]`: the last hidden states as the network pools them, before its head.
+    ///
+    /// # Errors
+    /// As [`classify`](Self::classify).
+    fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind>;
+}
+
+/// The input of a network.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Input {
+    /// Samples, for the networks that begin with convolutions over them.
+    Waveforms {
+        /// `[B, S]`, normalised as the preprocessor says, zero-padded on the right.
+        values: Tensor<2>,
+        /// Real samples of each clip; `None` when the extractor makes no attention mask.
+        lengths: Option<Vec<usize>>,
+    },
+    /// What a spectrogram extractor makes, `[B, …]` in its own order of axes: AST `[B, T, F]`, Whisper `[B, F, T]`.
+    Spectrograms(Tensor<3>),
+}
+
+impl Input {
+    /// The input of a network over samples.
+    pub(crate) fn waveforms(self) -> Result<(Tensor<2>, Option<Vec<usize>>), ErrorKind> {
+        match self {
+            Input::Waveforms { values, lengths } => Ok((values, lengths)),
+            Input::Spectrograms(_) => {
+                Err(ErrorKind::BadInput("spectrograms were given, and this network reads samples".to_owned()))
+            }
+        }
+    }
+
+    /// The input of a network over spectrograms.
+    pub(crate) fn spectrograms(self) -> Result<Tensor<3>, ErrorKind> {
+        match self {
+            Input::Spectrograms(values) => Ok(values),
+            Input::Waveforms { .. } => {
+                Err(ErrorKind::BadInput("samples were given, and this network reads spectrograms".to_owned()))
+            }
+        }
+    }
+}

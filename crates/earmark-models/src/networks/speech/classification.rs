@@ -1,0 +1,94 @@
+//! Speech encoders with a classification head: `Wav2Vec2ForSequenceClassification`, `HubertForSequenceClassification` and their
+//! kin of transformers 5.23.0, which are one network under several names.
+//!
+//! Shapes: B clips, S samples, T frames, D hidden size, P projection, L labels.
+
+use burn::module::{Initializer, Module, Param};
+use burn::nn::Linear;
+use burn::tensor::{Device, Tensor};
+use earmark_config::Family;
+
+use crate::architecture::{Architecture, Classify, Input};
+use crate::error::ErrorKind;
+use crate::layers::ops;
+use crate::layers::padding_mask::masked_mean;
+use crate::layers::transformer::linear;
+use crate::networks::speech::{SpeechConfig, SpeechEncoder};
+use crate::training::rng::TrainingRng;
+
+/// A speech encoder with a projector and a classifier on top.
+#[derive(Module, Debug)]
+pub struct SpeechForSequenceClassification {
+    /// `hubert`, `wav2vec2`, … in a checkpoint.
+    base: SpeechEncoder,
+    projector: Linear,
+    classifier: Linear,
+    /// A weight for each hidden state, when they are mixed.
+    layer_weights: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    family: &'static Family,
+}
+
+impl SpeechForSequenceClassification {
+    /// The network with every weight zero, to be filled by [`load`](crate::load) or [`init_weights`](crate::init_weights).
+    ///
+    /// The config must have passed [`SpeechConfig::validate`].
+    pub fn zeros(config: &SpeechConfig, labels: usize, device: &Device) -> Self {
+        let states = config.num_hidden_layers + 1;
+        SpeechForSequenceClassification {
+            base: SpeechEncoder::zeros(config, device),
+            projector: linear(config.hidden_size, config.classifier_proj_size, true, device),
+            classifier: linear(config.classifier_proj_size, labels, true, device),
+            layer_weights: config.use_weighted_layer_sum.then(|| Initializer::Zeros.init([states], device)),
+            family: config.model_type,
+        }
+    }
+
+    /// Scores each clip against every label.
+    /// - `waveforms`: `[B, S]`, 16 kHz, normalised as the preprocessor says, zero-padded on the right
+    /// - `lengths`: real samples per clip, B of them; `None` when the extractor makes no attention mask, and then padding
+    ///   counts as sound, because group-norm checkpoints were trained that way
+    /// - `rng`: the random regularisers of training (layerdrop, SpecAugment, and with weights on an autodiff device
+    ///   dropout); `None` for inference
+    /// - returns logits `[B, L]`, not probabilities
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadInput`] when there are not B lengths, or S or a length is below [`SpeechConfig::min_samples`], or a
+    /// length is above S.
+    pub fn forward(
+        &self,
+        waveforms: Tensor<2>,
+        lengths: Option<&[usize]>,
+        rng: Option<&mut TrainingRng>,
+    ) -> Result<Tensor<2>, ErrorKind> {
+        let weights = self.layer_weights.as_ref();
+        let (hidden, mask) = self.base.forward_mixed(waveforms, lengths, weights, rng)?; // [B, T, D]
+        let projected = ops::linear(&self.projector, hidden); // [B, T, P]
+        let pooled = masked_mean(projected, mask.as_ref()); // [B, P]
+        Ok(ops::linear(&self.classifier, pooled)) // [B, L]
+    }
+
+    /// The encoder below the head.
+    pub fn base(&self) -> &SpeechEncoder {
+        &self.base
+    }
+}
+
+impl Architecture for SpeechForSequenceClassification {
+    fn family(&self) -> &'static Family {
+        self.family
+    }
+}
+
+impl Classify for SpeechForSequenceClassification {
+    fn classify(&self, input: Input, rng: Option<&mut TrainingRng>) -> Result<Tensor<2>, ErrorKind> {
+        let (values, lengths) = input.waveforms()?;
+        self.forward(values, lengths.as_deref(), rng)
+    }
+
+    fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
+        let (values, lengths) = input.waveforms()?;
+        let (last, mask) = self.base.forward(values, lengths.as_deref(), None)?; // [B, T, D]
+        Ok(masked_mean(last, mask.as_ref()))
+    }
+}

@@ -9,12 +9,10 @@ use anyhow::{Context as _, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use crate::exit::INTERRUPTED;
 use crate::output::{messages, progress};
 
-/// The exit code of a command that was interrupted.
-pub(crate) const EXIT: u8 = 130;
-
-/// The flag that is set from now on when the person or the system asks for an end, and then says `notice`.
+/// The flag that is set from now on when the person or the system asks for an end, and then reports `notice`.
 ///
 /// With `patience`, the process ends after so long even where nobody looked at the flag: for work whose results are on the
 /// disk at any time.
@@ -22,7 +20,7 @@ pub(crate) fn asked(notice: &'static str, patience: Option<Duration>) -> Result<
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // In this order, so that only the second signal finds the flag set.
-        flag::register_conditional_shutdown(signal, EXIT.into(), Arc::clone(&stop))
+        flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(&stop))
             .and_then(|_| flag::register(signal, Arc::clone(&stop)))
             .context("cannot listen for Ctrl-C")?;
     }
@@ -36,7 +34,7 @@ pub(crate) fn asked(notice: &'static str, patience: Option<Duration>) -> Result<
             if let Some(patience) = patience {
                 std::thread::sleep(patience);
                 progress::hide();
-                process::exit(EXIT.into());
+                process::exit(INTERRUPTED.into());
             }
         }
     });

@@ -1,21 +1,22 @@
 //! The `earmark` command: hear a sound, name it.
 //!
-//! One file per command, thin over the crates. Results go to stdout, everything else to stderr.
+//! One thin file for each command. Results go to stdout, everything else to stderr.
 #![allow(
     rustdoc::broken_intra_doc_links,
     rustdoc::bare_urls,
     reason = "the comments on arguments are help texts"
 )]
-// They panic where stdout or stderr has ended: `output` and `say` do not.
+// They panic where stdout or stderr has ended: `output::stdout` and `output::messages` do not.
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod commands; // Read first: one file a command,
 mod args; // the arguments that several share,
+mod input; // the sounds that arguments name,
+mod scoring; // the models that score them,
 mod batch; // a job over many sounds,
-mod output; // and what is written.
-
-mod advice;
-mod error;
+mod upload; // models on their way to the Hub,
+mod output; // what is written,
+mod exit; // and how a command ends.
 mod interrupt;
 
 use std::borrow::Cow;
@@ -26,8 +27,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    bench, classify, data, decode, embed, eval, features, inspect, listen, login, push, shell, train,
-    zero_shot,
+    bench, classify, completions, data, decode, embed, eval, features, inspect, listen, login, logout, man,
+    push, train, whoami, zero_shot,
 };
 use crate::output::escape::escape;
 use crate::output::{messages, progress, stdout};
@@ -77,11 +78,11 @@ enum Command {
     Inspect(inspect::Args),
     Features(features::Args),
     Bench(bench::Args),
-    Login(login::Login),
-    Whoami(login::Whoami),
-    Logout(login::Logout),
-    Completions(shell::Completions),
-    Man(shell::Man),
+    Login(login::Args),
+    Whoami(whoami::Args),
+    Logout(logout::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// As many as could be of use: four for each core, and 64 where there are few.
@@ -97,32 +98,22 @@ fn parse_threads(text: &str) -> Result<NonZero<usize>, String> {
     }
 }
 
-/// How a command ended that did not fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Done {
-    Well,
-    /// Some inputs failed, each was said.
-    InPart,
-    /// Interrupted, and all that was done is saved.
-    Interrupted,
-}
-
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return told(&error),
+        Err(error) => return print_usage(&error),
     };
     messages::start(cli.log_format, cli.quiet, cli.verbose);
     let by_variable = std::env::var("RAYON_NUM_THREADS").ok().and_then(|number| number.parse::<usize>().ok());
     if let Some(number) = by_variable.filter(|number| cli.threads.is_none() && *number > most_threads()) {
         messages::error(format_args!("RAYON_NUM_THREADS is {number}: expected at most {}", most_threads()));
-        return ExitCode::from(2);
+        return exit::wrong_usage();
     }
     if let Some(threads) = cli.threads
         && let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()
     {
         messages::error(format_args!("cannot use {threads} threads: {error}"));
-        return ExitCode::from(2);
+        return exit::wrong_usage();
     }
     let done = match cli.command {
         Command::Classify(args) => classify::run(&args),
@@ -137,35 +128,33 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Bench(args) => bench::run(&args, cli.threads),
-        Command::Login(args) => login::login(&args),
-        Command::Whoami(args) => login::whoami(&args),
-        Command::Logout(args) => login::logout(&args),
-        Command::Completions(args) => shell::completions(&args, &mut Cli::command()),
-        Command::Man(args) => shell::man(&args, Cli::command()),
+        Command::Login(args) => login::run(&args),
+        Command::Whoami(args) => whoami::run(&args),
+        Command::Logout(args) => logout::run(&args),
+        Command::Completions(args) => completions::run(&args, &mut Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command()),
     };
     let done = done.and_then(|done| Ok(stdout::stdout().flush().map(|()| done)?));
     match done {
-        Ok(Done::Well) => ExitCode::SUCCESS,
-        Ok(Done::InPart) => ExitCode::from(3),
-        Ok(Done::Interrupted) => ExitCode::from(interrupt::EXIT),
+        Ok(done) => done.code(),
         // `earmark … | head` is no failure.
         Err(_) if stdout::reader_left() => ExitCode::SUCCESS,
         Err(error) => {
-            messages::error(error::chain(&error));
-            if error.is::<error::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            messages::error(messages::failure(&error));
+            exit::code_of(&error)
         }
     }
 }
 
-/// What is wrong with arguments that hold what acts on a terminal: escaped, on one line.
-fn harmless(error: &clap::Error) -> Option<String> {
+/// What is wrong with the arguments, escaped and on one line, where they hold characters that act on a terminal.
+fn escaped(error: &clap::Error) -> Option<String> {
     let hostile = std::env::args_os().any(|arg| matches!(escape(&arg.to_string_lossy()), Cow::Owned(_)));
     hostile.then(|| format!("{}\n", escape(error.render().to_string().trim())))
 }
 
 /// Help, the version, or what is wrong with the arguments.
-fn told(error: &clap::Error) -> ExitCode {
-    let printed = match harmless(error) {
+fn print_usage(error: &clap::Error) -> ExitCode {
+    let printed = match escaped(error) {
         None => error.print(),
         Some(text) => {
             progress::above(&text);
@@ -173,7 +162,7 @@ fn told(error: &clap::Error) -> ExitCode {
         }
     };
     if error.use_stderr() {
-        return ExitCode::from(2);
+        return exit::wrong_usage();
     }
     match printed.map_err(|error| stdout::failed(&error)).and_then(|()| stdout::stdout().flush()) {
         Err(error) if !stdout::reader_left() => {

@@ -30,11 +30,28 @@ impl AtomicFile {
     /// Those of the system; `IsADirectory` if `path` is a folder; `InvalidInput` if it is anything else than a regular file,
     /// such as `/dev/null`, which must not be replaced.
     pub fn create(path: impl AsRef<Path>) -> io::Result<AtomicFile> {
-        let (target, permissions) = destination(path.as_ref())?;
-        let (path, file) = temporary::create(parent(&target), |path| {
-            let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-            temporary::lock(file, path)
-        })?;
+        AtomicFile::create_with(path.as_ref(), OpenOptions::new())
+    }
+
+    /// As [`AtomicFile::create`], for a secret: on Unix its mode is 0600 from the first byte on, whatever that of the file it
+    /// replaces was.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`AtomicFile::create`].
+    pub fn create_private(path: impl AsRef<Path>) -> io::Result<AtomicFile> {
+        let mut options = OpenOptions::new();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = AtomicFile::create_with(path.as_ref(), options)?;
+        Ok(AtomicFile { permissions: None, ..file })
+    }
+
+    fn create_with(path: &Path, mut options: OpenOptions) -> io::Result<AtomicFile> {
+        let (target, permissions) = destination(path)?;
+        options.read(true).write(true).create_new(true);
+        let (path, file) =
+            temporary::create(parent(&target), |path| temporary::lock(options.open(path)?, path))?;
         Ok(AtomicFile { file, temporary: TemporaryFile { path, exists: true }, target, permissions })
     }
 

@@ -132,6 +132,24 @@ fn what_is_replaced_keeps_its_mode_its_link_and_its_nature() {
     assert_eq!(names(folder.path()), ["broken", "link", "private"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_secret_is_for_its_owner_alone_also_in_place_of_a_file_for_everybody() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for before in [None, Some(0o644)] {
+        if let Some(before) = before {
+            fs::set_permissions(&path, fs::Permissions::from_mode(before)).unwrap();
+        }
+        let file = AtomicFile::create_private(&path).unwrap();
+        assert_eq!(mode(file.path()), 0o600);
+        file.commit().unwrap();
+        assert_eq!(mode(&path), 0o600);
+    }
+}
+
 #[test]
 fn a_file_that_a_writer_put_in_place_of_ours_is_the_one_that_lands() {
     let folder = tempfile::tempdir().unwrap();

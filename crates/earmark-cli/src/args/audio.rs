@@ -1,3 +1,5 @@
+//! How sound files are decoded for a model.
+
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -6,20 +8,22 @@ use earmark_audio::{DecodeOptions, Downmix, UnknownName, Warning};
 use earmark_features::Resampler;
 use earmark_pipeline::Hearing;
 
-/// How files become what a model hears.
+use crate::output::messages;
+
+/// How sound files are decoded for a model.
 #[derive(Debug, Clone, Default, Args)]
-pub(crate) struct HearingArgs {
+pub(crate) struct AudioArgs {
     /// How clips get to the model's rate: hq is the cleaner one, torchaudio the reference's.
-    #[arg(long, value_name = "NAME", value_parser = one_of::<Resampler>(Resampler::ALL.iter().map(|it| it.name())), help_heading = "Hearing")]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<Resampler>(Resampler::ALL.iter().map(|it| it.name())), help_heading = "Audio")]
     resampler: Option<Resampler>,
 
     /// How channels become one: their mean, sqrt2 (0.7071 × their sum, as ffmpeg in the reference's pipeline), or one of
     /// them.
-    #[arg(long, value_name = "NAME", value_parser = one_of::<Downmix>(Downmix::ALL.iter().map(|it| it.name())), help_heading = "Hearing")]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<Downmix>(Downmix::ALL.iter().map(|it| it.name())), help_heading = "Audio")]
     downmix: Option<Downmix>,
 
-    /// Do as another tool where we differ on purpose: `transformers` means --resampler torchaudio --downmix sqrt2.
-    #[arg(long, value_name = "TOOL", help_heading = "Hearing")]
+    /// Do as another tool does where earmark differs on purpose: `transformers` means --resampler torchaudio --downmix sqrt2.
+    #[arg(long, value_name = "TOOL", help_heading = "Audio")]
     compat: Option<Compat>,
 }
 
@@ -28,18 +32,19 @@ enum Compat {
     Transformers,
 }
 
-/// A warning about a file, and which of these flags helps.
-pub(crate) fn advised(warning: &Warning) -> String {
-    match warning {
-        Warning::Cancelled => {
-            format!("{warning}: take one of them by --downmix left or --downmix right")
-        }
-        _ => warning.to_string(),
+/// Reports what was wrong with a sound file, with the flag that helps where there is one.
+pub(crate) fn warn(name: &str, warnings: &[Warning]) {
+    for warning in warnings {
+        let advice = match warning {
+            Warning::Cancelled => ": take one of them by --downmix left or --downmix right",
+            _ => "",
+        };
+        messages::warning(format_args!("`{name}`: {warning}{advice}"));
     }
 }
 
-impl HearingArgs {
-    /// Both, and the usual cap on duration.
+impl AudioArgs {
+    /// Both, with the default cap on duration.
     pub(crate) fn hearing(&self) -> Hearing {
         let decode = DecodeOptions { downmix: self.downmix(), ..DecodeOptions::default() };
         Hearing { decode, resampler: self.resampler() }
@@ -53,23 +58,23 @@ impl HearingArgs {
         ]
     }
 
-    /// What the flags say, or the default.
+    /// What the flags say, or else the default.
     pub(crate) fn resampler(&self) -> Resampler {
-        self.asked_resampler().unwrap_or_default()
+        self.chosen_resampler().unwrap_or_default()
     }
 
-    /// What the flags say, or the default.
+    /// What the flags say, or else the default.
     pub(crate) fn downmix(&self) -> Downmix {
-        self.asked_downmix().unwrap_or_default()
+        self.chosen_downmix().unwrap_or_default()
     }
 
-    /// What the flags say, if they do.
-    pub(crate) fn asked_resampler(&self) -> Option<Resampler> {
+    /// What the flags say.
+    pub(crate) fn chosen_resampler(&self) -> Option<Resampler> {
         self.resampler.or(self.compat.map(|Compat::Transformers| Resampler::Torchaudio))
     }
 
-    /// What the flags say, if they do.
-    pub(crate) fn asked_downmix(&self) -> Option<Downmix> {
+    /// What the flags say.
+    pub(crate) fn chosen_downmix(&self) -> Option<Downmix> {
         self.downmix.or(self.compat.map(|Compat::Transformers| Downmix::Sqrt2))
     }
 }

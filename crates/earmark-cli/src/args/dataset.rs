@@ -16,7 +16,7 @@ use earmark_data::{
 use earmark_hub::{Hub, HubFile, Repo, WebFile};
 use earmark_labels::LabelSet;
 
-use crate::args::model::HubArgs;
+use crate::args::hub::HubArgs;
 use crate::output::escape::escape;
 use crate::output::{messages, progress};
 
@@ -30,6 +30,31 @@ pub(crate) struct DatasetArgs {
     /// The column that is the class, or folder1, folder2 … for the folders from outside [default: the usual one].
     #[arg(long, value_name = "NAME")]
     pub(crate) label_column: Option<String>,
+}
+
+/// A dataset by its name, and which of its clips.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NamedArgs {
+    /// The dataset.
+    #[arg(value_name = "DATASET")]
+    pub(crate) dataset: String,
+
+    #[command(flatten)]
+    pub(crate) which: DatasetArgs,
+
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+}
+
+impl NamedArgs {
+    pub(crate) fn named(&self) -> Result<Named> {
+        Named::new(&self.dataset, &self.which)
+    }
+
+    /// All of it, on this machine.
+    pub(crate) fn open(&self) -> Result<AudioDataset> {
+        self.named()?.open(&self.which, &self.hub)
+    }
 }
 
 /// A dataset that was named, not yet opened.

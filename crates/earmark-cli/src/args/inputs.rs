@@ -1,22 +1,19 @@
-//! What the PATHs of a command stand for: files, folders, patterns, web addresses, standard input.
+//! The PATHs of a command: files, folders, patterns, web addresses, standard input.
 
 use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use earmark_audio::{DecodeOptions, Decoder, has_audio_extension};
-use earmark_hub::Hub;
-use earmark_pipeline::Sound;
+use earmark_audio::has_audio_extension;
 use glob::{MatchOptions, Pattern};
 
-use crate::args::model::HubArgs;
-use crate::batch::journal::Stamp;
+use crate::input::path::Input;
 
-/// What to listen to.
+/// Which sounds to read.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct InputArgs {
     /// Sound files, folders (searched through), patterns in quotes, http(s) addresses, or - for standard input.
@@ -43,127 +40,14 @@ fn parse_shard(text: &str) -> Result<Shard, String> {
     }
 }
 
-/// Whether it begins with http:// or https://, in any case of its letters.
-fn is_address(text: &str) -> bool {
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-    scheme.is_some_and(|scheme| ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)))
-}
-
-/// One thing to listen to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Input {
-    File(PathBuf),
-    Address(String),
-    Stdin,
-}
-
-impl Input {
-    /// What one PATH names by itself. Whether a file is there shows when its turn comes: one missing file should not stop
-    /// a thousand others.
-    pub(crate) fn named(path: &OsStr) -> Input {
-        match path.to_str() {
-            Some("-") => Input::Stdin,
-            Some(url) if is_address(url) => Input::Address(url.to_owned()),
-            _ => Input::File(path.into()),
-        }
-    }
-
-    /// The file as it is now.
-    pub(crate) fn stamp(&self) -> Option<Stamp> {
-        match self {
-            Input::File(path) => Stamp::of(path),
-            Input::Address(_) | Input::Stdin => None,
-        }
-    }
-
-    /// What the results call it: no two files by the same name.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Input::File(path) => earmark_fs::text(path),
-            Input::Address(url) => url.clone(),
-            Input::Stdin => "-".to_owned(),
-        }
-    }
-}
-
-/// Opens inputs: the files by themselves, addresses through the Hub's HTTP client, if there are any.
-pub(crate) struct Opener(Option<Hub>);
-
-impl Opener {
-    pub(crate) fn new(inputs: &[Input], hub: &HubArgs) -> Result<Opener> {
-        let remote = inputs.iter().any(|input| matches!(input, Input::Address(_)));
-        Ok(Opener(if remote { Some(hub.open()?) } else { None }))
-    }
-
-    /// All of it, to be heard as one clip.
-    pub(crate) fn sound(&self, input: &Input) -> Result<Sound> {
-        let named = |bytes| Sound::Named(input.name(), bytes);
-        match input {
-            Input::File(path) => regular(path).map(|()| Sound::File(path.clone())),
-            Input::Stdin => whole(io::stdin().lock()).map(named).context("cannot read standard input"),
-            Input::Address(url) => {
-                let read = || whole(self.body(url)?).with_context(|| format!("cannot fetch `{url}`"));
-                // A connection that is cut midway is tried once more.
-                read().or_else(|error| if is_cut(&error) { read() } else { Err(error) }).map(named)
-            }
-        }
-    }
-
-    /// As it comes, to be heard block by block.
-    pub(crate) fn decoder(&self, input: &Input, options: &DecodeOptions) -> Result<Decoder> {
-        Ok(match input {
-            Input::File(path) => {
-                regular(path)?;
-                Decoder::open(path, options)?
-            }
-            Input::Stdin => Decoder::from_stream(io::stdin().lock(), options)?,
-            Input::Address(url) => Decoder::from_stream(self.body(url)?, options)
-                .with_context(|| format!("cannot hear `{url}`"))?,
-        })
-    }
-
-    fn body(&self, url: &str) -> Result<earmark_hub::Body> {
-        Ok(self.0.as_ref().context("addresses were not asked for")?.open_url(url)?)
-    }
-}
-
-/// A FIFO would be waited for, and a device has no end.
-fn regular(path: &Path) -> Result<()> {
-    let name = earmark_fs::text(path);
-    match earmark_fs::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-            bail!(
-                "cannot read `{name}`: {error}; what a pipe or a device gives is named -, on standard input"
-            )
-        }
-        opened => opened.map(drop).with_context(|| format!("cannot read `{name}`")),
-    }
-}
-
-fn is_cut(error: &anyhow::Error) -> bool {
-    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    kinds.into_iter().any(|error| error.kind() == io::ErrorKind::UnexpectedEof)
-}
-
-/// As many bytes as a sound file that cannot be decoded as it comes may have.
-fn whole(reader: impl Read) -> Result<Vec<u8>> {
-    const MOST: u64 = 1 << 30;
-    let mut bytes = Vec::new();
-    reader.take(MOST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST {
-        bail!("it goes on past a gibibyte: save it as a file, and name that");
-    }
-    Ok(bytes)
-}
-
 impl InputArgs {
-    /// Every file meant, in the order given; what a folder or a pattern holds, by name.
+    /// All inputs, in the order given; the files of a folder or a pattern sorted by name.
     pub(crate) fn find(&self) -> Result<Vec<Input>> {
         let mut inputs = Vec::new();
         for named in &self.paths {
             let path = Path::new(named);
             let pattern = named.to_str().filter(|text| text.contains(['*', '?', '[']));
-            match (Input::named(named), pattern) {
+            match (Input::new(named), pattern) {
                 (Input::File(_), _) if path.is_dir() => {
                     let before = inputs.len();
                     search(path, &mut inputs)?;

@@ -1,103 +1,153 @@
+//! Which model, how sound is decoded for it, and where it computes.
+
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use burn::tensor::Device;
 use clap::Args;
 use earmark_config::CLAP;
 use earmark_features::Preprocessor;
-use earmark_hub::{Hub, Repo};
-use earmark_pipeline::{family_of, read_extractor};
+use earmark_hub::Repo;
+use earmark_pipeline::{Hearing, family_of, read_extractor};
 
-use crate::output::progress::Downloads;
+use crate::args::audio::AudioArgs;
+use crate::args::device::ComputeArgs;
+use crate::args::hub::HubArgs;
 
-/// An error where a model's name is that of a file.
-fn refuse_file(path: &Path) -> Result<()> {
+/// Which model, how sound is decoded for it, and where it computes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ModelArgs {
+    /// The model: a Hub id, with @REVISION if need be, or a folder in Hugging Face layout.
+    #[arg(long = "model", id = "model", value_name = "ID|DIR")]
+    name: String,
+
+    #[command(flatten)]
+    audio: AudioArgs,
+
+    #[command(flatten)]
+    compute: ComputeArgs,
+
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+}
+
+/// What a model is opened for, which says what files of it are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Classify,
+    /// With a tokenizer.
+    ZeroShot,
+    /// With a tokenizer if it is a CLAP model.
+    Embed,
+}
+
+/// What a model is built from.
+pub(crate) struct ModelSource {
+    /// Its folder, here.
+    pub(crate) folder: PathBuf,
+    pub(crate) device: Device,
+    /// How sound is decoded for it.
+    pub(crate) hearing: Hearing,
+}
+
+impl ModelArgs {
+    /// Chooses the device, and fetches the model if it is on the Hub.
+    pub(crate) fn open(&self, purpose: Purpose) -> Result<ModelSource> {
+        let (device, _) = self.compute.open()?;
+        let folder = match purpose {
+            Purpose::Classify => folder(&self.name, &self.hub)?,
+            Purpose::ZeroShot => text_folder(&self.name, &self.hub)?,
+            Purpose::Embed => embedding_folder(&self.name, &self.hub)?,
+        };
+        Ok(ModelSource { folder, device, hearing: self.audio.hearing() })
+    }
+
+    /// What of this changes the results, each by its flag.
+    pub(crate) fn settings(&self) -> Vec<(String, String)> {
+        let mut settings = vec![
+            ("earmark".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("--model".to_owned(), self.name.clone()),
+            ("--dtype".to_owned(), self.compute.dtype().to_owned()),
+        ];
+        settings.extend(self.audio.settings());
+        settings
+    }
+}
+
+/// The folder of a model: the folder of that name, or else fetched from the Hub.
+pub(crate) fn folder(name: &str, hub: &HubArgs) -> Result<PathBuf> {
+    match local(name)? {
+        Some(folder) => Ok(folder),
+        None => Ok(hub.open()?.fetch_model(&repo(name)?)?.into_folder()),
+    }
+}
+
+/// As [`folder`], with the tokenizer of a model that reads text.
+fn text_folder(name: &str, hub: &HubArgs) -> Result<PathBuf> {
+    let folder = folder(name, hub)?;
+    if !folder.join("tokenizer.json").exists() && local(name)?.is_none() {
+        hub.open()?.fetch(&at_commit(name, &folder)?, "tokenizer.json")?;
+    }
+    Ok(folder)
+}
+
+/// As [`folder`], with the tokenizer that a CLAP model is opened with.
+pub(crate) fn embedding_folder(name: &str, hub: &HubArgs) -> Result<PathBuf> {
+    let folder = folder(name, hub)?;
+    match family_of(&folder) == Some(&CLAP) {
+        true => text_folder(name, hub),
+        false => Ok(folder),
+    }
+}
+
+/// The feature extractor of a model, whose weights are not fetched.
+pub(crate) fn extractor(name: &str, hub: &HubArgs) -> Result<Preprocessor> {
+    let folder = match local(name)? {
+        Some(folder) => folder,
+        None => {
+            let repo = repo(name)?;
+            let hub = hub.open()?;
+            let config = hub.fetch(&repo, "config.json")?;
+            let folder = config.parent().map(Path::to_owned).unwrap_or_default();
+            hub.fetch_extractor(&at_commit(name, &folder)?)?;
+            folder
+        }
+    };
+    let path = folder.join("config.json");
+    // The extractor's own file is enough, where it names its class.
+    let config = match earmark_config::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => earmark_config::Object::new(),
+        text => earmark_config::object(&text.with_context(|| format!("cannot read `{}`", path.display()))?)
+            .with_context(|| format!("cannot use `{}`", path.display()))?,
+    };
+    Ok(read_extractor(&folder, &config)?)
+}
+
+/// The folder that the name is, if it is one.
+fn local(name: &str) -> Result<Option<PathBuf>> {
+    let path = PathBuf::from(name);
     if path.is_file() {
-        let path = path.display();
         bail!(
-            "`{path}` is a file: a model is a folder with config.json and its weights, or an id on the Hub"
+            "`{name}` is a file: a model is a folder with config.json and its weights, or an id on the Hub"
         );
     }
-    Ok(())
+    Ok(path.is_dir().then_some(path))
 }
 
-/// Whether the network may be used.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct HubArgs {
-    /// Open no connection: use only what is in the cache. HF_HUB_OFFLINE=1 says the same.
-    #[arg(long, help_heading = "Hub")]
-    pub(crate) offline: bool,
+fn repo(name: &str) -> Result<Repo> {
+    Repo::model(name).with_context(|| format!("there is no folder `{name}`, and it is no Hub id"))
 }
 
-impl HubArgs {
-    pub(crate) fn open(&self) -> Result<Hub> {
-        let builder = earmark_hub::HubBuilder::from_env()?;
-        let builder = if self.offline { builder.offline(true) } else { builder };
-        Ok(builder.progress(Arc::new(Downloads::default())).build()?)
-    }
-
-    /// The folder of a model: as it is when it is one, that of a run's model, else fetched from the Hub.
-    pub(crate) fn model(&self, name: &str) -> Result<PathBuf> {
-        let folder = PathBuf::from(name);
-        if folder.is_dir() {
-            return Ok(folder);
-        }
-        refuse_file(&folder)?;
-        let repo =
-            Repo::model(name).with_context(|| format!("there is no folder `{name}`, and it is no Hub id"))?;
-        Ok(self.open()?.fetch_model(&repo)?.into_folder())
-    }
-
-    /// As [`model`](Self::model), with the tokenizer of a model that reads text.
-    pub(crate) fn text_model(&self, name: &str) -> Result<PathBuf> {
-        let folder = self.model(name)?;
-        if !folder.join("tokenizer.json").exists() && !PathBuf::from(name).is_dir() {
-            let id = name.split('@').next().unwrap_or(name);
-            let commit = folder.file_name().unwrap_or_default().to_string_lossy();
-            self.open()?.fetch(&Repo::model(&format!("{id}@{commit}"))?, "tokenizer.json")?;
-        }
-        Ok(folder)
-    }
-
-    /// As [`model`](Self::model), with the tokenizer that a CLAP model is opened with.
-    pub(crate) fn embedding_model(&self, name: &str) -> Result<PathBuf> {
-        let folder = self.model(name)?;
-        match family_of(&folder) == Some(&CLAP) {
-            true => self.text_model(name),
-            false => Ok(folder),
-        }
-    }
-
-    /// How a model's features are made.
-    pub(crate) fn extractor(&self, name: &str) -> Result<Preprocessor> {
-        let mut folder = PathBuf::from(name);
-        if !folder.is_dir() {
-            refuse_file(&folder)?;
-            let repo = Repo::model(name)
-                .with_context(|| format!("there is no folder `{name}`, and it is no Hub id"))?;
-            let hub = self.open()?;
-            let config = hub.fetch(&repo, "config.json")?;
-            folder = config.parent().map(Path::to_owned).unwrap_or_default();
-            let commit = folder.file_name().unwrap_or_default().to_string_lossy();
-            let id = name.split('@').next().unwrap_or(name);
-            hub.fetch_extractor(&Repo::model(&format!("{id}@{commit}"))?)?;
-        }
-        let path = folder.join("config.json");
-        // The extractor's own file is enough, where it names its class.
-        let config = match earmark_config::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => earmark_config::Object::new(),
-            text => {
-                earmark_config::object(&text.with_context(|| format!("cannot read `{}`", path.display()))?)
-                    .with_context(|| format!("cannot use `{}`", path.display()))?
-            }
-        };
-        Ok(read_extractor(&folder, &config)?)
-    }
+/// The repository at the commit whose snapshot `folder` is.
+fn at_commit(name: &str, folder: &Path) -> Result<Repo> {
+    let id = name.split('@').next().unwrap_or(name);
+    let commit = folder.file_name().unwrap_or_default().to_string_lossy();
+    Ok(Repo::model(&format!("{id}@{commit}"))?)
 }
 
-/// What a model is: each file of its folder that may be part of it, with its size and the CRC-32C of all of it.
+/// Each file of a folder that may be part of a model, with its size and CRC-32C.
 pub(crate) fn files(folder: &Path) -> Result<Vec<(String, String)>> {
     let doing = || format!("cannot read the model in `{}`", folder.display());
     let mut files = Vec::new();

@@ -9,20 +9,22 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use anyhow::{Context as _, Result, bail};
 use earmark_fs::AtomicFile;
-use earmark_labels::Prediction;
-use serde::{Deserialize, Serialize};
 
+use crate::args::output::refuse_existing;
+use crate::batch::record::{Earlier, Progress, Record, Settings, WindowProgress, decode, encode};
+use crate::input::path::FileStamp;
+use crate::output::format::Style;
 use crate::output::messages;
-use crate::output::rows::{Answer, Style, Writer};
+use crate::output::rows::InputResult;
+use crate::output::writer::Writer;
 
 /// Longest line that is read back: the windows of a day with every label of AudioSet come to a few hundred megabytes.
 const MAX_LINE: u64 = 1 << 30;
 
-/// An unfinished job's results.
+/// The results of an unfinished job.
 #[derive(Debug)]
 pub(crate) struct Journal {
     file: File,
@@ -32,96 +34,20 @@ pub(crate) struct Journal {
     sum: u32,
 }
 
-/// Whatever changes the results, each by its name.
-pub(crate) type Settings = Vec<(String, String)>;
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Line {
-    /// The first line, and no other.
-    Settings(Settings),
-    Done {
-        stamp: Option<Stamp>,
-        answer: Answer,
-    },
-    Windows {
-        input: String,
-        stamp: Option<Stamp>,
-        stretch: Stretch,
-    },
-}
-
-/// A file as it was when it was read: another size or time, another file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stamp {
-    bytes: u64,
-    /// When it was written to, in nanoseconds since 1970.
-    modified: u64,
-}
-
-impl Stamp {
-    /// Nothing where there is no file.
-    pub(crate) fn of(path: &Path) -> Option<Stamp> {
-        let file = fs::metadata(path).ok()?;
-        let since = file.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Some(Stamp { bytes: file.len(), modified: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX) })
-    }
-}
-
-/// Windows of a recording, one after the other.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Stretch {
-    /// How many there were, from the recording's beginning.
-    pub(crate) count: usize,
-    /// Each with its start and end in seconds, and its labels; since the line before.
-    pub(crate) windows: Vec<(f64, f64, Vec<Prediction>)>,
-    /// Over all of them, where one answer is wanted for the recording.
-    pub(crate) totals: Vec<f64>,
-    pub(crate) unusable: Option<Unusable>,
-}
-
-/// Windows of which the model can make nothing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Unusable {
-    pub(crate) count: usize,
-    /// Where the first of them begins, in seconds.
-    pub(crate) first: f64,
-    /// What is wrong with that one.
-    pub(crate) why: String,
-}
-
-/// What a journal holds of an input.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Before {
-    pub(crate) stamp: Option<Stamp>,
-    pub(crate) progress: Progress,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Progress {
-    Done { failed: bool },
-    Windows(Stretch),
-}
-
 impl Journal {
-    /// Begins the job that writes `output`, or goes on with it; gives what is known of the inputs that were begun.
+    /// Begins the job that writes `output`, or resumes it; gives what is known of the inputs that were begun.
     pub(crate) fn open(
         output: &Path,
         settings: &Settings,
         force: bool,
-    ) -> Result<(Journal, HashMap<String, Before>)> {
+    ) -> Result<(Journal, HashMap<String, Earlier>)> {
         let path = beside(output, ".part");
         let doing = || format!("cannot use `{}`", path.display());
         if output.is_dir() {
             bail!("`{}` is a folder: name a file", output.display());
         }
         let file = loop {
-            if output.exists() && !force {
-                bail!(
-                    "`{}` is there already: pass --force to replace it, or name another --output",
-                    output.display()
-                );
-            }
+            refuse_existing(output, force)?;
             let mut options = OpenOptions::new();
             let file = options.read(true).write(true).create(true).truncate(false).open(&path);
             let file = file.with_context(doing)?;
@@ -143,10 +69,10 @@ impl Journal {
     }
 
     /// What was done so far; what is damaged is cut off.
-    fn read(&mut self, settings: &Settings) -> Result<HashMap<String, Before>> {
+    fn read(&mut self, settings: &Settings) -> Result<HashMap<String, Earlier>> {
         let doing = || format!("cannot use `{}`", self.path.display());
-        let (begun, _) = encode(&Line::Settings(settings.clone()), 0)?;
-        let mut before: HashMap<String, Before> = HashMap::new();
+        let (begun, _) = encode(&Record::Settings(settings.clone()), 0)?;
+        let mut before: HashMap<String, Earlier> = HashMap::new();
         let (mut whole, mut number, mut sum) = (0, 0, 0);
         let mut lines = BufReader::new(&self.file);
         let mut line = Vec::new();
@@ -162,29 +88,29 @@ impl Journal {
             let read = decode(&line, sum);
             let next = read.as_ref().map_or(sum, |(_, next)| *next);
             match read.map(|(line, _)| line) {
-                Some(Line::Settings(began)) if number == 0 => self.compare(&began, settings)?,
+                Some(Record::Settings(began)) if number == 0 => self.compare(&began, settings)?,
                 // The first line of a job that was killed at once.
                 None if number == 0 && cut && begun.starts_with(&line) => break,
                 _ if number == 0 => bail!(
                     "`{}` is not a journal of an unfinished job, or is damaged: move it away, or name another --output",
                     self.path.display()
                 ),
-                Some(Line::Done { stamp, answer }) => {
-                    let progress = Progress::Done { failed: answer.has_failed() };
-                    before.insert(answer.input, Before { stamp, progress });
+                Some(Record::Done { stamp, result }) => {
+                    let progress = Progress::Done { failed: result.has_failed() };
+                    before.insert(result.input, Earlier { stamp, progress });
                 }
-                Some(Line::Windows { input, stamp, stretch }) => match before.get_mut(&input) {
-                    Some(Before { stamp: of, progress: Progress::Windows(so_far) }) if *of == stamp => {
-                        so_far.count = stretch.count;
-                        so_far.windows.extend(stretch.windows);
-                        so_far.totals = stretch.totals;
-                        so_far.unusable = stretch.unusable;
+                Some(Record::Windows { input, stamp, progress }) => match before.get_mut(&input) {
+                    Some(Earlier { stamp: of, progress: Progress::Windows(so_far) }) if *of == stamp => {
+                        so_far.count = progress.count;
+                        so_far.windows.extend(progress.windows);
+                        so_far.totals = progress.totals;
+                        so_far.failed = progress.failed;
                     }
-                    _ => _ = before.insert(input, Before { stamp, progress: Progress::Windows(stretch) }),
+                    _ => _ = before.insert(input, Earlier { stamp, progress: Progress::Windows(progress) }),
                 },
                 // What was being written when the process died.
-                None | Some(Line::Settings(_)) if cut => break,
-                None | Some(Line::Settings(_)) => {
+                None | Some(Record::Settings(_)) if cut => break,
+                None | Some(Record::Settings(_)) => {
                     messages::warning(format_args!(
                         "`{}` is damaged from line {} on: what it held from there is done again",
                         self.path.display(),
@@ -202,12 +128,12 @@ impl Journal {
         self.file.set_len(whole).with_context(doing)?;
         self.file.seek(SeekFrom::End(0)).with_context(doing)?;
         if whole == 0 {
-            self.append(&Line::Settings(settings.clone()))?;
+            self.append(&Record::Settings(settings.clone()))?;
         }
         Ok(before)
     }
 
-    /// Rows of different settings do not belong into one table.
+    /// Refuses other settings: rows of different settings do not belong into one table.
     fn compare(&self, began: &Settings, settings: &Settings) -> Result<()> {
         let value = |of: &Settings, name: &str| {
             of.iter()
@@ -233,26 +159,31 @@ impl Journal {
         Ok(())
     }
 
-    /// Notes what is said of an input.
-    pub(crate) fn done(&mut self, stamp: Option<Stamp>, answer: Answer) -> Result<()> {
-        self.append(&Line::Done { stamp, answer })
+    /// Adds the result of an input.
+    pub(crate) fn done(&mut self, stamp: Option<FileStamp>, result: InputResult) -> Result<()> {
+        self.append(&Record::Done { stamp, result })
     }
 
-    /// Notes what is said of some windows of an input that goes on.
-    pub(crate) fn windows(&mut self, input: &str, stamp: Option<Stamp>, stretch: Stretch) -> Result<()> {
-        self.append(&Line::Windows { input: input.to_owned(), stamp, stretch })
+    /// Adds some windows of an input that goes on.
+    pub(crate) fn windows(
+        &mut self,
+        input: &str,
+        stamp: Option<FileStamp>,
+        progress: WindowProgress,
+    ) -> Result<()> {
+        self.append(&Record::Windows { input: input.to_owned(), stamp, progress })
     }
 
-    fn append(&mut self, line: &Line) -> Result<()> {
+    fn append(&mut self, record: &Record) -> Result<()> {
         // One write: the kernel keeps it even if this process is killed right behind it.
-        let (bytes, sum) = encode(line, self.sum)?;
+        let (bytes, sum) = encode(record, self.sum)?;
         self.file.write_all(&bytes).with_context(|| format!("cannot write `{}`", self.path.display()))?;
         self.sum = sum;
         Ok(())
     }
 
     /// Writes the results under their own name, inputs in the order of `order`, and removes the journal.
-    pub(crate) fn finish(mut self, style: Style, order: &[String]) -> Result<Written> {
+    pub(crate) fn finish(mut self, style: Style, order: &[String]) -> Result<Summary> {
         let doing = || format!("cannot write `{}`", self.output.display());
         let damaged = || format!("`{}` was damaged meanwhile: give the command again", self.path.display());
         let mut file = BufWriter::new(AtomicFile::create(&self.output).with_context(doing)?);
@@ -264,23 +195,23 @@ impl Journal {
         let (mut lines, mut line, mut at, mut sum) = (BufReader::new(&self.file), Vec::new(), 0, 0);
         while lines.read_until(b'\n', &mut line).with_context(doing)? > 0 {
             let (read, next) = decode(&line, sum).with_context(damaged)?;
-            if let Line::Done { answer, .. } = read {
-                places.insert(answer.input, (at, sum));
+            if let Record::Done { result, .. } = read {
+                places.insert(result.input, (at, sum));
             }
             sum = next;
             at += line.len() as u64;
             line.clear();
         }
-        let mut written = Written::default();
+        let mut written = Summary::default();
         for input in order {
             let &(place, sum) = places.get(input).with_context(damaged)?;
             lines.seek(SeekFrom::Start(place)).with_context(doing)?;
             line.clear();
             lines.read_until(b'\n', &mut line).with_context(doing)?;
-            let Some((Line::Done { answer, .. }, _)) = decode(&line, sum) else { bail!(damaged()) };
-            writer.write(&answer).with_context(doing)?;
-            written.rows += style.format.rows(&answer);
-            *(if answer.has_failed() { &mut written.failed } else { &mut written.files }) += 1;
+            let Some((Record::Done { result, .. }, _)) = decode(&line, sum) else { bail!(damaged()) };
+            writer.write(&result).with_context(doing)?;
+            written.rows += style.format.rows(&result);
+            *(if result.has_failed() { &mut written.failed } else { &mut written.files }) += 1;
         }
         writer.finish().with_context(doing)?;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error).with_context(doing)?;
@@ -290,32 +221,13 @@ impl Journal {
     }
 }
 
-/// What stands in the results.
+/// How many rows and files the results have.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Written {
+pub(crate) struct Summary {
     pub(crate) rows: usize,
-    /// Those that were heard.
+    /// Those without a failure.
     pub(crate) files: usize,
     pub(crate) failed: usize,
-}
-
-/// `CHECKSUM JSON`: in eight digits, the CRC-32C of all lines' JSON up to this one's, `sum` being that of the line before.
-/// So a line that is missing or there twice is noticed as well.
-fn encode(line: &Line, sum: u32) -> Result<(Vec<u8>, u32)> {
-    let json = serde_json::to_string(line)?;
-    let sum = crc32c::crc32c_append(sum, json.as_bytes());
-    Ok((format!("{sum:08x} {json}\n").into_bytes(), sum))
-}
-
-/// Nothing where the line is not as it was written behind one with the checksum `sum`.
-fn decode(line: &[u8], sum: u32) -> Option<(Line, u32)> {
-    let (digits, json) = line.strip_suffix(b"\n")?.split_at_checked(9)?;
-    let digits = std::str::from_utf8(digits).ok()?.strip_suffix(' ')?;
-    let sum = crc32c::crc32c_append(sum, json);
-    if u32::from_str_radix(digits, 16) != Ok(sum) {
-        return None;
-    }
-    Some((serde_json::from_slice(json).ok()?, sum))
 }
 
 /// `name` and `suffix`, in the same folder.
@@ -345,22 +257,26 @@ fn is_at(_: &File, _: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use earmark_labels::Prediction;
+
     use super::*;
-    use crate::output::rows::{Format, Row};
+    use crate::batch::record::FailedWindows;
+    use crate::output::format::Format;
+    use crate::output::rows::Row;
 
     fn settings(model: &str) -> Settings {
         vec![("--model".to_owned(), model.to_owned()), ("--top-k".to_owned(), "5".to_owned())]
     }
 
-    fn answer(name: &str) -> Answer {
-        Answer::failed(name.to_owned(), "no sound".to_owned())
+    fn failure(name: &str) -> InputResult {
+        InputResult::failed(name.to_owned(), "no sound".to_owned())
     }
 
-    fn failed() -> Before {
-        Before { stamp: None, progress: Progress::Done { failed: true } }
+    fn failed() -> Earlier {
+        Earlier { stamp: None, progress: Progress::Done { failed: true } }
     }
 
-    const STYLE: Style = Style { format: Format::Jsonl, high: 8000.0 };
+    const STYLE: Style = Style { format: Format::Jsonl, nyquist: 8000.0 };
 
     #[test]
     fn a_job_goes_on_behind_its_last_whole_line() {
@@ -368,20 +284,20 @@ mod tests {
         let output = folder.path().join("rows.jsonl");
         let (mut journal, before) = Journal::open(&output, &settings("a"), false).unwrap();
         assert!(before.is_empty());
-        journal.done(None, answer("1")).unwrap();
-        let (half, _) = encode(&Line::Done { stamp: None, answer: answer("2") }, journal.sum).unwrap();
+        journal.done(None, failure("1")).unwrap();
+        let (half, _) = encode(&Record::Done { stamp: None, result: failure("2") }, journal.sum).unwrap();
         journal.file.write_all(&half[..half.len() - 4]).unwrap();
         drop(journal);
 
         let (mut journal, before) = Journal::open(&output, &settings("a"), false).unwrap();
         assert_eq!(before, HashMap::from([("1".to_owned(), failed())]));
-        journal.done(None, answer("2")).unwrap();
+        journal.done(None, failure("2")).unwrap();
         // The inputs' order, not that of the work.
         let written = journal.finish(STYLE, &["2".into(), "1".into()]).unwrap();
-        assert_eq!(written, Written { rows: 0, files: 0, failed: 2 });
+        assert_eq!(written, Summary { rows: 0, files: 0, failed: 2 });
         let text = fs::read_to_string(&output).unwrap();
         let rows: Vec<Row> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(rows, [answer("2").rows, answer("1").rows].concat());
+        assert_eq!(rows, [failure("2").rows, failure("1").rows].concat());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the journal is gone");
     }
 
@@ -389,23 +305,23 @@ mod tests {
     fn windows_of_a_recording_that_was_not_done_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("rows.csv");
-        let stamp = Some(Stamp { bytes: 7, modified: 1 << 60 });
+        let stamp = Some(FileStamp { bytes: 7, modified: 1 << 60 });
         let window = |start: f64| (start, start + 1.0, vec![Prediction { label: "a".into(), score: 0.1 }]);
-        let some = |count, starts: &[f64]| Stretch {
+        let some = |count, starts: &[f64]| WindowProgress {
             count,
             windows: starts.iter().map(|&start| window(start)).collect(),
             totals: vec![0.1 + 0.2, count as f64],
-            unusable: Some(Unusable { count, first: 0.1, why: "too loud".to_owned() }),
+            failed: Some(FailedWindows { count, first: 0.1, why: "too loud".to_owned() }),
         };
         let (mut journal, _) = Journal::open(&output, &settings("a"), false).unwrap();
         journal.windows("1", stamp, some(2, &[0.0, 1.0])).unwrap();
         journal.windows("1", stamp, some(3, &[2.0])).unwrap();
         journal.windows("2", stamp, some(1, &[0.0])).unwrap();
-        journal.done(stamp, answer("2")).unwrap();
+        journal.done(stamp, failure("2")).unwrap();
         drop(journal);
         let (_, before) = Journal::open(&output, &settings("a"), false).unwrap();
         let progress = Progress::Windows(some(3, &[0.0, 1.0, 2.0]));
-        assert_eq!(before["1"], Before { stamp, progress });
+        assert_eq!(before["1"], Earlier { stamp, progress });
         assert_eq!(before["2"].progress, Progress::Done { failed: true });
     }
 
@@ -416,9 +332,9 @@ mod tests {
         let (mut journal, _) = Journal::open(&output, &settings("a"), false).unwrap();
         let part = journal.path.clone();
         let first = fs::read(&part).unwrap().len();
-        journal.done(None, answer("1")).unwrap();
+        journal.done(None, failure("1")).unwrap();
         let second = fs::read(&part).unwrap().len();
-        journal.done(None, answer("2")).unwrap();
+        journal.done(None, failure("2")).unwrap();
         drop(journal);
         let whole = fs::read(&part).unwrap();
         for at in 0..whole.len() {
@@ -439,7 +355,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("rows.csv");
         let (mut journal, _) = Journal::open(&output, &settings("a"), false).unwrap();
-        (1..=4).for_each(|number| journal.done(None, answer(&number.to_string())).unwrap());
+        (1..=4).for_each(|number| journal.done(None, failure(&number.to_string())).unwrap());
         let part = journal.path.clone();
         drop(journal);
         let text = fs::read_to_string(&part).unwrap();
@@ -456,9 +372,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("rows.jsonl");
         let (mut journal, _) = Journal::open(&output, &settings("a"), false).unwrap();
-        journal.done(None, answer("1")).unwrap();
-        let again = Answer::failed("1".to_owned(), "still no sound".to_owned());
-        journal.done(Some(Stamp { bytes: 1, modified: 2 }), again).unwrap();
+        journal.done(None, failure("1")).unwrap();
+        let again = InputResult::failed("1".to_owned(), "still no sound".to_owned());
+        journal.done(Some(FileStamp { bytes: 1, modified: 2 }), again).unwrap();
         journal.finish(STYLE, &["1".into()]).unwrap();
         let text = fs::read_to_string(&output).unwrap();
         assert_eq!((text.lines().count(), text.contains("still")), (1, true), "{text}");
@@ -491,7 +407,7 @@ mod tests {
             assert_eq!(fs::read_to_string(&part).unwrap(), somebodys);
         }
         // But the first line of a job that was killed while it wrote that.
-        let (begun, _) = encode(&Line::Settings(settings("a")), 0).unwrap();
+        let (begun, _) = encode(&Record::Settings(settings("a")), 0).unwrap();
         fs::write(&part, &begun[..20]).unwrap();
         assert!(Journal::open(&output, &settings("a"), false).unwrap().1.is_empty());
     }

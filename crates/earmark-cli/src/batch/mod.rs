@@ -1,4 +1,9 @@
 //! A job over many sounds, and its journal.
 
-pub(crate) mod job;
-pub(crate) mod journal;
+pub(crate) mod job; // Read first: the whole of it;
+pub(crate) mod prepare; // decoding and features on threads of their own,
+pub(crate) mod windows; // the scores of a recording's windows,
+pub(crate) mod results; // where results go,
+pub(crate) mod journal; // what an interrupted job leaves,
+pub(crate) mod record; // its lines,
+pub(crate) mod remaining; // and what is left to do.

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args as ClapArgs;
 use earmark_audio::{SampleRate, Waveform};
@@ -14,9 +14,10 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde::Serialize;
 
-use crate::Done;
 use crate::args::device::ComputeArgs;
-use crate::args::model::HubArgs;
+use crate::args::hub::HubArgs;
+use crate::args::{model, parse};
+use crate::exit::{Done, usage};
 use crate::output::stdout;
 
 const EXAMPLES: &str = "\
@@ -24,7 +25,7 @@ Examples:
   earmark bench --model ./model --seconds 5
   earmark bench --model MIT/ast-finetuned-audioset-10-10-0.4593 --batch 8 --threads 1 --repeat 20";
 
-/// Time a model on noise: loading, feature extraction and the forward pass, as one JSON object.
+/// Time a model on random samples: loading, feature extraction and the forward pass, as one JSON object.
 ///
 /// Times are in seconds, one for each repetition after a first one that is not counted. Of a CLAP model it is the audio
 /// tower that runs.
@@ -36,7 +37,7 @@ pub(crate) struct Args {
     model: String,
 
     /// How long each clip is.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse::seconds)]
     seconds: f64,
 
     /// Clips of one forward pass.
@@ -69,26 +70,26 @@ struct Timings {
 }
 
 pub(crate) fn run(args: &Args, threads: Option<NonZero<usize>>) -> Result<Done> {
-    if !(args.seconds > 0.0 && args.seconds <= 3600.0) {
-        bail!("--seconds is {}: expected more than 0, and an hour at most", args.seconds);
-    }
     if args.seconds * args.batch.get() as f64 > 3600.0 {
-        bail!("--batch is {}: {} s each are more than an hour together", args.batch, args.seconds);
+        return Err(usage(format_args!(
+            "--batch is {}: {} s each are more than an hour together",
+            args.batch, args.seconds
+        )));
     }
     let (device, name): (Device, _) = args.compute.open()?;
-    let folder = args.hub.embedding_model(&args.model)?;
+    let folder = model::embedding_folder(&args.model, &args.hub)?;
     let begin = Instant::now();
-    let model = Timed::open(&folder, &device)?;
+    let model = BenchModel::open(&folder, &device)?;
     let load_s = begin.elapsed().as_secs_f64();
 
-    let clips = noise(args.batch.get(), args.seconds, model.sampling_rate())?;
+    let clips = random_clips(args.batch.get(), args.seconds, model.sampling_rate())?;
     let (mut features_s, mut forward_s) = (Vec::new(), Vec::new());
     for turn in 0..=args.repeat.get() {
         let begin = Instant::now();
         let features: Vec<Features> = clips.iter().map(|clip| model.features(clip)).collect::<Result<_>>()?;
         let extracted = begin.elapsed().as_secs_f64();
         let begin = Instant::now();
-        // Reads the answer back, so that a device that works on behind our back is waited for.
+        // Reads the results back, so that a device that computes asynchronously is waited for.
         model.forward(&features)?;
         if turn > 0 {
             features_s.push(extracted);
@@ -110,49 +111,49 @@ pub(crate) fn run(args: &Args, threads: Option<NonZero<usize>>) -> Result<Done> 
     Ok(Done::Well)
 }
 
-/// A classifier with its head, and what has none.
-enum Timed {
+/// A classifier, or a checkpoint without a head.
+enum BenchModel {
     Classifier(Box<AudioClassifier>),
     Embedder(Box<AudioEmbedder>),
 }
 
-impl Timed {
-    fn open(folder: &Path, device: &Device) -> Result<Timed> {
+impl BenchModel {
+    fn open(folder: &Path, device: &Device) -> Result<BenchModel> {
         match AudioClassifier::open(folder, device) {
-            Ok(classifier) => Ok(Timed::Classifier(Box::new(classifier))),
-            Err(_) => Ok(Timed::Embedder(Box::new(AudioEmbedder::open(folder, device)?))),
+            Ok(classifier) => Ok(BenchModel::Classifier(Box::new(classifier))),
+            Err(_) => Ok(BenchModel::Embedder(Box::new(AudioEmbedder::open(folder, device)?))),
         }
     }
 
     fn sampling_rate(&self) -> SampleRate {
         match self {
-            Timed::Classifier(it) => it.sampling_rate(),
-            Timed::Embedder(it) => it.sampling_rate(),
+            BenchModel::Classifier(it) => it.sampling_rate(),
+            BenchModel::Embedder(it) => it.sampling_rate(),
         }
     }
 
     fn features(&self, clip: &Waveform) -> Result<Features> {
         Ok(match self {
-            Timed::Classifier(it) => it.features(clip)?,
-            Timed::Embedder(it) => it.features(clip)?,
+            BenchModel::Classifier(it) => it.features(clip)?,
+            BenchModel::Embedder(it) => it.features(clip)?,
         })
     }
 
     fn forward(&self, clips: &[Features]) -> Result<()> {
         let rows = match self {
-            Timed::Classifier(it) => it.logits(clips),
-            Timed::Embedder(it) => it.embeddings(clips),
+            BenchModel::Classifier(it) => it.logits(clips),
+            BenchModel::Embedder(it) => it.embeddings(clips),
         };
         rows.into_iter().try_for_each(|row| Ok(row.map(|_| ())?))
     }
 }
 
-/// The same clips in every run.
-fn noise(count: usize, seconds: f64, rate: SampleRate) -> Result<Vec<Waveform>> {
-    let mut random = ChaCha8Rng::seed_from_u64(0);
+/// Clips of random samples, the same in every run.
+fn random_clips(count: usize, seconds: f64, rate: SampleRate) -> Result<Vec<Waveform>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
     let samples = (seconds * f64::from(rate.hz())).round().max(1.0) as usize;
     let clip = |_| {
-        let samples = (0..samples).map(|_| random.random_range(-0.5..0.5)).collect();
+        let samples = (0..samples).map(|_| rng.random_range(-0.5..0.5)).collect();
         Ok(Waveform::new(samples, rate)?)
     };
     (0..count).map(clip).collect()

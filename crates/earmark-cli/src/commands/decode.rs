@@ -7,10 +7,10 @@ use earmark_audio::{
 };
 use earmark_features::resample;
 
-use crate::Done;
-use crate::args::audio::{HearingArgs, advised};
-use crate::args::overwrite::OutputArgs;
-use crate::error::usage;
+use crate::args::audio::{self, AudioArgs};
+use crate::args::output::OutputArgs;
+use crate::args::parse;
+use crate::exit::{Done, usage};
 use crate::output::messages;
 
 const EXAMPLES: &str = "\
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     output: OutputArgs,
 
     /// Samples a second [default: the file's own].
-    #[arg(long, value_name = "HZ", value_parser = parse_rate)]
+    #[arg(long, value_name = "HZ", value_parser = parse::rate)]
     rate: Option<SampleRate>,
 
     /// One channel, mixed as --downmix says, or all of them.
@@ -38,7 +38,7 @@ pub(crate) struct Args {
     channels: Channels,
 
     #[command(flatten)]
-    hearing: HearingArgs,
+    audio: AudioArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,37 +47,31 @@ enum Channels {
     Mono,
 }
 
-fn parse_rate(text: &str) -> Result<SampleRate, String> {
-    text.parse().ok().and_then(SampleRate::new).ok_or_else(|| "expected a number of hertz from 1".to_owned())
-}
-
 pub(crate) fn run(args: &Args) -> Result<Done> {
     let output = args.output.path();
     if !output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("wav")) {
         return Err(usage(format_args!("`{}`: only WAV is written: name it FILE.wav", output.display())));
     }
     args.output.check()?;
-    let options = DecodeOptions { downmix: args.hearing.downmix(), ..DecodeOptions::default() };
+    let options = DecodeOptions { downmix: args.audio.downmix(), ..DecodeOptions::default() };
     let (planes, mut rate, warnings) = match args.channels {
         Channels::Keep => {
-            let heard = decode_file_channels(&args.path, &options)?;
-            (heard.planes, heard.rate, heard.warnings)
+            let decoded = decode_file_channels(&args.path, &options)?;
+            (decoded.planes, decoded.rate, decoded.warnings)
         }
         Channels::Mono => {
-            let heard = earmark_audio::decode_file(&args.path, &options)?;
-            let rate = heard.waveform.rate();
-            (vec![heard.waveform.into_samples()], rate, heard.warnings)
+            let decoded = earmark_audio::decode_file(&args.path, &options)?;
+            let rate = decoded.waveform.rate();
+            (vec![decoded.waveform.into_samples()], rate, decoded.warnings)
         }
     };
-    for warning in &warnings {
-        messages::warning(format_args!("`{}`: {}", args.path.display(), advised(warning)));
-    }
+    audio::warn(&args.path.display().to_string(), &warnings);
     let mut resampled = Vec::with_capacity(planes.len());
     for plane in planes {
         let waveform =
             Waveform::new(plane, rate).with_context(|| format!("cannot use `{}`", args.path.display()))?;
         let waveform = match args.rate {
-            Some(to) => resample(waveform, to, args.hearing.resampler())?,
+            Some(to) => resample(waveform, to, args.audio.resampler())?,
             None => waveform,
         };
         resampled.push(waveform.into_samples());

@@ -16,16 +16,17 @@ use earmark_train::{
     SplitFile, confusion_svg, evaluate,
 };
 
-use crate::args::audio::HearingArgs;
-use crate::args::dataset;
+use crate::args::audio::AudioArgs;
 use crate::args::device::ComputeArgs;
-use crate::args::model::HubArgs;
+use crate::args::hub::HubArgs;
+use crate::args::{dataset, model};
 use crate::commands::train;
 use crate::commands::train::{advise, list};
-use crate::output::parquet::{Predicted, write_predictions};
+use crate::exit::Done;
+use crate::interrupt;
+use crate::output::predictions::{ClipPrediction, write_predictions};
 use crate::output::progress::bar;
-use crate::output::{messages, stdout, table};
-use crate::{Done, interrupt};
+use crate::output::{messages, report as tables, stdout};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -88,7 +89,7 @@ pub(crate) struct Args {
     skip_bad: bool,
 
     #[command(flatten)]
-    hearing: HearingArgs,
+    audio: AudioArgs,
 
     /// Write report.json, predictions.parquet and confusion_matrix.svg into this folder, new or empty.
     #[arg(short, long, value_name = "DIR")]
@@ -181,8 +182,8 @@ fn score(args: &Args, stop: &AtomicBool) -> Result<Done> {
         write_rows(folder.path(), &names, &evaluation, &learner)?;
     }
     let mut out = stdout::stdout();
-    writeln!(out, "{}\n{}", table::confusion(&report), table::per_class(&report))?;
-    writeln!(out, "{} on {} clips", table::score(&report), report.n)?;
+    writeln!(out, "{}\n{}", tables::confusion(&report), tables::per_class(&report))?;
+    writeln!(out, "{} on {} clips", tables::score(&report), report.n)?;
     Ok(if left_out.is_empty() { Done::Well } else { Done::InPart })
 }
 
@@ -216,10 +217,10 @@ fn write_rows(folder: &Path, names: &[&str], evaluation: &Evaluation, learner: &
     let scores = Scores::for_problem_type(learner.config.problem_type());
     let labels = learner.config.labels();
     let answers = evaluation.labels.iter().zip(evaluation.predicted()).zip(&evaluation.logits);
-    let predicted: Vec<Predicted> = names
+    let predicted: Vec<ClipPrediction> = names
         .iter()
         .zip(answers)
-        .map(|(&name, ((&label, predicted), logits))| Predicted {
+        .map(|(&name, ((&label, predicted), logits))| ClipPrediction {
             path: name.to_owned(),
             label: labels[label].clone(),
             predicted: labels[predicted].clone(),
@@ -242,12 +243,12 @@ impl Args {
         stop: &AtomicBool,
     ) -> Result<Subject> {
         let (mut dataset, drawn) = self.clips()?;
-        let learner = Pretrained::open(&self.hub.model(model)?, device)?;
+        let learner = Pretrained::open(&model::folder(model, &self.hub)?, device)?;
         let mut recipe = Recipe::new("eval", model, &dataset.name);
         recipe.test_size = self.test_size;
         recipe.max_duration = self.max_duration;
-        recipe.resampler = self.hearing.resampler();
-        recipe.downmix = self.hearing.downmix();
+        recipe.resampler = self.audio.resampler();
+        recipe.downmix = self.audio.downmix();
         recipe.skip_bad = self.skip_bad;
         recipe.validate()?;
         let mut left_out = Vec::new();
@@ -269,7 +270,7 @@ impl Args {
     fn run(&self, device: &Device) -> Result<Subject> {
         let run = train::find_run(self.run.as_deref())?;
         let mut recipe = Recipe::read(&run)?;
-        let (resampler, downmix) = (self.hearing.asked_resampler(), self.hearing.asked_downmix());
+        let (resampler, downmix) = (self.audio.chosen_resampler(), self.audio.chosen_downmix());
         if resampler.is_some_and(|it| it != recipe.resampler)
             || downmix.is_some_and(|it| it != recipe.downmix)
         {

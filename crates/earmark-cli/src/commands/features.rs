@@ -7,17 +7,18 @@ use earmark_features::{Preprocessor, resample};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use crate::Done;
-use crate::args::audio::{HearingArgs, advised};
-use crate::args::model::HubArgs;
-use crate::args::overwrite::OutputArgs;
+use crate::args::audio::{self, AudioArgs};
+use crate::args::hub::HubArgs;
+use crate::args::model;
+use crate::args::output::OutputArgs;
+use crate::exit::Done;
 use crate::output::messages;
 
 const EXAMPLES: &str = "\
 Examples:
   earmark features clip.wav --model openai/whisper-base -o clip.safetensors";
 
-/// Write what a model is given of a sound file: its extractor's output, as safetensors.
+/// Write the features of a sound file, as the model's extractor makes them, as safetensors.
 ///
 /// Names and shapes are the reference's: input_values or input_features with a batch axis of 1, attention_mask and
 /// is_longer where the extractor makes them.
@@ -36,7 +37,7 @@ pub(crate) struct Args {
     output: OutputArgs,
 
     #[command(flatten)]
-    hearing: HearingArgs,
+    audio: AudioArgs,
 
     #[command(flatten)]
     hub: HubArgs,
@@ -45,13 +46,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Done> {
     args.output.check()?;
     let output = args.output.path();
-    let preprocessor = args.hub.extractor(&args.model)?;
-    let options = DecodeOptions { downmix: args.hearing.downmix(), ..DecodeOptions::default() };
+    let preprocessor = model::extractor(&args.model, &args.hub)?;
+    let options = DecodeOptions { downmix: args.audio.downmix(), ..DecodeOptions::default() };
     let decoded = decode_file(&args.path, &options)?;
-    for warning in &decoded.warnings {
-        messages::warning(format_args!("`{}`: {}", args.path.display(), advised(warning)));
-    }
-    let waveform = resample(decoded.waveform, preprocessor.sampling_rate(), args.hearing.resampler())?;
+    audio::warn(&args.path.display().to_string(), &decoded.warnings);
+    let waveform = resample(decoded.waveform, preprocessor.sampling_rate(), args.audio.resampler())?;
     let mut features = preprocessor.extract(&waveform)?;
     // A clip alone has no padding, but the reference says so when the model wants a mask.
     if let Preprocessor::Wav2Vec2(extractor) = &preprocessor

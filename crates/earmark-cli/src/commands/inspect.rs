@@ -10,8 +10,9 @@ use earmark_models::{Checkpoint, ModelConfig, WEIGHT_FILES};
 use earmark_pipeline::find_extractor;
 use serde_json::Value;
 
-use crate::Done;
-use crate::args::model::HubArgs;
+use crate::args::hub::HubArgs;
+use crate::args::model;
+use crate::exit::Done;
 use crate::output::escape::escape;
 use crate::output::stdout;
 
@@ -20,9 +21,9 @@ Examples:
   earmark inspect MIT/ast-finetuned-speech-commands-v2
   earmark inspect ./model --keys";
 
-/// Say what a model is: architecture, labels, sample rate, parameters.
+/// Describe a model: architecture, labels, sample rate, parameters.
 ///
-/// It reads the files and builds nothing, so it also tells of models that cannot be run here.
+/// It reads the files and builds nothing, so it also describes models that cannot be run here.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -43,7 +44,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
-    let folder = args.hub.model(&args.model)?;
+    let folder = model::folder(&args.model, &args.hub)?;
     let path = folder.join("config.json");
     let text = earmark_config::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let json = earmark_config::object(&text).with_context(|| format!("cannot use `{}`", path.display()))?;
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     if let Some(class) = json.get("architectures").and_then(|classes| classes.get(0)?.as_str()) {
         line("architecture", class)?;
     }
-    line("hears", &hears(&folder, &json))?;
+    line("input", &input(&folder, &json))?;
     // A model that cannot be run may describe its labels in ways of its own.
     let labels = match ModelConfig::from_json(&text) {
         Ok(config) => config.labels().to_vec(),
@@ -98,7 +99,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
 }
 
 /// What the extractor makes, the rate, and the file that says so.
-fn hears(folder: &Path, config: &Object) -> String {
+fn input(folder: &Path, config: &Object) -> String {
     match find_extractor(folder, config) {
         Ok(Some((path, preprocessor))) => {
             let makes = match &preprocessor {
@@ -120,7 +121,7 @@ fn hears(folder: &Path, config: &Object) -> String {
                 _ => files.to_owned(),
             }
         }
-        Err(error) => crate::error::line(&error.into()),
+        Err(error) => earmark_error::chain(&error),
     }
 }
 

@@ -6,21 +6,21 @@ use anyhow::{Context as _, Result};
 use clap::{Args as ClapArgs, ValueEnum};
 use earmark_audio::{DecodeOptions, Decoder, LiveFormat, RawSamples, SampleRate};
 use earmark_features::Features;
-use earmark_labels::{Prediction, Scores, TopK, top_k};
-use earmark_pipeline::{Error, Window, Windows};
+use earmark_labels::{Prediction, TopK, top_k};
+use earmark_pipeline::{Error, Hearing, Window, Windows};
 use serde::Serialize;
 
-use crate::args::audio::{HearingArgs, one_of};
-use crate::args::device::ComputeArgs;
-use crate::args::model::HubArgs;
-use crate::batch::job::{Model, check_threshold, check_windows, parse_length, parse_top_k};
-use crate::commands::classify::ScoresArg;
-use crate::commands::zero_shot::LabelArgs;
-use crate::commands::{classify, zero_shot};
+use crate::args::audio::one_of;
+use crate::args::labels::{LabelArgs, ScoresArg};
+use crate::args::model::{ModelArgs, ModelSource, Purpose};
+use crate::args::parse;
+use crate::exit::Done;
+use crate::output::clock::clock;
 use crate::output::escape::escape;
-use crate::output::rows::clock;
 use crate::output::{messages, stdout};
-use crate::{Done, error};
+use crate::scoring::classifier::ClassifierScorer;
+use crate::scoring::scorer::{Scorer, check_threshold, check_windows};
+use crate::scoring::zero_shot::ZeroShotScorer;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,34 +29,33 @@ Examples:
   ffmpeg -i rtsp://camera -f s16le -ar 16000 -ac 1 - | earmark listen --raw s16 --model ./model --format jsonl
   arecord -q -t wav -r 48000 -f S16_LE | earmark listen --labels \"dog,doorbell\" --model laion/clap-htsat-unfused";
 
-/// Name what is heard while it is heard, on standard input.
+/// Classify sound while it is recorded, from standard input.
 ///
-/// The sound is a WAV or raw samples, from whatever records: arecord, sox, ffmpeg. Each window is named as soon as it is whole,
-/// until the sound ends or Ctrl-C ends it.
+/// The sound is a WAV or raw samples, from whatever records: arecord, sox, ffmpeg. Each window is classified as soon as it is
+/// whole, until the sound ends or Ctrl-C ends it.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_arg("model", |arg| arg.help(MODEL)))]
 pub(crate) struct Args {
-    /// The model: a Hub id, with @REVISION if need be, or a folder in Hugging Face layout; with --labels a CLAP model.
-    #[arg(long, value_name = "ID|DIR")]
-    model: String,
+    #[command(flatten)]
+    model: ModelArgs,
 
-    /// How much is named at once.
-    #[arg(long, value_name = "LENGTH", default_value = "1s", value_parser = parse_length)]
+    /// How much is classified at once.
+    #[arg(long, value_name = "LENGTH", default_value = "1s", value_parser = parse::length)]
     window: Duration,
 
     /// How far the next window begins after this one [default: half the window].
-    #[arg(long, value_name = "LENGTH", value_parser = parse_length)]
+    #[arg(long, value_name = "LENGTH", value_parser = parse::length)]
     hop: Option<Duration>,
 
     /// How many labels of each window: a number, or all.
-    #[arg(long, value_name = "N|all", default_value = "1", value_parser = parse_top_k)]
+    #[arg(long, value_name = "N|all", default_value = "1", value_parser = parse::top_k)]
     top_k: TopK,
 
     /// Leave out labels with a lower score, and windows that have no other.
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
     threshold: Option<f32>,
 
-    /// Say something only when the best label is another than before.
+    /// Print only when the best label is another than before.
     #[arg(long)]
     changes: bool,
 
@@ -69,8 +68,8 @@ pub(crate) struct Args {
     raw: Option<RawSamples>,
 
     /// Samples a second of raw sound.
-    #[arg(long, value_name = "HZ", default_value = "16000", requires = "raw", help_heading = "Sound")]
-    rate: u32,
+    #[arg(long, value_name = "HZ", default_value = "16000", value_parser = parse::rate, requires = "raw", help_heading = "Sound")]
+    rate: SampleRate,
 
     /// Channels of raw sound.
     #[arg(long, value_name = "N", default_value = "1", requires = "raw", help_heading = "Sound")]
@@ -82,16 +81,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     labels: LabelArgs,
-
-    #[command(flatten)]
-    hearing: HearingArgs,
-
-    #[command(flatten)]
-    compute: ComputeArgs,
-
-    #[command(flatten)]
-    hub: HubArgs,
 }
+
+const MODEL: &str = "The model: a Hub id, with @REVISION if need be, or a folder in Hugging Face layout; with --labels a CLAP \
+                     model";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -101,56 +94,57 @@ enum Format {
     Jsonl,
 }
 
+/// A line of --format jsonl.
 #[derive(Debug, Serialize)]
-struct Heard {
+struct WindowRow {
     start: f64,
     end: f64,
     predictions: Vec<Prediction>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
-    let (device, _) = args.compute.open()?;
     if args.labels.given() {
-        check_threshold(args.threshold, Scores::Softmax)?;
-        let folder = args.hub.text_model(&args.model)?;
-        listen(args, &zero_shot::Asked::open(folder, &args.labels, &device)?)
+        check_threshold(args.threshold, ZeroShotScorer::SCORES)?;
+        let labels = args.labels.all()?;
+        let ModelSource { folder, device, hearing } = args.model.open(Purpose::ZeroShot)?;
+        let model = ZeroShotScorer::open(&folder, &labels, &args.labels.template, &device)?;
+        listen(args, &hearing, &model)
     } else {
-        let folder = args.hub.model(&args.model)?;
-        let model = classify::Asked::open(&folder, args.scores, &device)?;
+        let ModelSource { folder, device, hearing } = args.model.open(Purpose::Classify)?;
+        let model = ClassifierScorer::open(&folder, args.scores, &device)?;
         check_threshold(args.threshold, model.scores)?;
-        listen(args, &model)
+        listen(args, &hearing, &model)
     }
 }
 
-fn listen(args: &Args, model: &impl Model) -> Result<Done> {
-    let hearing = args.hearing.hearing();
+fn listen(args: &Args, hearing: &Hearing, model: &impl Scorer) -> Result<Done> {
     // A microphone has no longest clip.
-    let options = DecodeOptions { max_duration: Duration::MAX, ..hearing.decode };
+    let options = DecodeOptions { max_duration: Duration::MAX, ..hearing.decode.clone() };
     let windows = Windows { length: args.window, hop: args.hop.unwrap_or(args.window / 2) };
     check_windows(windows, model)?;
     messages::note(format_args!(
         "listening on standard input; every {:?} a label for {:?}",
         windows.hop, windows.length
     ));
-    let decoder = Decoder::live(io::stdin(), args.format_of_sound()?, &options)
-        .context("cannot hear standard input: pipe a WAV in, or name the samples by --raw")?;
-    let mut cut = windows.cut(decoder, &hearing, model.sampling_rate(), model.least())?;
+    let decoder = Decoder::live(io::stdin(), args.live_format(), &options)
+        .context("cannot decode standard input: pipe a WAV in, or describe the samples by --raw")?;
+    let mut cut = windows.cut(decoder, hearing, model.sampling_rate(), model.min_samples())?;
     std::thread::scope(|scope| {
-        // The next windows are heard while the model thinks about this one.
+        // The next windows are decoded while the model scores this one.
         let (sender, receiver) = sync_channel::<Result<(Window, Result<Features, Error>), Error>>(8);
         scope.spawn(move || {
             for span in cut.by_ref() {
-                let heard = span.map(|span| (span.window, model.features(&span.waveform)));
-                let failed = heard.is_err();
-                if sender.send(heard).is_err() || failed {
+                let prepared = span.map(|span| (span.window, model.features(&span.waveform)));
+                let failed = prepared.is_err();
+                if sender.send(prepared).is_err() || failed {
                     break;
                 }
             }
         });
         let mut done = Done::Well;
-        let mut teller = Teller { args, begun: Instant::now(), last: None, lag_said: false };
-        for heard in receiver {
-            let (window, features) = heard?;
+        let mut printer = Printer { args, begun: Instant::now(), last: None, lag_reported: false };
+        for prepared in receiver {
+            let (window, features) = prepared?;
             let scores = features.and_then(|features| model.scores(&[features]).swap_remove(0));
             let scores = match scores {
                 Ok(scores) => scores,
@@ -158,37 +152,38 @@ fn listen(args: &Args, model: &impl Model) -> Result<Done> {
                     // A microphone goes on.
                     done = Done::InPart;
                     let error = anyhow::Error::from(error).context(format!("at {}", clock(window.start)));
-                    messages::error(error::line(&error));
+                    messages::error(earmark_error::chain(&*error));
                     continue;
                 }
             };
             let mut predictions = top_k(&scores, model.labels(), args.top_k);
             let least = args.threshold.unwrap_or(f32::NEG_INFINITY);
             predictions.retain(|prediction| prediction.score >= least);
-            teller.tell(window, predictions)?;
+            printer.print(window, predictions)?;
         }
         Ok(done)
     })
 }
 
 impl Args {
-    fn format_of_sound(&self) -> Result<LiveFormat> {
-        let Some(samples) = self.raw else { return Ok(LiveFormat::Wav) };
-        let rate = SampleRate::new(self.rate).context("--rate is 0: expected a number of hertz from 1")?;
-        Ok(LiveFormat::Raw { samples, rate, channels: self.channels })
+    fn live_format(&self) -> LiveFormat {
+        match self.raw {
+            None => LiveFormat::Wav,
+            Some(samples) => LiveFormat::Raw { samples, rate: self.rate, channels: self.channels },
+        }
     }
 }
 
-/// Says what was heard, as it is asked to.
-struct Teller<'a> {
+/// Prints the labels of each window.
+struct Printer<'a> {
     args: &'a Args,
     begun: Instant,
     last: Option<String>,
-    lag_said: bool,
+    lag_reported: bool,
 }
 
-impl Teller<'_> {
-    fn tell(&mut self, window: Window, predictions: Vec<Prediction>) -> Result<()> {
+impl Printer<'_> {
+    fn print(&mut self, window: Window, predictions: Vec<Prediction>) -> Result<()> {
         self.watch_lag(window);
         let best = predictions.first().map(|best| best.label.clone());
         if best.is_none() || (self.args.changes && best == self.last) {
@@ -199,7 +194,9 @@ impl Teller<'_> {
         let (start, end) = (window.start, window.end);
         let mut out = stdout::stdout();
         match self.args.format {
-            Format::Jsonl => writeln!(out, "{}", serde_json::to_string(&Heard { start, end, predictions })?)?,
+            Format::Jsonl => {
+                writeln!(out, "{}", serde_json::to_string(&WindowRow { start, end, predictions })?)?;
+            }
             Format::Text => {
                 let labels = predictions.iter().map(|p| format!("{} {:.3}", escape(&p.label), p.score));
                 writeln!(out, "{:>9}  {}", clock(end), labels.collect::<Vec<_>>().join("  "))?;
@@ -208,12 +205,12 @@ impl Teller<'_> {
         Ok(out.flush()?)
     }
 
-    /// Sound that comes in real time and a model that takes longer: a label then tells of ever longer ago. A file that is
-    /// piped in is never behind.
+    /// Warns once when the model is slower than real time, so that labels come ever later. A file that is piped in is never
+    /// behind.
     fn watch_lag(&mut self, window: Window) {
         let behind = self.begun.elapsed().as_secs_f64() - window.end;
-        if behind > 3.0 + 2.0 * self.args.window.as_secs_f64() && !self.lag_said {
-            self.lag_said = true;
+        if behind > 3.0 + 2.0 * self.args.window.as_secs_f64() && !self.lag_reported {
+            self.lag_reported = true;
             messages::warning(format_args!(
                 "labels come {behind:.0} seconds late: a longer --hop or a smaller model keeps up"
             ));

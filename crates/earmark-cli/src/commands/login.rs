@@ -1,17 +1,17 @@
-//! `login`, `whoami` and `logout`: the token, kept where Python's `huggingface_hub` looks for it.
+//! The token is kept where Python's `huggingface_hub` looks for it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args as ClapArgs;
+use earmark_fs::AtomicFile;
 use earmark_hub::HubBuilder;
 
-use crate::Done;
-use crate::args::model::HubArgs;
-use crate::output::escape::escape;
-use crate::output::{messages, stdout};
+use crate::args::hub::{HubArgs, token_file};
+use crate::exit::Done;
+use crate::output::messages;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,7 +26,7 @@ Examples:
 /// everybody on the machine. Make one at https://huggingface.co/settings/tokens.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Login {
+pub(crate) struct Args {
     /// A file that holds the token and nothing else; without it, what is piped in, else HF_TOKEN, else you are asked.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -35,18 +35,7 @@ pub(crate) struct Login {
     hub: HubArgs,
 }
 
-/// Say whose token is used.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Whoami {
-    #[command(flatten)]
-    hub: HubArgs,
-}
-
-/// Forget the token that was kept.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Logout {}
-
-pub(crate) fn login(args: &Login) -> Result<Done> {
+pub(crate) fn run(args: &Args) -> Result<Done> {
     let builder = HubBuilder::from_env()?;
     let target = token_file(&builder)?;
     let token = read_token(args.token_file.as_deref())?;
@@ -59,7 +48,7 @@ pub(crate) fn login(args: &Login) -> Result<Done> {
     }
     let hub = builder.token(token).offline(args.hub.offline || args.hub.open()?.is_offline()).build()?;
     let account = hub.whoami()?;
-    write_secret(&target, token).with_context(|| format!("cannot write `{}`", target.display()))?;
+    write_token(&target, token).with_context(|| format!("cannot write `{}`", target.display()))?;
     let role = account.role.map(|role| format!(", role {role}")).unwrap_or_default();
     messages::note(format_args!(
         "logged in as {}{role}; the token is kept in {}",
@@ -67,35 +56,6 @@ pub(crate) fn login(args: &Login) -> Result<Done> {
         target.display()
     ));
     Ok(Done::Well)
-}
-
-pub(crate) fn whoami(args: &Whoami) -> Result<Done> {
-    let account = args.hub.open()?.whoami()?;
-    writeln!(stdout::stdout(), "{}", escape(&account.name))?;
-    if let Some(role) = account.role {
-        messages::note(format_args!("the token's role is {role}"));
-    }
-    Ok(Done::Well)
-}
-
-pub(crate) fn logout(_: &Logout) -> Result<Done> {
-    let file = token_file(&HubBuilder::from_env()?)?;
-    match fs::remove_file(&file) {
-        Ok(()) => messages::note(format_args!("removed {}", file.display())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            messages::note(format_args!("no token was kept in {}", file.display()));
-        }
-        Err(error) => return Err(error).with_context(|| format!("cannot remove `{}`", file.display())),
-    }
-    if std::env::var_os("HF_TOKEN").is_some_and(|token| !token.is_empty()) {
-        messages::warning("HF_TOKEN is set, and is still used");
-    }
-    Ok(Done::Well)
-}
-
-fn token_file(builder: &HubBuilder) -> Result<PathBuf> {
-    let file = builder.token_file().context("there is no home folder to keep a token in: set HF_HOME")?;
-    Ok(file.to_path_buf())
 }
 
 fn read_token(file: Option<&Path>) -> Result<String> {
@@ -118,24 +78,12 @@ fn read_token(file: Option<&Path>) -> Result<String> {
     Ok(if token.trim().is_empty() { set().unwrap_or_default() } else { token })
 }
 
-/// By a rename, so that a token that works is not lost to a full disk; for the owner's eyes from the first byte on.
-fn write_secret(file: &Path, token: &str) -> io::Result<()> {
+/// A token that works is not lost to a full disk: the new one takes its place when it is whole.
+fn write_token(file: &Path, token: &str) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
     }
-    let part = file.with_extension(format!("{}.part", std::process::id()));
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&part).and_then(|mut open| {
-        open.write_all(token.as_bytes())?;
-        open.sync_all()?;
-        fs::rename(&part, file)
-    });
-    if written.is_err() {
-        // After the rename it is gone already.
-        let _ = fs::remove_file(&part);
-    }
-    written
+    let mut file = AtomicFile::create_private(file)?;
+    file.write_all(token.as_bytes())?;
+    file.commit()
 }

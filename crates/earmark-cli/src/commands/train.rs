@@ -16,15 +16,17 @@ use earmark_train::{
 };
 use indicatif::ProgressBar;
 
-use crate::args::audio::HearingArgs;
+use crate::args::audio::AudioArgs;
 use crate::args::dataset::{self, DatasetArgs, Named, data_folder};
 use crate::args::device::DeviceArgs;
-use crate::args::model::HubArgs;
-use crate::commands::push::Pusher;
+use crate::args::hub::HubArgs;
+use crate::args::model;
+use crate::exit::Done;
+use crate::interrupt;
 use crate::output::escape::escape;
 use crate::output::progress::{bar, style};
-use crate::output::{messages, stdout, table};
-use crate::{Done, advice, interrupt};
+use crate::output::{messages, report, shell, stdout};
+use crate::upload::background::Pusher;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -93,7 +95,7 @@ pub(crate) struct Args {
     numbers: Numbers,
 
     #[command(flatten)]
-    hearing: HearingArgs,
+    hearing: AudioArgs,
 
     /// The run's folder, new or empty [default: runs/RECIPE/TIME].
     #[arg(long, value_name = "DIR", help_heading = "Run")]
@@ -281,7 +283,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
 
 /// `earmark train --resume RUN`.
 pub(crate) fn resume_command(run: &Path) -> String {
-    format!("{} train --resume {}", advice::command(), advice::argument(run))
+    format!("{} train --resume {}", shell::command(), shell::argument(run))
 }
 
 /// An error with what to do about it, where a flag of this command is what helps.
@@ -302,7 +304,7 @@ pub(crate) fn advise(error: earmark_train::Error) -> anyhow::Error {
         _ => return error.into(),
     };
     let earmark_train::Error { doing, kind, .. } = error;
-    anyhow::anyhow!("{}; {advice}", crate::error::line(&anyhow::Error::new(*kind))).context(doing)
+    anyhow::anyhow!("{}; {advice}", earmark_error::chain(&*kind)).context(doing)
 }
 
 /// Where the clips of a run come from.
@@ -432,7 +434,7 @@ fn fresh(args: &Args, device: burn::tensor::Device, device_name: &str) -> Result
             if let Some(model) = model {
                 recipe.model.clone_from(model);
             }
-            let folder = args.hub.model(&recipe.model)?;
+            let folder = model::folder(&recipe.model, &args.hub)?;
             if !Path::new(&recipe.model).is_dir() {
                 recipe.model_commit = commit_in(&folder).unwrap_or_default();
             }
@@ -508,8 +510,8 @@ fn refuse_other(args: &Args, recipe: &Recipe, run: &Path) -> Result<()> {
     set(&mut asked.label_column, &args.label_column);
     set(&mut asked.split, &args.split);
     set(&mut asked.split_by, &args.split_by);
-    set(&mut asked.resampler, &args.hearing.asked_resampler());
-    set(&mut asked.downmix, &args.hearing.asked_downmix());
+    set(&mut asked.resampler, &args.hearing.chosen_resampler());
+    set(&mut asked.downmix, &args.hearing.chosen_downmix());
     asked.new_head |= args.new_head;
     asked.skip_bad |= args.skip_bad;
 
@@ -696,7 +698,7 @@ fn newest_run() -> Result<PathBuf> {
         None => bail!(
             "there is no run in `{}` yet: start one by `{} train --sample`",
             runs.display(),
-            advice::command()
+            shell::command()
         ),
     }
 }
@@ -713,8 +715,8 @@ fn print_finished(job: &Job, finished: &Finished) -> Result<()> {
     let shown = |path: &Path| escape(&path.display().to_string()).into_owned();
     let (run, model) = (job.output.path(), &finished.model);
     let mut out = stdout::stdout();
-    writeln!(out, "{}\n{}", table::confusion(report), table::per_class(report))?;
-    writeln!(out, "{} on {} held-out clips, from epoch {best}\n", table::score(report), report.n)?;
+    writeln!(out, "{}\n{}", report::confusion(report), report::per_class(report))?;
+    writeln!(out, "{} on {} held-out clips, from epoch {best}\n", report::score(report), report.n)?;
     writeln!(out, "run      {}\nmodel    {}", shown(run), shown(model))?;
     writeln!(out, "report   {}\n", shown(&run.join("report.html")))?;
     writeln!(out, "next:    {}", escape(&next_command(job, model)))?;
@@ -726,13 +728,13 @@ fn next_command(job: &Job, model: &Path) -> String {
     let held_out = SplitFile::read(job.output.path()).map(|split| split.test).unwrap_or_default();
     let is_held_out =
         |clip: &&Clip| held_out.contains(&clip.name) && earmark_audio::has_audio_extension(&clip.path);
-    let command = advice::command();
+    let command = shell::command();
     match job.dataset.clips.iter().find(is_held_out) {
         Some(clip) => {
-            let [clip, model] = [&clip.path, model].map(advice::argument);
+            let [clip, model] = [&clip.path, model].map(shell::argument);
             format!("{command} classify {clip} --model {model}")
         }
-        None => format!("{command} eval {}", advice::argument(job.output.path())),
+        None => format!("{command} eval {}", shell::argument(job.output.path())),
     }
 }
 
@@ -847,7 +849,7 @@ impl Screen {
                 if plan.done > 0 {
                     messages::note(format_args!("resumed  after step {} of {}", plan.done, plan.steps));
                 }
-                messages::note(table::epoch_header());
+                messages::note(report::epoch_header());
                 self.train_bar(plan, plan.done);
                 seen.plan = Some((*plan).clone());
                 seen.phase = Phase::Training;
@@ -880,7 +882,7 @@ impl Screen {
                 }
                 self.bar.set_position(*done as u64);
             }
-            Event::Epoch(epoch) => messages::note(table::epoch_row(epoch, self.started.elapsed())),
+            Event::Epoch(epoch) => messages::note(report::epoch_row(epoch, self.started.elapsed())),
             _ => {}
         }
     }

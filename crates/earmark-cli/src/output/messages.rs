@@ -1,6 +1,6 @@
-//! What people are told beside the results: lines on stderr, above any progress bar.
+//! Messages to people: lines on stderr, above any progress bar.
 //!
-//! All of it goes through `tracing`, so that one filter and one `--log-format` hold for what the command says and for what
+//! All of them go through `tracing`, so that one filter and one `--log-format` hold for the command's messages and for what
 //! the libraries log. Stderr may end or fill up at any time: what cannot be written there is dropped, and the work goes on.
 
 use std::fmt;
@@ -23,16 +23,16 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// The target of what is said to the user, whatever the libraries' level is.
-const SAID: &str = "said";
+/// The target of the command's own messages, which has a level beside that of the libraries.
+const MESSAGE: &str = "message";
 
-/// Decides what is said and how, for the rest of the process. `EARMARK_LOG` overrules the flags: `debug`, `earmark_hub=trace`.
+/// Sets what is written to stderr and how, for the rest of the process. `EARMARK_LOG` overrules the flags: `debug`, `earmark_hub=trace`.
 #[allow(clippy::disallowed_methods, reason = "writes nothing")]
 pub(crate) fn start(format: LogFormat, quiet: bool, verbose: u8) {
     let level = match (quiet, verbose) {
         // Symphonia logs what it tries on a file; what comes of that is in our errors and warnings.
         (true, _) => "error,symphonia=off",
-        (_, 0) => "warn,said=info,symphonia=off",
+        (_, 0) => "warn,message=info,symphonia=off",
         (_, 1) => "info,symphonia=off",
         _ => "debug",
     };
@@ -61,6 +61,13 @@ impl Text {
     }
 }
 
+/// An error and its causes, each said once, a line for each.
+pub(crate) fn failure(error: &anyhow::Error) -> Text {
+    let mut causes = earmark_error::causes(&**error).into_iter();
+    let first = causes.next().unwrap_or_default();
+    causes.fold(Text::from(first), |text, cause| text.then(format!("  because {cause}")))
+}
+
 impl From<&str> for Text {
     fn from(line: &str) -> Text {
         Text(escape(line).into_owned())
@@ -81,20 +88,20 @@ impl From<fmt::Arguments<'_>> for Text {
 
 /// Something the user should know.
 pub(crate) fn note(text: impl Into<Text>) {
-    tracing::info!(target: SAID, "{}", text.into().0);
+    tracing::info!(target: MESSAGE, "{}", text.into().0);
 }
 
 /// Something that may be wrong with an input.
 pub(crate) fn warning(text: impl Into<Text>) {
-    tracing::warn!(target: SAID, "{}", text.into().0);
+    tracing::warn!(target: MESSAGE, "{}", text.into().0);
 }
 
 /// Something that failed.
 pub(crate) fn error(text: impl Into<Text>) {
-    tracing::error!(target: SAID, "{}", text.into().0);
+    tracing::error!(target: MESSAGE, "{}", text.into().0);
 }
 
-/// `warning: …`, as compilers do; what is only noted stands as it is.
+/// `warning: …`, as compilers write it; a note has no prefix.
 struct Plain;
 
 impl<S, N> FormatEvent<S, N> for Plain
@@ -107,14 +114,14 @@ where
         match *metadata.level() {
             Level::ERROR => to.write_str("error: ")?,
             Level::WARN => to.write_str("warning: ")?,
-            Level::INFO if metadata.target() == SAID => {}
+            Level::INFO if metadata.target() == MESSAGE => {}
             Level::INFO => write!(to, "{}: ", metadata.target())?,
             Level::DEBUG | Level::TRACE => write!(to, "debug: {}: ", metadata.target())?,
         }
         let mut text = String::new();
         ctx.format_fields(Writer::new(&mut text), event)?;
         // What the libraries log holds names as well; our own is escaped already, but for its line breaks.
-        writeln!(to, "{}", if metadata.target() == SAID { text.into() } else { escape(&text) })
+        writeln!(to, "{}", if metadata.target() == MESSAGE { text.into() } else { escape(&text) })
     }
 }
 

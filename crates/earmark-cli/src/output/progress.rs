@@ -19,7 +19,7 @@ pub(crate) fn hide() {
 }
 
 /// Writes a line to stderr, with the bars out of its way. One that cannot be written is dropped.
-#[allow(clippy::disallowed_methods, reason = "this is what `say` writes by")]
+#[allow(clippy::disallowed_methods, reason = "this is what `messages` writes by")]
 pub(crate) fn above(line: &str) {
     // Not `suspend`, which panics where the terminal is gone.
     let _ = match is_drawn() {

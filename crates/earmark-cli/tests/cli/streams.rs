@@ -1,73 +1,28 @@
 //! Stdout and stderr as they are met in shells: pipes whose reader leaves, disks that are full, and terminals that would act on
 //! what a label or a file name holds.
-#![cfg(unix)]
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, pipe};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
-use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
 use earmark_testkit::http::Response;
 use earmark_testkit::hub::LoopbackHub;
 use earmark_testkit::{noise, tone};
 use serde_json::{Value, json};
 
-const CONFIG: &str = r#"{
-    "model_type": "hubert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-    "intermediate_size": 32, "conv_dim": [16, 16, 16, 16], "conv_kernel": [10, 8, 4, 4],
-    "conv_stride": [5, 4, 4, 4], "num_feat_extract_layers": 4, "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 4, "classifier_proj_size": 16, "apply_spec_augment": false
-}"#;
+use crate::work_dir::{TINY, WorkDir};
 
 /// A folder with `model/`, a classifier of three classes, and clips in `data/`.
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new() -> Place {
-        let place = Place(tempfile::tempdir().unwrap());
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/speech/group");
-        fs::create_dir(place.path("model")).unwrap();
-        for file in ["config.json", "preprocessor_config.json", "model.safetensors"] {
-            fs::copy(golden.join(file), place.path("model").join(file)).unwrap();
-        }
-        for clip in 0..4u32 {
-            place.clip(&format!("data/bell/{clip}.wav"), tone(1500.0 + f64::from(clip), 0.2, 16_000));
-            place.clip(&format!("data/rain/{clip}.wav"), noise(3000, clip.into()));
-        }
-        fs::write(place.path("tiny.json"), CONFIG).unwrap();
-        place
+fn with_model() -> WorkDir {
+    let place = WorkDir::empty();
+    place.copy_model("speech/group", "model");
+    for clip in 0..4u32 {
+        place.clip(format!("data/bell/{clip}.wav"), tone(1500.0 + f64::from(clip), 0.2, 16_000));
+        place.clip(format!("data/rain/{clip}.wav"), noise(3000, clip.into()));
     }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn clip(&self, name: &str, samples: Vec<f32>) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        write_wav(path, &Waveform::new(samples, SampleRate::HZ_16000).unwrap(), WavFormat::Pcm16).unwrap();
-    }
-
-    fn command(&self, args: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_earmark"));
-        command.args(args.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
-        command.env("HF_HOME", self.path("cache")).env("HF_HUB_OFFLINE", "1");
-        command.env("EARMARK_CACHE", self.path("features"));
-        for variable in
-            ["EARMARK_LOG", "EARMARK_RUNS", "EARMARK_DATA", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_TOKEN"]
-        {
-            command.env_remove(variable);
-        }
-        command
-    }
-
-    fn run(&self, args: &str) -> Output {
-        self.command(args).output().unwrap()
-    }
+    place.write("tiny.json", TINY);
+    place
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -96,10 +51,10 @@ const PRINTING: &[&str] = &[
 ];
 
 /// `run/`, for `eval`.
-fn trained() -> Place {
-    let place = Place::new();
+fn trained() -> WorkDir {
+    let place = with_model();
     let train = "train --data data --from-scratch tiny.json --epochs 1 --test-size 0.25 --output run";
-    assert!(place.run(train).status.success());
+    assert!(place.command(train).output().unwrap().status.success());
     place
 }
 
@@ -149,7 +104,7 @@ fn a_stderr_that_has_ended_or_is_full_stops_nothing() {
         "",
         "train --data data --from-scratch tiny.json --epochs 2 --test-size 0.25 --skip-bad --output third",
     ] {
-        let usual = place.run(args);
+        let usual = place.command(args).output().unwrap();
         let _ = fs::remove_dir_all(place.path("third"));
         let (reader, closed) = pipe().unwrap();
         drop(reader);
@@ -168,7 +123,7 @@ fn a_stderr_that_has_ended_or_is_full_stops_nothing() {
 
 #[test]
 fn both_streams_into_a_pipe_whose_reader_leaves_end_no_training() {
-    let place = Place::new();
+    let place = with_model();
     let train = "train --data data --from-scratch tiny.json --epochs 2 --test-size 0.25 --output run";
     let (mut reader, writer) = pipe().unwrap();
     let mut child = place.command(train).stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
@@ -181,7 +136,7 @@ fn both_streams_into_a_pipe_whose_reader_leaves_end_no_training() {
 
 #[test]
 fn a_connection_that_breaks_is_not_our_reader_that_left() {
-    let place = Place::new();
+    let place = with_model();
     let (hub, storage) = (LoopbackHub::start(), TcpListener::bind("127.0.0.1:0").unwrap());
     hub.add_token("hf_writes", "me", true);
     let address = format!("http://{}/upload", storage.local_addr().unwrap());
@@ -235,12 +190,12 @@ fn harmless(args: &str, bytes: &[u8]) {
 
 #[test]
 fn labels_names_and_what_a_server_says_are_escaped_on_both_streams() {
-    let place = Place::new();
+    let place = with_model();
     let class = HOSTILE.replace('/', "");
     for clip in 0..4 {
-        place.clip(&format!("data/{class}/{class}{clip}.wav"), noise(3000, 50 + clip));
+        place.clip(format!("data/{class}/{class}{clip}.wav"), noise(3000, 50 + clip));
     }
-    fs::write(place.path(&format!("data/{class}/broken {class}.wav")), "RIFF?").unwrap();
+    fs::write(place.path(format!("data/{class}/broken {class}.wav")), "RIFF?").unwrap();
     let mut config: Value =
         serde_json::from_slice(&fs::read(place.path("model/config.json")).unwrap()).unwrap();
     config["id2label"]["0"] = HOSTILE.into();
@@ -275,7 +230,7 @@ fn labels_names_and_what_a_server_says_are_escaped_on_both_streams() {
         "eval run",
         "eval --model model --data data --split all",
     ] {
-        let output = place.run(args);
+        let output = place.command(args).output().unwrap();
         let code = output.status.code().unwrap();
         assert!(code == 0 || code == 3 || code == 1, "{args}: {code}");
         if args.contains("hostile") {
@@ -302,7 +257,7 @@ fn labels_names_and_what_a_server_says_are_escaped_on_both_streams() {
         }
     }
     // As data they are whole.
-    let output = place.run("classify data/rain/0.wav --model hostile --format jsonl");
+    let output = place.command("classify data/rain/0.wav --model hostile --format jsonl").output().unwrap();
     let row: Value = serde_json::from_slice(&output.stdout).unwrap();
     let labels: Vec<&str> =
         row["predictions"].as_array().unwrap().iter().map(|it| it["label"].as_str().unwrap()).collect();
@@ -311,7 +266,7 @@ fn labels_names_and_what_a_server_says_are_escaped_on_both_streams() {
 
 #[test]
 fn the_hubs_user_name_is_escaped() {
-    let place = Place::new();
+    let place = with_model();
     let hub = LoopbackHub::start();
     hub.add_token("hf_reads", HOSTILE, false);
     let mut command = place.command("whoami");

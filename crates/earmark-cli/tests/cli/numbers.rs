@@ -1,129 +1,79 @@
 //! What the command does about numbers that are none, clips that do not fit the model, and checkpoints without a head.
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav, write_wav_channels};
+use earmark_audio::{SampleRate, WavFormat, write_wav_channels};
 use earmark_testkit::noise;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use serde_json::Value;
 
-/// A folder where the command runs, with `good.wav`, `spike.wav` (one sample of 1e30) and `better.wav`, a quarter of a second
-/// each.
-struct Place(tempfile::TempDir);
+use crate::work_dir::{Ran, WorkDir, golden_model};
 
-struct Said {
-    code: Option<i32>,
-    out: Vec<u8>,
-    err: String,
+/// A folder with `good.wav`, `spike.wav` (one sample of 1e30) and `better.wav`, a quarter of a second each.
+fn with_spike() -> WorkDir {
+    let place = WorkDir::empty();
+    let mut spike = noise(4000, 2);
+    spike[1600] = 1e30;
+    for (name, samples) in [("good", noise(4000, 1)), ("spike", spike), ("better", noise(4000, 3))] {
+        write_clip(&place, &format!("{name}.wav"), 16_000, samples);
+    }
+    place
 }
 
-impl Place {
-    fn new() -> Place {
-        let place = Place(tempfile::tempdir().unwrap());
-        let mut spike = noise(4000, 2);
-        spike[1600] = 1e30;
-        for (name, samples) in [("good", noise(4000, 1)), ("spike", spike), ("better", noise(4000, 3))] {
-            place.write(&format!("{name}.wav"), 16_000, samples);
-        }
-        place
-    }
+fn write_clip(place: &WorkDir, name: &str, hz: u32, samples: Vec<f32>) {
+    place.clip_at(name, hz, samples, WavFormat::Float32);
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+/// A golden model as `name`, its tensors as `change` leaves them; those that it says no to are left out.
+fn change_model(place: &WorkDir, name: &str, golden: &str, change: impl Fn(&str, &mut [f32]) -> bool) {
+    let (from, to) = (golden_model(golden), place.path(name));
+    fs::create_dir_all(&to).unwrap();
+    for file in ["config.json", "preprocessor_config.json"] {
+        fs::copy(from.join(file), to.join(file)).unwrap();
     }
-
-    fn write(&self, name: &str, hz: u32, samples: Vec<f32>) {
-        let clip = Waveform::new(samples, SampleRate::new(hz).unwrap()).unwrap();
-        write_wav(self.path(name), &clip, WavFormat::Float32).unwrap();
-    }
-
-    /// A golden model as `name`, its tensors as `change` leaves them; those that it says no to are left out.
-    fn model(&self, name: &str, golden: &str, change: impl Fn(&str, &mut [f32]) -> bool) {
-        let (from, to) = (golden_model(golden), self.path(name));
-        fs::create_dir_all(&to).unwrap();
-        for file in ["config.json", "preprocessor_config.json"] {
-            fs::copy(from.join(file), to.join(file)).unwrap();
-        }
-        let file = fs::read(from.join("model.safetensors")).unwrap();
-        let tensors = SafeTensors::deserialize(&file).unwrap();
-        let mut kept = Vec::new();
-        for (key, view) in tensors.iter() {
-            let bytes = view.data().chunks_exact(4);
-            let mut values: Vec<f32> = bytes.map(|x| f32::from_le_bytes(x.try_into().unwrap())).collect();
-            if change(key, &mut values) {
-                let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-                kept.push((key.to_owned(), view.shape().to_vec(), bytes));
-            }
-        }
-        let views = kept.iter().map(|(key, shape, bytes)| {
-            (key.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
-        });
-        fs::write(to.join("model.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
-        if golden == "whisper/last" {
-            // Of a second as many frames as the network has places for.
-            let path = to.join("preprocessor_config.json");
-            let extractor = fs::read_to_string(&path).unwrap();
-            fs::write(path, extractor.replace(r#""hop_length": 160"#, r#""hop_length": 533"#)).unwrap();
+    let file = fs::read(from.join("model.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&file).unwrap();
+    let mut kept = Vec::new();
+    for (key, view) in tensors.iter() {
+        let bytes = view.data().chunks_exact(4);
+        let mut values: Vec<f32> = bytes.map(|x| f32::from_le_bytes(x.try_into().unwrap())).collect();
+        if change(key, &mut values) {
+            let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+            kept.push((key.to_owned(), view.shape().to_vec(), bytes));
         }
     }
-
-    /// A CLAP model of the goldens, with an extractor for clips of a second.
-    fn clap(&self, name: &str) {
-        let (from, to) = (golden_model("clap").join(name), self.path(name));
-        fs::create_dir_all(&to).unwrap();
-        for entry in fs::read_dir(&from).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-        let (bins, truncation) = if name == "fused" { (5, "fusion") } else { (8, "rand_trunc") };
-        let extractor = format!(
-            r#"{{"feature_extractor_type": "ClapFeatureExtractor", "feature_size": {bins}, "hop_length": 3200,
-                "max_length_s": 1, "truncation": "{truncation}", "sampling_rate": 48000}}"#
-        );
-        fs::write(to.join("preprocessor_config.json"), extractor).unwrap();
-    }
-
-    fn run(&self, args: &str) -> Said {
-        self.run_with(args, Stdio::null())
-    }
-
-    fn run_with(&self, args: &str, stdin: Stdio) -> Said {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_earmark"));
-        command.args(args.split_whitespace()).current_dir(self.0.path()).stdin(stdin);
-        command.env("HF_HOME", self.path("cache")).env("HF_HUB_OFFLINE", "1").env_remove("EARMARK_LOG");
-        let output = command.output().expect("the command starts");
-        let err = String::from_utf8(output.stderr).expect("it says UTF-8");
-        Said { code: output.status.code(), out: output.stdout, err }
+    let views = kept.iter().map(|(key, shape, bytes)| {
+        (key.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+    });
+    fs::write(to.join("model.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
+    if golden == "whisper/last" {
+        // Of a second as many frames as the network has places for.
+        let path = to.join("preprocessor_config.json");
+        let extractor = fs::read_to_string(&path).unwrap();
+        fs::write(path, extractor.replace(r#""hop_length": 160"#, r#""hop_length": 533"#)).unwrap();
     }
 }
 
-impl Said {
-    #[track_caller]
-    fn says(&self, code: i32, words: &[&str]) -> &Said {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.out(), self.err);
-        for word in words {
-            assert!(self.err.contains(word), "no `{word}` in stderr:\n{}", self.err);
-        }
-        self
+/// A CLAP model of the goldens, with an extractor for clips of a second.
+fn copy_clap(place: &WorkDir, name: &str) {
+    let (from, to) = (golden_model("clap").join(name), place.path(name));
+    fs::create_dir_all(&to).unwrap();
+    for entry in fs::read_dir(&from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
-
-    fn out(&self) -> String {
-        String::from_utf8_lossy(&self.out).into_owned()
-    }
-
-    /// The rows of `--format jsonl`.
-    fn rows(&self) -> Vec<Value> {
-        self.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
+    let (bins, truncation) = if name == "fused" { (5, "fusion") } else { (8, "rand_trunc") };
+    let extractor = format!(
+        r#"{{"feature_extractor_type": "ClapFeatureExtractor", "feature_size": {bins}, "hop_length": 3200,
+            "max_length_s": 1, "truncation": "{truncation}", "sampling_rate": 48000}}"#
+    );
+    fs::write(to.join("preprocessor_config.json"), extractor).unwrap();
 }
 
-fn golden_model(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)
+/// As [`WorkDir::run`], with something on standard input.
+fn run_with(place: &WorkDir, args: &str, stdin: Stdio) -> Ran {
+    Ran::of(place.command(args).stdin(stdin))
 }
 
 /// Keeps a head whose logits overflow, whatever is heard.
@@ -137,11 +87,11 @@ fn overflowing(key: &str, values: &mut [f32]) -> bool {
 }
 
 #[track_caller]
-fn no_nan(what: &str, said: &Said) {
+fn no_nan(what: &str, said: &Ran) {
     // The reason in an error's row is no number.
     let out = ["inf", "-inf", "NaN"]
         .iter()
-        .fold(said.out(), |out, value| out.replace(&format!("` is {value}:"), ""))
+        .fold(said.out.clone(), |out, value| out.replace(&format!("` is {value}:"), ""))
         .to_ascii_lowercase();
     assert!(!out.contains("nan") && !out.contains("inf"), "{what}:\n{out}");
 }
@@ -151,22 +101,22 @@ const SPIKE: &[&str] = &["`spike.wav`", "sample 1600, at 0.100 s, is 1e30"];
 
 #[test]
 fn one_clip_that_overflows_is_named_and_the_other_rows_are_written() {
-    let place = Place::new();
+    let place = with_spike();
     for golden in ["speech/group", "speech/wav2vec2", "ast/overlapping", "whisper/last"] {
         let model = golden.replace('/', "-");
-        place.model(&model, golden, |_, _| true);
+        change_model(&place, &model, golden, |_, _| true);
         for format in ["json", "jsonl", "csv", "table"] {
             let said = place.run(&format!("classify {CLIPS} --format {format} --model {model}"));
             said.says(3, SPIKE);
             no_nan(format, &said);
-            assert!(said.out().contains("good.wav") && said.out().contains("better.wav"), "{}", said.out());
+            assert!(said.out.contains("good.wav") && said.out.contains("better.wav"), "{}", said.out);
         }
         for (output, window) in
             [("rows.csv", ""), ("rows.jsonl", "--window 100ms"), ("rows.parquet", "--window 100ms --merge")]
         {
             let said = place.run(&format!("classify {CLIPS} {window} -o {output} --force --model {model}"));
             said.says(3, SPIKE);
-            assert!(place.path(output).exists() && !place.path(&format!("{output}.part")).exists());
+            assert!(place.path(output).exists() && !place.path(format!("{output}.part")).exists());
         }
         for window in ["--format raven", "--format rttm", "--aggregate mean", "--aggregate max", "--merge"] {
             let said = place.run(&format!("classify {CLIPS} --window 100ms {window} --model {model}"));
@@ -174,7 +124,7 @@ fn one_clip_that_overflows_is_named_and_the_other_rows_are_written() {
             no_nan(window, &said);
         }
         let said = place.run(&format!("embed {CLIPS} -o vectors.npy --force --model {model}"));
-        assert_eq!(said.says(3, SPIKE).out(), "good.wav\nbetter.wav\n");
+        assert_eq!(said.says(3, SPIKE).out, "good.wav\nbetter.wav\n");
         let npy = fs::read(place.path("vectors.npy")).unwrap();
         assert!(npy[128..].chunks_exact(4).all(|x| f32::from_le_bytes(x.try_into().unwrap()).is_finite()));
         place.run(&format!("features spike.wav -o f.safetensors --model {model}")).says(1, &SPIKE[1..]);
@@ -183,11 +133,11 @@ fn one_clip_that_overflows_is_named_and_the_other_rows_are_written() {
 
 #[test]
 fn logits_that_overflow_are_never_printed() {
-    let place = Place::new();
+    let place = with_spike();
     for (name, golden) in
         [("speech", "speech/group"), ("ast", "ast/overlapping"), ("whisper", "whisper/last")]
     {
-        place.model(name, golden, overflowing);
+        change_model(&place, name, golden, overflowing);
         for rest in [
             "--format json",
             "--format jsonl",
@@ -207,7 +157,7 @@ fn logits_that_overflow_are_never_printed() {
         }
         let wav = fs::File::open(place.path("good.wav")).unwrap();
         let said =
-            place.run_with(&format!("listen --window 100ms --format jsonl --model {name}"), wav.into());
+            run_with(&place, &format!("listen --window 100ms --format jsonl --model {name}"), wav.into());
         said.says(3, &["at 0:00.0", "at 0:00.1", "the logit of `bell` is"]);
         no_nan("listen", &said);
     }
@@ -215,24 +165,24 @@ fn logits_that_overflow_are_never_printed() {
 
 #[test]
 fn zero_shot_names_the_clip_that_overflows_too() {
-    let place = Place::new();
+    let place = with_spike();
     for name in ["fused", "unfused"] {
-        place.clap(name);
+        copy_clap(&place, name);
         let said = place.run(&format!("zero-shot {CLIPS} --labels dog,rain --format jsonl --model {name}"));
         said.says(3, SPIKE);
         let rows = said.rows();
         assert!(rows[1].get("error").is_some() && rows[2]["predictions"][0]["score"].is_f64(), "{rows:?}");
         let said = place.run(&format!("embed {CLIPS} -o vectors.npy --force --model {name}"));
-        assert_eq!(said.says(3, SPIKE).out(), "good.wav\nbetter.wav\n");
+        assert_eq!(said.says(3, SPIKE).out, "good.wav\nbetter.wav\n");
     }
 }
 
 /// Worst seen: 2e-3 for f16, 3e-2 for bf16.
 #[test]
 fn zero_shot_in_half_precision_gives_nearly_the_same_scores() {
-    let place = Place::new();
+    let place = with_spike();
     for name in ["fused", "unfused"] {
-        place.clap(name);
+        copy_clap(&place, name);
         let score = |dtype: &str| {
             let args =
                 format!("zero-shot good.wav --labels dog,rain --format jsonl --dtype {dtype} --model {name}");
@@ -253,19 +203,22 @@ fn zero_shot_in_half_precision_gives_nearly_the_same_scores() {
 
 #[test]
 fn a_rest_shorter_than_a_frame_of_the_extractor_is_no_window() {
-    let place = Place::new();
-    place.write("rest.wav", 16_000, noise(16_000 + 300, 1));
+    let place = with_spike();
+    write_clip(&place, "rest.wav", 16_000, noise(16_000 + 300, 1));
     let model = golden_model("ast/overlapping").display().to_string();
     let said = place.run(&format!("classify rest.wav --window 500ms --format jsonl --model {model}"));
     said.says(0, &[]);
-    assert_eq!(said.rows().len(), 2, "{}", said.out());
+    assert_eq!(said.rows().len(), 2, "{}", said.out);
     let wav = fs::File::open(place.path("rest.wav")).unwrap();
-    let said = place
-        .run_with(&format!("listen --window 500ms --hop 500ms --format jsonl --model {model}"), wav.into());
+    let said = run_with(
+        &place,
+        &format!("listen --window 500ms --hop 500ms --format jsonl --model {model}"),
+        wav.into(),
+    );
     said.says(0, &[]);
-    assert_eq!(said.rows().len(), 2, "{}", said.out());
+    assert_eq!(said.rows().len(), 2, "{}", said.out);
 
-    place.write("short.wav", 16_000, noise(399, 1));
+    write_clip(&place, "short.wav", 16_000, noise(399, 1));
     for command in [
         format!("classify short.wav --model {model}"),
         format!("classify short.wav --window 500ms --model {model}"),
@@ -280,13 +233,13 @@ fn a_rest_shorter_than_a_frame_of_the_extractor_is_no_window() {
 
 #[test]
 fn a_part_that_is_not_read_is_told_of_once_a_file_with_what_helps() {
-    let place = Place::new();
-    place.write("long.wav", 16_000, noise(40_000, 1));
-    place.model("whisper", "whisper/last", |_, _| true);
+    let place = with_spike();
+    write_clip(&place, "long.wav", 16_000, noise(40_000, 1));
+    change_model(&place, "whisper", "whisper/last", |_, _| true);
     let whisper = "whisper";
     let said = place.run(&format!("classify long.wav good.wav --format jsonl --model {whisper}"));
     let line = "warning: `long.wav`: the model reads the first 1.0 s of 2.5 s, and nothing of the rest: \
-                --window 1s hears all of it\n";
+                --window 1s scores all of it\n";
     assert_eq!(said.says(0, &[]).err, line);
     let said = place.run(&format!("classify long.wav --window 1s --format jsonl --model {whisper}"));
     assert_eq!((said.says(0, &[]).err.as_str(), said.rows().len()), ("", 3));
@@ -296,7 +249,7 @@ fn a_part_that_is_not_read_is_told_of_once_a_file_with_what_helps() {
     let said = place.run(&format!("embed long.wav -o v.npy --model {whisper}"));
     assert!(said.says(0, &["reads the first 1.0 s of 2.5 s"]).err.find("--window").is_none());
 
-    place.write("minutes.wav", 16_000, noise(61 * 16_000, 1));
+    write_clip(&place, "minutes.wav", 16_000, noise(61 * 16_000, 1));
     let speech = golden_model("speech/group").display().to_string();
     let said = place.run(&format!("classify minutes.wav --format jsonl --model {speech}"));
     said.says(0, &["`minutes.wav`: attention over 61 s at once", "--window 30s"]);
@@ -304,7 +257,7 @@ fn a_part_that_is_not_read_is_told_of_once_a_file_with_what_helps() {
 
 #[test]
 fn stereo_that_cancels_is_told_of_with_what_helps() {
-    let place = Place::new();
+    let place = with_spike();
     let left = noise(8_000, 1);
     let right: Vec<f32> = left.iter().map(|x| -x).collect();
     let planes = [left.as_slice(), right.as_slice()];
@@ -325,8 +278,8 @@ fn stereo_that_cancels_is_told_of_with_what_helps() {
 
 #[test]
 fn a_base_checkpoint_embeds_and_says_what_else_it_is_good_for() {
-    let place = Place::new();
-    place.model("base", "speech/group", |key, _| key.starts_with("hubert."));
+    let place = with_spike();
+    change_model(&place, "base", "speech/group", |key, _| key.starts_with("hubert."));
     let model = golden_model("speech/group").display().to_string();
     for output in ["base.npy", "base.parquet"] {
         place.run(&format!("embed good.wav better.wav -o {output} --model base")).says(0, &["2 × 16"]);
@@ -341,7 +294,7 @@ fn a_base_checkpoint_embeds_and_says_what_else_it_is_good_for() {
 
 #[test]
 fn vectors_that_are_there_are_replaced_only_when_asked() {
-    let place = Place::new();
+    let place = with_spike();
     fs::write(place.path("v.npy"), "mine").unwrap();
     let model = golden_model("speech/group").display().to_string();
     let command = format!("embed good.wav -o v.npy --model {model}");
@@ -353,8 +306,8 @@ fn vectors_that_are_there_are_replaced_only_when_asked() {
 
 #[test]
 fn a_byte_order_mark_is_no_part_of_a_label() {
-    let place = Place::new();
-    place.clap("unfused");
+    let place = with_spike();
+    copy_clap(&place, "unfused");
     fs::write(place.path("labels.txt"), "\u{feff}dog\r\nrain\r\n").unwrap();
     let said = place.run("zero-shot good.wav --labels-file labels.txt --format jsonl --model unfused");
     let rows = said.says(0, &[]).rows();
@@ -366,10 +319,10 @@ fn a_byte_order_mark_is_no_part_of_a_label() {
 
 #[test]
 fn a_recording_without_a_window_is_an_error_whatever_is_asked_of_its_windows() {
-    let place = Place::new();
-    place.model("model", "speech/group", |_, _| true);
+    let place = with_spike();
+    change_model(&place, "model", "speech/group", |_, _| true);
     // A header, and no sample behind it.
-    place.write("empty.wav", 16_000, vec![0.0]);
+    write_clip(&place, "empty.wav", 16_000, vec![0.0]);
     let header = fs::read(place.path("empty.wav")).unwrap();
     let mut header = header[..header.len() - 4].to_vec();
     let data = header.len() - 4;
@@ -379,14 +332,14 @@ fn a_recording_without_a_window_is_an_error_whatever_is_asked_of_its_windows() {
         let said = place
             .run(&format!("classify empty.wav good.wav --window 100ms {how} --format jsonl --model model"));
         said.says(3, &["cannot use `empty.wav`"]);
-        assert!(said.rows().iter().any(|row| row["path"] == "good.wav"), "{how}: {}", said.out());
+        assert!(said.rows().iter().any(|row| row["path"] == "good.wav"), "{how}: {}", said.out);
     }
 }
 
 #[test]
 fn a_job_does_not_write_over_what_it_reads() {
-    let place = Place::new();
-    place.model("model", "speech/group", |_, _| true);
+    let place = with_spike();
+    change_model(&place, "model", "speech/group", |_, _| true);
     for (output, why) in [
         ("good.wav", "`good.wav` is an input of this command"),
         ("model/config.json", "`model/config.json` is a file of the model"),

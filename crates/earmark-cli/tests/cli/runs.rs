@@ -1,10 +1,8 @@
 //! Runs beside runs, stopped and resumed: what `earmark train` and `earmark eval` keep, refuse and say of a run's folder.
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -13,13 +11,7 @@ use earmark_testkit::hub::LoopbackHub;
 use earmark_testkit::{noise, tone};
 use serde_json::Value;
 
-/// The smallest HuBERT that has every part, with dropout.
-const CONFIG: &str = r#"{
-    "model_type": "hubert", "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "intermediate_size": 32, "conv_dim": [16, 16, 16, 16], "conv_kernel": [10, 8, 4, 4],
-    "conv_stride": [5, 4, 4, 4], "num_feat_extract_layers": 4, "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 4, "classifier_proj_size": 16, "apply_spec_augment": false
-}"#;
+use crate::work_dir::{Ran, WorkDir, signal, wait_until};
 
 /// Three steps an epoch.
 const SHORT: &str = "train --data data --from-scratch tiny.json --epochs 2 --batch-size 4 --test-size 0.25 --lr 1e-3 \
@@ -28,128 +20,20 @@ const SHORT: &str = "train --data data --from-scratch tiny.json --epochs 2 --bat
 const LONG: &str = "train --data data --from-scratch tiny.json --epochs 60 --batch-size 4 --test-size 0.25 --lr 1e-3 \
                     --logging-steps 2";
 
-/// A folder where the command runs: `data/` with twelve clips of three classes, and `tiny.json`.
-struct Place(tempfile::TempDir);
-
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    fn of(output: std::process::Output) -> Said {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    }
-
-    /// Checks the exit code, and that each of the words is somewhere on stderr.
-    #[track_caller]
-    fn says(&self, code: i32, words: &[&str]) -> &Said {
-        assert_eq!(self.code, Some(code), "exit code; stdout:\n{}\nstderr:\n{}", self.out, self.err);
-        for word in words {
-            assert!(self.err.contains(word), "no `{word}` in stderr:\n{}", self.err);
-        }
-        assert!(!self.err.contains("panicked"), "{}", self.err);
-        self
-    }
-}
-
-impl Place {
-    fn new() -> Place {
-        let place = Place(tempfile::tempdir().unwrap());
-        for clip in 0..4u32 {
-            let hz = f64::from(clip * 20);
-            place.clip(&format!("data/bell/{clip}.wav"), tone(1500.0 + hz, 0.2, 16_000), WavFormat::Pcm16);
-            place.clip(&format!("data/rain/{clip}.wav"), noise(3000, clip.into()), WavFormat::Pcm16);
-            place.clip(&format!("data/siren/{clip}.wav"), tone(300.0 + hz, 0.25, 16_000), WavFormat::Pcm16);
-        }
-        fs::write(place.path("tiny.json"), CONFIG).unwrap();
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn clip(&self, name: &str, samples: Vec<f32>, format: WavFormat) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        write_wav(path, &Waveform::new(samples, SampleRate::HZ_16000).unwrap(), format).unwrap();
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("`{name}`: {e}"))
-    }
-
-    fn json(&self, name: &str) -> Value {
-        serde_json::from_str(&self.read(name)).unwrap()
-    }
-
-    /// Names in a folder, sorted.
-    fn list(&self, name: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.path(name)).unwrap_or_else(|e| panic!("`{name}`: {e}"));
-        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    fn prepare(&self, mut command: Command) -> Command {
-        command.current_dir(self.0.path()).stdin(Stdio::null());
-        command.env("HF_HOME", self.path("hub")).env("HF_HUB_OFFLINE", "1");
-        command.env("EARMARK_CACHE", self.path("features"));
-        for variable in
-            ["EARMARK_LOG", "EARMARK_RUNS", "EARMARK_DATA", "EARMARK_COMMAND", "HF_HUB_CACHE", "HF_ENDPOINT"]
-        {
-            command.env_remove(variable);
-        }
-        command
-    }
-
-    /// `earmark ARGS`, the arguments separated by blanks.
-    fn command(&self, args: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_earmark"));
-        command.args(args.split_whitespace());
-        self.prepare(command)
-    }
-
-    fn run(&self, args: &str) -> Said {
-        Said::of(self.command(args).output().unwrap())
-    }
-
-    fn start(&self, args: &str) -> Child {
-        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    /// Waits until a run has a checkpoint.
-    fn wait_for_checkpoint(&self, run: &str) {
-        wait_for(|| {
-            fs::read_dir(self.path(run)).is_ok_and(|entries| {
-                entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("checkpoint-"))
-            })
-        });
-    }
-}
-
-fn wait_for(ready: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !ready() {
-        assert!(began.elapsed() < Duration::from_secs(120));
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-#[cfg(unix)]
-fn signal(child: &Child, name: &str) {
-    let kill = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", child.id())).status();
-    assert!(kill.unwrap().success());
+/// Waits until a run has a checkpoint.
+fn wait_for_checkpoint(place: &WorkDir, run: &str) {
+    wait_until("a checkpoint", || {
+        fs::read_dir(place.path(run)).is_ok_and(|entries| {
+            entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("checkpoint-"))
+        })
+    });
 }
 
 /// The run that nobody disturbs: its place, where it is `whole`.
-fn undisturbed() -> &'static Place {
-    static PLACE: OnceLock<Place> = OnceLock::new();
+fn undisturbed() -> &'static WorkDir {
+    static PLACE: OnceLock<WorkDir> = OnceLock::new();
     PLACE.get_or_init(|| {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         place.run(&format!("{LONG} --output whole")).says(0, &[]);
         place
     })
@@ -160,10 +44,10 @@ mod folders {
 
     #[test]
     fn runs_that_begin_at_once_get_a_folder_each() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let children: Vec<_> = (0..4).map(|_| place.start(SHORT)).collect();
         for child in children {
-            Said::of(child.wait_with_output().unwrap()).says(0, &[]);
+            Ran::end_of(child).says(0, &[]);
         }
         let runs = place.list("runs/tiny-data");
         assert_eq!(runs.len(), 4, "{runs:?}");
@@ -177,13 +61,12 @@ mod folders {
     #[test]
     fn of_two_runs_with_one_output_one_is_refused_and_the_other_whole() {
         for existing in [false, true] {
-            let place = Place::new();
+            let place = WorkDir::with_clips();
             if existing {
                 fs::create_dir(place.path("run")).unwrap();
             }
             let children: Vec<_> = (0..3).map(|_| place.start(&format!("{SHORT} --output run"))).collect();
-            let said: Vec<_> =
-                children.into_iter().map(|child| Said::of(child.wait_with_output().unwrap())).collect();
+            let said: Vec<_> = children.into_iter().map(Ran::end_of).collect();
             assert_eq!(said.iter().filter(|said| said.code == Some(0)).count(), 1);
             for said in said.iter().filter(|said| said.code != Some(0)) {
                 said.says(1, &["`run`"]);
@@ -197,9 +80,9 @@ mod folders {
 
     #[test]
     fn a_run_that_goes_on_is_not_resumed_beside_itself_and_has_no_model_yet() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let mut child = place.start(&format!("{LONG} --output run"));
-        place.wait_for_checkpoint("run");
+        wait_for_checkpoint(&place, "run");
         let resumed = place.run("train --resume run");
         let eval = place.run("eval run");
         let running = child.try_wait().unwrap().is_none();
@@ -214,7 +97,7 @@ mod folders {
 
     #[test]
     fn an_empty_folder_will_do_and_what_is_in_another_is_named_and_stays() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         fs::create_dir_all(place.path("mount/lost+found")).unwrap();
         place.run(&format!("{SHORT} --output mount")).says(0, &[]);
         assert!(place.list("mount").contains(&"model".to_owned()));
@@ -234,14 +117,14 @@ mod folders {
 
     #[test]
     fn an_evaluation_that_cannot_be_done_leaves_no_folder() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         place.run("eval --model nowhere/here --data data -o scores").says(1, &[]);
         assert!(!place.path("scores").exists());
     }
 
     #[test]
     fn a_dry_run_is_no_newest_run_and_its_folder_can_be_trained_in() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         place.run(SHORT).says(0, &[]);
         let run = place.list("runs/tiny-data").remove(0);
         std::thread::sleep(Duration::from_millis(1100)); // The next stamp is a later one.
@@ -267,10 +150,10 @@ mod resume {
 
     #[test]
     fn a_flag_that_would_be_ignored_is_refused_by_its_name_and_one_that_says_the_same_is_not() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         place.run(&format!("{SHORT} --output run --split-by stratified")).says(0, &[]);
-        place.clip("other/a/0.wav", noise(3000, 1), WavFormat::Pcm16);
-        place.clip("other/b/0.wav", noise(3000, 2), WavFormat::Pcm16);
+        place.clip("other/a/0.wav", noise(3000, 1));
+        place.clip("other/b/0.wav", noise(3000, 2));
         let before = place.read("run/recipe.toml");
         for (flags, flag, key) in [
             ("--data other", "--data", "data"),
@@ -321,11 +204,13 @@ mod resume {
     #[cfg(unix)]
     #[test]
     fn sigterm_saves_and_the_resumed_run_is_the_undisturbed_one_to_its_card() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let child = place.start(&format!("{LONG} --output whole"));
-        wait_for(|| fs::read_to_string(place.path("whole/metrics.jsonl")).is_ok_and(|x| x.len() > 500));
+        wait_until("a file of the run", || {
+            fs::read_to_string(place.path("whole/metrics.jsonl")).is_ok_and(|x| x.len() > 500)
+        });
         signal(&child, "TERM");
-        let said = Said::of(child.wait_with_output().unwrap());
+        let said = Ran::end_of(child);
         said.says(130, &["stopped after step", "earmark train --resume whole"]);
         assert!(!place.path("whole/model").exists(), "the run was over before it was stopped");
         place.run("train --resume whole").says(0, &["resumed  after step"]);
@@ -334,32 +219,32 @@ mod resume {
         for file in files.map(|file| format!("whole/{file}")) {
             assert_eq!(place.read(&file), whole.read(&file), "{file}");
         }
-        let weights = |place: &Place| fs::read(place.path("whole/model/model.safetensors")).unwrap();
+        let weights = |place: &WorkDir| fs::read(place.path("whole/model/model.safetensors")).unwrap();
         assert!(weights(&place) == weights(whole));
     }
 
     #[cfg(unix)]
     #[test]
     fn the_command_that_is_printed_at_ctrl_c_resumes_the_run_as_typed() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let mut command = place.command(LONG);
         command.args(["--output", "my runs/it's one"]);
         command.env("EARMARK_COMMAND", env!("CARGO_BIN_EXE_earmark"));
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        place.wait_for_checkpoint("my runs/it's one");
+        wait_for_checkpoint(&place, "my runs/it's one");
         signal(&child, "INT");
-        let said = Said::of(child.wait_with_output().unwrap());
+        let said = Ran::end_of(child);
         let resume = said.says(130, &[]).err.lines().find(|line| line.contains(" train --resume ")).unwrap();
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(resume);
-        Said::of(place.prepare(shell).output().unwrap()).says(0, &["resumed  after step"]);
+        Ran::of(&mut place.prepare(shell)).says(0, &["resumed  after step"]);
     }
 
     #[test]
     fn a_broken_checkpoint_is_passed_over_and_said() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let mut child = place.start(&format!("{LONG} --keep-checkpoints 0 --output whole"));
-        wait_for(|| place.path("whole/checkpoint-9/trainer_state.json").exists());
+        wait_until("a file of the run", || place.path("whole/checkpoint-9/trainer_state.json").exists());
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!place.path("whole/model").exists(), "the run was over before it was killed");
@@ -368,7 +253,7 @@ mod resume {
             .into_iter()
             .filter_map(|name| name.strip_prefix("checkpoint-").map(|step| step.parse::<u64>().unwrap()));
         let newest = format!("checkpoint-{}", steps.max().unwrap());
-        let weights = place.path(&format!("whole/{newest}/model.safetensors"));
+        let weights = place.path(format!("whole/{newest}/model.safetensors"));
         let mut bytes = fs::read(&weights).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(weights, bytes).unwrap();
@@ -380,9 +265,9 @@ mod resume {
     #[cfg(unix)]
     #[test]
     fn a_run_whose_disk_is_full_keeps_its_checkpoints_and_says_how_to_go_on() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let mut child = place.start(&format!("{LONG} --output whole"));
-        place.wait_for_checkpoint("whole");
+        wait_for_checkpoint(&place, "whole");
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!place.path("whole/model").exists(), "the run was over before it was killed");
@@ -390,7 +275,7 @@ mod resume {
         let mut shell = Command::new("sh");
         let script = "trap '' XFSZ; ulimit -f 8; exec \"$0\" train --resume whole";
         shell.args(["-c", script, env!("CARGO_BIN_EXE_earmark")]);
-        let said = Said::of(place.prepare(shell).output().unwrap());
+        let said = Ran::of(&mut place.prepare(shell));
         said.says(1, &["cannot write", "saved up to the newest checkpoint", "earmark train --resume whole"]);
         assert!(!place.list("whole").iter().any(|name| name.starts_with('.')), "{:?}", place.list("whole"));
         place.run("train --resume whole").says(0, &["resumed  after step"]);
@@ -399,34 +284,34 @@ mod resume {
 
     #[test]
     fn a_clip_that_was_replaced_is_named() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let mut child = place.start(&format!("{LONG} --output run"));
-        place.wait_for_checkpoint("run");
+        wait_for_checkpoint(&place, "run");
         child.kill().unwrap();
         child.wait().unwrap();
-        place.clip("data/rain/2.wav", noise(3000, 99), WavFormat::Pcm16);
+        place.clip("data/rain/2.wav", noise(3000, 99));
         place.run("train --resume run").says(1, &["`rain/2.wav` is another sound", "start a new run"]);
     }
 
     #[cfg(unix)]
     #[test]
     fn an_interruption_while_clips_are_decoded_ends_it_at_once_and_leaves_no_run() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         // Ten minutes each, at a rate that has to be changed: seconds of work on any machine.
         for clip in 0..6u32 {
             let samples = tone(440.0 + f64::from(clip), 600.0, 44_100);
-            let clip_file = place.path(&format!("long/{}/{clip}.wav", ["a", "b"][clip as usize % 2]));
+            let clip_file = place.path(format!("long/{}/{clip}.wav", ["a", "b"][clip as usize % 2]));
             fs::create_dir_all(clip_file.parent().unwrap()).unwrap();
             let clip = Waveform::new(samples, SampleRate::new(44_100).unwrap()).unwrap();
             write_wav(clip_file, &clip, WavFormat::Pcm16).unwrap();
         }
         let args = "train --data long --from-scratch tiny.json --max-duration 600 --threads 1 --output run";
         let child = place.start(args);
-        wait_for(|| place.path("run").exists());
+        wait_until("a file of the run", || place.path("run").exists());
         std::thread::sleep(Duration::from_millis(300));
         let asked = Instant::now();
         signal(&child, "INT");
-        let said = Said::of(child.wait_with_output().unwrap());
+        let said = Ran::end_of(child);
         let took = asked.elapsed();
         said.says(130, &["nothing was trained"]);
         assert!(took < Duration::from_secs(1), "{took:?}");
@@ -438,11 +323,11 @@ mod clips {
     use super::*;
 
     /// One sample that no float can square, in a clip that is read without complaint.
-    fn with_a_spike() -> Place {
-        let place = Place::new();
+    fn with_a_spike() -> WorkDir {
+        let place = WorkDir::with_clips();
         let mut samples = tone(400.0, 0.25, 16_000);
         samples[1600] = 1e30;
-        place.clip("data/siren/spike.wav", samples, WavFormat::Float32);
+        place.clip_at("data/siren/spike.wav", 16_000, samples, WavFormat::Float32);
         place
     }
 
@@ -464,7 +349,7 @@ mod clips {
 
     #[test]
     fn a_model_of_nan_is_to_blame_itself() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         place.run(&format!("{SHORT} --output run")).says(0, &[]);
         let weights = place.path("run/model/model.safetensors");
         let mut bytes = fs::read(&weights).unwrap();
@@ -480,19 +365,19 @@ mod clips {
 
     #[test]
     fn a_table_with_one_class_is_refused_as_a_folder_with_one_is() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let rows: String = (0..4).map(|clip| format!("bell/{clip}.wav,bell\n")).collect();
         fs::write(place.path("data/metadata.csv"), format!("file_name,label\n{rows}")).unwrap();
         for name in ["rain", "siren"] {
-            fs::remove_dir_all(place.path(&format!("data/{name}"))).unwrap();
+            fs::remove_dir_all(place.path(format!("data/{name}"))).unwrap();
         }
         place.run(SHORT).says(1, &["`bell`", "at least two"]);
     }
 
     #[test]
     fn a_class_that_is_in_one_part_alone_is_said() {
-        let place = Place::new();
-        place.clip("data/whale/0.wav", tone(80.0, 0.3, 16_000), WavFormat::Pcm16);
+        let place = WorkDir::with_clips();
+        place.clip("data/whale/0.wav", tone(80.0, 0.3, 16_000));
         let seen: Vec<String> = (0..12)
             .map(|seed| {
                 let run = format!("run-{seed}");
@@ -513,7 +398,7 @@ mod reports {
 
     #[test]
     fn the_training_loss_of_an_epoch_is_one_number_on_screen_and_in_the_report() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let said = place.run(&format!("{} --output run", SHORT.replace("--epochs 2", "--epochs 3")));
         let said = said.says(0, &[]);
         let page = place.read("run/report.html");
@@ -530,22 +415,22 @@ mod reports {
     #[cfg(unix)]
     #[test]
     fn what_is_printed_to_do_next_works_as_typed() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let mut command = place.command(SHORT);
         command.args(["--output", "my runs/it's one"]);
         command.env("EARMARK_COMMAND", env!("CARGO_BIN_EXE_earmark"));
-        let said = Said::of(command.output().unwrap());
+        let said = Ran::of(&mut command);
         let next = said.says(0, &[]).out.lines().find_map(|line| line.strip_prefix("next:")).unwrap();
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(next);
-        let said = Said::of(place.prepare(shell).output().unwrap());
+        let said = Ran::of(&mut place.prepare(shell));
         assert!(said.says(0, &[]).out.contains("bell"), "{next}\n{}", said.out);
     }
 
     #[cfg(unix)]
     #[test]
     fn a_training_goes_on_without_its_screen() {
-        let (place, whole) = (Place::new(), undisturbed());
+        let (place, whole) = (WorkDir::with_clips(), undisturbed());
         let args = LONG.replace("--epochs 60", "--epochs 6");
         place.run(&format!("{args} --output seen")).says(0, &[]);
         let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -572,7 +457,7 @@ mod reports {
 
     #[test]
     fn a_new_head_classifies_whatever_the_old_one_did() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/speech/group");
         fs::create_dir(place.path("old")).unwrap();
         for file in ["preprocessor_config.json", "model.safetensors"] {
@@ -598,7 +483,7 @@ mod reports {
 
     #[test]
     fn commits_of_model_and_dataset_are_in_the_recipe_and_on_the_card_also_after_a_resume() {
-        let (place, hub) = (Place::new(), LoopbackHub::start());
+        let (place, hub) = (WorkDir::with_clips(), LoopbackHub::start());
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/speech/group");
         let read = |file: &str| fs::read(golden.join(file)).unwrap();
         let [config, preprocessor, weights] =
@@ -615,7 +500,7 @@ mod reports {
         let online = |args: &str| {
             let mut command = place.command(args);
             command.env_remove("HF_HUB_OFFLINE").env("HF_ENDPOINT", hub.url());
-            Said::of(command.output().unwrap())
+            Ran::of(&mut command)
         };
         let args =
             "train --dataset me/clips --model me/base --new-head --epochs 1 --test-size 0.25 --output run";

@@ -1,3 +1,5 @@
+//! The one file that a command writes.
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -26,7 +28,7 @@ impl OutputArgs {
     }
 }
 
-/// An error where a file is there already, and nobody asked for its replacement.
+/// Refuses to replace a file unless `force` says so.
 pub(crate) fn refuse_existing(output: &Path, force: bool) -> Result<()> {
     if output.exists() && !force {
         bail!(

@@ -1,15 +1,12 @@
 //! `earmark data` and training on datasets that are more than folders.
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
 
 use std::fs::{self, File};
+use std::ops::Deref;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
 use earmark_testkit::http::{Response, Server};
 use earmark_testkit::hub::LoopbackHub;
 use earmark_testkit::{noise, tone};
@@ -17,44 +14,39 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-struct Place(tempfile::TempDir);
+use crate::work_dir::{Ran, TINY, WorkDir};
 
-impl Place {
-    fn new() -> Place {
-        Place(tempfile::tempdir().unwrap())
+/// A folder whose datasets are in `data/`.
+struct DataDir(WorkDir);
+
+impl DataDir {
+    fn new() -> DataDir {
+        DataDir(WorkDir::empty())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn clip(&self, name: &str, samples: Vec<f32>) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        write_wav(path, &Waveform::new(samples, SampleRate::HZ_16000).unwrap(), WavFormat::Pcm16).unwrap();
-    }
-
+    /// Exit code, stdout and stderr.
     fn earmark(&self, args: &str, hub: Option<&Server>) -> (i32, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_earmark"));
-        command.args(args.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
-        command.env("HF_HOME", self.path("cache")).env("EARMARK_DATA", self.path("data"));
-        command.env("EARMARK_CACHE", self.path("features"));
-        for variable in ["EARMARK_LOG", "EARMARK_RUNS", "HF_HUB_CACHE", "HF_TOKEN"] {
-            command.env_remove(variable);
+        let mut command = self.command(args);
+        command.env("EARMARK_DATA", self.path("data"));
+        if let Some(server) = hub {
+            command.env("HF_ENDPOINT", server.url()).env_remove("HF_HUB_OFFLINE");
         }
-        match hub {
-            Some(server) => command.env("HF_ENDPOINT", server.url()).env_remove("HF_HUB_OFFLINE"),
-            None => command.env("HF_HUB_OFFLINE", "1").env_remove("HF_ENDPOINT"),
-        };
-        let output = command.output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+        let Ran { code, out, err } = Ran::of(&mut command);
+        (code.unwrap(), out, err)
     }
 
     fn well(&self, args: &str, hub: Option<&Server>) -> String {
         let (code, out, err) = self.earmark(args, hub);
         assert_eq!(code, 0, "{args}: {err}");
         out
+    }
+}
+
+impl Deref for DataDir {
+    type Target = WorkDir;
+
+    fn deref(&self) -> &WorkDir {
+        &self.0
     }
 }
 
@@ -96,10 +88,10 @@ fn hub(files: Vec<(&'static str, PathBuf)>) -> (Server, Arc<AtomicU64>) {
 /// The first row of ESC-50's shard, with the rest of its 400 MB left where it is; then the row in the middle.
 #[test]
 fn the_first_row_of_a_large_shard_is_fetched_alone() {
-    let place = Place::new();
+    let place = DataDir::new();
     place.clip("clips/dog/000.wav", noise(500_000, 1));
     for clip in 1..400 {
-        fs::hard_link(place.path("clips/dog/000.wav"), place.path(&format!("clips/dog/{clip:03}.wav")))
+        fs::hard_link(place.path("clips/dog/000.wav"), place.path(format!("clips/dog/{clip:03}.wav")))
             .unwrap();
     }
     place.clip("clips/hen/400.wav", noise(8000, 2));
@@ -125,7 +117,7 @@ fn the_first_row_of_a_large_shard_is_fetched_alone() {
 
 #[test]
 fn the_first_clip_of_an_archive_is_fetched_alone() {
-    let place = Place::new();
+    let place = DataDir::new();
     let mut tar = tar::Builder::new(GzEncoder::new(
         File::create(place.path("dev.tar.gz")).unwrap(),
         Compression::fast(),
@@ -167,8 +159,8 @@ fn the_first_clip_of_an_archive_is_fetched_alone() {
 }
 
 /// Twelve clips of three classes by two speakers each, and one that is no sound.
-fn small() -> Place {
-    let place = Place::new();
+fn small() -> DataDir {
+    let place = DataDir::new();
     let mut rows = String::new();
     for clip in 0..4u32 {
         let hz = f64::from(clip * 20);
@@ -177,7 +169,7 @@ fn small() -> Place {
             ("rain", noise(3000, clip.into())),
             ("siren", tone(300.0 + hz, 0.25, 16_000)),
         ] {
-            place.clip(&format!("clips/{class}/{clip}.wav"), samples);
+            place.clip(format!("clips/{class}/{clip}.wav"), samples);
             rows += &format!("{class}/{clip}.wav,{},{}\n", ["anna", "ben"][clip as usize % 2], clip % 4 + 1);
         }
     }
@@ -206,7 +198,7 @@ fn a_dataset_is_counted_checked_and_written_out() {
     let (code, out, err) = place.earmark("data verify clips", None);
     assert_eq!(code, 3);
     assert!(
-        out.contains("13 clips: 12 whole, 0 damaged, 1 that cannot be heard")
+        out.contains("13 clips: 12 whole, 0 damaged, 1 that cannot be decoded")
             && err.contains("rain/broken.wav"),
         "{out}{err}"
     );
@@ -247,7 +239,7 @@ fn parquet_on_the_hub_is_a_dataset() {
     );
     assert!(said("data head me/none").contains("me/none"));
 
-    fs::write(place.path("tiny.json"), CONFIG).unwrap();
+    place.write("tiny.json", TINY);
     let train =
         "train --dataset me/sounds:night --from-scratch tiny.json --test-size 0.25 --epochs 1 --output run";
     place.well(train, Some(server));
@@ -255,14 +247,7 @@ fn parquet_on_the_hub_is_a_dataset() {
     assert!(place.well("eval run", None).contains("on 3 clips"));
 }
 
-const CONFIG: &str = r#"{
-    "model_type": "hubert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 4,
-    "intermediate_size": 32, "conv_dim": [16, 16, 16, 16], "conv_kernel": [10, 8, 4, 4],
-    "conv_stride": [5, 4, 4, 4], "num_feat_extract_layers": 4, "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 4, "classifier_proj_size": 16, "apply_spec_augment": false
-}"#;
-
-fn test_part(place: &Place, run: &str) -> Vec<String> {
+fn test_part(place: &DataDir, run: &str) -> Vec<String> {
     let split: Value =
         serde_json::from_slice(&fs::read(place.path(run).join("split.json")).unwrap()).unwrap();
     let mut names: Vec<String> =
@@ -274,7 +259,7 @@ fn test_part(place: &Place, run: &str) -> Vec<String> {
 #[test]
 fn a_run_may_keep_speakers_folds_and_classes_together() {
     let place = small();
-    fs::write(place.path("tiny.json"), CONFIG).unwrap();
+    place.write("tiny.json", TINY);
     let train = |how: &str, run: &str| {
         place.earmark(
             &format!("train --data clips --from-scratch tiny.json --split-by {how} --test-size 0.25 --output {run} --dry-run"),
@@ -308,7 +293,7 @@ fn a_run_may_keep_speakers_folds_and_classes_together() {
 #[test]
 fn a_run_learns_from_parquet() {
     let place = small();
-    fs::write(place.path("tiny.json"), CONFIG).unwrap();
+    place.write("tiny.json", TINY);
     place.well("data export clips -o shards", None);
     place.well("train --data shards --from-scratch tiny.json --test-size 0.25 --epochs 2 --batch-size 4 --output run", None);
     let out = place.well("eval run -o scores", None);
@@ -319,17 +304,17 @@ fn a_run_learns_from_parquet() {
 }
 
 /// Nine clips of three classes to learn from, and three to test on.
-fn in_splits() -> Place {
-    let place = Place::new();
+fn in_splits() -> DataDir {
+    let place = DataDir::new();
     for (split, clips) in [("train", 3), ("test", 1)] {
         for clip in 0..clips {
             let hz = f64::from(clip) * 20.0;
-            place.clip(&format!("clips/{split}/bell/{clip}.wav"), tone(1500.0 + hz, 0.2, 16_000));
-            place.clip(&format!("clips/{split}/rain/{clip}.wav"), noise(3000, clip as u64));
-            place.clip(&format!("clips/{split}/siren/{clip}.wav"), tone(300.0 + hz, 0.25, 16_000));
+            place.clip(format!("clips/{split}/bell/{clip}.wav"), tone(1500.0 + hz, 0.2, 16_000));
+            place.clip(format!("clips/{split}/rain/{clip}.wav"), noise(3000, clip as u64));
+            place.clip(format!("clips/{split}/siren/{clip}.wav"), tone(300.0 + hz, 0.25, 16_000));
         }
     }
-    fs::write(place.path("tiny.json"), CONFIG).unwrap();
+    place.write("tiny.json", TINY);
     place
 }
 
@@ -395,7 +380,7 @@ fn a_dataset_with_splits_is_trained_on_one_and_tested_on_another() {
 #[test]
 fn rows_of_one_file_are_held_out_and_scored_as_themselves() {
     let place = small();
-    fs::write(place.path("tiny.json"), CONFIG).unwrap();
+    place.write("tiny.json", TINY);
     let mut table = "file_name,label\n".to_owned();
     for row in 0..24 {
         table +=
@@ -476,12 +461,12 @@ fn stats_writes_what_the_ending_says_or_refuses_first() {
     place.well("data stats clips -o clips.parquet", None);
     assert_eq!(&fs::read(place.path("clips.parquet")).unwrap()[..4], b"PAR1");
     let (code, _, err) = place.earmark("data stats clips -o clips.xlsx", None);
-    assert!(code == 1 && err.contains(".parquet or .csv") && !place.path("clips.xlsx").exists(), "{err}");
+    assert!(code == 2 && err.contains(".parquet or .csv") && !place.path("clips.xlsx").exists(), "{err}");
 }
 
 #[test]
 fn the_sample_is_described_without_being_made() {
-    let place = Place::new();
+    let place = DataDir::new();
     let info = place.well("data info sample", None);
     assert!(info.contains("400 of 3 s") && info.contains("blues"), "{info}");
     assert!(!place.path("data").exists());
@@ -504,7 +489,7 @@ fn genres(path: &Path, clips: usize) {
 
 #[test]
 fn a_cut_archive_lands_nothing_and_its_cure_is_one() {
-    let place = Place::new();
+    let place = DataDir::new();
     let archive = place.path("genres.tar.gz");
     genres(&archive, 500);
     let (cut, _) = hub(vec![("data/genres.tar.gz", archive.clone())]);
@@ -517,7 +502,7 @@ fn a_cut_archive_lands_nothing_and_its_cure_is_one() {
     }
     // What an earlier version left is replaced, once the archive is whole.
     for clip in 0..100 {
-        let path = place.path(&format!("data/gtzan/blues/blues.{clip:05}.wav"));
+        let path = place.path(format!("data/gtzan/blues/blues.{clip:05}.wav"));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "RIFF").unwrap();
     }

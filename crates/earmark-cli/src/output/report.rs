@@ -1,37 +1,13 @@
+//! Training and its evaluation as people read them.
+
 use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use earmark_train::{EpochDone, EvaluationReport};
 
+use crate::output::columns;
 use crate::output::escape::escape;
-
-/// Rows of text, escaped, all to the left.
-pub(crate) fn left<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    filled(header, rows).trim_fmt()
-}
-
-fn filled<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header(header);
-    for row in rows {
-        table.add_row(row.map(|cell| escape(&cell).into_owned()));
-    }
-    table
-}
-
-/// Rows of text, escaped: the first column to the left, the others to the right.
-pub(crate) fn plain<const N: usize>(
-    header: [&str; N],
-    rows: impl IntoIterator<Item = [String; N]>,
-) -> String {
-    let mut table = filled(header, rows);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.trim_fmt()
-}
 
 pub(crate) fn epoch_header() -> String {
     "epoch  train loss  eval loss  accuracy       clips/s    time".to_owned()
@@ -71,13 +47,13 @@ pub(crate) fn per_class(report: &EvaluationReport) -> String {
             class.support.to_string(),
         ]
     });
-    plain(["class", "precision", "recall", "F1", "clips"], rows) + "\n"
+    columns::numeric(["class", "precision", "recall", "F1", "clips"], rows) + "\n"
 }
 
-/// Actual classes down, predicted ones across by their numbers; past so many classes only the figure is readable.
+/// Actual classes down, predicted ones across by their numbers. With more classes than fit a terminal it names the figure.
 pub(crate) fn confusion(report: &EvaluationReport) -> String {
-    const MOST: usize = 20;
-    if report.labels.len() > MOST {
+    const READABLE: usize = 20;
+    if report.labels.len() > READABLE {
         return format!(
             "(the confusion matrix of {} classes is in confusion_matrix.svg)\n",
             report.labels.len()

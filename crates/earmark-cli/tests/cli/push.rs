@@ -1,98 +1,55 @@
 //! `earmark push`, `login`, `whoami`, `logout`, `train --push-to-hub` and interrupted downloads, against a Hub on loopback.
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
 use earmark_testkit::http::{BodyFault, Response};
 use earmark_testkit::hub::LoopbackHub;
-use earmark_testkit::{noise, tone};
+use earmark_testkit::tone;
+
+use crate::work_dir::{Ran, WorkDir};
 
 const TOKEN: &str = "hf_secretwritesecretwrite";
-const CONFIG: &str = r#"{
-    "model_type": "hubert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-    "intermediate_size": 32, "conv_dim": [16, 16, 16, 16], "conv_kernel": [10, 8, 4, 4],
-    "conv_stride": [5, 4, 4, 4], "num_feat_extract_layers": 4, "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 4, "classifier_proj_size": 16, "apply_spec_augment": false
-}"#;
 const TRAIN: &str = "train --data data --from-scratch tiny.json --output run --epochs 2 --batch-size 4 \
                      --test-size 0.25 --push-to-hub me/tiny";
 
-struct Place {
-    folder: tempfile::TempDir,
+/// A folder and a Hub, which knows the token.
+struct Account {
+    work: WorkDir,
     hub: LoopbackHub,
 }
 
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
+impl Deref for Account {
+    type Target = WorkDir;
 
-impl Said {
-    #[track_caller]
-    fn says(&self, code: i32, words: &[&str]) -> &Said {
-        assert_eq!(self.code, Some(code), "exit code; stdout:\n{}\nstderr:\n{}", self.out, self.err);
-        for word in words {
-            assert!(self.err.contains(word), "no `{word}` in stderr:\n{}", self.err);
-        }
-        for said in [&self.out, &self.err] {
-            assert!(!said.contains("secret") && !said.contains("s3cr3t"), "{said}");
-        }
-        self
+    fn deref(&self) -> &WorkDir {
+        &self.work
     }
 }
 
-impl Place {
-    fn new() -> Place {
-        let place = Place { folder: tempfile::tempdir().unwrap(), hub: LoopbackHub::start() };
+impl Account {
+    fn new() -> Account {
+        let place = Account { work: WorkDir::online(), hub: LoopbackHub::start() };
         place.hub.add_token(TOKEN, "me", true);
         place
     }
 
     /// With a model in `model/`, which classifies.
-    fn with_model() -> Place {
-        let place = Place::new();
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/speech/group");
-        for file in ["config.json", "preprocessor_config.json", "model.safetensors"] {
-            place.write(&format!("model/{file}"), &fs::read(golden.join(file)).unwrap());
-        }
+    fn with_model() -> Account {
+        let place = Account::new();
+        place.copy_model("speech/group", "model");
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-    }
-
-    fn clip(&self, name: &str, samples: Vec<f32>) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        write_wav(path, &Waveform::new(samples, SampleRate::HZ_16000).unwrap(), WavFormat::Pcm16).unwrap();
-    }
-
     /// Here, with the Hub and without a token.
-    fn prepare(&self, mut command: Command) -> Command {
-        command.current_dir(self.folder.path()).stdin(Stdio::null());
+    fn prepare(&self, command: Command) -> Command {
+        let mut command = self.work.prepare(command);
         command.env("HF_HOME", self.path("home")).env("HF_ENDPOINT", self.hub.url());
-        command.env("EARMARK_CACHE", self.path("heard"));
-        for variable in
-            ["EARMARK_LOG", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_TOKEN", "HF_TOKEN_PATH", "EARMARK_RUNS"]
-        {
-            command.env_remove(variable);
-        }
         command
     }
 
@@ -102,23 +59,29 @@ impl Place {
         self.prepare(command)
     }
 
-    fn said(command: &mut Command, input: &str) -> Said {
+    /// Runs a command with `input` on standard input. No secret is on stdout or stderr.
+    #[track_caller]
+    fn run_with(command: &mut Command, input: &str) -> Ran {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.unwrap();
         // A command that reads nothing may be gone already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        let ran = Ran::end_of(child);
+        for text in [&ran.out, &ran.err] {
+            assert!(!text.contains("secret") && !text.contains("s3cr3t"), "{text}");
+        }
+        ran
     }
 
-    fn run(&self, args: &str) -> Said {
-        Place::said(&mut self.command(args), "")
+    #[track_caller]
+    fn run(&self, args: &str) -> Ran {
+        Account::run_with(&mut self.command(args), "")
     }
 
     /// With the token in the environment.
-    fn run_as_me(&self, args: &str) -> Said {
-        Place::said(self.command(args).env("HF_TOKEN", TOKEN), "")
+    #[track_caller]
+    fn run_as_me(&self, args: &str) -> Ran {
+        Account::run_with(self.command(args).env("HF_TOKEN", TOKEN), "")
     }
 
     fn held(&self, revision: &str) -> Vec<String> {
@@ -132,14 +95,14 @@ mod accounts {
 
     #[test]
     fn a_token_is_checked_kept_for_the_owner_alone_used_and_forgotten() {
-        let place = Place::with_model();
+        let place = Account::with_model();
         let kept = place.path("home/token");
         place.run("whoami").says(1, &["no token", "earmark login"]);
         place.run("login").says(1, &["no token on standard input"]);
-        Place::said(&mut place.command("login"), "hf_nobodys").says(1, &["does not take this token"]);
+        Account::run_with(&mut place.command("login"), "hf_nobodys").says(1, &["does not take this token"]);
         assert!(!kept.exists());
 
-        Place::said(&mut place.command("login"), &format!("{TOKEN}\n"))
+        Account::run_with(&mut place.command("login"), &format!("{TOKEN}\n"))
             .says(0, &["logged in as me, role write"]);
         assert_eq!(fs::read_to_string(&kept).unwrap(), TOKEN);
         #[cfg(unix)]
@@ -155,8 +118,9 @@ mod accounts {
         place.run("logout").says(0, &["no token was kept"]);
 
         // What is piped in is meant more than what happens to be set.
-        let set =
-            |command: &mut Command, input: &str| Place::said(command.env("HF_TOKEN", "hf_another"), input);
+        let set = |command: &mut Command, input: &str| {
+            Account::run_with(command.env("HF_TOKEN", "hf_another"), input)
+        };
         set(&mut place.command("login"), TOKEN).says(0, &["logged in as me"]);
         place.run_as_me("login").says(0, &["logged in as me"]);
         place.write("mine.txt", TOKEN.as_bytes());
@@ -171,7 +135,7 @@ mod pushes {
 
     #[test]
     fn a_pushed_model_is_found_by_its_name_and_names_the_same() {
-        let place = Place::with_model();
+        let place = Account::with_model();
         place.clip("clip.wav", tone(440.0, 0.5, 16_000));
         let said = place.run_as_me("push model --repo me/tiny --message First");
         assert_eq!(said.says(0, &["3 files sent and compared"]).out, place.hub.url() + "/me/tiny\n");
@@ -189,7 +153,7 @@ mod pushes {
 
     #[test]
     fn what_nobody_means_to_publish_stays_here() {
-        let place = Place::with_model();
+        let place = Account::with_model();
         place.write("model/.env", b"KEY=secret");
         place.write("model/.git/config", b"x");
         place.write("model/checkpoint-6/model.safetensors", b"x");
@@ -204,7 +168,7 @@ mod pushes {
         place.run_as_me("push model --repo me/tiny --checkpoints").says(0, &["1 files sent"]);
 
         for (name, text) in [("token", "x"), ("server.pem", "x"), ("notes.txt", TOKEN)] {
-            place.write(&format!("model/{name}"), text.as_bytes());
+            place.write(format!("model/{name}"), text.as_bytes());
             place.run_as_me("push model --repo me/tiny").says(1, &[name, "looks like a token or a key"]);
             fs::remove_file(place.path("model").join(name)).unwrap();
         }
@@ -212,7 +176,7 @@ mod pushes {
 
     #[test]
     fn a_connection_that_drops_ends_with_its_cause_and_not_in_silence() {
-        let place = Place::with_model();
+        let place = Account::with_model();
         place.hub.storage().set_body_fault(Some(BodyFault::Disconnect(100)));
         let said = place.run_as_me("push model --repo me/tiny");
         said.says(1, &["`model.safetensors`", &place.hub.storage().url(), "because", "push again"]);
@@ -231,7 +195,7 @@ mod pushes {
     fn links_lead_nowhere_else_and_what_is_no_file_is_said() {
         use std::os::unix::ffi::OsStrExt as _;
         use std::os::unix::fs::symlink;
-        let place = Place::with_model();
+        let place = Account::with_model();
         place.write("mine.txt", b"mine");
         let link = place.path("model/notes.txt");
         symlink(place.path("mine.txt"), &link).unwrap();
@@ -256,13 +220,13 @@ mod pushes {
         place.run_as_me(&args).says(0, &["3 files sent"]);
 
         let odd = std::ffi::OsStr::from_bytes(b"model/\xff.txt");
-        fs::write(place.folder.path().join(odd), "x").unwrap();
+        fs::write(place.path(odd), "x").unwrap();
         place.run_as_me("push model --repo me/tiny").says(1, &["not UTF-8", "nothing was sent"]);
     }
 
     #[test]
     fn failures_say_what_to_do_and_a_repeat_succeeds() {
-        let place = Place::with_model();
+        let place = Account::with_model();
         place.run("push model --repo me/tiny").says(1, &["no token", "earmark login"]);
         place.run_as_me("push model --repo me/tiny --offline").says(1, &["offline: nothing was sent"]);
         place.run_as_me("push nowhere --repo me/tiny").says(1, &["no folder `nowhere`"]);
@@ -279,15 +243,9 @@ mod pushes {
 mod training {
     use super::*;
 
-    fn place() -> Place {
-        let place = Place::new();
-        for clip in 0..4u32 {
-            let hz = f64::from(clip * 20);
-            place.clip(&format!("data/bell/{clip}.wav"), tone(1500.0 + hz, 0.2, 16_000));
-            place.clip(&format!("data/rain/{clip}.wav"), noise(3000, clip.into()));
-            place.clip(&format!("data/siren/{clip}.wav"), tone(300.0 + hz, 0.25, 16_000));
-        }
-        place.write("tiny.json", CONFIG.as_bytes());
+    fn place() -> Account {
+        let place = Account::new();
+        place.write_data();
         place
     }
 
@@ -341,7 +299,7 @@ mod training {
         place.run_as_me(&format!("{TRAIN} --offline")).says(1, &["nothing was trained", "offline"]);
         assert_eq!(place.hub.server().connections(), 0);
         place.run(TRAIN).says(1, &["nothing was trained", "no token"]);
-        let read = Place::said(place.command(TRAIN).env("HF_TOKEN", "hf_readreadread"), "");
+        let read = Account::run_with(place.command(TRAIN).env("HF_TOKEN", "hf_readreadread"), "");
         read.says(1, &["role is write"]);
         assert!(!place.path("run").exists());
     }
@@ -352,8 +310,8 @@ mod downloads {
     use super::*;
 
     /// A model whose weights are `size` bytes of no meaning: enough for a download, and nothing else is done with them.
-    fn place(size: usize) -> (Place, Vec<u8>) {
-        let place = Place::new();
+    fn place(size: usize) -> (Account, Vec<u8>) {
+        let place = Account::new();
         let weights: Vec<u8> =
             (0..size as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let files: [(&str, &[u8]); 2] =
@@ -362,7 +320,7 @@ mod downloads {
         (place, weights)
     }
 
-    fn blobs(place: &Place) -> Vec<(String, u64)> {
+    fn blobs(place: &Account) -> Vec<(String, u64)> {
         let folder = place.path("home/hub/models--me--tiny/blobs");
         let entries = fs::read_dir(folder)
             .map(|entries| entries.map(Result::unwrap).collect())
@@ -376,7 +334,7 @@ mod downloads {
     }
 
     #[track_caller]
-    fn whole(place: &Place, weights: &[u8]) {
+    fn whole(place: &Account, weights: &[u8]) {
         let _ = place.run("inspect me/tiny");
         let snapshots = place.path("home/hub/models--me--tiny/snapshots");
         let snapshot = fs::read_dir(snapshots).unwrap().next().unwrap().unwrap().path();
@@ -440,7 +398,7 @@ mod downloads {
         let mut shell = Command::new("sh");
         let line = "trap '' XFSZ; ulimit -f 200; exec \"$0\" inspect me/tiny";
         shell.args(["-c", line, env!("CARGO_BIN_EXE_earmark")]);
-        let said = Place::said(&mut place.prepare(shell), "");
+        let said = Account::run_with(&mut place.prepare(shell), "");
         said.says(1, &["the cache could not be used at", "File too large"]);
         assert!(blobs(&place).iter().all(|(name, _)| !name.contains("incomplete")), "{:?}", blobs(&place));
         whole(&place, &weights);

@@ -1,6 +1,4 @@
 //! The `earmark` command as people and scripts meet it: exit codes, files, and what it says when something is wrong.
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,131 +7,28 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use earmark_audio::{DecodeOptions, SampleRate, WavFormat, Waveform, decode_file, write_wav};
+use earmark_audio::{DecodeOptions, WavFormat, Waveform, decode_file, write_wav};
 use earmark_testkit::{noise, tone};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-/// The smallest HuBERT that has every part, with dropout.
-const CONFIG: &str = r#"{
-    "model_type": "hubert", "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "intermediate_size": 32, "conv_dim": [16, 16, 16, 16], "conv_kernel": [10, 8, 4, 4],
-    "conv_stride": [5, 4, 4, 4], "num_feat_extract_layers": 4, "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 4, "classifier_proj_size": 16, "apply_spec_augment": false
-}"#;
+use crate::work_dir::{Ran, TINY, WorkDir, golden_model, lines, wait_until};
 
-/// A folder of its own for each test, where the command runs: `data/` with twelve clips of three classes, and
-/// `tiny.json` for a network from scratch. No cache, no runs, no connection.
-struct Place(tempfile::TempDir);
-
-/// What a command left behind.
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Place {
-    fn new() -> Place {
-        let place = Place(tempfile::tempdir().unwrap());
-        for clip in 0..4u32 {
-            let hz = f64::from(clip * 20);
-            place.write_clip(&format!("data/bell/{clip}.wav"), tone(1500.0 + hz, 0.2, 16_000));
-            place.write_clip(&format!("data/rain/{clip}.wav"), noise(3000, clip.into()));
-            place.write_clip(&format!("data/siren/{clip}.wav"), tone(300.0 + hz, 0.25, 16_000));
-        }
-        fs::write(place.path("tiny.json"), CONFIG).unwrap();
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write_clip(&self, name: &str, samples: Vec<f32>) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let clip = Waveform::new(samples, SampleRate::HZ_16000).unwrap();
-        write_wav(path, &clip, WavFormat::Pcm16).unwrap();
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("`{name}`: {e}"))
-    }
-
-    fn json(&self, name: &str) -> Value {
-        serde_json::from_str(&self.read(name)).unwrap_or_else(|e| panic!("`{name}`: {e}"))
-    }
-
-    /// Names in a folder, sorted.
-    fn list(&self, name: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.path(name)).unwrap_or_else(|e| panic!("`{name}`: {e}"));
-        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    /// `earmark ARGS`, the arguments separated by blanks.
-    fn command(&self, args: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_earmark"));
-        command.args(args.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
-        command.env("HF_HOME", self.path("cache")).env("HF_HUB_OFFLINE", "1");
-        command.env("EARMARK_CACHE", self.path("heard"));
-        for variable in ["EARMARK_LOG", "EARMARK_RUNS", "EARMARK_DATA", "HF_HUB_CACHE", "HF_ENDPOINT"] {
-            command.env_remove(variable);
-        }
-        command
-    }
-
-    fn run(&self, args: &str) -> Said {
-        Said::of(&mut self.command(args))
-    }
-
-    /// The arguments of a short training from scratch into `run`.
-    fn short_run(&self) -> &'static str {
-        "train --data data --from-scratch tiny.json --output run --epochs 3 --batch-size 4 --test-size 0.25 \
-         --lr 1e-3 --logging-steps 2"
-    }
-}
-
-impl Said {
-    fn of(command: &mut Command) -> Said {
-        let output = command.output().expect("the command starts");
-        let text = |bytes| String::from_utf8(bytes).expect("it says UTF-8");
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    }
-
-    /// Checks the exit code, and that each of the words is somewhere on stderr.
-    #[track_caller]
-    fn says(&self, code: i32, words: &[&str]) -> &Said {
-        assert_eq!(self.code, Some(code), "exit code; stdout:\n{}\nstderr:\n{}", self.out, self.err);
-        for word in words {
-            assert!(self.err.contains(word), "no `{word}` in stderr:\n{}", self.err);
-        }
-        self
-    }
-
-    #[track_caller]
-    fn well(&self) -> &Said {
-        self.says(0, &[])
-    }
-}
+/// The arguments of a short training from scratch into `run`.
+const SHORT_RUN: &str = "train --data data --from-scratch tiny.json --output run --epochs 3 --batch-size 4 --test-size 0.25 \
+                         --lr 1e-3 --logging-steps 2";
 
 /// A finished run in `run` and a file that is no sound, for all tests that only read them.
-fn trained() -> (&'static Place, &'static Said) {
-    static TRAINED: OnceLock<(Place, Said)> = OnceLock::new();
+fn trained() -> (&'static WorkDir, &'static Ran) {
+    static TRAINED: OnceLock<(WorkDir, Ran)> = OnceLock::new();
     let (place, said) = TRAINED.get_or_init(|| {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         fs::write(place.path("broken.wav"), "RIFF, or so it says").unwrap();
-        let said = place.run(place.short_run());
+        let said = place.run(SHORT_RUN);
         said.well();
         (place, said)
     });
     (place, said)
-}
-
-fn lines(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
 }
 
 /// The keys of an object, sorted.
@@ -143,7 +38,7 @@ fn keys(object: &Value) -> Vec<&str> {
 
 /// A checkpoint of the goldens, for `bell`, `rain` and `siren`.
 fn golden_checkpoint() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/speech/group")
+    golden_model("speech/group")
 }
 
 mod train {
@@ -219,7 +114,7 @@ mod train {
 
     #[test]
     fn every_flag_is_in_the_recipe() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let flags = [
             ("test_size", "0.5"),
             ("seed", "7"),
@@ -265,7 +160,7 @@ mod train {
 
     #[test]
     fn a_checkpoint_for_these_labels_keeps_its_head_and_any_other_needs_new_head() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let model = golden_checkpoint();
         let args = |output: &str| {
             format!("train --data data --model {} --epochs 1 --output {output}", model.display())
@@ -284,23 +179,23 @@ mod train {
 
     #[test]
     fn a_clip_that_does_not_decode_is_named_and_left_out_only_on_request() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         fs::write(place.path("data/rain/thunder.wav"), "no sound at all").unwrap();
         fs::write(place.path("data/bell/silence.flac"), "").unwrap();
         let names = ["rain/thunder.wav", "bell/silence.flac"];
-        let said = place.run(place.short_run());
+        let said = place.run(SHORT_RUN);
         said.says(1, &names).says(1, &["2 clips cannot be used", "--skip-bad"]);
         assert_eq!(said.err.matches("thunder.wav").count(), 1, "{}", said.err);
         assert!(!place.path("run").exists(), "a run that cannot start leaves no folder");
 
-        let said = place.run(&format!("{} --skip-bad", place.short_run()));
+        let said = place.run(&format!("{SHORT_RUN} --skip-bad"));
         said.says(0, &names).says(0, &["left out 2 in all", "9 to train on, 3 to test on"]);
         assert!(!place.read("run/split.json").contains("thunder"));
     }
 
     #[test]
     fn two_runs_in_one_second_get_a_folder_each() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let args = "train --data data --from-scratch tiny.json --dry-run";
         for _ in 0..3 {
             place.run(args).well();
@@ -312,15 +207,15 @@ mod train {
     fn a_folder_that_holds_something_is_left_alone() {
         let (place, _) = trained();
         let before = place.list("run");
-        place.run(place.short_run()).says(1, &["`run`", "not empty", "--output", "--resume"]);
+        place.run(SHORT_RUN).says(1, &["`run`", "not empty", "--output", "--resume"]);
         assert_eq!(place.list("run"), before);
     }
 
     #[test]
     fn a_file_is_not_replaced_by_a_run() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         fs::write(place.path("run"), "years of work").unwrap();
-        place.run(place.short_run()).says(1, &["`run`"]);
+        place.run(SHORT_RUN).says(1, &["`run`"]);
         assert_eq!(place.read("run"), "years of work");
     }
 }
@@ -336,28 +231,21 @@ mod resume {
     fn undisturbed() -> &'static str {
         static DIARY: OnceLock<String> = OnceLock::new();
         DIARY.get_or_init(|| {
-            let place = Place::new();
+            let place = WorkDir::with_clips();
             place.run(&format!("{LONG} whole")).well();
             place.read("whole/metrics.jsonl")
         })
     }
 
-    /// Waits for a file of a run that goes on.
-    fn wait_for(place: &Place, ready: impl Fn() -> bool) {
-        let began = Instant::now();
-        while !ready() {
-            assert!(began.elapsed() < Duration::from_secs(60), "{:?}", place.list("."));
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
     #[cfg(unix)]
     #[test]
     fn ctrl_c_saves_and_resume_takes_the_very_steps_that_were_left() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let mut command = place.command(&format!("{LONG} run"));
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        wait_for(&place, || fs::read_to_string(place.path("run/metrics.jsonl")).is_ok_and(|x| x.len() > 500));
+        wait_until("a file of the run", || {
+            fs::read_to_string(place.path("run/metrics.jsonl")).is_ok_and(|x| x.len() > 500)
+        });
         let kill = Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status();
         assert!(kill.unwrap().success());
         let output = child.wait_with_output().unwrap();
@@ -375,10 +263,10 @@ mod resume {
 
     #[test]
     fn a_killed_run_goes_on_from_its_last_checkpoint() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let mut command = place.command(&format!("{LONG} run"));
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        wait_for(&place, || place.path("run/checkpoint-6/trainer_state.json").exists());
+        wait_until("a file of the run", || place.path("run/checkpoint-6/trainer_state.json").exists());
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!place.path("run/model").exists(), "the run was over before it was killed");
@@ -389,7 +277,7 @@ mod resume {
 
     #[test]
     fn the_newest_run_is_the_one_that_goes_on_when_none_is_named() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         place.run("train --resume").says(1, &["no run in `runs`", "earmark train --sample"]);
         place.run("train --data data --from-scratch tiny.json --dry-run").well();
         // It began nothing that could go on.
@@ -434,7 +322,7 @@ mod eval {
     #[test]
     fn a_class_that_the_model_does_not_know_is_named() {
         let (model, _) = trained();
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         fs::rename(place.path("data/bell"), place.path("data/gong")).unwrap();
         let model = model.path("run/model");
         let said = place.run(&format!("eval --model {} --data data --split all", model.display()));
@@ -507,20 +395,20 @@ mod jobs {
     use super::*;
 
     /// Forty clips, every tenth of them no sound.
-    fn forty() -> Place {
-        let place = Place::new();
+    fn forty() -> WorkDir {
+        let place = WorkDir::with_clips();
         for clip in 0..40 {
             match clip % 10 {
                 9 => fs::create_dir_all(place.path("many/deep"))
-                    .and_then(|()| fs::write(place.path(&format!("many/deep/{clip:02}.wav")), "RIFF?"))
+                    .and_then(|()| fs::write(place.path(format!("many/deep/{clip:02}.wav")), "RIFF?"))
                     .unwrap(),
-                _ => place.write_clip(&format!("many/{clip:02}.wav"), noise(3000 + clip * 40, clip as u64)),
+                _ => place.clip(format!("many/{clip:02}.wav"), noise(3000 + clip * 40, clip as u64)),
             }
         }
         place
     }
 
-    fn classify(place: &Place, rest: &str) -> String {
+    fn classify(place: &WorkDir, rest: &str) -> String {
         format!("classify many --model {} {rest}", golden_checkpoint().display()).replace("  ", " ")
             + if place.path("many").exists() { "" } else { " (no clips)" }
     }
@@ -607,9 +495,9 @@ mod jobs {
 mod windows {
     use super::*;
 
-    fn place() -> Place {
-        let place = Place::new();
-        place.write_clip("long.wav", [tone(300.0, 1.0, 16_000), noise(16_000, 3), noise(8000, 4)].concat());
+    fn place() -> WorkDir {
+        let place = WorkDir::with_clips();
+        place.clip("long.wav", [tone(300.0, 1.0, 16_000), noise(16_000, 3), noise(8000, 4)].concat());
         place
     }
 
@@ -707,7 +595,7 @@ mod embeddings {
 
     #[test]
     fn each_file_has_its_row_in_a_numpy_file() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let model = golden_checkpoint();
         let said = place.run(&format!("embed data -o rows.npy --model {}", model.display()));
         assert_eq!(said.well().out.lines().count(), 12);
@@ -727,7 +615,7 @@ mod embeddings {
 
     #[test]
     fn bench_prints_one_object() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let model = golden_checkpoint();
         let said =
             place.run(&format!("bench --model {} --seconds 0.5 --batch 2 --repeat 3", model.display()));
@@ -768,7 +656,7 @@ mod parity {
                 by_model.entry(case["model"].as_str().unwrap()).or_default().push(case);
             }
         }
-        let (place, mut compared) = (Place::new(), 0);
+        let (place, mut compared) = (WorkDir::with_clips(), 0);
         for (model, asked) in by_model {
             let file =
                 |case: &Value| cases.join(audio[case["audio"].as_str().unwrap()]["file"].as_str().unwrap());
@@ -818,7 +706,7 @@ mod parity {
         let Some(cases) = reference(TEST, "cases") else { return };
         let read = |path: PathBuf| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
         let (manifest, audio) = (read(cases.join("manifest.json")), read(cases.join("audio/audio.json")));
-        let (place, mut compared) = (Place::new(), 0);
+        let (place, mut compared) = (WorkDir::with_clips(), 0);
         for case in manifest["cases"].as_array().unwrap() {
             if case["kind"] != "zero-shot-audio-classification" || case["uses_rng"] == true {
                 continue;
@@ -844,7 +732,7 @@ mod parity {
                 for it in want {
                     command.args(["--label", it["label"].as_str().unwrap()]);
                 }
-                let said = Said::of(&mut command);
+                let said = Ran::of(&mut command);
                 let rows: Value = serde_json::from_str(&said.well().out).unwrap();
                 let got = rows[0]["predictions"].as_array().unwrap();
                 assert_eq!(got.len(), want.len());
@@ -867,7 +755,7 @@ mod web {
 
     #[test]
     fn an_address_is_heard_as_the_file_behind_it() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let wav = fs::read(place.path("data/bell/0.wav")).unwrap();
         let server = Server::start(move |request| match request.path.as_str() {
             "/bell.wav" => Response::new(200, wav.clone()),
@@ -879,7 +767,7 @@ mod web {
             let mut command = place
                 .command(&format!("classify {paths} --model {} --format jsonl {flags}", model.display()));
             command.env_remove("HF_HUB_OFFLINE");
-            Said::of(&mut command)
+            Ran::of(&mut command)
         };
         let said = ask(&format!("{url}/bell.wav data/bell/0.wav {url}/gone.wav {url}/cut.wav"), "");
         said.says(3, &["gone.wav", "404", "cut.wav", "cut after 100 of"]);
@@ -980,16 +868,16 @@ mod listen {
     use super::*;
 
     /// What is said of the bytes of `sound` on standard input.
-    fn hear(place: &Place, sound: &[u8], flags: &str) -> Said {
+    fn hear(place: &WorkDir, sound: &[u8], flags: &str) -> Ran {
         fs::write(place.path("stdin"), sound).unwrap();
         let mut command = place.command(&format!("listen --model {} {flags}", golden_checkpoint().display()));
-        Said::of(command.stdin(fs::File::open(place.path("stdin")).unwrap()))
+        Ran::of(command.stdin(fs::File::open(place.path("stdin")).unwrap()))
     }
 
     #[test]
     fn a_stream_is_named_as_the_windows_of_the_file_are() {
-        let place = Place::new();
-        place.write_clip("long.wav", [tone(300.0, 1.0, 16_000), noise(16_000, 3)].concat());
+        let place = WorkDir::with_clips();
+        place.clip("long.wav", [tone(300.0, 1.0, 16_000), noise(16_000, 3)].concat());
         let wav = fs::read(place.path("long.wav")).unwrap();
         let heard = lines(&hear(&place, &wav, "--window 500ms --top-k all --format jsonl").well().out);
         let model = golden_checkpoint();
@@ -1018,7 +906,7 @@ mod listen {
     #[test]
     fn nobody_waits_for_the_end() {
         use std::io::{BufRead as _, BufReader, Write as _};
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let mut command = place.command(&format!(
             "listen --raw f32 --rate 16000 --window 250ms --hop 250ms --model {}",
             golden_checkpoint().display()
@@ -1041,7 +929,7 @@ mod listen {
 
     #[test]
     fn what_cannot_be_heard_says_how_it_can() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         hear(&place, b"no sound", "").says(1, &["--raw", "WAV"]);
         hear(&place, b"", "").says(1, &["no samples"]);
         hear(&place, b"", "--raw s16 --rate 0").says(1, &["--rate"]);
@@ -1054,7 +942,7 @@ mod everywhere {
 
     #[test]
     fn half_precision_is_near_and_is_not_the_same() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let model = golden_checkpoint();
         let scores = |dtype: &str| -> BTreeMap<String, f64> {
             let ask = format!(
@@ -1094,7 +982,7 @@ mod everywhere {
 
     #[test]
     fn a_model_without_label_names_is_noted() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         fs::create_dir(place.path("model")).unwrap();
         for file in ["config.json", "preprocessor_config.json", "model.safetensors"] {
             fs::copy(golden_checkpoint().join(file), place.path("model").join(file)).unwrap();
@@ -1109,7 +997,7 @@ mod everywhere {
 
     #[test]
     fn shells_and_man_are_told_of_every_command() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let commands =
             ["classify", "zero-shot", "listen", "train", "eval", "decode", "embed", "inspect", "features"];
         for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
@@ -1128,7 +1016,7 @@ mod inspect {
 
     #[test]
     fn a_model_is_told_of_without_being_built() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let model = golden_checkpoint();
         let said = place.run(&format!("inspect {} --keys", model.display()));
         let text = &said.well().out;
@@ -1153,7 +1041,7 @@ mod zero_shot {
 
     #[test]
     fn labels_may_come_in_three_ways() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/clap/unfused");
         let clap = place.path("clap");
         fs::create_dir(&clap).unwrap();
@@ -1222,7 +1110,7 @@ mod endings {
         for class in ["memos/one", "memos/two"] {
             fs::create_dir_all(place.path(class)).unwrap();
             for ending in ["caf", "MOV", "3gp", "w64", "oga"] {
-                fs::copy(place.path("data/rain/1.wav"), place.path(&format!("{class}/clip.{ending}")))
+                fs::copy(place.path("data/rain/1.wav"), place.path(format!("{class}/clip.{ending}")))
                     .unwrap();
             }
         }
@@ -1239,7 +1127,7 @@ mod refusals {
 
     #[test]
     fn help_says_what_can_be_done() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let help = |args: &str| place.run(args).well().out.clone();
         for command in ["classify", "train", "eval", "decode", "features"] {
             assert!(help("--help").contains(command), "{command}");
@@ -1257,7 +1145,7 @@ mod refusals {
 
     #[test]
     fn wrong_usage_is_exit_code_2() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         for (args, word) in [
             ("", "Usage"),
             ("hear", "hear"),
@@ -1278,7 +1166,7 @@ mod refusals {
 
     #[test]
     fn numbers_that_no_run_can_have_are_named() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         for (flag, key) in [
             ("--epochs 0", "`epochs`"),
             ("--batch-size 0", "`batch_size`"),
@@ -1299,7 +1187,7 @@ mod refusals {
 
     #[test]
     fn data_that_is_no_dataset_says_what_is_missing() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let train = |data: &str| place.run(&format!("train --data {data} --from-scratch tiny.json"));
         train("nowhere").says(1, &["`nowhere`", "no such folder"]);
         train("data/rain").says(1, &["`data/rain`", "no class folders"]);
@@ -1314,12 +1202,12 @@ mod refusals {
 
     #[test]
     fn a_network_that_cannot_be_built_is_named() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let train = |config: &str| place.run(&format!("train --data data --from-scratch {config}"));
         train("huge").says(1, &["`huge`", "config.json", "distilhubert"]);
         let edited = |from: &str, to: &str| {
-            let text = CONFIG.replace(from, to);
-            assert_ne!(text, CONFIG);
+            let text = TINY.replace(from, to);
+            assert_ne!(text, TINY);
             fs::write(place.path("edited.json"), text).unwrap();
             train("edited.json")
         };
@@ -1333,7 +1221,7 @@ mod refusals {
     #[test]
     fn a_checkpoint_with_a_missing_or_misshapen_key_is_refused_by_its_name() {
         const KEY: &str = "hubert.encoder.layers.0.attention.q_proj.weight";
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         let from = golden_checkpoint();
         fs::create_dir(place.path("model")).unwrap();
         for file in ["config.json", "preprocessor_config.json"] {
@@ -1360,8 +1248,8 @@ mod refusals {
 
     #[test]
     fn a_device_that_is_not_there_is_not_replaced_by_another() {
-        let place = Place::new();
-        let train = |device: &str| place.run(&format!("{} --device {device}", place.short_run()));
+        let place = WorkDir::with_clips();
+        let train = |device: &str| place.run(&format!("{SHORT_RUN} --device {device}"));
         train("toaster").says(2, &["`toaster`", "cpu"]);
         train("cuda:0").says(1, &["`cuda:0`", "not built in", "--features cuda"]);
         train("libtorch:cuda").says(1, &["`libtorch:cuda:0`", "cargo xtask libtorch"]);
@@ -1369,7 +1257,7 @@ mod refusals {
 
     #[test]
     fn offline_a_model_that_is_not_in_the_cache_says_what_to_do() {
-        let place = Place::new();
+        let place = WorkDir::with_clips();
         for offline in ["", "--offline"] {
             let said = place.run(&format!("classify data/rain/0.wav --model no/such {offline}"));
             said.says(1, &["no/such", "offline", "cache", "a folder that is here"]);

@@ -1,15 +1,12 @@
 //! Jobs over many files and long recordings: what they take in, how they end early and go on, and what stands in their results.
-#![cfg(unix)]
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -19,121 +16,23 @@ use earmark_testkit::http::{Response, Server};
 use earmark_testkit::hub::LoopbackHub;
 use earmark_testkit::{noise, tone};
 use safetensors::SafeTensors;
-use serde_json::Value;
+
+use crate::work_dir::{Ran, WorkDir, lines, signal, wait_until};
 
 /// A folder with `model/`, a classifier of bell, rain and siren.
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new() -> Place {
-        let place = Place(tempfile::tempdir().unwrap());
-        place.copy_model("model");
-        place
-    }
-
-    fn copy_model(&self, name: &str) {
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/speech/group");
-        fs::create_dir_all(self.path(name)).unwrap();
-        for file in ["config.json", "preprocessor_config.json", "model.safetensors"] {
-            fs::write(self.path(name).join(file), fs::read(golden.join(file)).unwrap()).unwrap();
-        }
-    }
-
-    fn path(&self, name: impl AsRef<OsStr>) -> PathBuf {
-        self.0.path().join(name.as_ref())
-    }
-
-    fn clip(&self, name: impl AsRef<OsStr>, samples: Vec<f32>) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        write_wav(path, &Waveform::new(samples, SampleRate::HZ_16000).unwrap(), WavFormat::Pcm16).unwrap();
-    }
-
-    /// Sixteen clips in `many/`, which a job takes at once.
-    fn with_clips() -> Place {
-        let place = Place::new();
-        for clip in 0..16 {
-            place.clip(format!("many/{clip:02}.wav"), noise(3000 + clip * 40, clip as u64));
-        }
-        place
-    }
-
-    fn command(&self, args: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_earmark"));
-        command.args(args.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.env("HF_HOME", self.path("cache")).env("EARMARK_CACHE", self.path("features"));
-        for variable in [
-            "EARMARK_LOG",
-            "EARMARK_RUNS",
-            "EARMARK_DATA",
-            "HF_HUB_CACHE",
-            "HF_HUB_OFFLINE",
-            "HF_ENDPOINT",
-            "HF_TOKEN",
-        ] {
-            command.env_remove(variable);
-        }
-        command
-    }
-
-    fn run(&self, args: &str) -> Said {
-        Said::of(self.command(args).output().unwrap())
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("`{name}`: {e}"))
-    }
-
-    /// Names in a folder, sorted.
-    fn list(&self, name: &str) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(self.path(name))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .collect();
-        names.sort();
-        names
-    }
+fn with_model() -> WorkDir {
+    let place = WorkDir::online();
+    place.copy_model("speech/group", "model");
+    place
 }
 
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    fn of(output: Output) -> Said {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+/// As [`with_model`], with sixteen clips in `many/`, which a job takes at once.
+fn with_clips() -> WorkDir {
+    let place = with_model();
+    for clip in 0..16 {
+        place.clip(format!("many/{clip:02}.wav"), noise(3000 + clip * 40, clip as u64));
     }
-
-    #[track_caller]
-    fn says(&self, code: i32, words: &[&str]) -> &Said {
-        assert_eq!(self.code, Some(code), "exit code; stdout:\n{}\nstderr:\n{}", self.out, self.err);
-        for word in words {
-            assert!(self.err.contains(word), "no `{word}` in stderr:\n{}", self.err);
-        }
-        self
-    }
-}
-
-fn lines(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
-}
-
-fn signal(child: &Child, name: &str) {
-    let kill = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status();
-    assert!(kill.unwrap().success());
-}
-
-/// Waits until `ready`, or fails.
-fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !ready() {
-        assert!(began.elapsed() < Duration::from_secs(120), "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    place
 }
 
 /// A sound on the web that does not come until it is let go.
@@ -143,7 +42,7 @@ struct Slow {
 }
 
 impl Slow {
-    fn new(place: &Place) -> Slow {
+    fn new(place: &WorkDir) -> Slow {
         place.clip("web/last.wav", noise(4000, 99));
         let (bytes, answers) =
             (fs::read(place.path("web/last.wav")).unwrap(), Arc::new(AtomicBool::new(false)));
@@ -160,14 +59,14 @@ impl Slow {
 
 /// `classify many ADDRESS -o rows.jsonl`, of which sixteen files are done and the address does not answer.
 struct Half {
-    place: Place,
+    place: WorkDir,
     slow: Slow,
     command: String,
 }
 
 impl Half {
     fn new() -> Half {
-        let place = Place::with_clips();
+        let place = with_clips();
         let slow = Slow::new(&place);
         let command = format!("classify many {}/last.wav --model model -o rows.jsonl", slow.server.url());
         let half = Half { place, slow, command };
@@ -183,14 +82,14 @@ impl Half {
         self.slow.answers.store(false, Ordering::Relaxed);
         let part = self.place.path("rows.jsonl.part");
         let _ = fs::remove_file(&part);
-        let child = self.place.command(&self.command).spawn().unwrap();
+        let child = self.place.start(&self.command);
         wait_until("sixteen files", || {
             fs::read(&part).is_ok_and(|it| it.split(|&b| b == b'\n').count() >= 18)
         });
         child
     }
 
-    fn resume(&self) -> Said {
+    fn resume(&self) -> Ran {
         self.place.run(&self.command)
     }
 }
@@ -238,7 +137,7 @@ fn another_preprocessor_or_other_flags_are_named_plainly() {
 
 #[test]
 fn a_branch_of_the_hub_that_moved_is_another_model() {
-    let place = Place::with_clips();
+    let place = with_clips();
     let (hub, slow) = (LoopbackHub::start(), Slow::new(&place));
     let files = || -> Vec<(&str, Vec<u8>)> {
         ["config.json", "preprocessor_config.json", "model.safetensors"]
@@ -266,7 +165,7 @@ fn a_branch_of_the_hub_that_moved_is_another_model() {
     let last = first[2].1.len() - 1;
     first[2].1[last] ^= 1;
     add(&first);
-    Said::of(command().output().unwrap()).says(1, &["the model's model.safetensors was"]);
+    Ran::of(&mut command()).says(1, &["the model's model.safetensors was"]);
 }
 
 #[test]
@@ -317,7 +216,7 @@ fn ctrl_c_and_sigterm_keep_what_was_done_though_a_server_does_not_answer() {
         let child = half.begin();
         signal(&child, name);
         let began = Instant::now();
-        let said = Said::of(child.wait_with_output().unwrap());
+        let said = Ran::end_of(child);
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         said.says(130, &["the same command goes on", "Ctrl-C again quits at once"]);
         half.slow.answers.store(true, Ordering::Relaxed);
@@ -354,7 +253,7 @@ fn write_long(path: &Path, seconds: usize) {
 
 #[test]
 fn an_hour_that_is_interrupted_three_times_has_the_rows_of_one_that_is_not() {
-    let place = Place::new();
+    let place = with_model();
     write_long(&place.path("hour.wav"), 3600);
     for more in ["--top-k 2", "--merge", "--aggregate mean", "--aggregate max"] {
         let command = format!("classify hour.wav --window 3s --model model {more} --format jsonl -o");
@@ -362,7 +261,7 @@ fn an_hour_that_is_interrupted_three_times_has_the_rows_of_one_that_is_not() {
         let part = place.path("cut.jsonl.part");
         let length = || fs::metadata(&part).map_or(0, |it| it.len());
         for (turn, name) in ["INT", "TERM", "KILL"].into_iter().enumerate() {
-            let mut child = place.command(&format!("{command} cut.jsonl")).spawn().unwrap();
+            let mut child = place.start(&format!("{command} cut.jsonl"));
             let before = length();
             wait_until("windows", || length() > before + 2000 || child.try_wait().unwrap().is_some());
             std::thread::sleep(Duration::from_millis(50 * turn as u64));
@@ -383,7 +282,7 @@ fn an_hour_that_is_interrupted_three_times_has_the_rows_of_one_that_is_not() {
 
 #[test]
 fn names_are_bytes_and_two_that_differ_in_one_are_two_rows() {
-    let place = Place::new();
+    let place = with_model();
     let names: [&[u8]; 3] = [b"many/\xfe.wav", b"many/\xff.wav", b"many/\\xff.wav"];
     for (seed, name) in names.iter().enumerate() {
         place.clip(OsStr::from_bytes(name), noise(3000, seed as u64));
@@ -408,14 +307,11 @@ fn names_are_bytes_and_two_that_differ_in_one_are_two_rows() {
         }
     }
     fs::write(place.path(OsStr::from_bytes(b"\xfd.wav")), "no sound").unwrap();
-    let said = Said::of(
-        place.command("classify --model model").arg(OsStr::from_bytes(b"\xfd.wav")).output().unwrap(),
-    );
+    let said = Ran::of(place.command("classify --model model").arg(OsStr::from_bytes(b"\xfd.wav")));
     said.says(3, &[r"`\xfd.wav`: it is not in a known format"]);
     // Each named by itself.
     let mut command = place.command("classify --model model -o rows.csv --top-k 1");
-    let output = command.args(names.map(OsStr::from_bytes)).output().unwrap();
-    Said::of(output).says(0, &["3 rows from 3 files"]);
+    Ran::of(command.args(names.map(OsStr::from_bytes))).says(0, &["3 rows from 3 files"]);
     let csv = place.read("rows.csv");
     let paths: Vec<&str> = csv.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
     assert_eq!(paths, [texts[1], texts[2], texts[0]]);
@@ -426,7 +322,7 @@ fn names_are_bytes_and_two_that_differ_in_one_are_two_rows() {
 
 #[test]
 fn what_is_no_regular_file_is_refused_and_links_that_lead_round_end() {
-    let place = Place::with_clips();
+    let place = with_clips();
     assert!(Command::new("mkfifo").arg(place.path("many/pipe.wav")).status().unwrap().success());
     symlink("/dev/zero", place.path("many/zero.wav")).unwrap();
     symlink("nowhere", place.path("many/gone.wav")).unwrap();
@@ -450,24 +346,16 @@ fn what_is_no_regular_file_is_refused_and_links_that_lead_round_end() {
 }
 
 /// `earmark` with a limit on the files that it writes, in blocks of 512 bytes, as a disk that is full.
-fn on_a_full_disk(place: &Place, blocks: usize, args: &str) -> Said {
+fn on_a_full_disk(place: &WorkDir, blocks: usize, args: &str) -> Ran {
     let line = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" {args}");
-    let mut command = place.command("");
-    let binary = command.get_program().to_owned();
     let mut shell = Command::new("sh");
-    shell.arg("-c").arg(line).arg(binary).current_dir(place.0.path()).stdin(Stdio::null());
-    for (name, value) in command.env("HF_HUB_OFFLINE", "1").get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
-    Said::of(shell.output().unwrap())
+    shell.args(["-c", &line, env!("CARGO_BIN_EXE_earmark")]);
+    Ran::of(place.prepare(shell).env("HF_HUB_OFFLINE", "1"))
 }
 
 #[test]
 fn on_a_full_disk_nothing_stands_under_its_final_name() {
-    let place = Place::with_clips();
+    let place = with_clips();
     for (blocks, args, output) in [
         (2, "features many/00.wav --model model -o", "x.safetensors"),
         (2, "decode many/00.wav -o", "x.wav"),
@@ -495,7 +383,7 @@ fn on_a_full_disk_nothing_stands_under_its_final_name() {
 
 #[test]
 fn a_job_ends_with_a_word() {
-    let place = Place::with_clips();
+    let place = with_clips();
     fs::write(place.path("many/x.wav"), "RIFF?").unwrap();
     place
         .run("classify many --model model -o a.csv")
@@ -509,7 +397,7 @@ fn a_job_ends_with_a_word() {
 
 #[test]
 fn what_cannot_be_meant_is_refused_as_wrong_usage() {
-    let place = Place::with_clips();
+    let place = with_clips();
     for (args, words) in [
         ("-o night.txt", &["`night.txt`", "--format"][..]),
         ("-o night", &["`night`", "--format"]),
@@ -528,7 +416,7 @@ fn what_cannot_be_meant_is_refused_as_wrong_usage() {
     place.run("classify many --model model --scores none --threshold 80 --format csv").says(0, &[]);
     place.run("classify many --model model -o night.txt --format table").says(0, &[]);
     let mut command = place.command("classify many --model model");
-    let said = Said::of(command.env("RAYON_NUM_THREADS", "100000").output().unwrap());
+    let said = Ran::of(command.env("RAYON_NUM_THREADS", "100000"));
     said.says(2, &["RAYON_NUM_THREADS is 100000"]);
     place.run("classify many --model model -o many --format csv --force").says(1, &["`many` is a folder"]);
     place.run("listen --model model --threshold 80").says(2, &["--threshold is 80"]);
@@ -536,8 +424,8 @@ fn what_cannot_be_meant_is_refused_as_wrong_usage() {
 
 #[test]
 fn scores_that_are_no_numbers_are_an_error_of_their_file_alone_and_the_journal_reads_back() {
-    let place = Place::with_clips();
-    place.copy_model("nan");
+    let place = with_clips();
+    place.copy_model("speech/group", "nan");
     let weights = place.path("nan/model.safetensors");
     let bytes = fs::read(&weights).unwrap();
     let whole = SafeTensors::deserialize(&bytes).unwrap();
@@ -567,7 +455,7 @@ fn scores_that_are_no_numbers_are_an_error_of_their_file_alone_and_the_journal_r
 
 #[test]
 fn a_labels_file_may_begin_with_a_mark_and_end_its_lines_as_windows_does() {
-    let place = Place::new();
+    let place = with_model();
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/clap/unfused");
     fs::create_dir(place.path("clap")).unwrap();
     for file in ["config.json", "pytorch_model.bin", "tokenizer.json"] {
@@ -591,7 +479,7 @@ fn a_labels_file_may_begin_with_a_mark_and_end_its_lines_as_windows_does() {
 
 #[test]
 fn ravens_table_of_two_files_has_one_line_of_time() {
-    let place = Place::new();
+    let place = with_model();
     place.clip("d/a.wav", noise(40_000, 1));
     place.clip("d/b.wav", noise(32_000, 2));
     let said = place.run("classify d --window 1s --top-k 2 --format raven --model model");

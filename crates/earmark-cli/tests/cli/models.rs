@@ -1,110 +1,61 @@
 //! Model folders on the command line: what is assumed or passed over is said, and errors advise what the command has.
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
 use earmark_testkit::{noise, tone};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
 
+use crate::work_dir::WorkDir;
+
 /// A folder with `model`, a golden checkpoint, and two clips of each of three classes.
-struct Place(tempfile::TempDir);
-
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
+fn with_model(golden: &str) -> WorkDir {
+    let place = WorkDir::empty();
+    place.copy_model(golden, "model");
+    for class in ["bell", "rain", "siren"] {
+        for clip in 0..2_u8 {
+            let samples = match class {
+                "rain" => noise(3000, clip.into()),
+                _ => tone(if class == "bell" { 1500.0 } else { 300.0 }, 0.25, 16_000),
+            };
+            place.clip(format!("data/{class}/{clip}.wav"), samples);
+        }
+    }
+    place
 }
 
-impl Place {
-    fn new(model: &str) -> Place {
-        let place = Place(tempfile::tempdir().unwrap());
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(model);
-        fs::create_dir(place.path("model")).unwrap();
-        for entry in fs::read_dir(golden).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), place.path("model").join(entry.file_name())).unwrap();
-        }
-        for class in ["bell", "rain", "siren"] {
-            for clip in 0..2_u8 {
-                let samples = match class {
-                    "rain" => noise(3000, clip.into()),
-                    _ => tone(if class == "bell" { 1500.0 } else { 300.0 }, 0.25, 16_000),
-                };
-                let path = place.path(&format!("data/{class}/{clip}.wav"));
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                let clip = Waveform::new(samples, SampleRate::HZ_16000).unwrap();
-                write_wav(path, &clip, WavFormat::Pcm16).unwrap();
-            }
-        }
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn edit(&self, name: &str, edit: impl FnOnce(&mut Value)) {
-        let path = self.path(name);
-        let mut json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        edit(&mut json);
-        fs::write(path, json.to_string()).unwrap();
-    }
-
-    /// Adds a tensor to the weights.
-    fn add_tensor(&self, name: &str) {
-        let path = self.path("model/model.safetensors");
-        let bytes = fs::read(&path).unwrap();
-        let file = SafeTensors::deserialize(&bytes).unwrap();
-        let extra = TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4]).unwrap();
-        let tensors =
-            file.iter().map(|(name, view)| (name.to_owned(), view)).chain([(name.to_owned(), extra)]);
-        fs::write(path, safetensors::serialize(tensors.collect::<Vec<_>>(), None).unwrap()).unwrap();
-    }
-
-    fn run(&self, args: &str) -> Said {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_earmark"));
-        command.args(args.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
-        command.env("HF_HOME", self.path("cache")).env("HF_HUB_OFFLINE", "1");
-        command.env("EARMARK_CACHE", self.path("features"));
-        for variable in ["EARMARK_LOG", "EARMARK_RUNS", "EARMARK_DATA", "HF_HUB_CACHE", "HF_ENDPOINT"] {
-            command.env_remove(variable);
-        }
-        let output = command.output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    }
+/// Changes a JSON file.
+fn edit(place: &WorkDir, name: &str, edit: impl FnOnce(&mut Value)) {
+    let mut json = place.json(name);
+    edit(&mut json);
+    place.write(name, json.to_string());
 }
 
-impl Said {
-    #[track_caller]
-    fn says(&self, code: i32, words: &[&str]) {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.out, self.err);
-        for word in words {
-            assert!(self.err.contains(word), "no `{word}` in stderr:\n{}", self.err);
-        }
-    }
+/// Adds a tensor to the weights.
+fn add_tensor(place: &WorkDir, name: &str) {
+    let bytes = fs::read(place.path("model/model.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let extra = TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4]).unwrap();
+    let tensors = file.iter().map(|(name, view)| (name.to_owned(), view)).chain([(name.to_owned(), extra)]);
+    place
+        .write("model/model.safetensors", safetensors::serialize(tensors.collect::<Vec<_>>(), None).unwrap());
 }
 
 const CLASSIFY: &str = "classify data/rain/0.wav --model model --format jsonl";
 
 #[test]
 fn an_ordinary_model_is_used_without_a_word() {
-    let said = Place::new("speech/group").run(CLASSIFY);
+    let said = with_model("speech/group").run(CLASSIFY);
     said.says(0, &[]);
     assert!(!said.err.contains("warning"), "{}", said.err);
 }
 
 #[test]
 fn what_the_weights_have_too_much_is_named_and_passed_over() {
-    let place = Place::new("speech/group");
+    let place = with_model("speech/group");
     let expected = place.run(CLASSIFY).out;
-    place.add_tensor("loss_fct.weight");
+    add_tensor(&place, "loss_fct.weight");
     let said = place.run(CLASSIFY);
     said.says(0, &["warning: ", "`model/model.safetensors`", "`loss_fct.weight`"]);
     assert_eq!(said.out, expected);
@@ -112,8 +63,8 @@ fn what_the_weights_have_too_much_is_named_and_passed_over() {
 
 #[test]
 fn what_is_assumed_of_the_extractor_is_said() {
-    let place = Place::new("speech/group");
-    place.edit("model/preprocessor_config.json", |json| {
+    let place = with_model("speech/group");
+    edit(&place, "model/preprocessor_config.json", |json| {
         json.as_object_mut().unwrap().remove("sampling_rate");
     });
     place.run(CLASSIFY).says(0, &["warning: ", "Wav2Vec2FeatureExtractor", "`sampling_rate` 16000"]);
@@ -128,8 +79,8 @@ fn what_is_assumed_of_the_extractor_is_said() {
 
 #[test]
 fn classes_of_one_name_are_said() {
-    let place = Place::new("speech/group");
-    place.edit("model/config.json", |json| json["id2label"] = json!({ "0": "a", "1": "b", "2": "a" }));
+    let place = with_model("speech/group");
+    edit(&place, "model/config.json", |json| json["id2label"] = json!({ "0": "a", "1": "b", "2": "a" }));
     let said = place.run(CLASSIFY);
     said.says(0, &["warning: ", "`a`"]);
     let row: Value = serde_json::from_str(&said.out).unwrap();
@@ -138,8 +89,8 @@ fn classes_of_one_name_are_said() {
 
 #[test]
 fn advice_is_what_the_command_has() {
-    let place = Place::new("speech/group");
-    place.edit("model/config.json", |json| json["id2label"] = json!({ "0": "a", "1": "b" }));
+    let place = with_model("speech/group");
+    edit(&place, "model/config.json", |json| json["id2label"] = json!({ "0": "a", "1": "b" }));
     let said = place.run(CLASSIFY);
     said.says(1, &["names 2 labels", "has 3"]);
     assert!(!said.err.contains("--new-head"), "{}", said.err);
@@ -147,7 +98,7 @@ fn advice_is_what_the_command_has() {
 
 #[test]
 fn features_are_made_as_a_processor_config_says() {
-    let place = Place::new("speech/group");
+    let place = with_model("speech/group");
     let features = || {
         place.run("features data/rain/0.wav --model model -o a.safetensors --force").says(0, &[]);
         fs::read(place.path("a.safetensors")).unwrap()
@@ -160,7 +111,7 @@ fn features_are_made_as_a_processor_config_says() {
         json!({ "feature_extractor": extractor }).to_string(),
     )
     .unwrap();
-    place.edit("model/preprocessor_config.json", |json| json["do_normalize"] = false.into());
+    edit(&place, "model/preprocessor_config.json", |json| json["do_normalize"] = false.into());
     assert!(features() == expected, "the old file was read");
     fs::remove_file(&old).unwrap();
     assert!(features() == expected);
@@ -168,7 +119,7 @@ fn features_are_made_as_a_processor_config_says() {
 
 #[test]
 fn inspect_says_which_file_the_extractor_is_from_and_needs_no_weights() {
-    let place = Place::new("ast/overlapping");
+    let place = with_model("ast/overlapping");
     let said = place.run("inspect model");
     said.says(0, &[]);
     assert!(said.out.contains("(preprocessor_config.json)"), "{}", said.out);
@@ -191,8 +142,8 @@ fn inspect_says_which_file_the_extractor_is_from_and_needs_no_weights() {
 #[test]
 fn a_model_that_is_trained_for_one_label_a_clip_says_so_in_its_config() {
     for kind in ["regression", "multi_label_classification"] {
-        let place = Place::new("speech/group");
-        place.edit("model/config.json", |json| json["problem_type"] = kind.into());
+        let place = with_model("speech/group");
+        edit(&place, "model/config.json", |json| json["problem_type"] = kind.into());
         place
             .run("train --data data --model model --new-head --epochs 1 --batch-size 2 --test-size 3 --output run")
             .says(0, &[kind, "one label"]);
@@ -204,7 +155,7 @@ fn a_model_that_is_trained_for_one_label_a_clip_says_so_in_its_config() {
 
 #[test]
 fn a_checkpoint_that_holds_nan_is_not_trained() {
-    let place = Place::new("speech/group");
+    let place = with_model("speech/group");
     let path = place.path("model/model.safetensors");
     let bytes = fs::read(&path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();

@@ -1,26 +1,24 @@
-//! What the command says of itself and of what goes wrong, word for word. When a change is meant, `INSTA_UPDATE=always cargo
-//! test --release -p earmark-cli --test help` writes the new texts; read them as a user would before they are committed.
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
+//! Help texts and error messages, word for word. When a change is meant, `INSTA_UPDATE=always cargo test --release
+//! -p earmark-cli --test cli help` writes the new texts; read them as a user would before they are committed.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
-use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
 use earmark_testkit::tone;
 use insta::assert_snapshot;
 
-fn earmark(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_earmark"));
-    command.args(args).current_dir(folder).stdin(Stdio::null());
-    command.env("HF_HOME", "cache").env("HF_HUB_OFFLINE", "1").env("EARMARK_CACHE", "heard");
-    for variable in
-        ["EARMARK_LOG", "EARMARK_RUNS", "EARMARK_DATA", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_TOKEN", "COLUMNS"]
-    {
-        command.env_remove(variable);
-    }
-    command
+use crate::work_dir::{WorkDir, golden_model};
+
+/// Text of a run, which must succeed.
+fn text(args: &[&str]) -> String {
+    let place = WorkDir::empty();
+    let output = place.command("").args(args).output().unwrap();
+    assert!(output.status.success(), "{args:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The texts are in `snapshots/NAME.snap`.
+fn check(name: &str, text: &str) {
+    insta::with_settings!({ prepend_module_to_snapshot => false }, { assert_snapshot!(name, text) });
 }
 
 const COMMANDS: &[&str] = &[
@@ -45,11 +43,6 @@ const COMMANDS: &[&str] = &[
 
 #[test]
 fn the_help_of_every_command() {
-    let text = |args: &[&str]| {
-        let output = earmark(Path::new("."), args).output().unwrap();
-        assert!(output.status.success());
-        String::from_utf8(output.stdout).unwrap()
-    };
     let all = text(&["--help"]);
     let listed: Vec<&str> = all
         .lines()
@@ -61,12 +54,12 @@ fn the_help_of_every_command() {
         .filter(|name| *name != "help")
         .collect();
     assert_eq!(listed, COMMANDS, "each command has its snapshot");
-    assert_snapshot!("earmark", all);
+    check("earmark", &all);
     for command in COMMANDS {
-        assert_snapshot!(format!("earmark-{command}"), text(&[command, "--help"]));
+        check(&format!("earmark-{command}"), &text(&[command, "--help"]));
     }
     for what in ["list", "info", "head", "stats", "verify", "export"] {
-        assert_snapshot!(format!("earmark-data-{what}"), text(&["data", what, "--help"]));
+        check(&format!("earmark-data-{what}"), &text(&["data", what, "--help"]));
     }
 }
 
@@ -84,8 +77,7 @@ fn advises_what_there_is(line: &str, said: &str) {
     let help = |command: &str| {
         let mut words: Vec<&str> = command.split(' ').take_while(|word| !word.starts_with('-')).collect();
         words.truncate(if words.first() == Some(&"data") { 2 } else { 1 });
-        let output = earmark(Path::new("."), &[&words[..], &["--help"]].concat()).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
+        text(&[&words[..], &["--help"]].concat())
     };
     let has = |command: &str, text: &str| {
         let known = help(command);
@@ -107,29 +99,17 @@ fn advises_what_there_is(line: &str, said: &str) {
 /// One a line: the command, its exit code, and what it says.
 #[test]
 fn what_is_said_when_something_is_wrong() {
-    let place = tempfile::tempdir().unwrap();
-    let path = |name: &str| place.path().join(name);
-    let clip = Waveform::new(tone(440.0, 0.5, 16_000), SampleRate::HZ_16000).unwrap();
-    write_wav(path("clip.wav"), &clip, WavFormat::Pcm16).unwrap();
-    let short = Waveform::new(vec![0.5; 100], SampleRate::HZ_16000).unwrap();
-    write_wav(path("short.wav"), &short, WavFormat::Pcm16).unwrap();
-    fs::write(path("broken.wav"), "RIFF, or so it says").unwrap();
-    fs::write(path("page.mp3"), "<!doctype html>").unwrap();
-    fs::write(path("empty.flac"), "").unwrap();
-    fs::create_dir_all(path("nothing")).unwrap();
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/speech/group");
-    let model = |name: &str, config: &str| {
-        fs::create_dir(path(name)).unwrap();
-        fs::write(path(name).join("config.json"), config).unwrap();
-    };
-    model("wavlm", r#"{"model_type": "wavlm"}"#);
-    model("half", r#"{"model_type": "hubert", "hidden_size": "many"}"#);
-    model("bare", &fs::read_to_string(golden.join("config.json")).unwrap());
-    let whole = ["config.json", "preprocessor_config.json", "model.safetensors"];
-    fs::create_dir(path("model")).unwrap();
-    for file in whole {
-        fs::copy(golden.join(file), path("model").join(file)).unwrap();
-    }
+    let place = WorkDir::empty();
+    place.clip("clip.wav", tone(440.0, 0.5, 16_000));
+    place.clip("short.wav", vec![0.5; 100]);
+    place.write("broken.wav", "RIFF, or so it says");
+    place.write("page.mp3", "<!doctype html>");
+    place.write("empty.flac", "");
+    fs::create_dir(place.path("nothing")).unwrap();
+    place.write("wavlm/config.json", r#"{"model_type": "wavlm"}"#);
+    place.write("half/config.json", r#"{"model_type": "hubert", "hidden_size": "many"}"#);
+    place.write("bare/config.json", fs::read(golden_model("speech/group").join("config.json")).unwrap());
+    place.copy_model("speech/group", "model");
 
     let mut said = String::new();
     for line in [
@@ -175,12 +155,12 @@ fn what_is_said_when_something_is_wrong() {
         "data head gtzan --stream",
         "fine-tune",
     ] {
-        let output = earmark(place.path(), &line.split(' ').collect::<Vec<_>>()).output().unwrap();
+        let output = place.command(line).env("HF_HOME", "cache").output().unwrap();
         let code = output.status.code().unwrap();
         assert_ne!(code, 0, "{line}");
         advises_what_there_is(line, std::str::from_utf8(&output.stderr).unwrap());
         said += &format!("$ earmark {line}\n{}({code})\n\n", String::from_utf8(output.stderr).unwrap());
     }
-    let here = fs::canonicalize(place.path()).unwrap();
-    assert_snapshot!("messages", said.replace(here.to_str().unwrap(), "/here"));
+    let here = fs::canonicalize(place.path(".")).unwrap();
+    check("messages", &said.replace(here.to_str().unwrap(), "/here"));
 }

@@ -1,0 +1,32 @@
+//! The Hub, as the flags and the environment set it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use earmark_hub::{Hub, HubBuilder};
+
+use crate::output::progress::Downloads;
+
+/// Whether the network may be used.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HubArgs {
+    /// Open no connection: use only what is in the cache. HF_HUB_OFFLINE=1 says the same.
+    #[arg(long, help_heading = "Hub")]
+    pub(crate) offline: bool,
+}
+
+impl HubArgs {
+    pub(crate) fn open(&self) -> Result<Hub> {
+        let builder = HubBuilder::from_env()?;
+        let builder = if self.offline { builder.offline(true) } else { builder };
+        Ok(builder.progress(Arc::new(Downloads::default())).build()?)
+    }
+}
+
+/// Where the token is kept.
+pub(crate) fn token_file(builder: &HubBuilder) -> Result<PathBuf> {
+    let file = builder.token_file().context("there is no home folder to keep a token in: set HF_HOME")?;
+    Ok(file.to_path_buf())
+}

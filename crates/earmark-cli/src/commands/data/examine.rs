@@ -1,0 +1,84 @@
+//! Every clip of a dataset, decoded to its end.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Result, bail};
+use earmark_audio::{DecodeOptions, Decoder};
+use earmark_data::{AudioDataset, Clip};
+use rayon::prelude::*;
+
+use crate::exit::Done;
+use crate::output::manifest::ClipRow;
+use crate::output::{messages, progress};
+
+/// Every clip, decoded on all threads.
+pub(crate) fn examine(dataset: &AudioDataset) -> Vec<ClipRow> {
+    let bar =
+        progress::bar(dataset.clips.len() as u64, "decoding {bar:30} {pos}/{len} clips {per_sec} {eta} left");
+    let done = AtomicUsize::new(0);
+    let row = |clip: &Clip| {
+        let mut row = ClipRow {
+            name: clip.name.clone(),
+            label: dataset.labels.name(clip.label).unwrap_or_default().to_owned(),
+            ..ClipRow::default()
+        };
+        match decode(clip) {
+            Ok((duration, rate, channels, warnings)) => {
+                (row.duration, row.rate, row.channels) = (Some(duration), Some(rate), Some(channels));
+                if !warnings.is_empty() {
+                    row.error = Some(warnings.join("; "));
+                }
+            }
+            Err(problem) => row.error = Some(earmark_error::chain(&*problem)),
+        }
+        bar.set_position(done.fetch_add(1, Ordering::Relaxed) as u64 + 1);
+        row
+    };
+    let rows = dataset.clips.par_iter().map(row).collect();
+    bar.finish_and_clear();
+    rows
+}
+
+/// Block by block, so that a long recording takes no more memory than a short one.
+fn decode(clip: &Clip) -> Result<(f64, u32, u32, Vec<String>)> {
+    let mut decoder = Decoder::from_bytes(clip.bytes()?, &DecodeOptions::default())?;
+    let (rate, channels) = (decoder.rate().hz(), decoder.channels() as u32);
+    let (mut frames, mut odd) = (0u64, None);
+    while let Some(planes) = decoder.next_planes()? {
+        if odd.is_none() {
+            let loud = |plane: &Vec<f32>| {
+                plane
+                    .iter()
+                    .position(|sample| sample.is_nan() || sample.abs() > LOUDEST)
+                    .map(|at| (at, plane[at]))
+            };
+            odd = planes.iter().find_map(loud).map(|(at, sample)| (frames + at as u64, sample));
+        }
+        frames += planes.first().map_or(0, |plane| plane.len() as u64);
+    }
+    let mut warnings: Vec<String> = decoder.warnings().iter().map(ToString::to_string).collect();
+    if let Some((frame, sample)) = odd {
+        warnings
+            .push(format!("sample {frame} is {sample:e}, and no model computes with more than {LOUDEST:e}"));
+    }
+    if frames == 0 {
+        bail!("it decodes to nothing");
+    }
+    Ok((frames as f64 / f64::from(rate), rate, channels, warnings))
+}
+
+/// The loudest sample that feature extractors take: sums of the squares of louder ones overflow.
+const LOUDEST: f32 = 1e14;
+
+/// Reports every clip that is damaged or cannot be decoded.
+pub(crate) fn report_bad(rows: &[ClipRow]) -> Done {
+    let bad: Vec<&ClipRow> = rows.iter().filter(|row| row.error.is_some()).collect();
+    for row in &bad {
+        let why = row.error.as_deref().unwrap_or_default();
+        match row.duration {
+            Some(_) => messages::warning(format_args!("`{}`: {why}", row.name)),
+            None => messages::error(format_args!("`{}`: {why}", row.name)),
+        }
+    }
+    if bad.is_empty() { Done::Well } else { Done::InPart }
+}

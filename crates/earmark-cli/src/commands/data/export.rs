@@ -1,0 +1,56 @@
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::{Args as ClapArgs, ValueEnum};
+
+use crate::args::dataset::{Named, NamedArgs};
+use crate::exit::Done;
+use crate::output::{messages, progress};
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    dataset: NamedArgs,
+
+    /// The folder to write; it is there whole or not at all.
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+
+    /// Parquet keeps every field; folders hold the sound files as they are, by class.
+    #[arg(long, value_name = "FORMAT", default_value = "parquet")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Parquet,
+    Folders,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Done> {
+    let named = args.dataset.named()?;
+    let dataset = named.open(&args.dataset.which, &args.dataset.hub)?;
+    if dataset.clips.is_empty() {
+        bail!("the dataset has no clips");
+    }
+    let split = match &named {
+        Named::Published(selection) => selection.split.name.to_owned(),
+        _ => args
+            .dataset
+            .which
+            .split
+            .clone()
+            .filter(|split| split != "all")
+            .unwrap_or_else(|| "train".to_owned()),
+    };
+    let bar =
+        progress::bar(dataset.clips.len() as u64, "writing {bar:30} {pos}/{len} clips {per_sec} {eta} left");
+    let report = |done: usize| bar.set_position(done as u64);
+    match args.format {
+        Format::Parquet => dataset.write_parquet(&args.output, &split, report)?,
+        Format::Folders => dataset.write_folders(&args.output, report)?,
+    }
+    bar.finish_and_clear();
+    messages::note(format_args!("wrote {} clips into {}", dataset.clips.len(), args.output.display()));
+    Ok(Done::Well)
+}

@@ -1,0 +1,73 @@
+//! What one PATH of a command names.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+/// One sound to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Input {
+    File(PathBuf),
+    Url(String),
+    Stdin,
+}
+
+impl Input {
+    /// What one PATH names by itself. Whether a file is there shows when its turn comes: one missing file should not stop
+    /// a thousand others.
+    pub(crate) fn new(path: &OsStr) -> Input {
+        match path.to_str() {
+            Some("-") => Input::Stdin,
+            Some(url) if is_url(url) => Input::Url(url.to_owned()),
+            _ => Input::File(path.into()),
+        }
+    }
+
+    /// The file as it is now.
+    pub(crate) fn stamp(&self) -> Option<FileStamp> {
+        match self {
+            Input::File(path) => FileStamp::of(path),
+            Input::Url(_) | Input::Stdin => None,
+        }
+    }
+
+    /// What the results call it. No two files have the same name.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Input::File(path) => earmark_fs::text(path),
+            Input::Url(url) => url.clone(),
+            Input::Stdin => "-".to_owned(),
+        }
+    }
+
+    /// The context of an error that ends the work on it.
+    pub(crate) fn cannot_use(&self) -> String {
+        format!("cannot use `{}`", self.name())
+    }
+}
+
+/// Whether it begins with http:// or https://, in upper or lower case.
+fn is_url(text: &str) -> bool {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)))
+}
+
+/// Size and time of a file when it was read: where one of them differs, the file was changed since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileStamp {
+    pub(crate) bytes: u64,
+    /// When it was last written, in nanoseconds since 1970.
+    pub(crate) modified: u64,
+}
+
+impl FileStamp {
+    /// `None` where there is no file.
+    fn of(path: &Path) -> Option<FileStamp> {
+        let file = fs::metadata(path).ok()?;
+        let since = file.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Some(FileStamp { bytes: file.len(), modified: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX) })
+    }
+}

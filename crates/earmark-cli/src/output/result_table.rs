@@ -1,0 +1,105 @@
+//! Results as a Parquet table.
+
+use std::io::Write;
+
+use anyhow::Result;
+use earmark_labels::Prediction;
+use polars::prelude::*;
+
+use crate::output::parquet::ROW_GROUP;
+use crate::output::rows::Row;
+
+/// Results as they come, one row a label: the columns of the CSV.
+pub(crate) struct ResultTable<W: Write> {
+    writer: BatchedWriter<W>,
+    group: RowGroup,
+}
+
+/// The row group that is being filled.
+#[derive(Default)]
+struct RowGroup {
+    path: Vec<String>,
+    duration: Vec<Option<f64>>,
+    start: Vec<Option<f64>>,
+    end: Vec<Option<f64>>,
+    rank: Vec<Option<u32>>,
+    label: Vec<Option<String>>,
+    score: Vec<Option<f32>>,
+    error: Vec<Option<String>>,
+}
+
+impl RowGroup {
+    fn frame(&self) -> PolarsResult<DataFrame> {
+        df![
+            "path" => &self.path,
+            "duration" => &self.duration,
+            "start" => &self.start,
+            "end" => &self.end,
+            "rank" => &self.rank,
+            "label" => &self.label,
+            "score" => &self.score,
+            "error" => &self.error,
+        ]
+    }
+
+    fn push(&mut self, row: &Row) {
+        match row {
+            Row::Scored { path, duration, start, end, predictions } => {
+                let span = (Some(*duration), *start, *end);
+                if predictions.is_empty() {
+                    // Nothing above the threshold; the file has its row all the same.
+                    self.push_line(path, span, None, None);
+                }
+                for ranked in (1..).zip(predictions) {
+                    self.push_line(path, span, Some(ranked), None);
+                }
+            }
+            Row::Failed { path, error } => {
+                self.push_line(path, (None, None, None), None, Some(error.clone()));
+            }
+        }
+    }
+
+    fn push_line(
+        &mut self,
+        path: &str,
+        (duration, start, end): (Option<f64>, Option<f64>, Option<f64>),
+        ranked: Option<(u32, &Prediction)>,
+        error: Option<String>,
+    ) {
+        self.path.push(path.to_owned());
+        self.duration.push(duration);
+        self.start.push(start);
+        self.end.push(end);
+        self.rank.push(ranked.map(|(rank, _)| rank));
+        self.label.push(ranked.map(|(_, prediction)| prediction.label.clone()));
+        self.score.push(ranked.map(|(_, prediction)| prediction.score));
+        self.error.push(error);
+    }
+}
+
+impl<W: Write> ResultTable<W> {
+    pub(crate) fn new(out: W) -> Result<ResultTable<W>> {
+        let group = RowGroup::default();
+        let writer = ParquetWriter::new(out).batched(group.frame()?.schema())?;
+        Ok(ResultTable { writer, group })
+    }
+
+    pub(crate) fn write(&mut self, row: &Row) -> Result<()> {
+        self.group.push(row);
+        if self.group.path.len() >= ROW_GROUP { self.flush() } else { Ok(()) }
+    }
+
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.flush()?;
+        self.writer.finish()?;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if !self.group.path.is_empty() {
+            self.writer.write_batch(&std::mem::take(&mut self.group).frame()?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! Which files go to the Hub.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use earmark_hub::Repo;
+use tempfile::TempDir;
+
+use crate::output::messages;
+
+/// Largest model card that is read.
+const MAX_CARD: u64 = 16 << 20;
+
+/// The files of one commit, by their names on the Hub.
+pub(crate) struct UploadFiles {
+    pub(crate) files: Vec<(String, PathBuf)>,
+    /// Holds the files that were written for the Hub, until they are sent.
+    _written: Option<TempDir>,
+}
+
+impl UploadFiles {
+    /// A folder as it is.
+    pub(crate) fn folder(folder: &Path, checkpoints: bool) -> Result<UploadFiles> {
+        if !folder.is_dir() {
+            bail!("there is no folder `{}`", folder.display());
+        }
+        if !folder.join("config.json").is_file() {
+            bail!(
+                "`{}` is neither a run (it has no recipe.toml) nor a model (it has no config.json)",
+                folder.display()
+            );
+        }
+        let mut files = Vec::new();
+        gather(folder, "", checkpoints, &mut files)?;
+        refuse_links_outside(folder, &files)?;
+        Ok(UploadFiles { files, _written: None })
+    }
+
+    /// A finished run's model, and the records of its training.
+    pub(crate) fn run(run: &Path, repo: &Repo, checkpoints: bool) -> Result<UploadFiles> {
+        let model = run.join("model");
+        if !model.join("config.json").is_file() {
+            bail!("the run `{}` has no model yet: `earmark train --resume {0}` finishes it", run.display());
+        }
+        let mut files = Vec::new();
+        gather(&model, "", checkpoints, &mut files)?;
+        records(run, &mut files)?;
+        if checkpoints {
+            for entry in sorted(run)? {
+                if is_checkpoint(&name_of(&entry)) {
+                    gather(&entry, &format!("{}/", name_of(&entry)), true, &mut files)?;
+                }
+            }
+        }
+        refuse_links_outside(run, &files)?;
+        // In the run's folder the card's examples speak of the folder; on the Hub, of the repository.
+        let written = tempfile::tempdir().context("cannot write the card for the Hub")?;
+        if let Some((_, path)) = files.iter_mut().find(|(name, _)| name == "README.md") {
+            let card = earmark_fs::read_to_string(&*path, MAX_CARD)
+                .with_context(|| format!("cannot read `{}`", path.display()))?;
+            let card = card
+                .replace("--model .\n", &format!("--model {}\n", repo.id))
+                .replace("model=\".\")", &format!("model=\"{}\")", repo.id))
+                .replace("from_pretrained(\".\")", &format!("from_pretrained(\"{}\")", repo.id));
+            *path = written.path().join("README.md");
+            fs::write(&*path, card).context("cannot write the card for the Hub")?;
+        }
+        Ok(UploadFiles { files, _written: Some(written) })
+    }
+
+    /// A checkpoint of a run that is being trained: links and copies, since the run may soon add to these files or remove them.
+    pub(crate) fn checkpoint(run: &Path, step: u64) -> Result<UploadFiles> {
+        // Resuming the run removes what a killed process left under this name.
+        let written = tempfile::Builder::new().prefix(".unfinished-").tempdir_in(run);
+        let written = written.context("cannot put the checkpoint aside")?;
+        let mut files = Vec::new();
+        for name in ["config.json", "preprocessor_config.json", "model.safetensors"] {
+            let (from, to) = (run.join(format!("checkpoint-{step}")).join(name), written.path().join(name));
+            fs::hard_link(&from, &to)
+                .or_else(|_| fs::copy(&from, &to).map(drop))
+                .with_context(|| format!("cannot read `{}`", from.display()))?;
+            files.push((name.to_owned(), to));
+        }
+        let mut rest = Vec::new();
+        records(run, &mut rest)?;
+        for (number, (name, from)) in rest.into_iter().enumerate() {
+            let to = written.path().join(format!("record-{number}"));
+            fs::copy(&from, &to).with_context(|| format!("cannot read `{}`", from.display()))?;
+            files.push((name, to));
+        }
+        Ok(UploadFiles { files, _written: Some(written) })
+    }
+}
+
+/// The records of a run's training, under the names that the Trainer of `transformers` gives them.
+fn records(run: &Path, files: &mut Vec<(String, PathBuf)>) -> Result<()> {
+    for name in ["report.html", "confusion_matrix.svg", "metrics.jsonl"] {
+        let path = run.join(name);
+        if path.is_file() {
+            files.push((name.to_owned(), path));
+        }
+    }
+    let events = run.join("tensorboard");
+    if events.is_dir() {
+        for path in sorted(&events)?.into_iter().filter(|path| path.is_file()) {
+            files.push((format!("runs/{}", name_of(&path)), path));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses links to files outside the folder: a model from elsewhere could link to anything. The links of a snapshot in the
+/// Hub's cache may lead to the blobs beside it.
+fn refuse_links_outside(folder: &Path, files: &[(String, PathBuf)]) -> Result<()> {
+    let real = |path: &Path| path.canonicalize().with_context(|| format!("cannot open `{}`", path.display()));
+    let folder = real(folder)?;
+    let snapshots = folder.parent().filter(|above| above.ends_with("snapshots"));
+    let blobs = snapshots.and_then(Path::parent).map(|repo| repo.join("blobs"));
+    for (_, path) in files {
+        let target = real(path)?;
+        if !target.starts_with(&folder) && !blobs.as_ref().is_some_and(|blobs| target.starts_with(blobs)) {
+            bail!(
+                "`{}` is a link that leads out of the folder: nothing was sent, put the file itself there or remove it",
+                path.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Every file below a folder that may be published.
+fn gather(folder: &Path, prefix: &str, checkpoints: bool, files: &mut Vec<(String, PathBuf)>) -> Result<()> {
+    for path in sorted(folder)? {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
+            bail!("the name of `{}` is not UTF-8, which the Hub wants: nothing was sent", path.display());
+        };
+        let shown = format!("{prefix}{name}");
+        if path.is_dir() && is_checkpoint(&name) && !checkpoints {
+            messages::note(format_args!("left out {shown}/ (--checkpoints sends it)"));
+        } else if name.starts_with('.') && name != ".gitattributes" {
+            messages::note(format_args!("left out {shown}, which is hidden"));
+        } else if path.is_dir() && !path.is_symlink() {
+            gather(&path, &format!("{shown}/"), checkpoints, files)?;
+        } else if !path.is_file() {
+            let what = if path.is_dir() { "a link to a folder" } else { "no regular file" };
+            messages::note(format_args!("left out {shown}, which is {what}"));
+        } else {
+            if is_secret(&path, &name) {
+                bail!(
+                    "`{}` looks like a token or a key: nothing was sent, move it away first",
+                    path.display()
+                );
+            }
+            files.push((shown, path));
+        }
+    }
+    Ok(())
+}
+
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+    let read = || fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
+    let mut paths = read().with_context(|| format!("cannot read `{}`", folder.display()))?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn is_checkpoint(name: &str) -> bool {
+    name.strip_prefix("checkpoint-").is_some_and(|step| step.parse::<u64>().is_ok())
+}
+
+/// Whether a file is one nobody means to publish, by its name or, if it is small, by what it says.
+fn is_secret(path: &Path, name: &str) -> bool {
+    const NAMES: [&str; 6] = ["token", "stored_tokens", "credentials", "id_rsa", "id_ed25519", "netrc"];
+    let key = [".pem", ".key", ".p12"].iter().any(|end| name.ends_with(end));
+    if key || NAMES.contains(&name) {
+        return true;
+    }
+    let text = earmark_fs::read_to_string(path, 1024).unwrap_or_default();
+    text.trim().strip_prefix("hf_").is_some_and(|rest| {
+        rest.len() >= 20 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
+}

@@ -1,0 +1,19 @@
+//! The command as people and scripts use it: the binary runs, and its exit code, streams and files are looked at. One binary for
+//! all of it, which is linked once.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
+
+mod work_dir; // Read first: where the command runs, and what is left of a run.
+
+mod help; // Texts, word for word.
+mod commands;
+mod models;
+mod numbers;
+mod data;
+mod runs;
+mod cache;
+#[cfg(unix)]
+mod jobs;
+#[cfg(unix)]
+mod streams;
+mod push;

@@ -19,7 +19,8 @@ cargo xtask <chore>
   run ARGS             any other `earmark` command
 
   test                 every test; what CI runs
-  check [NAME..]       spelling, format, layers, dependencies, packages, lints, docs
+  check [NAME..]       spelling, format, circles, layers, dependencies, packages, lints, docs, features
+                         --all             each library by itself too: as much to compile again
                          --bless           list the public API of each crate anew
   goldens [NAME..]     make the committed reference values anew (needs the Python reference stack)
   interop              check the finished binary against the Python reference stack
@@ -30,7 +31,7 @@ cargo xtask <chore>
 ";
 
 fn main() -> ExitCode {
-    if let Some(done) = checks::api::rustdoc() {
+    if let Some(done) = checks::docs::rustdoc() {
         return done;
     }
     let mut args = std::env::args().skip(1);

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Every array is row-major with the channels last: `[frames, channels]`. A convolution, a linear layer and the two
-//! products of attention are all [`gemm`]'s product on strided views, with no operand copied; what follows a product
+//! products of attention are all the product of the crate `gemm` on strided views, with no operand copied; what follows a product
 //! (bias, activation, softmax) is done while its block of the output is in cache. The work is shared out over Rayon's
 //! current pool. How a product is cut up depends on how many threads that has, and with it the last place of some results.
 //!

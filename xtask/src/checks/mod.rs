@@ -7,7 +7,7 @@ pub(crate) mod spelling;
 pub(crate) mod dependencies;
 pub(crate) mod features;
 pub(crate) mod package;
-pub(crate) mod api;
+pub(crate) mod docs;
 
 /// How a check ended when it did not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]

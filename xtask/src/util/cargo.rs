@@ -64,10 +64,7 @@ pub(crate) struct Package {
     pub(crate) folder: PathBuf,
     /// The crates of this workspace that it uses, not for tests only.
     pub(crate) uses: Vec<String>,
-    /// The features of its own that it has, without `default`.
-    pub(crate) features: Vec<String>,
-    /// Whether it has features that are on by default.
-    pub(crate) has_default: bool,
+    pub(crate) has_features: bool,
     pub(crate) has_library: bool,
     /// The root file of each of its targets: library, binary, tests, examples, benches.
     pub(crate) roots: Vec<PathBuf>,
@@ -94,16 +91,13 @@ fn package_of(package: &Value) -> Option<Package> {
     let uses = package["dependencies"].as_array()?.iter().filter(|it| it["kind"].is_null());
     let uses = uses.filter(|it| it["path"].is_string()).filter_map(|it| it["name"].as_str());
     let kinds = targets.iter().filter_map(|target| target["kind"].as_array()).flatten();
-    let mut features: Vec<String> = package["features"].as_object()?.keys().cloned().collect();
-    let has_default = features.iter().any(|feature| feature == "default");
-    features.retain(|feature| feature != "default");
+    let features = package["features"].as_object()?;
     Some(Package {
         name: package["name"].as_str()?.to_owned(),
         published: package["publish"].is_null(),
         folder: Path::new(package["manifest_path"].as_str()?).parent()?.to_path_buf(),
         uses: uses.map(str::to_owned).collect(),
-        features,
-        has_default,
+        has_features: !features.is_empty(),
         has_library: kinds.into_iter().any(|kind| kind == "lib"),
         roots: roots.collect::<Option<_>>()?,
     })

@@ -1,4 +1,4 @@
-//! Each library crate's public API, as `public-api.txt` beside its `Cargo.toml` lists it, so that a change of it is seen.
+//! No broken link in the docs; and each library's public API, as `public-api.txt` beside its `Cargo.toml` lists it, so that a change of it is seen.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -15,8 +15,11 @@ use crate::util::cargo::{self, Package};
 const AS_RUSTDOC: &str = "EARMARK_XTASK_AS_RUSTDOC";
 
 pub(crate) fn run() -> Result<Outcome> {
+    let mut programs = Command::new("cargo");
+    programs.args(["doc", "--release", "--workspace", "--no-deps", "--bins", "--quiet"]);
+    cargo::run(programs.env("RUSTDOCFLAGS", "--deny warnings"))?;
     let mut changed = Vec::new();
-    for (package, now) in surfaces()? {
+    for (package, now) in surfaces("--deny warnings")? {
         let path = package.folder.join("public-api.txt");
         let listed = fs::read_to_string(&path).unwrap_or_default();
         if let Some(difference) = difference(&listed, &now) {
@@ -35,15 +38,15 @@ pub(crate) fn run() -> Result<Outcome> {
 
 /// Writes each list anew.
 pub(crate) fn bless() -> Result<()> {
-    for (package, now) in surfaces()? {
+    for (package, now) in surfaces("")? {
         let path = package.folder.join("public-api.txt");
         fs::write(&path, now).with_context(|| format!("failed to write `{}`", path.display()))?;
     }
     Ok(())
 }
 
-/// Each library that is published, with its public items, one a line.
-fn surfaces() -> Result<Vec<(Package, String)>> {
+/// Each library that is published, with its public items, one a line; `flags` are rustdoc's.
+fn surfaces(flags: &str) -> Result<Vec<(Package, String)>> {
     let mut libraries = cargo::packages()?;
     libraries.retain(|package| package.published && package.has_library);
     let myself = env::current_exe().context("failed to find this program's own path")?;
@@ -53,7 +56,7 @@ fn surfaces() -> Result<Vec<(Package, String)>> {
         // half our dependencies look, and everything would be compiled again.
         .env("RUSTDOC", myself)
         .env(AS_RUSTDOC, "1")
-        .env("RUSTDOCFLAGS", "-Z unstable-options --output-format json");
+        .env("RUSTDOCFLAGS", format!("-Z unstable-options --output-format json {flags}"));
     cargo::run(&mut doc)?;
     let folder = cargo::target()?.join("doc");
     let json = |package: &Package| folder.join(format!("{}.json", package.name.replace('-', "_")));

@@ -43,9 +43,9 @@ pub use networks::whisper::{WhisperConfig, WhisperEncoder, WhisperForAudioClassi
 
 pub use checkpoint::init::init_weights;
 pub use checkpoint::weights::{Checkpoint, Head, WEIGHT_FILES, load, parameters, save, unusable_weight};
+pub use config::activation::Activation;
 pub use config::model_config::ModelConfig;
 pub use error::{Error, ErrorKind, KeyMismatch};
-pub use layers::activation::Activation;
 pub use layers::padding_mask::PaddingMask;
 pub use training::mixed_precision::mixed_precision;
 pub use training::rng::TrainingRng;

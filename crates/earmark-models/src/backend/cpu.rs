@@ -1,37 +1,161 @@
-//! The CPU's own kernels (`earmark-kernels`), for tensors that lie there as plain `f32` and that nothing is learned through.
-//!
-//! Each function is one of `ops.rs` or `conv.rs`, which ask [`takes`] first and otherwise do the same in burn's operations:
-//! on another device, in another number type, or while a graph is recorded.
+//! The CPU: `earmark-kernels`, for `f32` tensors without a graph.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 
 use burn::backend::{Flex, flex::FlexTensor};
-use burn::nn::Linear;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use earmark_kernels::{self as kernels, Attention, Bias, Conv1d, Epilogue, Matrix};
 
-use crate::layers::activation::Activation;
-use crate::layers::transformer::LayerNorm;
+use crate::backend::operands::{
+    Affine, ConvNorm, ConvWeight, Convolution, DropoutMask, Norm, Padding, StackedConv, WeightCache,
+};
+use crate::backend::plain::{self, Operations};
+use crate::backend::taps;
+use crate::config::activation::Activation;
 
-/// Whether a tensor is one that these functions take: never where `EARMARK_PLAIN` is set, which is how the tests run on burn's
-/// operations, and how a wrong result is traced to the one or the other.
-pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
-    is_ours(tensor) && !tensor.device().is_autodiff()
+/// burn's CPU device, without a graph.
+pub(super) struct Cpu;
+
+/// What is in another dtype is computed as on any device.
+impl Operations for Cpu {
+    fn linear<const D: usize>(x: Tensor<D>, affine: Affine, activation: Option<Activation>) -> Tensor<D> {
+        if !(takes(&x) && takes(&affine.weight)) {
+            return plain::linear::<Self, D>(x, affine, activation);
+        }
+        let mut shape = x.dims();
+        shape[D - 1] = affine.weight.dims()[1];
+        let product = Product::new(x, affine, activation);
+        filled(shape, |out| product.write(false, out))
+    }
+
+    fn linear_residual<const D: usize>(x: Tensor<D>, affine: Affine, residual: Tensor<D>) -> Tensor<D> {
+        if !(takes(&x) && takes(&affine.weight) && takes(&residual)) {
+            return plain::linear_residual::<Self, D>(x, affine, residual);
+        }
+        let product = Product::new(x, affine, None);
+        tensor(Rows::of(residual).rewritten(|out| product.write(true, out)))
+    }
+
+    fn layer_norm<const D: usize>(x: Tensor<D>, norm: Norm) -> Tensor<D> {
+        if !(takes(&x) && takes(&norm.gamma)) {
+            return plain::layer_norm(x, norm);
+        }
+        let (gamma, beta, epsilon) = (Rows::of(norm.gamma), Rows::of(norm.beta), norm.epsilon as f32);
+        let (shape, x) = (x.dims(), Rows::of(x));
+        if x.0.is_unique() {
+            return tensor(x.rewritten(|x| kernels::layer_norm(x, gamma.values(), beta.values(), epsilon)));
+        }
+        filled(shape, |out| {
+            kernels::layer_norm_into(x.values(), gamma.values(), beta.values(), epsilon, out);
+        })
+    }
+
+    fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+        if !takes(&x) {
+            return plain::activate(x, activation);
+        }
+        tensor(Rows::of(x).rewritten(|x| kernels::Activation::from(activation).apply(x)))
+    }
+
+    fn attention(
+        query: Tensor<3>,
+        key: Tensor<3>,
+        value: Tensor<3>,
+        heads: usize,
+        bias: Option<Tensor<4>>,
+        mask: Option<DropoutMask>,
+    ) -> Tensor<3> {
+        if !(takes(&query) && takes(&key) && takes(&value) && bias.as_ref().is_none_or(takes)) {
+            return plain::attention::<Self>(query, key, value, heads, bias, mask);
+        }
+        let shape @ [batch, steps, columns] = query.dims();
+        let [query, key, value] = [query, key, value].map(Rows::of);
+        let bias = bias.map(|bias| {
+            let (dims, wanted) = (bias.dims(), [batch, heads, steps, steps]);
+            let (mut strides, mut stride) = ([0; 4], 1);
+            for axis in (0..4).rev() {
+                assert!(
+                    dims[axis] == wanted[axis] || dims[axis] == 1,
+                    "a bias {dims:?} to scores {wanted:?}"
+                );
+                strides[axis] = if dims[axis] == 1 { 0 } else { stride };
+                stride *= dims[axis];
+            }
+            (Rows::of(bias), strides)
+        });
+        let bias = bias.as_ref().map(|(rows, strides)| Bias { data: rows.values(), strides: *strides });
+        let width = columns / heads;
+        let scale = (width as f32).sqrt().recip();
+        let sizes = Attention { batch, queries: steps, keys: steps, heads, width, scale };
+        filled(shape, |out| {
+            kernels::attention(sizes, query.values(), key.values(), value.values(), bias, out);
+        })
+    }
+
+    fn conv1d(x: Tensor<3>, conv: Convolution<'_>, activation: Option<Activation>) -> Tensor<3> {
+        if !(takes(&x) && takes(&conv.weight.v) && conv.bias.as_ref().is_none_or(takes)) {
+            return plain::conv1d::<Self>(x, conv, activation);
+        }
+        let (shape, batch) = (shape_of(&conv), x.dims()[0]);
+        let packed = packed(conv.weight, shape, conv.cache);
+        let (x, bias) = (Rows::of(x), conv.bias.map(Rows::of));
+        tensor(convolved(shape, &x, batch, &packed, bias.as_ref(), conv.padding, activation))
+    }
+
+    /// A stretch of frames goes through all layers before the next begins, so that what lies between them stays in the
+    /// cache: at 30 s the first layer alone would give 196 MB.
+    fn conv_stack(waveforms: Tensor<2>, layers: Vec<StackedConv<'_>>) -> Tensor<3> {
+        /// Frames of the last layer; 17 MB after the first with the usual strides and 512 channels.
+        const STRETCH: usize = 128;
+        let all_taken = takes(&waveforms) && layers.iter().all(|layer| takes(&layer.conv.weight.v));
+        let only_first_over_time =
+            layers.iter().skip(1).all(|layer| !matches!(layer.norm, Some(ConvNorm::OverTime(_))));
+        if !(all_taken && only_first_over_time) {
+            return plain::conv_stack::<Self>(waveforms, layers);
+        }
+        let [batch, samples] = waveforms.dims();
+        let samples_last = waveforms.clone().unsqueeze_dim(2); // [B, S, 1]
+        let layers: Vec<Stage> = layers.into_iter().map(|layer| Stage::new(layer, &samples_last)).collect();
+        drop(samples_last);
+        let frames = layers.iter().fold(samples, |length, layer| layer.shape.out_frames(length));
+        let channels = layers.last().map_or(1, |layer| layer.shape.out_channels);
+        let waveforms = Rows::of(waveforms);
+        filled([batch, frames, channels], |out| {
+            let clips = waveforms.values().chunks(samples).zip(out.chunks_mut(frames * channels));
+            let mut buffers = [Vec::new(), Vec::new()];
+            for (clip, (waveform, out)) in clips.enumerate() {
+                for (i, out) in out.chunks_mut(STRETCH * channels).enumerate() {
+                    stretch(&layers, clip, waveform, i * STRETCH, &mut buffers, out);
+                }
+            }
+        })
+    }
 }
 
-/// The same, whether something is learned through it or not.
-pub(crate) fn is_ours<const D: usize>(tensor: &Tensor<D>) -> bool {
-    static WANTED: LazyLock<bool> = LazyLock::new(|| std::env::var_os("EARMARK_PLAIN").is_none());
+/// Whether the kernels take a tensor: plain `f32` in this device's memory, without a graph.
+fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
+    let device = tensor.device();
     // Devices are equal with and without a graph.
-    *WANTED && tensor.dtype() == DType::F32 && tensor.device() == Device::flex()
+    tensor.dtype() == DType::F32 && device == Device::flex() && !device.is_autodiff()
 }
 
-fn strided<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
     tensor.try_into_primitive::<Flex>().expect("a tensor that `takes` was asked about")
 }
 
+fn tensor<const D: usize>(primitive: FlexTensor) -> Tensor<D> {
+    Tensor::from_primitive::<Flex>(primitive)
+}
+
+/// A tensor of `shape` that `write` fills.
+fn filled<const D: usize>(shape: [usize; D], write: impl FnOnce(&mut [f32])) -> Tensor<D> {
+    let mut values = vec![0.0; shape.iter().product()];
+    write(&mut values);
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
 /// Numbers that lie row by row in memory.
-pub(crate) struct Rows(FlexTensor);
+pub(super) struct Rows(FlexTensor);
 
 impl From<FlexTensor> for Rows {
     /// Copies them if they lie otherwise.
@@ -42,92 +166,19 @@ impl From<FlexTensor> for Rows {
 
 impl Rows {
     fn of<const D: usize>(tensor: Tensor<D>) -> Rows {
-        strided(tensor).into()
+        primitive(tensor).into()
     }
 
-    pub(crate) fn values(&self) -> &[f32] {
+    pub(super) fn values(&self) -> &[f32] {
         self.0.as_slice().expect("contiguous f32")
     }
 
-    /// The same numbers as `write` leaves them; in their place where no other tensor has them, too.
-    pub(crate) fn rewritten(mut self, write: impl FnOnce(&mut [f32])) -> FlexTensor {
+    /// The same numbers as `write` leaves them: in place where no other tensor shares them, otherwise in a copy.
+    pub(super) fn rewritten(mut self, write: impl FnOnce(&mut [f32])) -> FlexTensor {
         let (start, end) = self.0.layout().contiguous_offsets().expect("contiguous");
         write(&mut self.0.storage_mut::<f32>()[start..end]);
         self.0
     }
-}
-
-fn tensor<const D: usize>(flex: FlexTensor) -> Tensor<D> {
-    Tensor::from_primitive::<Flex>(flex)
-}
-
-/// Weights as the kernels want them, kept for as long as they are made of the same tensors.
-///
-/// Packing the convolutions of a base model takes as long as hearing half a second. What is kept holds on to the tensors it was
-/// made of, so that nobody can write to them in their place: the same tensor has the same numbers.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Packed(Arc<Mutex<Option<Kept>>>);
-
-/// Tensors, and what was made of them.
-type Kept = (Vec<FlexTensor>, Arc<Vec<f32>>);
-
-impl Packed {
-    fn get<const N: usize>(
-        &self,
-        of: [&FlexTensor; N],
-        pack: impl FnOnce([&[f32]; N]) -> Vec<f32>,
-    ) -> Arc<Vec<f32>> {
-        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |(a, b): (&FlexTensor, &FlexTensor)| {
-            Arc::ptr_eq(&a.data_arc(), &b.data_arc()) && a.layout() == b.layout()
-        };
-        if let Some((tensors, packed)) = &*lock()
-            && tensors.iter().zip(of).all(same)
-        {
-            return Arc::clone(packed);
-        }
-        // Not under the lock: a thread that waits for the tasks of `pack` may take up another of rayon's, which asks for this
-        // lock, too. Threads that come here at once pack the same numbers each.
-        let rows = of.map(|tensor| Rows::from(tensor.clone()));
-        let packed = Arc::new(pack(rows.each_ref().map(Rows::values)));
-        *lock() = Some((of.map(FlexTensor::clone).to_vec(), Arc::clone(&packed)));
-        packed
-    }
-}
-
-/// The weight of a convolution, before it is packed.
-pub(crate) struct Weight {
-    /// `[O, I / groups, K]`
-    pub(crate) taps: Tensor<3>,
-    /// `[1, 1, K]`: with a weight norm the length that each of the K taps is to be brought to.
-    pub(crate) lengths: Option<Tensor<3>>,
-}
-
-impl From<Tensor<3>> for Weight {
-    fn from(taps: Tensor<3>) -> Weight {
-        Weight { taps, lengths: None }
-    }
-}
-
-impl Weight {
-    fn packed(self, shape: Conv1d, kept: &Packed) -> Arc<Vec<f32>> {
-        let taps = strided(self.taps);
-        match self.lengths {
-            None => kept.get([&taps], |[taps]| kernels::pack_conv1d(shape, taps)),
-            Some(lengths) => kept.get([&taps, &strided(lengths)], |[taps, lengths]| {
-                let mut weight = vec![0.0; taps.len()];
-                kernels::weight_norm(taps, lengths, &mut weight);
-                kernels::pack_conv1d(shape, &weight)
-            }),
-        }
-    }
-}
-
-/// A tensor of `shape` that `write` fills.
-fn filled<const D: usize>(shape: [usize; D], write: impl FnOnce(&mut [f32])) -> Tensor<D> {
-    let mut values = vec![0.0; shape.iter().product()];
-    write(&mut values);
-    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
 impl From<Activation> for kernels::Activation {
@@ -148,105 +199,98 @@ fn epilogue(bias: Option<&Rows>, activation: Option<Activation>) -> Epilogue<'_>
     }
 }
 
-pub(crate) fn activate<const D: usize>(activation: Activation, x: Tensor<D>) -> Tensor<D> {
-    tensor(Rows::of(x).rewritten(|x| kernels::Activation::from(activation).apply(x)))
-}
-
-/// The product with a layer's weight, then the activation; or with `onto`, that plus the product.
-pub(crate) fn linear<const D: usize>(
-    layer: &Linear,
+/// The product of a linear layer.
+struct Product {
+    /// `[…, I]`
+    x: Rows,
+    /// `[I, O]`, in whatever order it lies.
+    weight: FlexTensor,
+    bias: Option<Rows>,
     activation: Option<Activation>,
-    x: Tensor<D>,
-    onto: Option<Tensor<D>>,
-) -> Tensor<D> {
-    let mut shape = x.dims();
-    let (x, weight) = (Rows::of(x), strided(layer.weight.val()));
-    let bias = layer.bias.as_ref().map(|bias| Rows::of(bias.val()));
-    let layout = weight.layout();
-    let (inputs, outputs) = (layout.shape()[0], layout.shape()[1]);
-    let strides =
-        [0, 1].map(|axis| usize::try_from(layout.strides()[axis]).expect("weights are never flipped"));
-    let weight = Matrix::new(&weight.storage::<f32>()[layout.start_offset()..], [inputs, outputs], strides);
-    let x = Matrix::row_major(x.values(), x.values().len() / inputs, inputs);
-    let epilogue = epilogue(bias.as_ref(), activation);
-    shape[D - 1] = outputs;
-    match onto {
-        None => filled(shape, |out| kernels::linear(x, weight, epilogue, out)),
-        Some(onto) => tensor(
-            Rows::of(onto)
-                .rewritten(|out| kernels::linear(x, weight, Epilogue { accumulate: true, ..epilogue }, out)),
-        ),
-    }
 }
 
-pub(crate) fn layer_norm<const D: usize>(norm: &LayerNorm, x: Tensor<D>) -> Tensor<D> {
-    let (gamma, beta, shape) = (Rows::of(norm.gamma.val()), Rows::of(norm.beta.val()), x.dims());
-    let (x, epsilon) = (Rows::of(x), norm.epsilon as f32);
-    if x.0.is_unique() {
-        return tensor(x.rewritten(|x| kernels::layer_norm(x, gamma.values(), beta.values(), epsilon)));
-    }
-    filled(shape, |out| {
-        kernels::layer_norm_into(x.values(), gamma.values(), beta.values(), epsilon, out);
-    })
-}
-
-/// Of `[B, T, D]` each; `bias` as `[B, H, T, T]`, with 1 for any of them.
-pub(crate) fn attention(
-    query: Tensor<3>,
-    key: Tensor<3>,
-    value: Tensor<3>,
-    heads: usize,
-    bias: Option<Tensor<4>>,
-) -> Tensor<3> {
-    let shape @ [batch, steps, columns] = query.dims();
-    let [query, key, value] = [query, key, value].map(Rows::of);
-    let bias = bias.map(|bias| {
-        let (dims, wanted) = (bias.dims(), [batch, heads, steps, steps]);
-        let (mut strides, mut stride) = ([0; 4], 1);
-        for axis in (0..4).rev() {
-            assert!(dims[axis] == wanted[axis] || dims[axis] == 1, "a bias {dims:?} to scores {wanted:?}");
-            strides[axis] = if dims[axis] == 1 { 0 } else { stride };
-            stride *= dims[axis];
+impl Product {
+    fn new<const D: usize>(x: Tensor<D>, affine: Affine, activation: Option<Activation>) -> Product {
+        Product {
+            x: Rows::of(x),
+            weight: primitive(affine.weight),
+            bias: affine.bias.map(Rows::of),
+            activation,
         }
-        (Rows::of(bias), strides)
-    });
-    let bias = bias.as_ref().map(|(rows, strides)| Bias { data: rows.values(), strides: *strides });
-    let width = columns / heads;
-    let scale = (width as f32).sqrt().recip();
-    let sizes = Attention { batch, queries: steps, keys: steps, heads, width, scale };
-    filled(shape, |out| {
-        kernels::attention(sizes, query.values(), key.values(), value.values(), bias, out);
-    })
+    }
+
+    /// Writes the product to `out`, or adds it to what is there.
+    fn write(&self, add: bool, out: &mut [f32]) {
+        let layout = self.weight.layout();
+        let [inputs, outputs] = [0, 1].map(|axis| layout.shape()[axis]);
+        let strides =
+            [0, 1].map(|axis| usize::try_from(layout.strides()[axis]).expect("weights are never flipped"));
+        let weight = &self.weight.storage::<f32>()[layout.start_offset()..];
+        let weight = Matrix::new(weight, [inputs, outputs], strides);
+        let x = Matrix::row_major(self.x.values(), self.x.values().len() / inputs, inputs);
+        let epilogue = epilogue(self.bias.as_ref(), self.activation);
+        kernels::linear(x, weight, Epilogue { accumulate: add, ..epilogue }, out);
+    }
 }
 
-/// `x` `[B, T, I]` and `weight` `[O, I / groups, K]` to `[B, T', O]`, at most `most` frames of it.
-pub(crate) fn conv1d(
-    x: Tensor<3>,
-    (weight, kept): (Weight, &Packed),
-    bias: Option<Tensor<1>>,
-    [stride, padding, groups]: [usize; 3],
-    most: usize,
-    activation: Option<Activation>,
-) -> Tensor<3> {
-    let ([batch, _, in_channels], [out_channels, _, kernel]) = (x.dims(), weight.taps.dims());
-    let (x, bias) = (Rows::of(x), bias.map(Rows::of));
-    let shape = Conv1d { in_channels, out_channels, kernel, stride, padding, groups };
-    let packed = weight.packed(shape, kept);
-    tensor(convolved(shape, &x, batch, &packed, bias.as_ref(), most, activation))
+/// The tensors that a packed weight was made of. Holding on to them keeps others from writing to them in place: the same
+/// tensor has the same numbers.
+#[derive(Clone)]
+struct Sources(Vec<FlexTensor>);
+
+impl PartialEq for Sources {
+    fn eq(&self, other: &Sources) -> bool {
+        let same = |(a, b): (&FlexTensor, &FlexTensor)| {
+            Arc::ptr_eq(&a.data_arc(), &b.data_arc()) && a.layout() == b.layout()
+        };
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same)
+    }
 }
 
-/// [`conv1d`] of `batch` clips with a packed weight.
-pub(crate) fn convolved(
+/// The weight as the kernels want it. Packing the convolutions of a base model takes as long as half a second of sound, so it
+/// is done once.
+fn packed(weight: ConvWeight, shape: Conv1d, cache: &WeightCache) -> Arc<Vec<f32>> {
+    let v = primitive(weight.v);
+    match weight.g.map(primitive) {
+        None => cache.get(&Sources(vec![v.clone()]), || kernels::pack_conv1d(shape, Rows::from(v).values())),
+        Some(g) => cache.get(&Sources(vec![v.clone(), g.clone()]), || {
+            let (v, g) = (Rows::from(v), Rows::from(g));
+            let mut weight = vec![0.0; v.values().len()];
+            kernels::weight_norm(v.values(), g.values(), &mut weight);
+            kernels::pack_conv1d(shape, &weight)
+        }),
+    }
+}
+
+/// The kernels' description of a convolution.
+pub(super) fn shape_of(conv: &Convolution<'_>) -> Conv1d {
+    let [out_channels, inputs, kernel] = conv.weight.v.dims();
+    Conv1d {
+        in_channels: inputs * conv.groups,
+        out_channels,
+        kernel,
+        stride: conv.stride,
+        padding: if conv.padding == Padding::Same { kernel / 2 } else { 0 },
+        groups: conv.groups,
+    }
+}
+
+/// A convolution of `batch` clips with a packed weight, as a tensor `[B, T', O]`.
+pub(super) fn convolved(
     shape: Conv1d,
     x: &Rows,
     batch: usize,
     packed: &[f32],
     bias: Option<&Rows>,
-    most: usize,
+    padding: Padding,
     activation: Option<Activation>,
 ) -> FlexTensor {
     let clip = x.values().len() / batch;
-    let frames = shape.out_frames(clip / shape.in_channels).min(most);
+    let steps = clip / shape.in_channels;
+    let frames = match padding {
+        Padding::Same => steps,
+        _ => shape.out_frames(steps),
+    };
     let mut out = vec![0.0; batch * frames * shape.out_channels];
     for (x, out) in x.values().chunks(clip).zip(out.chunks_mut(frames * shape.out_channels)) {
         kernels::conv1d(shape, x, packed, epilogue(bias, activation), out);
@@ -254,84 +298,61 @@ pub(crate) fn convolved(
     FlexTensor::from_data(TensorData::new(out, [batch, frames, shape.out_channels]))
 }
 
-/// A convolution of [`conv_stack`].
-pub(crate) struct Layer<'a> {
-    /// `[O, I, K]`
-    pub(crate) weight: Tensor<3>,
-    pub(crate) packed: &'a Packed,
-    pub(crate) bias: Option<Tensor<1>>,
-    pub(crate) stride: usize,
-    /// Over the channels of a frame, before the activation.
-    pub(crate) norm: Option<&'a LayerNorm>,
-    pub(crate) activation: Activation,
-}
-
-/// Convolutions one after the other: `[B, S]` samples to `[B, T, C]` frames. `first` has the weight `[B, K, O]` and the bias
-/// `[B, 1, O]` of the first layer where each clip has its own.
-///
-/// A stretch of frames goes through all layers before the next begins, so that what lies between them stays in the cache: at
-/// 30 s the first layer alone would give 196 MB.
-pub(crate) fn conv_stack(
-    waveforms: Tensor<2>,
-    layers: Vec<Layer<'_>>,
-    first: Option<(Tensor<3>, Tensor<3>)>,
-) -> Tensor<3> {
-    /// Frames of the last layer; 17 MB after the first with the usual strides and 512 channels.
-    const STRETCH: usize = 128;
-    let [batch, samples] = waveforms.dims();
-    let layers: Vec<Stage> = layers.into_iter().map(Stage::new).collect();
-    let frames = layers.iter().fold(samples, |length, layer| layer.shape.out_frames(length));
-    let channels = layers.last().map_or(1, |layer| layer.shape.out_channels);
-    let (waveforms, first) =
-        (Rows::of(waveforms), first.map(|(weight, bias)| (Rows::of(weight), Rows::of(bias))));
-    filled([batch, frames, channels], |out| {
-        let clips = waveforms.values().chunks(samples).zip(out.chunks_mut(frames * channels));
-        let mut buffers = [Vec::new(), Vec::new()];
-        for (clip, (waveform, out)) in clips.enumerate() {
-            let own = first.as_ref().map(|(weight, bias)| {
-                let (taps, channels) = (weight.values().len() / batch, bias.values().len() / batch);
-                (&weight.values()[clip * taps..][..taps], &bias.values()[clip * channels..][..channels])
-            });
-            for (i, out) in out.chunks_mut(STRETCH * channels).enumerate() {
-                stretch(&layers, own, waveform, i * STRETCH, &mut buffers, out);
-            }
-        }
-    })
-}
-
-/// A layer of [`conv_stack`], ready to run.
+/// A layer of [`Operations::conv_stack`], ready to run.
 struct Stage {
     shape: Conv1d,
-    packed: Arc<Vec<f32>>,
-    bias: Option<Rows>,
+    weights: Weights,
     norm: Option<(Rows, Rows, f32)>,
     activation: kernels::Activation,
 }
 
+/// A packed weight and a bias.
+enum Weights {
+    Shared(Arc<Vec<f32>>, Option<Rows>),
+    /// `[B, K, O]` and `[B, 1, O]`: of each clip its own, with its norm over time in them.
+    OfEachClip(Rows, Rows, usize),
+}
+
 impl Stage {
-    fn new(layer: Layer<'_>) -> Stage {
-        let [out_channels, in_channels, kernel] = layer.weight.dims();
-        let shape = Conv1d { in_channels, out_channels, kernel, stride: layer.stride, padding: 0, groups: 1 };
-        let norm =
-            |norm: &LayerNorm| (Rows::of(norm.gamma.val()), Rows::of(norm.beta.val()), norm.epsilon as f32);
-        Stage {
-            shape,
-            packed: Weight::from(layer.weight).packed(shape, layer.packed),
-            bias: layer.bias.map(Rows::of),
-            norm: layer.norm.map(norm),
-            activation: layer.activation.into(),
+    /// `waveforms` `[B, S, 1]` are the input of the layer, if it is normed over time: only the first is.
+    fn new(StackedConv { conv, norm, activation }: StackedConv<'_>, waveforms: &Tensor<3>) -> Stage {
+        let shape = shape_of(&conv);
+        let activation = activation.into();
+        match norm {
+            Some(ConvNorm::OverTime(norm)) => {
+                let weight = plain::normed_weight::<Cpu>(conv.weight);
+                let (weight, bias) = taps::norm_into_taps(waveforms, weight, norm, conv.stride);
+                let weights = Weights::OfEachClip(Rows::of(weight), Rows::of(bias), waveforms.dims()[0]);
+                Stage { shape, weights, norm: None, activation }
+            }
+            norm => {
+                let weights =
+                    Weights::Shared(packed(conv.weight, shape, conv.cache), conv.bias.map(Rows::of));
+                let norm = match norm {
+                    Some(ConvNorm::OverChannels(norm)) => {
+                        Some((Rows::of(norm.gamma), Rows::of(norm.beta), norm.epsilon as f32))
+                    }
+                    _ => None,
+                };
+                Stage { shape, weights, norm, activation }
+            }
         }
     }
 
-    /// Its weight and bias, unless others are given.
-    fn weights<'a>(&'a self, others: Option<(&'a [f32], &'a [f32])>) -> (&'a [f32], Option<&'a [f32]>) {
-        match others {
-            Some((weight, bias)) => (weight, Some(bias)),
-            None => (&self.packed, self.bias.as_ref().map(Rows::values)),
+    fn weights(&self, clip: usize) -> (&[f32], Option<&[f32]>) {
+        match &self.weights {
+            Weights::Shared(packed, bias) => (packed, bias.as_ref().map(Rows::values)),
+            Weights::OfEachClip(packed, bias, batch) => {
+                let of_clip = |rows: &'_ Rows| rows.values().len() / batch;
+                let (packed_length, bias_length) = (of_clip(packed), of_clip(bias));
+                let packed = &packed.values()[clip * packed_length..][..packed_length];
+                (packed, Some(&bias.values()[clip * bias_length..][..bias_length]))
+            }
         }
     }
 
-    fn run(&self, hidden: &[f32], packed: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
+    fn run(&self, clip: usize, hidden: &[f32], out: &mut [f32]) {
+        let (packed, bias) = self.weights(clip);
         let epilogue = Epilogue { bias, ..Epilogue::default() };
         match &self.norm {
             None => {
@@ -347,11 +368,10 @@ impl Stage {
     }
 }
 
-/// The frames of `out`, the first of which is the `from`th of its clip. `first` are weight and bias of the first layer, if they
-/// are not its own; what lies between two layers alternates between the buffers.
+/// Fills `out` with the frames of a clip from the `from`th on. What lies between two layers alternates between the buffers.
 fn stretch(
     layers: &[Stage],
-    first: Option<(&[f32], &[f32])>,
+    clip: usize,
     waveform: &[f32],
     from: usize,
     buffers: &mut [Vec<f32>; 2],
@@ -367,17 +387,15 @@ fn stretch(
     }
     let [mut ready, mut next] = buffers.each_mut();
     let mut hidden = &waveform[from..from + length];
-    for (depth, (layer, size)) in before.iter().zip(sizes.into_iter().rev()).enumerate() {
+    for (layer, size) in before.iter().zip(sizes.into_iter().rev()) {
         if next.len() < size {
             next.resize(size, 0.0);
         }
-        let (packed, bias) = layer.weights(first.filter(|_| depth == 0));
-        layer.run(hidden, packed, bias, &mut next[..size]);
+        layer.run(clip, hidden, &mut next[..size]);
         std::mem::swap(&mut ready, &mut next);
         hidden = &ready[..size];
     }
-    let (packed, bias) = last.weights(first.filter(|_| before.is_empty()));
-    last.run(hidden, packed, bias, out);
+    last.run(clip, hidden, out);
 }
 
 #[cfg(test)]
@@ -390,19 +408,19 @@ mod tests {
 
     use super::*;
 
-    /// Tasks of rayon's that ask for the weights that are being packed, as those of other forward passes do.
+    /// Rayon tasks that ask for the weights that are being packed, as those of other forward passes do.
     #[test]
     fn packing_holds_no_lock_while_rayon_works() {
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
-            let kept = Packed::default();
-            let tensor = |x: [f32; 2]| strided(Tensor::<1>::from_data(x, &Device::flex()));
-            let (outer, inner) = (tensor([3.0, 4.0]), tensor([1.0, 2.0]));
-            let packed = kept.get([&outer], |[x]| {
-                let asked = (0..64).into_par_iter().map(|_| kept.get([&inner], |[x]| x.to_vec())[0]);
-                vec![x[0], asked.sum()]
+            let cache = WeightCache::default();
+            let sources = |x: [f32; 2]| Sources(vec![primitive(Tensor::<1>::from_data(x, &Device::flex()))]);
+            let (outer, inner) = (sources([3.0, 4.0]), sources([1.0, 2.0]));
+            let packed = cache.get(&outer, || {
+                let asked = (0..64).into_par_iter().map(|_| cache.get(&inner, || vec![1.0, 2.0])[0]);
+                vec![3.0, asked.sum()]
             });
-            let again = kept.get([&outer], |_| panic!("it is packed already"));
+            let again = cache.get(&outer, || panic!("it is packed already"));
             sender.send((packed.to_vec(), Arc::ptr_eq(&packed, &again)))
         });
         let (packed, same) = receiver.recv_timeout(Duration::from_secs(60)).expect("no deadlock");

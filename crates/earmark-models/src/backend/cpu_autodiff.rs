@@ -1,6 +1,6 @@
-//! What `cpu.rs` does, for tensors that something is learned through: the same kernels forward, and their gradients backward.
+//! The CPU with a graph: the kernels of `cpu.rs` forward, and their gradients backward.
 //!
-//! burn's own operations remember every step of a GELU or a norm, and go back through each on one thread.
+//! burn's own operations record every step of a GELU or a norm, and go back through each on one thread.
 
 use std::sync::Arc;
 
@@ -10,23 +10,68 @@ use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind, unary};
 use burn::backend::{Autodiff, Flex, flex::FlexTensor};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use earmark_kernels::{self as kernels, Conv1d};
 
 use crate::backend::cpu::{self, Rows};
-use crate::layers::transformer::LayerNorm;
+use crate::backend::operands::{Convolution, DropoutMask, Norm};
+use crate::backend::plain::{self, Operations};
+use crate::config::activation::Activation;
 
-/// The CPU, with a graph.
-type Learning = Autodiff<Flex>;
+/// burn's CPU device, with a graph.
+pub(super) struct CpuAutodiff;
 
-/// Whether a tensor is one that these functions take.
-pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
-    cpu::is_ours(tensor) && tensor.device().is_autodiff()
+/// What is in another dtype is computed as on any device.
+impl Operations for CpuAutodiff {
+    fn layer_norm<const D: usize>(x: Tensor<D>, norm: Norm) -> Tensor<D> {
+        match takes(&x) && takes(&norm.gamma) {
+            true => layer_norm(x, norm),
+            false => plain::layer_norm(x, norm),
+        }
+    }
+
+    fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+        match activation {
+            Activation::Gelu if takes(&x) => gelu(x),
+            _ => plain::activate(x, activation),
+        }
+    }
+
+    fn softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+        if takes(&x) { softmax(x) } else { plain::softmax(x) }
+    }
+
+    fn dropout<const D: usize>(x: Tensor<D>, mask: DropoutMask) -> Tensor<D> {
+        if takes(&x) { dropout(x, mask) } else { plain::dropout(x, mask) }
+    }
+
+    fn conv1d(x: Tensor<3>, conv: Convolution<'_>, activation: Option<Activation>) -> Tensor<3> {
+        if !(takes(&x) && takes(&conv.weight.v) && conv.bias.as_ref().is_none_or(takes)) {
+            return plain::conv1d::<Self>(x, conv, activation);
+        }
+        let convolved = conv1d(x, conv);
+        match activation {
+            Some(activation) => Self::activate(convolved, activation),
+            None => convolved,
+        }
+    }
+
+    fn weight_norm(v: Tensor<3>, g: Tensor<3>) -> Tensor<3> {
+        if takes(&v) && takes(&g) { weight_norm(v, g) } else { plain::weight_norm(v, g) }
+    }
+}
+
+type FlexAutodiff = Autodiff<Flex>;
+
+/// Whether the kernels take a tensor: plain `f32` in this device's memory, with a graph.
+fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
+    let device = tensor.device();
+    tensor.dtype() == DType::F32 && device == Device::flex() && device.is_autodiff()
 }
 
 macro_rules! tracked {
     ($tensor:expr) => {
-        $tensor.try_into_primitive::<Learning>().expect("a tensor that `takes` was asked about")
+        $tensor.try_into_primitive::<FlexAutodiff>().expect("a tensor that `takes` was asked about")
     };
 }
 
@@ -41,14 +86,14 @@ fn record<S: Backward<Flex, N>, const N: usize, const D: usize>(
         OpsKind::Tracked(step) => step.finish(state, out),
         OpsKind::UnTracked(step) => step.finish(out),
     };
-    Tensor::from_primitive::<Learning>(out)
+    Tensor::from_primitive::<FlexAutodiff>(out)
 }
 
-pub(crate) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     #[derive(Debug)]
     struct Gelu;
     impl Backward<Flex, 1> for Gelu {
-        /// What it was given.
+        /// The input.
         type State = FlexTensor;
 
         fn backward(self, ops: Ops<FlexTensor, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
@@ -64,11 +109,11 @@ pub(crate) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     record(Gelu, [x.node()], given, out)
 }
 
-pub(crate) fn layer_norm<const D: usize>(norm: &LayerNorm, x: Tensor<D>) -> Tensor<D> {
+fn layer_norm<const D: usize>(x: Tensor<D>, norm: Norm) -> Tensor<D> {
     #[derive(Debug)]
-    struct Norm;
-    impl Backward<Flex, 3> for Norm {
-        /// What it was given, gamma, epsilon.
+    struct LayerNorm;
+    impl Backward<Flex, 3> for LayerNorm {
+        /// Input, gamma, epsilon.
         type State = (FlexTensor, FlexTensor, f32);
 
         fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
@@ -93,7 +138,7 @@ pub(crate) fn layer_norm<const D: usize>(norm: &LayerNorm, x: Tensor<D>) -> Tens
             }
         }
     }
-    let (x, gamma, beta) = (tracked!(x), tracked!(norm.gamma.val()), tracked!(norm.beta.val()));
+    let (x, gamma, beta) = (tracked!(x), tracked!(norm.gamma), tracked!(norm.beta));
     let epsilon = norm.epsilon as f32;
     let given = x.primitive().clone();
     let out = {
@@ -102,17 +147,10 @@ pub(crate) fn layer_norm<const D: usize>(norm: &LayerNorm, x: Tensor<D>) -> Tens
             .rewritten(|x| kernels::layer_norm(x, gamma.values(), beta.values(), epsilon))
     };
     let parents = [x.node(), gamma.node(), beta.node()];
-    record(Norm, parents, (given, gamma.into_primitive(), epsilon), out)
+    record(LayerNorm, parents, (given, gamma.into_primitive(), epsilon), out)
 }
 
-/// `x` `[B, T, I]` and `weight` `[O, I / groups, K]` to `[B, T', O]`, at most `most` frames of it.
-pub(crate) fn conv1d(
-    x: Tensor<3>,
-    weight: Tensor<3>,
-    bias: Option<Tensor<1>>,
-    [stride, padding, groups]: [usize; 3],
-    most: usize,
-) -> Tensor<3> {
+fn conv1d(x: Tensor<3>, conv: Convolution<'_>) -> Tensor<3> {
     #[derive(Debug)]
     struct Conv;
     #[derive(Debug, Clone)]
@@ -168,14 +206,14 @@ pub(crate) fn conv1d(
             ops.state.register(ops.parents.map(|node| node.map(|node| node.id)), gradient, gradients);
         }
     }
-    let ([_, _, in_channels], [out_channels, _, kernel]) = (x.dims(), weight.dims());
-    let shape = Conv1d { in_channels, out_channels, kernel, stride, padding, groups };
-    let (x, weight, bias) = (tracked!(x), tracked!(weight), bias.map(|bias| tracked!(bias)));
+    let (shape, padding) = (cpu::shape_of(&conv), conv.padding);
+    let weight = plain::normed_weight::<CpuAutodiff>(conv.weight);
+    let (x, weight, bias) = (tracked!(x), tracked!(weight), conv.bias.map(|bias| tracked!(bias)));
     let packed = Arc::new(kernels::pack_conv1d(shape, Rows::from(weight.primitive().clone()).values()));
     let rows = Rows::from(x.primitive().clone());
     let offset = bias.as_ref().map(|bias| Rows::from(bias.primitive().clone()));
-    let out =
-        cpu::convolved(shape, &rows, x.primitive().layout().shape()[0], &packed, offset.as_ref(), most, None);
+    let batch = x.primitive().layout().shape()[0];
+    let out = cpu::convolved(shape, &rows, batch, &packed, offset.as_ref(), padding, None);
     let state = State { shape, x: x.primitive().clone(), packed };
     match bias {
         None => record(Conv, [x.node(), weight.node()], state, out),
@@ -183,12 +221,11 @@ pub(crate) fn conv1d(
     }
 }
 
-/// Of the last axis.
-pub(crate) fn softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+fn softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     #[derive(Debug)]
     struct Softmax;
     impl Backward<Flex, 1> for Softmax {
-        /// What it gave, and how wide a row of it is.
+        /// The output, and the width of a row.
         type State = (FlexTensor, usize);
 
         fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
@@ -207,9 +244,8 @@ pub(crate) fn softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     record(Softmax, [node], (out.clone(), width), out)
 }
 
-/// Each number is dropped with the chance that `keep` leaves, and what is kept grows in proportion. Which, `seed` decides: the
-/// gradient is dropped by the same draw, so that no mask is kept.
-pub(crate) fn dropout<const D: usize>(x: Tensor<D>, keep: f64, seed: u64) -> Tensor<D> {
+/// The gradient has the mask of the forward pass, computed again from its seed: no mask is kept.
+fn dropout<const D: usize>(x: Tensor<D>, DropoutMask { keep, seed }: DropoutMask) -> Tensor<D> {
     #[derive(Debug)]
     struct Dropout;
     impl Backward<Flex, 1> for Dropout {
@@ -228,11 +264,10 @@ pub(crate) fn dropout<const D: usize>(x: Tensor<D>, keep: f64, seed: u64) -> Ten
     record(Dropout, [node], (keep, seed), out)
 }
 
-/// `v` `[O, I, K]` with each of its K taps brought to the length `g` `[1, 1, K]`.
-pub(crate) fn weight_norm(v: Tensor<3>, g: Tensor<3>) -> Tensor<3> {
+fn weight_norm(v: Tensor<3>, g: Tensor<3>) -> Tensor<3> {
     #[derive(Debug)]
-    struct Norm;
-    impl Backward<Flex, 2> for Norm {
+    struct WeightNorm;
+    impl Backward<Flex, 2> for WeightNorm {
         type State = (FlexTensor, FlexTensor);
 
         fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
@@ -260,7 +295,7 @@ pub(crate) fn weight_norm(v: Tensor<3>, g: Tensor<3>) -> Tensor<3> {
         &mut out,
     );
     let out = flex(out, shape);
-    record(Norm, [v.node(), g.node()], (v.into_primitive(), g.into_primitive()), out)
+    record(WeightNorm, [v.node(), g.node()], (v.into_primitive(), g.into_primitive()), out)
 }
 
 fn flex<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {

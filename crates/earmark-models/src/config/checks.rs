@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::error::ErrorKind;
 
-fn bad(key: &'static str, why: String) -> Result<(), ErrorKind> {
+pub(crate) fn bad(key: &'static str, why: String) -> Result<(), ErrorKind> {
     Err(ErrorKind::BadConfig { key, why })
 }
 

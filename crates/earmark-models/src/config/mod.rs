@@ -1,4 +1,5 @@
 //! `config.json`.
 
+pub(crate) mod activation;
 pub(crate) mod checks;
 pub(crate) mod model_config;

@@ -15,18 +15,20 @@
 //! Field names are those of the files, which keep the names of 4.x; 5.23 renames them in memory.
 
 use burn::module::{Initializer, Module, Param};
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Dropout, Linear};
 use burn::tensor::{Device, Tensor};
 use earmark_config::Family;
 use serde::{Deserialize, Serialize};
 
 use crate::architecture::{Architecture, ArchitectureConfig, Classify, Input};
+use crate::config::activation::Activation;
 use crate::config::checks;
 use crate::error::ErrorKind;
-use crate::layers::activation::Activation;
-use crate::layers::ops;
-use crate::layers::transformer::{LayerNorm, dropout, layer_norm, linear};
+use crate::layers::attention::SelfAttention;
+use crate::layers::conv2d::Conv2d;
+use crate::layers::dropout::Dropout;
+use crate::layers::layer_norm::LayerNorm;
+use crate::layers::linear::Linear;
+use crate::layers::mlp::Mlp;
 use crate::training::rng::TrainingRng;
 
 /// An AST `config.json`. Field names are that file's, and a missing field takes the reference's default.
@@ -230,7 +232,7 @@ impl AstModel {
         AstModel {
             embeddings: Embeddings::zeros(config, device),
             encoder: Encoder::zeros(config, device),
-            layernorm: layer_norm(config.hidden_size, config.layer_norm_eps, device),
+            layernorm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
             frames: config.max_length,
             bands: config.num_mel_bins,
         }
@@ -248,7 +250,7 @@ impl AstModel {
     ) -> Result<Tensor<3>, ErrorKind> {
         checks::spectrograms(&spectrograms, [self.frames, self.bands])?;
         let embedded = self.embeddings.forward(spectrograms, rng.as_deref_mut());
-        Ok(ops::layer_norm(&self.layernorm, self.encoder.forward(embedded, rng)))
+        Ok(self.layernorm.forward(self.encoder.forward(embedded, rng))) // [B, 2 + N, D]
     }
 
     /// The mean of the two tokens that stand for the whole clip, `[B, D]`.
@@ -275,7 +277,7 @@ impl Embeddings {
             distillation_token: tokens(1),
             position_embeddings: tokens(config.patches() + 2),
             patch_embeddings: PatchEmbeddings::zeros(config, device),
-            dropout: dropout(config.hidden_dropout_prob),
+            dropout: Dropout::new(config.hidden_dropout_prob),
         }
     }
 
@@ -286,7 +288,7 @@ impl Embeddings {
         let (cls, distillation) = (token(&self.cls_token), token(&self.distillation_token));
         let patches = patches.cast(cls.dtype());
         let hidden = Tensor::cat(vec![cls, distillation, patches], 1);
-        ops::dropout(&self.dropout, hidden + self.position_embeddings.val(), rng) // [B, 2 + N, D]
+        self.dropout.forward(hidden + self.position_embeddings.val(), rng) // [B, 2 + N, D]
     }
 }
 
@@ -298,16 +300,15 @@ struct PatchEmbeddings {
 
 impl PatchEmbeddings {
     fn zeros(config: &AstConfig, device: &Device) -> Self {
-        let projection = Conv2dConfig::new([1, config.hidden_size], [config.patch_size; 2])
-            .with_stride([config.frequency_stride, config.time_stride])
-            .with_initializer(Initializer::Zeros)
-            .init(device);
+        let stride = [config.frequency_stride, config.time_stride];
+        let (channels, kernel) = ([1, config.hidden_size], [config.patch_size; 2]);
+        let projection = Conv2d::new(channels, kernel, stride, [0, 0], device);
         PatchEmbeddings { projection }
     }
 
     fn forward(&self, spectrograms: Tensor<3>) -> Tensor<3> {
         let image = spectrograms.swap_dims(1, 2).unsqueeze_dim(1); // [B, 1, F, T]
-        let patches = ops::conv2d(&self.projection, image); // [B, D, F', T']
+        let patches = self.projection.forward(image); // [B, D, F', T']
         patches.flatten::<3>(2, 3).swap_dims(1, 2) // [B, N, D]
     }
 }
@@ -343,65 +344,50 @@ struct Layer {
 impl Layer {
     fn zeros(config: &AstConfig, device: &Device) -> Self {
         let (width, wide) = (config.hidden_size, config.intermediate_size);
-        let norm = || layer_norm(width, config.layer_norm_eps, device);
+        let norm = || LayerNorm::new(width, config.layer_norm_eps, device);
         Layer {
             attention: Attention::zeros(config, device),
-            intermediate: Dense { dense: linear(width, wide, true, device) },
-            output: Dense { dense: linear(wide, width, true, device) },
+            intermediate: Dense { dense: Linear::new(width, wide, device) },
+            output: Dense { dense: Linear::new(wide, width, device) },
             layernorm_before: norm(),
             layernorm_after: norm(),
-            dropout: dropout(config.hidden_dropout_prob),
+            dropout: Dropout::new(config.hidden_dropout_prob),
             activation: config.hidden_act,
         }
     }
 
     fn forward(&self, hidden: Tensor<3>, mut rng: Option<&mut TrainingRng>) -> Tensor<3> {
-        let normed = ops::layer_norm(&self.layernorm_before, hidden.clone());
-        let attended = self.attention.forward(&normed, rng.as_deref_mut());
+        let normed = self.layernorm_before.forward(hidden.clone());
+        let context = self.attention.attention.forward(normed, None, rng.as_deref_mut());
         let projection = &self.attention.output.dense;
-        let hidden = ops::linear_onto(hidden, projection, &self.dropout, attended, rng.as_deref_mut());
-        let normed = ops::layer_norm(&self.layernorm_after, hidden.clone());
-        let wide = ops::linear_then(&self.intermediate.dense, self.activation, normed);
-        ops::linear_onto(hidden, &self.output.dense, &self.dropout, wide, rng)
+        let hidden = projection.forward_dropout_residual(context, hidden, &self.dropout, rng.as_deref_mut());
+        let normed = self.layernorm_after.forward(hidden.clone());
+        let mlp = Mlp {
+            inner: &self.intermediate.dense,
+            activation: self.activation,
+            outer: &self.output.dense,
+            inner_dropout: None,
+            dropout: Some(&self.dropout),
+        };
+        mlp.forward_residual(normed, hidden, rng)
     }
 }
 
-/// Multi-head self-attention.
+/// Attention and its output, as the checkpoint groups them.
 #[derive(Module, Debug)]
 struct Attention {
     attention: SelfAttention,
     output: Dense,
 }
 
-#[derive(Module, Debug)]
-struct SelfAttention {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    dropout: Dropout,
-    heads: usize,
-}
-
 impl Attention {
     fn zeros(config: &AstConfig, device: &Device) -> Self {
-        let square = |bias| linear(config.hidden_size, config.hidden_size, bias, device);
+        let (width, heads) = (config.hidden_size, config.num_attention_heads);
+        let dropout = config.attention_probs_dropout_prob;
         Attention {
-            attention: SelfAttention {
-                query: square(config.qkv_bias),
-                key: square(config.qkv_bias),
-                value: square(config.qkv_bias),
-                dropout: dropout(config.attention_probs_dropout_prob),
-                heads: config.num_attention_heads,
-            },
-            output: Dense { dense: square(true) },
+            attention: SelfAttention::new(width, heads, config.qkv_bias, dropout, device),
+            output: Dense { dense: Linear::new(width, width, device) },
         }
-    }
-
-    /// What `output` is to be given.
-    fn forward(&self, hidden: &Tensor<3>, rng: Option<&mut TrainingRng>) -> Tensor<3> {
-        let SelfAttention { query, key, value, dropout, heads } = &self.attention;
-        let [query, key, value] = [query, key, value].map(|layer| ops::linear(layer, hidden.clone()));
-        ops::attention(query, key, value, *heads, None, rng.map(|rng| (dropout, rng)))
     }
 }
 
@@ -421,13 +407,13 @@ struct MlpHead {
 impl MlpHead {
     fn zeros(config: &AstConfig, labels: usize, device: &Device) -> Self {
         MlpHead {
-            layernorm: layer_norm(config.hidden_size, config.layer_norm_eps, device),
-            dense: linear(config.hidden_size, labels, true, device),
+            layernorm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
+            dense: Linear::new(config.hidden_size, labels, device),
         }
     }
 
     fn forward(&self, pooled: Tensor<2>) -> Tensor<2> {
-        ops::linear(&self.dense, ops::layer_norm(&self.layernorm, pooled))
+        self.dense.forward(self.layernorm.forward(pooled)) // [B, L]
     }
 }
 

@@ -4,7 +4,7 @@
 //! |--------------------|-------------------------------|-------------------------------------------|
 //! | [`WhisperEncoder`] | 2 × Conv1D, positions, blocks | `WhisperEncoder`                          |
 //! | `EncoderLayer`     | encoder block                 | `WhisperEncoderLayer`                     |
-//! | `Attention`        | self attention                | `WhisperAttention`                        |
+//! | `MultiHeadAttention` | self attention              | `WhisperAttention`                        |
 //!
 //! Shapes: B clips, M mel bands, F frames, T = F / 2 positions, D width, P projection, L labels. One frame per 10 ms: the
 //! usual 30 s give F = 3000 and T = 1500.
@@ -12,20 +12,22 @@
 //! There is no mask: the padding of a short clip is heard as silence, and the mean over time counts it.
 
 use burn::module::{Initializer, Module, Param};
-use burn::nn::conv::{Conv1d, Conv1dConfig};
-use burn::nn::{Dropout, Embedding, EmbeddingConfig, Linear};
+use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::{Device, Tensor};
 use earmark_config::Family;
 use serde::{Deserialize, Serialize};
 
 use crate::architecture::{Architecture, ArchitectureConfig, Classify, Input};
-use crate::backend::cpu::Packed;
+use crate::config::activation::Activation;
 use crate::config::checks;
 use crate::error::ErrorKind;
-use crate::layers::activation::Activation;
-use crate::layers::conv1d::conv1d;
-use crate::layers::ops;
-use crate::layers::transformer::{LayerNorm, dropout, layer_norm, linear};
+use crate::layers::attention::MultiHeadAttention;
+use crate::layers::conv1d::Conv1d;
+use crate::layers::dropout::Dropout;
+use crate::layers::layer_norm::LayerNorm;
+use crate::layers::linear::Linear;
+use crate::layers::mlp::Mlp;
+use crate::layers::residual;
 use crate::layers::weighted_sum::WeightedSum;
 use crate::training::rng::TrainingRng;
 
@@ -199,8 +201,8 @@ impl WhisperForAudioClassification {
         let states = config.encoder_layers + 1;
         WhisperForAudioClassification {
             encoder: WhisperEncoder::zeros(config, device),
-            projector: linear(config.d_model, config.classifier_proj_size, true, device),
-            classifier: linear(config.classifier_proj_size, labels, true, device),
+            projector: Linear::new(config.d_model, config.classifier_proj_size, device),
+            classifier: Linear::new(config.classifier_proj_size, labels, device),
             layer_weights: config.use_weighted_layer_sum.then(|| Initializer::Zeros.init([states], device)),
         }
     }
@@ -226,9 +228,9 @@ impl WhisperForAudioClassification {
                 sum.finish(last)
             }
         }; // [B, T, D]
-        let projected = ops::linear(&self.projector, hidden); // [B, T, P]
+        let projected = self.projector.forward(hidden); // [B, T, P]
         let pooled = projected.mean_dim(1).squeeze_dim(1); // [B, P]
-        Ok(ops::linear(&self.classifier, pooled)) // [B, L]
+        Ok(self.classifier.forward(pooled)) // [B, L]
     }
 
     /// The encoder below the head.
@@ -248,26 +250,22 @@ pub struct WhisperEncoder {
     layer_norm: LayerNorm,
     dropout: Dropout,
     layerdrop: f64,
-    /// Of the two convolutions.
-    #[module(skip)]
-    packed: [Packed; 2],
 }
 
 impl WhisperEncoder {
     fn zeros(config: &WhisperConfig, device: &Device) -> Self {
         let width = config.d_model;
-        let conv = |channels| Conv1dConfig::new(channels, width, 3).with_initializer(Initializer::Zeros);
+        let conv = |channels| Conv1d::new(channels, width, 3, device).with_padding(1);
         WhisperEncoder {
-            conv1: conv(config.num_mel_bins).init(device),
-            conv2: conv(width).with_stride(2).init(device),
+            conv1: conv(config.num_mel_bins),
+            conv2: conv(width).with_stride(2),
             embed_positions: EmbeddingConfig::new(config.max_source_positions, width)
                 .with_initializer(Initializer::Zeros)
                 .init(device),
             layers: (0..config.encoder_layers).map(|_| EncoderLayer::zeros(config, device)).collect(),
-            layer_norm: layer_norm(width, LAYER_NORM_EPS, device),
-            dropout: dropout(config.dropout),
+            layer_norm: LayerNorm::new(width, LAYER_NORM_EPS, device),
+            dropout: Dropout::new(config.dropout),
             layerdrop: config.encoder_layerdrop,
-            packed: Default::default(),
         }
     }
 
@@ -306,12 +304,12 @@ impl WhisperEncoder {
         mut each: impl FnMut(&Tensor<3>),
     ) -> Result<Tensor<3>, ErrorKind> {
         let positions = self.embed_positions.weight.val(); // [T, D]
-        checks::spectrograms(&spectrograms, [self.conv1.weight.dims()[1], 2 * positions.dims()[0]])?;
+        checks::spectrograms(&spectrograms, [self.conv1.inputs(), 2 * positions.dims()[0]])?;
         let hidden = spectrograms.swap_dims(1, 2); // [B, F, M]
-        let hidden = convolve(&self.conv1, &self.packed[0], hidden, Some(Activation::Gelu)); // [B, F, D]
-        let hidden = convolve(&self.conv2, &self.packed[1], hidden, Some(Activation::Gelu)); // [B, T, D]
-        let hidden = ops::add(positions.unsqueeze_dim(0), hidden);
-        let mut hidden = ops::dropout(&self.dropout, hidden, rng.as_deref_mut());
+        let hidden = self.conv1.forward_activated(hidden, Activation::Gelu); // [B, F, D]
+        let hidden = self.conv2.forward_activated(hidden, Activation::Gelu); // [B, T, D]
+        let hidden = residual::add(positions.unsqueeze_dim(0), hidden);
+        let mut hidden = self.dropout.forward(hidden, rng.as_deref_mut());
         for layer in &self.layers {
             each(&hidden);
             let skipped = rng.as_deref_mut().is_some_and(|rng| rng.chance(self.layerdrop));
@@ -319,16 +317,8 @@ impl WhisperEncoder {
                 hidden = layer.forward(hidden, rng.as_deref_mut());
             }
         }
-        Ok(ops::layer_norm(&self.layer_norm, hidden)) // [B, T, D]
+        Ok(self.layer_norm.forward(hidden))
     }
-}
-
-/// Convolves `[B, T, I]` padded by one silent step on both sides, then the activation.
-fn convolve(conv: &Conv1d, kept: &Packed, x: Tensor<3>, activation: Option<Activation>) -> Tensor<3> {
-    let [batch, _, channels] = x.dims();
-    let silence = Tensor::<3>::zeros([batch, 1, channels], &x.device()).cast(x.dtype());
-    let padded = Tensor::cat(vec![silence.clone(), x, silence], 1);
-    conv1d(&padded, conv.weight.val(), conv.bias.as_ref().map(Param::val), conv.stride, activation, kept)
 }
 
 /// PyTorch's default; no key of the config says otherwise.
@@ -337,7 +327,7 @@ const LAYER_NORM_EPS: f64 = 1e-5;
 /// One transformer block, normed before each half.
 #[derive(Module, Debug)]
 struct EncoderLayer {
-    self_attn: Attention,
+    self_attn: MultiHeadAttention,
     self_attn_layer_norm: LayerNorm,
     fc1: Linear,
     fc2: Linear,
@@ -351,59 +341,31 @@ struct EncoderLayer {
 impl EncoderLayer {
     fn zeros(config: &WhisperConfig, device: &Device) -> Self {
         let (width, wide) = (config.d_model, config.encoder_ffn_dim);
+        let (heads, attention_dropout) = (config.encoder_attention_heads, config.attention_dropout);
         EncoderLayer {
-            self_attn: Attention::zeros(config, device),
-            self_attn_layer_norm: layer_norm(width, LAYER_NORM_EPS, device),
-            fc1: linear(width, wide, true, device),
-            fc2: linear(wide, width, true, device),
-            final_layer_norm: layer_norm(width, LAYER_NORM_EPS, device),
-            dropout: dropout(config.dropout),
-            activation_dropout: dropout(config.activation_dropout),
+            self_attn: MultiHeadAttention::new(width, heads, attention_dropout, device).without_key_bias(),
+            self_attn_layer_norm: LayerNorm::new(width, LAYER_NORM_EPS, device),
+            fc1: Linear::new(width, wide, device),
+            fc2: Linear::new(wide, width, device),
+            final_layer_norm: LayerNorm::new(width, LAYER_NORM_EPS, device),
+            dropout: Dropout::new(config.dropout),
+            activation_dropout: Dropout::new(config.activation_dropout),
             activation: config.activation_function,
         }
     }
 
     fn forward(&self, hidden: Tensor<3>, mut rng: Option<&mut TrainingRng>) -> Tensor<3> {
-        let normed = ops::layer_norm(&self.self_attn_layer_norm, hidden.clone());
-        let attended = self.self_attn.forward(&normed, rng.as_deref_mut());
-        let projection = &self.self_attn.out_proj;
-        let hidden = ops::linear_onto(hidden, projection, &self.dropout, attended, rng.as_deref_mut());
-        let normed = ops::layer_norm(&self.final_layer_norm, hidden.clone());
-        let wide = ops::linear_then(&self.fc1, self.activation, normed);
-        let wide = ops::dropout(&self.activation_dropout, wide, rng.as_deref_mut());
-        ops::linear_onto(hidden, &self.fc2, &self.dropout, wide, rng)
-    }
-}
-
-/// Multi-head self-attention. The keys have no bias: softmax would cancel it.
-#[derive(Module, Debug)]
-struct Attention {
-    k_proj: Linear,
-    v_proj: Linear,
-    q_proj: Linear,
-    out_proj: Linear,
-    dropout: Dropout,
-    heads: usize,
-}
-
-impl Attention {
-    fn zeros(config: &WhisperConfig, device: &Device) -> Self {
-        let square = |bias| linear(config.d_model, config.d_model, bias, device);
-        Attention {
-            k_proj: square(false),
-            v_proj: square(true),
-            q_proj: square(true),
-            out_proj: square(true),
-            dropout: dropout(config.attention_dropout),
-            heads: config.encoder_attention_heads,
-        }
-    }
-
-    /// What `out_proj` is to be given.
-    fn forward(&self, hidden: &Tensor<3>, rng: Option<&mut TrainingRng>) -> Tensor<3> {
-        let [query, key, value] =
-            [&self.q_proj, &self.k_proj, &self.v_proj].map(|layer| ops::linear(layer, hidden.clone()));
-        ops::attention(query, key, value, self.heads, None, rng.map(|rng| (&self.dropout, rng)))
+        let normed = self.self_attn_layer_norm.forward(hidden.clone());
+        let hidden = self.self_attn.forward_residual(normed, hidden, None, &self.dropout, rng.as_deref_mut());
+        let normed = self.final_layer_norm.forward(hidden.clone());
+        let mlp = Mlp {
+            inner: &self.fc1,
+            activation: self.activation,
+            outer: &self.fc2,
+            inner_dropout: Some(&self.activation_dropout),
+            dropout: Some(&self.dropout),
+        };
+        mlp.forward_residual(normed, hidden, rng)
     }
 }
 

@@ -53,12 +53,10 @@ fn every_stage_matches() {
         let (golden, network) = open(variant);
         let spectrograms: Tensor<3> = tensor(&golden, "input_features", &device());
         let stage = |key: &str, got| check(variant, &golden, key, got, STAGE);
-        let hidden =
-            convolve(&network.encoder.conv1, &Packed::default(), spectrograms.clone().swap_dims(1, 2), None);
-        stage("conv1", hidden.clone().swap_dims(1, 2));
-        let hidden =
-            convolve(&network.encoder.conv2, &Packed::default(), Activation::Gelu.forward(hidden), None);
-        stage("conv2", hidden.swap_dims(1, 2));
+        let features = spectrograms.clone().swap_dims(1, 2);
+        stage("conv1", network.encoder.conv1.forward(features.clone()).swap_dims(1, 2));
+        let hidden = network.encoder.conv1.forward_activated(features, Activation::Gelu);
+        stage("conv2", network.encoder.conv2.forward(hidden).swap_dims(1, 2));
         let states = network.base().hidden_states(spectrograms, None).unwrap();
         let last = states.last().expect("there is a layer").clone();
         stage("last_hidden_state", last);

@@ -17,7 +17,7 @@ pub fn mixed_precision<M: Module>(network: M, dtype: FloatDType) -> M {
             self.is_product.push(match container {
                 "Struct:Linear" | "Struct:Conv1d" | "Struct:Conv2d" => true,
                 // The norm of its weight is computed in f32; the bias says what the product is computed in.
-                "Struct:WeightNormConv" => name == "bias",
+                "Struct:WeightNormConv1d" => name == "bias",
                 _ => false,
             });
         }

@@ -4,19 +4,24 @@
 //! across in a stage, C its width, n windows in an image, N = w × w patches in a window, d width of a head.
 
 use burn::module::{Initializer, Module, Param};
-use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, PaddingConfig2d, Relu};
+use burn::nn::{BatchNorm, BatchNormConfig, Relu};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::config::checks;
+use crate::config::activation::Activation;
+use crate::config::checks::{self, bad};
 use crate::error::ErrorKind;
-use crate::layers::activation::Activation;
-use crate::layers::ops;
-use crate::layers::transformer::{LayerNorm, layer_norm, linear};
-use crate::networks::clap::{Intermediate, bad};
+use crate::layers::attention::self_attention;
+use crate::layers::batch_norm::batch_norm;
+use crate::layers::conv2d::Conv2d;
+use crate::layers::dropout::Dropout;
+use crate::layers::layer_norm::LayerNorm;
+use crate::layers::linear::Linear;
+use crate::layers::mlp::Mlp;
+use crate::layers::residual;
+use crate::networks::clap::intermediate::Intermediate;
 
 /// The `audio_config` of a CLAP `config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -275,7 +280,7 @@ impl AudioModel {
             hidden = stage.forward(hidden);
         }
         // The reference groups frequencies before its mean, which changes nothing: the groups are equally large.
-        Ok(ops::layer_norm(&encoder.norm, hidden).mean_dim(1).squeeze_dim(1))
+        Ok(encoder.norm.forward(hidden).mean_dim(1).squeeze_dim(1))
     }
 }
 
@@ -296,7 +301,7 @@ impl AudioEncoder {
             patch_embed: PatchEmbed::zeros(config, device),
             layers: (0..config.depths.len()).map(|stage| Stage::zeros(config, stage, device)).collect(),
             batch_norm: BatchNormConfig::new(config.num_mel_bins).init(device),
-            norm: layer_norm(config.hidden_size, NORM_EPSILON, device),
+            norm: LayerNorm::new(config.hidden_size, NORM_EPSILON, device),
             config: config.clone(),
         }
     }
@@ -328,7 +333,7 @@ impl AudioEncoder {
     /// mel bins down and time across in each.
     pub(crate) fn image(&self, features: Tensor<4>) -> Tensor<4> {
         let config = &self.config;
-        let normed = ops::batch_norm(&self.batch_norm, features.swap_dims(1, 3)).swap_dims(1, 3);
+        let normed = batch_norm(&self.batch_norm, features.swap_dims(1, 3)).swap_dims(1, 3);
         let [batch, views, ..] = normed.dims();
         let (size, stacked, bins) = (config.spec_size, config.stacked(), config.num_mel_bins);
         stretch(normed, config.max_frames())
@@ -387,19 +392,15 @@ pub(crate) struct PatchEmbed {
 impl PatchEmbed {
     fn zeros(config: &ClapAudioConfig, device: &Device) -> Self {
         let width = config.patch_embeds_hidden_size;
-        let [down, right] = config.padding();
         // Local views hear three times as much at once: the three of them together are as wide as the global one.
         let conv = |times: usize| {
             let wide = |[height, width]: [usize; 2]| [height, width * times];
-            Conv2dConfig::new([1, width], wide(config.patch_size.pair()))
-                .with_stride(wide(config.patch_stride.pair()))
-                .with_padding(PaddingConfig2d::Explicit(down, right, down, right))
-                .with_initializer(Initializer::Zeros)
-                .init(device)
+            let (kernel, stride) = (config.patch_size.pair(), config.patch_stride.pair());
+            Conv2d::new([1, width], wide(kernel), wide(stride), config.padding(), device)
         };
         PatchEmbed {
             proj: conv(1),
-            norm: config.enable_patch_layer_norm.then(|| layer_norm(width, NORM_EPSILON, device)),
+            norm: config.enable_patch_layer_norm.then(|| LayerNorm::new(width, NORM_EPSILON, device)),
             fusion_model: config.enable_fusion.then(|| Fusion::zeros(width, config.aff_block_r, device)),
             mel_conv2d: config.enable_fusion.then(|| conv(3)),
         }
@@ -407,7 +408,7 @@ impl PatchEmbed {
 
     /// Images `[B, V, S, S]` to patches `[B, S' * S', C]`.
     pub(crate) fn forward(&self, image: Tensor<4>, is_longer: &[bool]) -> Tensor<3> {
-        let mut patches = ops::conv2d(&self.proj, image.clone().narrow(1, 0, 1)); // [B, C, S', S']
+        let mut patches = self.proj.forward(image.clone().narrow(1, 0, 1)); // [B, C, S', S']
         if let (Some(fusion), Some(conv)) = (&self.fusion_model, &self.mel_conv2d) {
             let longer: Vec<usize> = (0..is_longer.len()).filter(|&clip| is_longer[clip]).collect();
             if !longer.is_empty() {
@@ -416,7 +417,7 @@ impl PatchEmbed {
         }
         let patches = patches.flatten::<3>(2, 3).swap_dims(1, 2);
         match &self.norm {
-            Some(norm) => ops::layer_norm(norm, patches),
+            Some(norm) => norm.forward(patches),
             None => patches,
         }
     }
@@ -433,7 +434,7 @@ fn fuse_some(
     let ([batch, channels, height, width], size) = (patches.dims(), image.dims()[3]);
     let count = longer.len();
     let views = pick(image, longer).narrow(1, 1, 3).reshape([count * 3, 1, size, size]);
-    let local = ops::conv2d(conv, views); // [count * 3, C, S', s]
+    let local = conv.forward(views); // [count * 3, C, S', s]
     let part = local.dims()[3];
     let local = local
         .reshape([count, 3, channels, height, part])
@@ -474,8 +475,7 @@ impl Fusion {
     fn zeros(width: usize, narrower: usize, device: &Device) -> Self {
         let inner = width / narrower;
         let conv = |inputs, outputs| {
-            let conv = Conv2dConfig::new([inputs, outputs], [1, 1]).with_initializer(Initializer::Zeros);
-            FusionStep::Conv(conv.init(device))
+            FusionStep::Conv(Conv2d::new([inputs, outputs], [1, 1], [1, 1], [0, 0], device))
         };
         let norm = |channels| FusionStep::Norm(BatchNormConfig::new(channels).init(device));
         let steps = || {
@@ -503,8 +503,8 @@ impl FusionStep {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
             FusionStep::Pool(pool) => pool.forward(x),
-            FusionStep::Conv(conv) => ops::conv2d(conv, x),
-            FusionStep::Norm(norm) => ops::batch_norm(norm, x),
+            FusionStep::Conv(conv) => conv.forward(x),
+            FusionStep::Norm(norm) => batch_norm(norm, x),
             FusionStep::Relu(relu) => relu.forward(x),
         }
     }
@@ -566,7 +566,7 @@ impl Block {
     fn zeros(config: &ClapAudioConfig, stage: usize, shift: usize, device: &Device) -> Self {
         let width = config.width(stage);
         let inner = (config.mlp_ratio * width as f64) as usize;
-        let norm = || layer_norm(width, config.layer_norm_eps, device);
+        let norm = || LayerNorm::new(width, config.layer_norm_eps, device);
         Block {
             layernorm_before: norm(),
             attention: Attention {
@@ -590,14 +590,21 @@ impl Block {
     ) -> Tensor<3> {
         let [batch, _, width] = hidden.dims();
         let shift = self.shift as i64;
-        let image =
-            ops::layer_norm(&self.layernorm_before, hidden.clone()).reshape([batch, grid[0], grid[1], width]);
+        let image = self.layernorm_before.forward(hidden.clone()).reshape([batch, grid[0], grid[1], width]);
         let windows = partition(image.roll(&[-shift, -shift], &[1, 2]), window);
-        let attended = self.attention.output.forward(self.attention.self_attention.forward(&windows, mask));
+        let attended =
+            self.attention.output.dense.forward(self.attention.self_attention.forward(windows, mask));
         let image = reverse(attended, grid, window).roll(&[shift, shift], &[1, 2]);
-        let hidden = ops::add(hidden, image.reshape([batch, grid[0] * grid[1], width]));
-        let inner = self.intermediate.forward(ops::layer_norm(&self.layernorm_after, hidden.clone()));
-        ops::add(hidden, self.output.forward(inner))
+        let hidden = residual::add(hidden, image.reshape([batch, grid[0] * grid[1], width]));
+        let normed = self.layernorm_after.forward(hidden.clone());
+        let mlp = Mlp {
+            inner: &self.intermediate.dense,
+            activation: self.intermediate.activation,
+            outer: &self.output.dense,
+            inner_dropout: None,
+            dropout: None,
+        };
+        mlp.forward_residual(normed, hidden, None)
     }
 }
 
@@ -654,6 +661,7 @@ struct WindowAttention {
     query: Linear,
     key: Linear,
     value: Linear,
+    dropout: Dropout,
     heads: usize,
     window: usize,
 }
@@ -663,31 +671,31 @@ impl WindowAttention {
         let (width, heads, window) =
             (config.width(stage), config.num_attention_heads[stage], config.window_size);
         let distances = 2 * window - 1;
-        let square = || linear(width, width, config.qkv_bias, device);
+        let square = || Linear::new(width, width, device).with_bias(config.qkv_bias);
         WindowAttention {
             relative_position_bias_table: Initializer::Zeros.init([distances * distances, heads], device),
             query: square(),
             key: square(),
             value: square(),
+            dropout: Dropout::new(0.0),
             heads,
             window,
         }
     }
 
     /// Windows `[B * n, N, C]` to the same; `mask` is `[n, 1, N, N]`.
-    fn forward(&self, windows: &Tensor<3>, mask: Option<Tensor<4>>) -> Tensor<3> {
-        let count = windows.dims()[0];
-        let [query, key, value] =
-            [&self.query, &self.key, &self.value].map(|layer| ops::linear(layer, windows.clone()));
+    fn forward(&self, windows: Tensor<3>, mask: Option<Tensor<4>>) -> Tensor<3> {
+        let bias = self.position_bias(); // [1, H, N, N]
         let bias = match mask {
-            None => self.position_bias(),
+            None => bias,
             Some(mask) => {
-                let clips = count / mask.dims()[0];
-                let bias = self.position_bias();
-                (bias.clone() + mask.cast(bias.dtype())).repeat_dim(0, clips) // [B * n, H, N, N]
+                let clips = windows.dims()[0] / mask.dims()[0];
+                let mask = mask.cast(bias.dtype());
+                (bias + mask).repeat_dim(0, clips) // [B * n, H, N, N]
             }
         };
-        ops::attention(query, key, value, self.heads, Some(bias), None)
+        let projections = [&self.query, &self.key, &self.value];
+        self_attention(windows, projections, self.heads, Some(bias), &self.dropout, None)
     }
 
     /// `[1, H, N, N]`.
@@ -720,8 +728,8 @@ struct PatchMerging {
 impl PatchMerging {
     fn zeros(width: usize, device: &Device) -> Self {
         PatchMerging {
-            reduction: linear(4 * width, 2 * width, false, device),
-            norm: layer_norm(4 * width, NORM_EPSILON, device),
+            reduction: Linear::new(4 * width, 2 * width, device).with_bias(false),
+            norm: LayerNorm::new(4 * width, NORM_EPSILON, device),
         }
     }
 
@@ -732,7 +740,7 @@ impl PatchMerging {
             .reshape([batch, height / 2, 2, width / 2, 2, channels])
             .permute([0, 1, 3, 4, 2, 5]) // The patch below comes before the one to the right.
             .reshape([batch, height / 2 * (width / 2), 4 * channels]);
-        ops::linear(&self.reduction, ops::layer_norm(&self.norm, merged))
+        self.reduction.forward(self.norm.forward(merged))
     }
 }
 
@@ -744,10 +752,6 @@ struct Output {
 
 impl Output {
     fn zeros(inputs: usize, outputs: usize, device: &Device) -> Self {
-        Output { dense: linear(inputs, outputs, true, device) }
-    }
-
-    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        ops::linear(&self.dense, hidden)
+        Output { dense: Linear::new(inputs, outputs, device) }
     }
 }

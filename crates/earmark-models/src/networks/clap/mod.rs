@@ -14,21 +14,20 @@
 //! and there is no dropout and no stochastic depth (`drop_path_rate`), which act in training only.
 
 mod audio;
+mod intermediate;
 mod text;
 mod tokenizer;
 
 use burn::module::{Initializer, Module, Param};
-use burn::nn::Linear;
 use burn::tensor::{DType, Device, Tensor};
 use earmark_config::Family;
 use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
+use crate::config::activation::Activation;
 use crate::config::checks::sizes;
 use crate::error::ErrorKind;
-use crate::layers::activation::Activation;
-use crate::layers::ops;
-use crate::layers::transformer::linear;
+use crate::layers::linear::Linear;
 
 use audio::AudioModel;
 use text::TextModel;
@@ -82,10 +81,6 @@ impl ClapConfig {
         self.text_config.validate()?;
         self.audio_config.validate()
     }
-}
-
-fn bad(key: &'static str, why: String) -> Result<(), ErrorKind> {
-    Err(ErrorKind::BadConfig { key, why })
 }
 
 /// Both towers, their projections, and how far apart their answers are spread.
@@ -171,14 +166,14 @@ struct Projection {
 impl Projection {
     fn zeros(width: usize, config: &ClapConfig, device: &Device) -> Self {
         Projection {
-            linear1: linear(width, config.projection_dim, true, device),
-            linear2: linear(config.projection_dim, config.projection_dim, true, device),
+            linear1: Linear::new(width, config.projection_dim, device),
+            linear2: Linear::new(config.projection_dim, config.projection_dim, device),
             activation: config.projection_hidden_act,
         }
     }
 
     fn forward(&self, pooled: Tensor<2>) -> Tensor<2> {
-        ops::linear(&self.linear2, ops::linear_then(&self.linear1, self.activation, pooled))
+        self.linear2.forward(self.linear1.forward_activated(pooled, self.activation)) // [B, P]
     }
 }
 
@@ -189,24 +184,6 @@ fn normalise(rows: Tensor<2>) -> Tensor<2> {
     let length = rows.clone().square().sum_dim(1).sqrt();
     // `F.normalize` divides by this much at least: a row of zeros stays one.
     rows / length.clamp_min(1e-12)
-}
-
-/// The first half of a feed-forward block.
-#[derive(Module, Debug)]
-struct Intermediate {
-    dense: Linear,
-    #[module(skip)]
-    activation: Activation,
-}
-
-impl Intermediate {
-    fn zeros(inputs: usize, outputs: usize, activation: Activation, device: &Device) -> Self {
-        Intermediate { dense: linear(inputs, outputs, true, device), activation }
-    }
-
-    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        ops::linear_then(&self.dense, self.activation, hidden)
-    }
 }
 
 #[cfg(test)]

@@ -3,17 +3,20 @@
 //! Shapes, beside those of the module above: H heads, d width of a head.
 
 use burn::module::{Initializer, Module};
-use burn::nn::{Embedding, EmbeddingConfig, Linear};
+use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::config::checks;
+use crate::config::activation::Activation;
+use crate::config::checks::{self, bad};
 use crate::error::ErrorKind;
-use crate::layers::activation::Activation;
-use crate::layers::ops;
+use crate::layers::attention::SelfAttention;
+use crate::layers::layer_norm::LayerNorm;
+use crate::layers::linear::Linear;
+use crate::layers::mlp::Mlp;
 use crate::layers::padding_mask::PaddingMask;
-use crate::layers::transformer::{LayerNorm, layer_norm, linear};
-use crate::networks::clap::{Intermediate, TokenBatch, bad};
+use crate::networks::clap::intermediate::Intermediate;
+use crate::networks::clap::tokenizer::TokenBatch;
 
 /// The `text_config` of a CLAP `config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -123,7 +126,7 @@ impl TextModel {
             encoder: Encoder {
                 layer: (0..config.num_hidden_layers).map(|_| Layer::zeros(config, device)).collect(),
             },
-            pooler: Pooler { dense: linear(config.hidden_size, config.hidden_size, true, device) },
+            pooler: Pooler { dense: Linear::new(config.hidden_size, config.hidden_size, device) },
             config: config.clone(),
         }
     }
@@ -178,7 +181,7 @@ impl Embeddings {
             word_embeddings: table(config.vocab_size),
             position_embeddings: table(config.max_position_embeddings),
             token_type_embeddings: table(config.type_vocab_size),
-            layer_norm: layer_norm(config.hidden_size, config.layer_norm_eps, device),
+            layer_norm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
         }
     }
 
@@ -192,7 +195,7 @@ impl Embeddings {
             self.word_embeddings.forward(table(tokens.input_ids().iter().map(|&id| id.into()).collect()));
         let positions = self.position_embeddings.forward(table(position_ids(tokens, pad)));
         let kind = self.token_type_embeddings.weight.val().narrow(0, 0, 1).unsqueeze(); // [1, 1, D]
-        ops::layer_norm(&self.layer_norm, words + kind + positions)
+        self.layer_norm.forward(words + kind + positions)
     }
 }
 
@@ -235,10 +238,11 @@ pub(crate) struct Layer {
 
 impl Layer {
     fn zeros(config: &ClapTextConfig, device: &Device) -> Self {
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let (width, inner, heads) =
+            (config.hidden_size, config.intermediate_size, config.num_attention_heads);
         Layer {
             attention: Attention {
-                self_attention: SelfAttention::zeros(config, device),
+                self_attention: SelfAttention::new(width, heads, true, 0.0, device),
                 output: NormedOutput::zeros(width, config, device),
             },
             intermediate: Intermediate::zeros(width, inner, config.hidden_act, device),
@@ -247,9 +251,17 @@ impl Layer {
     }
 
     pub(crate) fn forward(&self, hidden: Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
-        let context = self.attention.self_attention.forward(&hidden, bias);
-        let hidden = self.attention.output.forward(context, hidden);
-        self.output.forward(self.intermediate.forward(hidden.clone()), hidden)
+        let context = self.attention.self_attention.forward(hidden.clone(), bias, None);
+        let NormedOutput { dense, layer_norm } = &self.attention.output;
+        let hidden = layer_norm.forward(dense.forward_residual(context, hidden));
+        let mlp = Mlp {
+            inner: &self.intermediate.dense,
+            activation: self.intermediate.activation,
+            outer: &self.output.dense,
+            inner_dropout: None,
+            dropout: None,
+        };
+        self.output.layer_norm.forward(mlp.forward_residual(hidden.clone(), hidden, None))
     }
 }
 
@@ -258,27 +270,6 @@ impl Layer {
 struct Attention {
     self_attention: SelfAttention,
     output: NormedOutput,
-}
-
-#[derive(Module, Debug)]
-struct SelfAttention {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    heads: usize,
-}
-
-impl SelfAttention {
-    fn zeros(config: &ClapTextConfig, device: &Device) -> Self {
-        let square = || linear(config.hidden_size, config.hidden_size, true, device);
-        SelfAttention { query: square(), key: square(), value: square(), heads: config.num_attention_heads }
-    }
-
-    fn forward(&self, hidden: &Tensor<3>, bias: Option<&Tensor<4>>) -> Tensor<3> {
-        let [query, key, value] =
-            [&self.query, &self.key, &self.value].map(|layer| ops::linear(layer, hidden.clone()));
-        ops::attention(query, key, value, self.heads, bias.cloned(), None)
-    }
 }
 
 /// Linear layer, residual, norm.
@@ -291,13 +282,9 @@ struct NormedOutput {
 impl NormedOutput {
     fn zeros(inputs: usize, config: &ClapTextConfig, device: &Device) -> Self {
         NormedOutput {
-            dense: linear(inputs, config.hidden_size, true, device),
-            layer_norm: layer_norm(config.hidden_size, config.layer_norm_eps, device),
+            dense: Linear::new(inputs, config.hidden_size, device),
+            layer_norm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
         }
-    }
-
-    fn forward(&self, hidden: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-        ops::layer_norm(&self.layer_norm, ops::add(residual, ops::linear(&self.dense, hidden)))
     }
 }
 
@@ -310,6 +297,6 @@ struct Pooler {
 impl Pooler {
     /// `[N, K, D]` to `[N, D]`.
     fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
-        ops::linear(&self.dense, hidden.narrow(1, 0, 1).squeeze_dim::<2>(1)).tanh()
+        self.dense.forward(hidden.narrow(1, 0, 1).squeeze_dim::<2>(1)).tanh()
     }
 }

@@ -4,15 +4,13 @@
 //! Shapes: B clips, S samples, T frames, D hidden size, P projection, L labels.
 
 use burn::module::{Initializer, Module, Param};
-use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 use earmark_config::Family;
 
 use crate::architecture::{Architecture, Classify, Input};
 use crate::error::ErrorKind;
-use crate::layers::ops;
+use crate::layers::linear::Linear;
 use crate::layers::padding_mask::masked_mean;
-use crate::layers::transformer::linear;
 use crate::networks::speech::{SpeechConfig, SpeechEncoder};
 use crate::training::rng::TrainingRng;
 
@@ -37,8 +35,8 @@ impl SpeechForSequenceClassification {
         let states = config.num_hidden_layers + 1;
         SpeechForSequenceClassification {
             base: SpeechEncoder::zeros(config, device),
-            projector: linear(config.hidden_size, config.classifier_proj_size, true, device),
-            classifier: linear(config.classifier_proj_size, labels, true, device),
+            projector: Linear::new(config.hidden_size, config.classifier_proj_size, device),
+            classifier: Linear::new(config.classifier_proj_size, labels, device),
             layer_weights: config.use_weighted_layer_sum.then(|| Initializer::Zeros.init([states], device)),
             family: config.model_type,
         }
@@ -63,9 +61,9 @@ impl SpeechForSequenceClassification {
     ) -> Result<Tensor<2>, ErrorKind> {
         let weights = self.layer_weights.as_ref();
         let (hidden, mask) = self.base.forward_mixed(waveforms, lengths, weights, rng)?; // [B, T, D]
-        let projected = ops::linear(&self.projector, hidden); // [B, T, P]
+        let projected = self.projector.forward(hidden); // [B, T, P]
         let pooled = masked_mean(projected, mask.as_ref()); // [B, P]
-        Ok(ops::linear(&self.classifier, pooled)) // [B, L]
+        Ok(self.classifier.forward(pooled)) // [B, L]
     }
 
     /// The encoder below the head.

@@ -2,9 +2,9 @@ use earmark_config::{Family, HUBERT, Network};
 use serde::{Deserialize, Serialize};
 
 use crate::architecture::ArchitectureConfig;
+use crate::config::activation::Activation;
 use crate::config::checks;
 use crate::error::ErrorKind;
-use crate::layers::activation::Activation;
 
 /// A `config.json` of this kind of encoder. Field names are that file's, and a missing field takes the reference's default,
 /// which all families share: HuBERT's, unless `model_type` says otherwise.

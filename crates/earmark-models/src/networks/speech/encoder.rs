@@ -1,11 +1,14 @@
 use burn::module::Module;
-use burn::nn::{Dropout, Linear};
 use burn::tensor::{Device, Tensor};
 
-use crate::layers::activation::Activation;
-use crate::layers::ops;
+use crate::config::activation::Activation;
+use crate::layers::attention::MultiHeadAttention;
+use crate::layers::dropout::Dropout;
+use crate::layers::layer_norm::LayerNorm;
+use crate::layers::linear::Linear;
+use crate::layers::mlp::Mlp;
 use crate::layers::padding_mask::PaddingMask;
-use crate::layers::transformer::{LayerNorm, dropout, layer_norm, linear};
+use crate::layers::residual;
 use crate::networks::speech::config::SpeechConfig;
 use crate::networks::speech::positions::PosConvEmbed;
 use crate::training::rng::TrainingRng;
@@ -25,8 +28,8 @@ impl Encoder {
     pub(super) fn zeros(config: &SpeechConfig, device: &Device) -> Self {
         Encoder {
             pos_conv_embed: PosConvEmbed::zeros(config, device),
-            layer_norm: layer_norm(config.hidden_size, config.layer_norm_eps, device),
-            dropout: dropout(config.hidden_dropout),
+            layer_norm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
+            dropout: Dropout::new(config.hidden_dropout),
             layers: (0..config.num_hidden_layers).map(|_| EncoderLayer::zeros(config, device)).collect(),
             stable: config.do_stable_layer_norm,
             layerdrop: config.layerdrop,
@@ -43,7 +46,7 @@ impl Encoder {
         mut each: impl FnMut(&Tensor<3>),
     ) -> Tensor<3> {
         let device = hidden.device();
-        // Padded frames are silenced before the positional convolution would carry them into real ones.
+        // Padded frames are zeroed before the positional convolution would carry them into real ones.
         let hidden = match mask {
             Some(mask) => {
                 let keep = mask.keep(&device).cast(hidden.dtype());
@@ -51,12 +54,12 @@ impl Encoder {
             }
             None => hidden,
         };
-        let bias = mask.map(|mask| mask.attention_bias(&device));
-        let mut hidden = ops::add(hidden.clone(), self.pos_conv_embed.forward(hidden));
+        let bias = mask.map(|mask| mask.attention_bias(&device)); // [B, 1, 1, T]
+        let mut hidden = residual::add(hidden.clone(), self.pos_conv_embed.forward(hidden));
         if !self.stable {
-            hidden = ops::layer_norm(&self.layer_norm, hidden);
+            hidden = self.layer_norm.forward(hidden);
         }
-        hidden = ops::dropout(&self.dropout, hidden, rng.as_deref_mut());
+        hidden = self.dropout.forward(hidden, rng.as_deref_mut());
         for layer in &self.layers {
             each(&hidden);
             let skipped = rng.as_deref_mut().is_some_and(|rng| rng.chance(self.layerdrop));
@@ -65,16 +68,16 @@ impl Encoder {
             }
         }
         if self.stable {
-            hidden = ops::layer_norm(&self.layer_norm, hidden);
+            hidden = self.layer_norm.forward(hidden);
         }
         hidden
     }
 }
 
-/// One transformer block.
+/// One transformer block, normed before each half (stable) or after it.
 #[derive(Module, Debug)]
 struct EncoderLayer {
-    attention: Attention,
+    attention: MultiHeadAttention,
     layer_norm: LayerNorm,
     feed_forward: FeedForward,
     final_layer_norm: LayerNorm,
@@ -84,12 +87,15 @@ struct EncoderLayer {
 
 impl EncoderLayer {
     fn zeros(config: &SpeechConfig, device: &Device) -> Self {
+        let width = config.hidden_size;
+        let norm = || LayerNorm::new(width, config.layer_norm_eps, device);
+        let (heads, dropout) = (config.num_attention_heads, config.attention_dropout);
         EncoderLayer {
-            attention: Attention::zeros(config, device),
-            layer_norm: layer_norm(config.hidden_size, config.layer_norm_eps, device),
+            attention: MultiHeadAttention::new(width, heads, dropout, device),
+            layer_norm: norm(),
             feed_forward: FeedForward::zeros(config, device),
-            final_layer_norm: layer_norm(config.hidden_size, config.layer_norm_eps, device),
-            dropout: dropout(config.hidden_dropout),
+            final_layer_norm: norm(),
+            dropout: Dropout::new(config.hidden_dropout),
             stable: config.do_stable_layer_norm,
         }
     }
@@ -100,56 +106,18 @@ impl EncoderLayer {
         bias: Option<&Tensor<4>>,
         mut rng: Option<&mut TrainingRng>,
     ) -> Tensor<3> {
-        let (first, second) = (&self.layer_norm, &self.final_layer_norm);
-        let mut attend = |hidden: Tensor<3>, x| {
-            let attended = self.attention.forward(&x, bias, rng.as_deref_mut());
-            let projection = &self.attention.out_proj;
-            ops::linear_onto(hidden, projection, &self.dropout, attended, rng.as_deref_mut())
+        let mut attend = |x, residual| {
+            self.attention.forward_residual(x, residual, bias, &self.dropout, rng.as_deref_mut())
         };
         if self.stable {
-            let hidden = attend(hidden.clone(), ops::layer_norm(first, hidden));
-            self.feed_forward.onto(hidden.clone(), ops::layer_norm(second, hidden), rng)
+            let hidden = attend(self.layer_norm.forward(hidden.clone()), hidden);
+            let normed = self.final_layer_norm.forward(hidden.clone());
+            self.feed_forward.forward_residual(normed, hidden, rng)
         } else {
-            let hidden = ops::layer_norm(first, attend(hidden.clone(), hidden));
-            ops::layer_norm(second, self.feed_forward.onto(hidden.clone(), hidden, rng))
+            let hidden = self.layer_norm.forward(attend(hidden.clone(), hidden));
+            let hidden = self.feed_forward.forward_residual(hidden.clone(), hidden, rng);
+            self.final_layer_norm.forward(hidden)
         }
-    }
-}
-
-/// Multi-head self-attention.
-#[derive(Module, Debug)]
-struct Attention {
-    k_proj: Linear,
-    v_proj: Linear,
-    q_proj: Linear,
-    out_proj: Linear,
-    dropout: Dropout,
-    heads: usize,
-}
-
-impl Attention {
-    fn zeros(config: &SpeechConfig, device: &Device) -> Self {
-        let square = || linear(config.hidden_size, config.hidden_size, true, device);
-        Attention {
-            k_proj: square(),
-            v_proj: square(),
-            q_proj: square(),
-            out_proj: square(),
-            dropout: dropout(config.attention_dropout),
-            heads: config.num_attention_heads,
-        }
-    }
-
-    /// What `out_proj` is to be given; `bias` is added to the scores, `[B, 1, 1, T]`.
-    fn forward(
-        &self,
-        hidden: &Tensor<3>,
-        bias: Option<&Tensor<4>>,
-        rng: Option<&mut TrainingRng>,
-    ) -> Tensor<3> {
-        let [query, key, value] =
-            [&self.q_proj, &self.k_proj, &self.v_proj].map(|layer| ops::linear(layer, hidden.clone()));
-        ops::attention(query, key, value, self.heads, bias.cloned(), rng.map(|rng| (&self.dropout, rng)))
     }
 }
 
@@ -167,18 +135,28 @@ struct FeedForward {
 impl FeedForward {
     fn zeros(config: &SpeechConfig, device: &Device) -> Self {
         FeedForward {
-            intermediate_dense: linear(config.hidden_size, config.intermediate_size, true, device),
-            output_dense: linear(config.intermediate_size, config.hidden_size, true, device),
-            intermediate_dropout: dropout(config.activation_dropout),
-            output_dropout: dropout(config.hidden_dropout),
+            intermediate_dense: Linear::new(config.hidden_size, config.intermediate_size, device),
+            output_dense: Linear::new(config.intermediate_size, config.hidden_size, device),
+            intermediate_dropout: Dropout::new(config.activation_dropout),
+            output_dropout: Dropout::new(config.hidden_dropout),
             activation: config.hidden_act,
         }
     }
 
-    /// `hidden` plus what becomes of `x`.
-    fn onto(&self, hidden: Tensor<3>, x: Tensor<3>, mut rng: Option<&mut TrainingRng>) -> Tensor<3> {
-        let wide = ops::linear_then(&self.intermediate_dense, self.activation, x);
-        let wide = ops::dropout(&self.intermediate_dropout, wide, rng.as_deref_mut());
-        ops::linear_onto(hidden, &self.output_dense, &self.output_dropout, wide, rng)
+    /// `residual` plus what becomes of `x`, `[B, T, D]`.
+    fn forward_residual(
+        &self,
+        x: Tensor<3>,
+        residual: Tensor<3>,
+        rng: Option<&mut TrainingRng>,
+    ) -> Tensor<3> {
+        let mlp = Mlp {
+            inner: &self.intermediate_dense,
+            activation: self.activation,
+            outer: &self.output_dense,
+            inner_dropout: Some(&self.intermediate_dropout),
+            dropout: Some(&self.output_dropout),
+        };
+        mlp.forward_residual(x, residual, rng)
     }
 }

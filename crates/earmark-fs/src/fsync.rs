@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::temporary::parent;
+use crate::walk::{EntryKind, Walk};
 
 /// Moves a complete file to its final name in the same file system, replacing the file there: sync, rename, sync of the folder.
 ///
@@ -54,17 +55,13 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
 /// Those of the system.
 pub fn sync_tree(path: &Path) -> io::Result<()> {
     let (mut files, mut folders) = (Vec::new(), vec![path.to_owned()]);
-    let mut seen = 0;
-    while let Some(folder) = folders.get(seen) {
-        let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
-        seen += 1;
-        for entry in entries {
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if kind.is_file() {
-                files.push(entry.path());
-            }
+    for entry in Walk::new(path) {
+        let entry = entry.map_err(|error| error.source)?;
+        match entry.kind {
+            _ if entry.is_link => {}
+            EntryKind::Folder => folders.push(entry.path),
+            EntryKind::File => files.push(entry.path),
+            _ => {}
         }
     }
     if files.len() > SINGLE && sync_disk(path) {

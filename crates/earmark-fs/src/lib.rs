@@ -7,6 +7,7 @@ mod sweep;
 mod temporary;
 mod fsync;
 mod read;
+mod walk;
 mod path_text;
 
 pub use atomic_file::{AtomicFile, write};
@@ -15,3 +16,4 @@ pub use fsync::{persist, sync_file, sync_folder, sync_tree};
 pub use path_text::text;
 pub use read::{open, read, read_to_string};
 pub use sweep::sweep;
+pub use walk::{Entries, Entry, EntryKind, Walk, WalkError};

@@ -1,9 +1,9 @@
 //! What a repository holds, as the API's tree tells it.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 
+use earmark_fs::{EntryKind, Walk};
 use serde::{Deserialize, Serialize};
 
 use crate::cache::{Commit, RepoCache, make_parent};
@@ -213,29 +213,13 @@ fn read_note(note: &Path) -> Option<Vec<RemoteFile>> {
 
 /// What the cache holds of a commit.
 fn cached_files(snapshot: &Path) -> Vec<RemoteFile> {
-    fn walk(folder: &Path, root: &Path, found: &mut Vec<RemoteFile>) -> io::Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let path = entry.path();
-            if entry.file_type()?.is_dir() {
-                walk(&path, root, found)?;
-                continue;
-            }
-            // Through the link: the blob may be gone.
-            let Ok(metadata) = fs::metadata(&path) else { continue };
-            if !metadata.is_file() {
-                continue;
-            }
-            if let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str) {
-                let path = name.replace('\\', "/");
-                found.push(RemoteFile { path, size: metadata.len(), sha256: None, git_oid: None });
-            }
-        }
-        Ok(())
-    }
     let mut found = Vec::new();
-    // A folder that cannot be read has no files for us.
-    let _ = walk(snapshot, snapshot, &mut found);
+    // A folder that cannot be read has no files for us, and neither has a link to a blob that is gone.
+    for entry in Walk::new(snapshot).into_iter().flatten().filter(|entry| entry.kind == EntryKind::File) {
+        let parts: Option<Vec<&str>> = entry.relative.iter().map(|part| part.to_str()).collect();
+        let (Some(parts), Ok(metadata)) = (parts, fs::metadata(&entry.path)) else { continue };
+        found.push(RemoteFile { path: parts.join("/"), size: metadata.len(), sha256: None, git_oid: None });
+    }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
 }

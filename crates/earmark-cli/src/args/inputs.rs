@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use earmark_audio::has_audio_extension;
+use earmark_fs::{EntryKind, Walk};
 use glob::{MatchOptions, Pattern};
 
 use crate::input::path::Input;
@@ -77,21 +76,18 @@ impl InputArgs {
 
 /// Sound files below a folder, by name; hidden ones are passed over, and links to folders are not followed.
 fn search(folder: &Path, inputs: &mut Vec<Input>) -> Result<()> {
-    for entry in entries(folder)? {
-        let path = entry.path();
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        if entry.file_type().with_context(|| unlisted(folder))?.is_dir() {
-            let before = inputs.len();
-            if search(&path, inputs).is_err() {
-                // It fails by itself when its turn comes, and the others do not.
-                inputs.truncate(before);
-                inputs.push(Input::File(path));
-            }
-        } else if has_audio_extension(&path) && !path.is_dir() {
+    let mut entries = Walk::new(folder).into_iter();
+    while let Some(entry) = entries.next() {
+        match entry {
+            // It fails by itself when its turn comes, and the others do not.
+            Err(error) if error.path != folder => inputs.push(Input::File(error.path)),
+            Err(error) => return Err(error.into()),
+            Ok(entry) if entry.is_hidden() => entries.skip_folder(),
             // Also what is no file: that shows when its turn comes, and is said then.
-            inputs.push(Input::File(path));
+            Ok(entry) if !entry.is_folder() && has_audio_extension(&entry.path) => {
+                inputs.push(Input::File(entry.path));
+            }
+            Ok(_) => {}
         }
     }
     Ok(())
@@ -105,45 +101,31 @@ fn fitting(text: &str, inputs: &mut Vec<Input>) -> Result<()> {
     let start = text[..special].rfind(std::path::is_separator).map_or(0, |at| at + 1);
     let (folder, rest) = text.split_at(start);
     let deep = rest.split(std::path::is_separator).any(|part| part == "**");
-    let depth = if deep { usize::MAX } else { rest.matches(std::path::is_separator).count() };
-    descend(Path::new(folder), &pattern, depth, !deep, inputs)
+    let depth = (!deep).then(|| 1 + rest.matches(std::path::is_separator).count());
+    descend(Path::new(folder), &pattern, depth, inputs)
 }
 
-fn descend(
-    folder: &Path,
-    pattern: &Pattern,
-    depth: usize,
-    follow: bool,
-    inputs: &mut Vec<Input>,
-) -> Result<()> {
+/// Without a depth no links are followed.
+fn descend(folder: &Path, pattern: &Pattern, depth: Option<usize>, inputs: &mut Vec<Input>) -> Result<()> {
     let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
-    for entry in entries(folder)? {
-        let path = folder.join(entry.file_name());
-        let is_link = entry.file_type().with_context(|| unlisted(folder))?.is_symlink();
-        let is_folder = path.is_dir() && (follow || !is_link);
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let walk = Walk::new(here).follow_links(depth.is_some());
+    let walk = depth.into_iter().fold(walk, Walk::depth);
+    for entry in walk {
+        let entry = entry?;
+        let path = folder.join(&entry.relative);
         if pattern.matches_with(&earmark_fs::text(&path), options) {
-            match path.is_dir() {
-                true if is_link => {}
+            match entry.is_folder() {
+                true if entry.is_link => {}
                 true => search(&path, inputs)?,
                 false => inputs.push(Input::File(path.clone())),
             }
         }
-        if is_folder && depth > 0 {
-            descend(&path, pattern, depth - 1, follow, inputs)?;
+        // A pattern of finite depth may lead through a link to a folder above.
+        let left = depth.and_then(|depth| depth.checked_sub(entry.relative.iter().count()));
+        if entry.kind == EntryKind::Loop && left.is_some_and(|left| left > 0) {
+            descend(&path, pattern, left, inputs)?;
         }
     }
     Ok(())
-}
-
-/// What is in a folder, by name.
-fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>> {
-    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let read = || fs::read_dir(here)?.collect::<io::Result<Vec<_>>>();
-    let mut entries = read().with_context(|| unlisted(here))?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    Ok(entries)
-}
-
-fn unlisted(folder: &Path) -> String {
-    format!("cannot list the folder `{}`", earmark_fs::text(folder))
 }

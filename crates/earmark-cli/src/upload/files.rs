@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use earmark_fs::{Entry, Walk};
 use earmark_hub::Repo;
 use tempfile::TempDir;
 
@@ -131,22 +132,33 @@ fn refuse_links_outside(folder: &Path, files: &[(String, PathBuf)]) -> Result<()
 
 /// Every file below a folder that may be published.
 fn gather(folder: &Path, prefix: &str, checkpoints: bool, files: &mut Vec<(String, PathBuf)>) -> Result<()> {
-    for path in sorted(folder)? {
-        let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
+    let mut entries = Walk::new(folder).into_iter();
+    while let Some(entry) = entries.next() {
+        let Entry { path, relative, is_link, .. } = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let doing = format!("cannot read `{}`", error.path.display());
+                return Err(anyhow::Error::new(error.source).context(doing));
+            }
+        };
+        let parts: Option<Vec<&str>> = relative.iter().map(|part| part.to_str()).collect();
+        let Some(parts) = parts else {
             bail!("the name of `{}` is not UTF-8, which the Hub wants: nothing was sent", path.display());
         };
-        let shown = format!("{prefix}{name}");
-        if path.is_dir() && is_checkpoint(&name) && !checkpoints {
+        let (name, shown) = (parts[parts.len() - 1], format!("{prefix}{}", parts.join("/")));
+        if path.is_dir() && is_checkpoint(name) && !checkpoints {
             messages::note(format_args!("left out {shown}/ (--checkpoints sends it)"));
+            entries.skip_folder();
         } else if name.starts_with('.') && name != ".gitattributes" {
             messages::note(format_args!("left out {shown}, which is hidden"));
-        } else if path.is_dir() && !path.is_symlink() {
-            gather(&path, &format!("{shown}/"), checkpoints, files)?;
+            entries.skip_folder();
+        } else if path.is_dir() && !is_link {
+            // The walk goes into it.
         } else if !path.is_file() {
             let what = if path.is_dir() { "a link to a folder" } else { "no regular file" };
             messages::note(format_args!("left out {shown}, which is {what}"));
         } else {
-            if is_secret(&path, &name) {
+            if is_secret(&path, name) {
                 bail!(
                     "`{}` looks like a token or a key: nothing was sent, move it away first",
                     path.display()

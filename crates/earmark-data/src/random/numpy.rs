@@ -1,9 +1,11 @@
 //! `numpy.random.default_rng`: PCG64 (O'Neill, 2014, XSL-RR 128/64) seeded through `SeedSequence`.
 //!
-//! Names and constants are those of numpy 2.4 (`numpy/random/bit_generator.pyx`, `src/pcg64/pcg64.h`,
-//! `_generator.pyx`, `src/distributions/distributions.c`).
+//! The generator is `rand_pcg`'s. No crate has NumPy's seeding and its methods: names and constants are those of numpy 2.4
+//! (`numpy/random/bit_generator.pyx`, `_generator.pyx`, `src/distributions/distributions.c`).
 
 use std::collections::HashSet;
+
+use rand_pcg::rand_core::Rng as _;
 
 /// The shuffled order of `0..n`, bit-equal to `numpy.random.default_rng(seed).permutation(n)`.
 ///
@@ -14,34 +16,21 @@ pub fn permutation(n: usize, seed: u64) -> Vec<usize> {
 
 /// `numpy.random.PCG64`, and what `numpy.random.Generator` draws from it.
 pub(crate) struct Pcg64 {
-    state: u128,
-    increment: u128,
+    rng: rand_pcg::Pcg64,
     /// The high half of the last output, when only its low half has been used.
     high_half: Option<u32>,
 }
 
 impl Pcg64 {
-    const MULTIPLIER: u128 = 0x2360_ED05_1FC6_5DA4_4385_DF64_9FCC_F645;
-
     /// `numpy.random.default_rng(seed).bit_generator`.
     pub(crate) fn seeded(seed: u64) -> Pcg64 {
         let [a, b, c, d] = seed_sequence(seed);
         let wide = |high: u64, low: u64| u128::from(high) << 64 | u128::from(low);
-        let mut rng = Pcg64 { state: 0, increment: wide(c, d) << 1 | 1, high_half: None };
-        rng.step();
-        rng.state = rng.state.wrapping_add(wide(a, b));
-        rng.step();
-        rng
-    }
-
-    fn step(&mut self) {
-        self.state = self.state.wrapping_mul(Self::MULTIPLIER).wrapping_add(self.increment);
+        Pcg64 { rng: rand_pcg::Pcg64::new(wide(a, b), wide(c, d)), high_half: None }
     }
 
     pub(crate) fn next_u64(&mut self) -> u64 {
-        self.step();
-        let folded = (self.state >> 64) as u64 ^ self.state as u64;
-        folded.rotate_right((self.state >> 122) as u32)
+        self.rng.next_u64()
     }
 
     /// Half an output: the low half of a new one, then its high half.

@@ -5,7 +5,7 @@ pub mod fleurs;
 pub mod gtzan;
 pub mod minds14;
 pub mod speech_commands;
-pub mod urbansound8k;
+mod urbansound8k;
 
 pub(crate) mod selection;
 pub(crate) mod spec;

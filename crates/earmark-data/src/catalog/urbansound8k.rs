@@ -13,17 +13,17 @@ use crate::read::layout::Layout;
 use crate::read::remote::RemoteFile;
 
 /// The Hub dataset.
-pub const REPO: &str = "danavery/urbansound8K";
+const REPO: &str = "danavery/urbansound8K";
 
 /// The classes, in the order of `classID`.
 #[rustfmt::skip]
-pub const CLASSES: [&str; 10] = [
+const CLASSES: [&str; 10] = [
     "air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling", "engine_idling", "gun_shot", "jackhammer", "siren",
     "street_music",
 ];
 
 /// UrbanSound8K, with its folds as a field.
-pub static URBANSOUND8K: Spec = Spec {
+pub(crate) static URBANSOUND8K: Spec = Spec {
     id: "urbansound8k",
     repo: REPO,
     licence: Some("CC-BY-NC-4.0"),

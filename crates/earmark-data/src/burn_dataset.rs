@@ -28,7 +28,7 @@ impl Dataset<Clip> for AudioDataset {
     }
 }
 
-/// Decodes each clip when it is asked for; a clip that is no sound is an error that names it.
+/// Decodes each clip when it is asked for; a clip that cannot be decoded is an error that names it.
 impl Dataset<LabelledWaveform> for AudioDataset {
     fn get(&self, index: usize) -> Result<LabelledWaveform, DatasetError> {
         let clip = &self.clips[index];

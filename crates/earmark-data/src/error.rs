@@ -170,10 +170,10 @@ pub enum ErrorKind {
         /// The limit.
         limit: u64,
     },
-    /// The target exists and is somebody else's.
+    /// The target exists and was not written by this crate.
     #[error("it already exists and is something else; choose another folder or remove this one")]
     Occupied,
-    /// A sample nobody could listen to, or too large to be meant.
+    /// An option of the built-in sample beyond its limits.
     #[error("{option} is {value}, but has to be between {least} and {most}")]
     OutOfRange {
         /// The option's name.
@@ -242,7 +242,7 @@ pub enum ErrorKind {
         /// Groups there are.
         groups: usize,
     },
-    /// A fold nobody is in.
+    /// A fold without a clip.
     #[error("no clip is in fold {fold}; the folds are {}", folds.join(", "))]
     NoSuchFold {
         /// The fold asked for.
@@ -250,7 +250,7 @@ pub enum ErrorKind {
         /// The folds there are.
         folds: Vec<String>,
     },
-    /// A fold everybody is in.
+    /// A fold with all clips.
     #[error("every clip is in fold {fold}, which leaves none to train on")]
     OneFold {
         /// The fold asked for.

@@ -100,7 +100,8 @@ pub fn open(dir: impl AsRef<Path>) -> Result<AudioDataset, Error> {
 /// # Ok::<(), earmark_data::Error>(())
 /// ```
 ///
-/// A folder that is already there and whole is only listed, one that holds a part of GTZAN and nothing else is replaced. `progress` is told how many bytes of the archive have been read.
+/// A folder that is already there and whole is only listed, one that holds a part of GTZAN and nothing else is replaced. `progress` is
+/// called with the number of bytes of the archive that have been read.
 /// Only the clips are unpacked: `._*` companions, the corrupt clip and anything else in the archive stay in it.
 ///
 /// # Errors

@@ -103,7 +103,8 @@ impl Selection {
     }
 
     /// All of it, on this machine: shards stay where `fetch` keeps them, archives are unpacked below `folder`, each whole or not
-    /// at all. No sound is decoded. `progress` is told which file is being unpacked, and how many bytes of it have been read.
+    /// at all. No sound is decoded. `progress` is called with the file that is being unpacked, and the bytes of it
+    /// that have been read.
     ///
     /// # Errors
     /// A file that cannot be had or is broken; [`ErrorKind::NotWhole`] when there are more or fewer clips than were published.

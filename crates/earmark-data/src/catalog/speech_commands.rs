@@ -7,8 +7,8 @@
 //! | `superb`         | 12      | 51 093 / 6 799 / 3 081         | v0.01 with every auxiliary word as `_unknown_`, in SUPERB's order |
 //! | `v0.02-words`    | 35      | 84 843 / 9 981 / 11 005        | the makers' archive and its lists: what AST was scored on         |
 //!
-//! A clip's speaker is its field `speaker_id`. `_silence_` recordings of `train` and `validation` are longer than a second, and
-//! a second somewhere in them is what is heard.
+//! A clip's speaker is its field `speaker_id`. `_silence_` recordings of `train` and `validation` are longer than a second, and are
+//! cut to one of their seconds.
 
 use serde_json::Value;
 use sha1::{Digest as _, Sha1};
@@ -151,7 +151,7 @@ fn which_set(file: &str) -> &'static str {
     /// Their `MAX_NUM_WAVS_PER_CLASS`.
     const MOST: u64 = (1 << 27) - 1;
     let speaker = file.split("_nohash_").next().unwrap_or(file);
-    // The digest as one number, of which only the remainder by 2^27 is asked: its last 27 bits.
+    // The rule takes the digest as one number, modulo 2^27: its last 27 bits.
     let digest = Sha1::digest(speaker.as_bytes());
     let last = digest[16..].iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte));
     let percentage = (last % (MOST + 1)) as f64 * (100.0 / MOST as f64);

@@ -1,4 +1,4 @@
-//! Tar archives, compressed or not, from files or from afar. Their entries are hostile until proven plain files.
+//! Tar archives, compressed by gzip or not. Only plain files are read, and no path may lead outside.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! Bytes at places: a file, or something like one at the other end of a network.
+//! Positioned reads: from a file, or from something like one at the other end of a network.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-/// Something with a length whose bytes can be read from anywhere. Whoever opens sockets implements it for what lies behind
-/// them; this crate does not.
+/// Something with a length that can be read from any offset. This crate implements it for files and memory; a client of a server
+/// implements it for remote files.
 pub trait ReadAt: Send + Sync + fmt::Debug {
     /// How many bytes there are.
     fn size(&self) -> u64;
@@ -91,8 +91,8 @@ impl ReadAt for Vec<u8> {
     }
 }
 
-/// Reads from the beginning to the end, in blocks that grow: whoever wants the first clip of an archive does not fetch the
-/// rest, and whoever wants all of it does not ask a thousand times.
+/// Reads from the beginning to the end, in blocks that grow from 64 KiB to 8 MiB: the first clip of an archive is read without the
+/// rest, and all of it without a thousand requests.
 #[derive(Debug)]
 pub struct Sequential {
     source: Arc<dyn ReadAt>,
@@ -135,7 +135,7 @@ impl Read for Sequential {
     }
 }
 
-/// A Parquet file's bytes as its reader asks for them: a page's header, its body, the next header. Read from afar, each answer
+/// A Parquet file's bytes as its reader asks for them: a page's header, its body, the next header. Of a remote file each answer
 /// brings a little of what follows, and the last few answers are kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Chunks {

@@ -2,7 +2,7 @@
 //!
 //! Tree, names and format are GTZAN's (`blues/blues.00000.wav`, 22 050 Hz, mono, 16 bit). The genres differ in rhythm,
 //! timbre and harmony; key, tempo, playing, level, noise and the place in the music where a clip starts are drawn anew
-//! for every clip, so that no single number gives a genre away. Nobody should mistake a score on it for one on music.
+//! for every clip, so that no single number gives a genre away. A score on it says nothing of music.
 
 mod genres;
 mod synth;

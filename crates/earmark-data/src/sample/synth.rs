@@ -3,7 +3,7 @@
 //! IEEE 754 fixes `+ - * /`, `sqrt` and `floor`; `sin`, `exp` and `powf` are each system's own. So sines come from a
 //! polynomial, decays from repeated multiplication and pitches from a table.
 //!
-//! A voice is an iterator over samples that ends when it can no longer be heard; [`Track::mix`] adds it in.
+//! A voice is an iterator over samples that ends when it is inaudible; [`Track::mix`] adds it in.
 
 use std::array;
 use std::f64::consts::{LN_2, TAU};
@@ -173,7 +173,7 @@ pub(crate) fn electric_bass(hz: f64, seconds: f64, cutoff: f64) -> impl Iterator
     saw(hz, 0.0).zip(swell(seconds, 0.004, 0.02)).map(move |(x, level)| filter.pass(x) * level)
 }
 
-/// A bare sine, felt more than heard.
+/// A bare sine, for the lowest notes.
 pub(crate) fn sub_bass(hz: f64, seconds: f64) -> impl Iterator<Item = f64> {
     let step = hz / SAMPLES_A_SECOND;
     swell(seconds, 0.01, 0.05).enumerate().map(move |(n, level)| sine(step * n as f64) * level)

@@ -29,7 +29,7 @@ const SHARD_BYTES: u64 = 500 << 20;
 impl AudioDataset {
     /// Writes the sound files as they are into `DIR/<class>/`, those of a dataset with splits into `DIR/<split>/<class>/`, which is
     /// then there whole or not at all. What else is known of a clip has no place there: [`write_parquet`](Self::write_parquet)
-    /// keeps it. `progress` is told how many are done.
+    /// keeps it. `progress` is called with the number of clips written.
     ///
     /// # Errors
     /// When `into` is there and holds something, a class cannot be a folder's name, or a clip cannot be read.
@@ -69,7 +69,8 @@ impl AudioDataset {
     }
 
     /// Writes `DIR/data/<split>-00000-of-0000N.parquet` with the columns `audio`, the clips' fields, and `label` as a class label;
-    /// `load_dataset(DIR)` opens it. A clip that is in none of the dataset's own splits is written to `split`. The folder is there whole or not at all. `progress` is told how many are done.
+    /// `load_dataset(DIR)` opens it. A clip that is in none of the dataset's own splits is written to `split`. The folder is there
+    /// whole or not at all. `progress` is called with the number of clips written.
     ///
     /// # Errors
     /// When `into` is there and holds something, or a clip cannot be read.

@@ -1,4 +1,4 @@
-//! What says the class of a clip: a column, or the folders it lies in. Where that would be a guess, it is asked.
+//! What says the class of a clip: a column, or the folders it lies in. Where that would be a guess, it is an error.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use crate::example::{Fields, text};
 /// Columns of these names are classes, if what is in them can be; of two, the first where both say the same.
 const CLASS_NAMES: &[&str] =
     &["label", "labels", "class", "classes", "category", "genre", "intent_class", "target"];
-/// Columns of these names are no classes unless somebody says so: they are of one clip, or of how it was recorded.
+/// Columns of these names are no classes unless one is named: they are of one clip, or of how it was recorded.
 #[rustfmt::skip]
 const OTHER_NAMES: &[&str] = &[
     "age", "artist", "author", "caption", "comment", "date", "description", "device", "file", "file_path", "filename", "filepath", "fold",
@@ -37,7 +37,7 @@ impl std::fmt::Display for LabelSource {
     }
 }
 
-/// What a column of folders is called when somebody names it.
+/// The name of the folders of a depth as a column: `folder1`.
 fn folder_column(depth: usize) -> String {
     format!("folder{}", depth + 1)
 }
@@ -216,7 +216,7 @@ struct ColumnProfile<'a> {
     words: usize,
 }
 
-/// The longest name of a class that is taken for one without being told.
+/// The longest value of a column that is taken for classes without being named.
 const LONGEST_CLASS: usize = 80;
 
 impl<'a> ColumnProfile<'a> {

@@ -296,7 +296,7 @@ mod tests {
             let error = rows(text).unwrap_err();
             assert!(error.contains("a quote that opens in the row of line 3 is not closed"), "{error}");
         }
-        // A cell of two lines, and an inch.
+        // A quoted cell of two lines, and a quote that means inches.
         assert_eq!(rows("file_name,label\n1.wav,\"a\nb\"\n"), Ok(1));
         assert_eq!(rows("file_name,label\n1.wav,5\" pipe\n"), Ok(1));
     }

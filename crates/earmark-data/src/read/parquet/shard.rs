@@ -42,7 +42,7 @@ impl PartialEq for Shard {
     }
 }
 
-/// Rows that are decoded at once: sounds are large, and whoever wants one should not wait for eight.
+/// Rows that are decoded at once. Sounds are large: the first should not wait for seven others.
 const ROWS: usize = 1;
 /// Class labels that any dataset may have; a hostile file gets no more memory than that.
 const MOST_CLASSES: usize = 1 << 16;
@@ -445,7 +445,7 @@ fn features(metadata: &ArrowReaderMetadata) -> serde_json::Map<String, Value> {
 
 /// The column that is said to hold sounds, or else the only one that looks like it.
 fn audio_column(schema: &Schema, features: &serde_json::Map<String, Value>) -> Option<String> {
-    let told = features.iter().find(|(column, feature)| {
+    let declared = features.iter().find(|(column, feature)| {
         feature.get("_type").and_then(Value::as_str) == Some("Audio")
             && schema.field_with_name(column).is_ok()
     });
@@ -455,7 +455,7 @@ fn audio_column(schema: &Schema, features: &serde_json::Map<String, Value>) -> O
             kind => field.name() == "audio" && is_binary(kind),
         })
     };
-    told.map(|(column, _)| column.clone()).or_else(|| looks().map(|field| field.name().clone()))
+    declared.map(|(column, _)| column.clone()).or_else(|| looks().map(|field| field.name().clone()))
 }
 
 fn is_binary(kind: &DataType) -> bool {

@@ -1,5 +1,6 @@
 //! What `cargo xtask check` asks, one file a question.
 
+pub(crate) mod paths;
 pub(crate) mod circles;
 pub(crate) mod layers;
 pub(crate) mod one_burn;

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::checks::{Outcome, circles, dependencies, docs, features, layers, one_burn, package, spelling};
+use crate::checks::{
+    Outcome, circles, dependencies, docs, features, layers, one_burn, package, paths, spelling,
+};
 use crate::util::cargo::cargo;
 
 struct Check {
@@ -25,6 +27,7 @@ const fn by_name(name: &'static str, run: fn() -> Result<Outcome>) -> Check {
 const CHECKS: &[Check] = &[
     always("spelling", spelling::run),
     always("format", format),
+    by_name("paths", paths::run),
     by_name("circles", circles::run),
     always("layers", layers::run),
     always("one-burn", one_burn::run),

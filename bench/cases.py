@@ -17,7 +17,7 @@ import process
 TURN = Path(__file__).parent / "turn.py"
 # What a forward pass, and what a training step may hold.
 FORWARD_MB, TRAIN_MB = 10_000.0, 16_000.0
-# Files that `earmark classify` asks about at once (earmark-cli/src/job.rs): the first so many pay for the loading.
+# Files that `earmark classify` asks about at once (earmark-cli/src/batch/prepare.rs): the first so many pay for the loading.
 TOGETHER = 16
 
 

@@ -17,7 +17,7 @@ import checkpoints
 
 # The largest difference of a logit at which an exported model still counts as the same one.
 TOLERANCE = 1e-3
-# Windows that `earmark classify --window` asks about at once (earmark-cli/src/job.rs).
+# Windows that `earmark classify --window` asks about at once (earmark-cli/src/batch/prepare.rs).
 TOGETHER = 16
 
 

@@ -90,7 +90,7 @@ fn every_score_of_the_reference_pipeline_is_ours() {
             }
         };
         let what = format!("{model}, {}", sound.display());
-        // The reference's 5.23 leaves the last norm out of a weighted sum; ours is 4.57.1's, see earmark-models/src/speech.rs.
+        // The reference's 5.23 leaves the last norm out of a weighted sum; ours is 4.57.1's, see earmark-models/src/networks/speech.
         if !expected["logits_transformers_4_57_1"].is_null() {
             let older: Vec<f32> =
                 serde_json::from_value(expected["logits_transformers_4_57_1"].clone()).unwrap();

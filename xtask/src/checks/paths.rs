@@ -28,8 +28,13 @@ pub(crate) fn run() -> Result<Outcome> {
                     mentioned(line).into_iter().filter(|path| !root().join("crates").join(path).exists());
                 gone.extend(named.map(|path| format!("{file}:{}: {path}", number + 1)));
             }
-            let folder = Path::new(file).parent().unwrap_or(Path::new(""));
-            let broken = linked(line).into_iter().filter(|path| !root().join(folder).join(path).exists());
+            let folder = root().join(file).parent().map(Path::to_path_buf).unwrap_or_default();
+            let here =
+                |name: &&str| folder.join(name).exists() || files.lines().any(|file| is_end(file, name));
+            let nowhere = bare(line).into_iter().filter(|name| !here(name));
+            let told = markdown && file != "CHANGELOG.md";
+            gone.extend(nowhere.filter(|_| told).map(|name| format!("{file}:{}: {name}", number + 1)));
+            let broken = linked(line).into_iter().filter(|path| !folder.join(path).exists());
             gone.extend(broken.filter(|_| markdown).map(|path| format!("{file}:{}: {path}", number + 1)));
         }
     }
@@ -53,6 +58,21 @@ fn is_ours(path: &str) -> bool {
     named && below && rest.rsplit('/').next().is_some_and(|file| file.contains('.'))
 }
 
+/// The sources that a line of Markdown names without their crate, as `lib.rs` or `networks/ast.rs`.
+fn bare(line: &str) -> Vec<&str> {
+    let code = line.split('`').skip(1).step_by(2);
+    code.filter(|name| {
+        name.ends_with(".rs") && name.chars().all(|c| c.is_ascii_alphanumeric() || "_/-.".contains(c))
+    })
+    .filter(|name| !is_ours(name.strip_prefix("crates/").unwrap_or(name)))
+    .collect()
+}
+
+/// Whether `name` is the end of the path `file`, in whole steps.
+fn is_end(file: &str, name: &str) -> bool {
+    Path::new(file).ends_with(name)
+}
+
 /// The files of this repository that a line of Markdown links to.
 fn linked(line: &str) -> Vec<&str> {
     let targets = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
@@ -62,7 +82,7 @@ fn linked(line: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{linked, mentioned};
+    use super::{bare, is_end, linked, mentioned};
 
     #[test]
     fn paths_are_found_in_prose_and_in_code() {
@@ -70,6 +90,15 @@ mod tests {
         let found = ["earmark-data/src/lib.rs", "earmark/examples/classify.rs", "earmark-models/src/lib.rs"];
         assert_eq!(mentioned(line), found);
         assert_eq!(mentioned("crates/earmark-data/src and earmark-data, earmark_data::lib"), [""; 0]);
+    }
+
+    #[test]
+    fn names_between_backticks_are_files_anywhere() {
+        assert_eq!(
+            bare("`lib.rs`, `a/b.rs`, `f()`, `x.toml`, lib.rs, `earmark-fs/src/lib.rs`"),
+            ["lib.rs", "a/b.rs"]
+        );
+        assert!(is_end("crates/x/src/a/b.rs", "a/b.rs") && !is_end("crates/x/src/aa/b.rs", "a/b.rs"));
     }
 
     #[test]

@@ -27,7 +27,7 @@ const fn by_name(name: &'static str, run: fn() -> Result<Outcome>) -> Check {
 const CHECKS: &[Check] = &[
     always("spelling", spelling::run),
     always("format", format),
-    by_name("paths", paths::run),
+    always("paths", paths::run),
     by_name("circles", circles::run),
     always("layers", layers::run),
     always("one-burn", one_burn::run),

@@ -642,7 +642,7 @@ mod parity {
     use earmark_testkit::reference;
 
     /// The reference's `pipeline("audio-classification")`, through the command's JSON; 5.23's weighted sums of models with a
-    /// stable layer norm are its own (see earmark-models/src/speech.rs), and so are not asked for.
+    /// stable layer norm are its own (see earmark-models/src/networks/speech), and so are not asked for.
     #[test]
     fn the_commands_json_has_the_reference_pipelines_scores() {
         let Some(cases) = reference("the_commands_json_has_the_reference_pipelines_scores", "cases") else {

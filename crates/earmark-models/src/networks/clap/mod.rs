@@ -14,6 +14,7 @@
 //! and there is no dropout and no stochastic depth (`drop_path_rate`), which act in training only.
 
 mod audio;
+mod config;
 mod intermediate;
 mod text;
 mod tokenizer;
@@ -21,11 +22,9 @@ mod tokenizer;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{DType, Device, Tensor};
 use earmark_config::Family;
-use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
 use crate::config::activation::Activation;
-use crate::config::checks::sizes;
 use crate::error::ErrorKind;
 use crate::layers::linear::Linear;
 
@@ -33,55 +32,9 @@ use audio::AudioModel;
 use text::TextModel;
 
 pub use audio::{ClapAudioConfig, Sides};
+pub use config::ClapConfig;
 pub use text::ClapTextConfig;
 pub use tokenizer::{ClapTokenizer, TokenBatch};
-
-/// A CLAP `config.json`. Field names are that file's, and a missing field takes the reference's default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ClapConfig {
-    /// The text tower.
-    pub text_config: ClapTextConfig,
-    /// The audio tower.
-    pub audio_config: ClapAudioConfig,
-    /// Width of the space both towers meet in, P. The towers' own `projection_dim` is ignored, as in the reference.
-    pub projection_dim: usize,
-    /// Activation between the two layers of a projection.
-    pub projection_hidden_act: Activation,
-}
-
-impl Default for ClapConfig {
-    fn default() -> Self {
-        ClapConfig {
-            text_config: ClapTextConfig::default(),
-            audio_config: ClapAudioConfig::default(),
-            projection_dim: 512,
-            projection_hidden_act: Activation::Relu,
-        }
-    }
-}
-
-impl ClapConfig {
-    /// Reads the numbers from a whole `config.json`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::BadKey`] or [`ErrorKind::BadConfig`] naming the key.
-    pub fn from_json(json: earmark_config::Object) -> Result<ClapConfig, ErrorKind> {
-        let config: ClapConfig = earmark_config::config(json)?;
-        config.validate()?;
-        Ok(config)
-    }
-
-    /// Checks that the numbers describe a network.
-    ///
-    /// # Errors
-    /// [`ErrorKind::BadConfig`] naming the key.
-    pub fn validate(&self) -> Result<(), ErrorKind> {
-        sizes(&[("projection_dim", self.projection_dim, 1 << 14)])?;
-        self.text_config.validate()?;
-        self.audio_config.validate()
-    }
-}
 
 /// Both towers, their projections, and how far apart their answers are spread.
 #[derive(Module, Debug)]
@@ -187,5 +140,4 @@ fn normalise(rows: Tensor<2>) -> Tensor<2> {
 }
 
 #[cfg(test)]
-#[path = "../clap_tests.rs"]
 mod tests;

@@ -2,20 +2,21 @@ use std::fmt;
 
 use earmark_audio::SampleRate;
 use earmark_config::Extractor;
+use earmark_error::Attempt;
 
-/// Features that could not be made: while doing what, and why.
+/// A failure to make features: what was tried, and why it failed.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {task}")]
 #[non_exhaustive]
 pub struct Error {
-    /// What was being done.
+    /// What was tried.
     pub task: Task,
-    /// What stood in the way.
+    /// Why it failed.
     #[source]
     pub kind: ErrorKind,
 }
 
-/// What this crate does, for error messages.
+/// What this crate does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Task {
@@ -42,8 +43,11 @@ fn supported() -> String {
     Extractor::ALL.map(Extractor::class).join(", ")
 }
 
-impl Task {
-    pub(crate) fn failed(self, kind: ErrorKind) -> Error {
+impl Attempt for Task {
+    type Kind = ErrorKind;
+    type Error = Error;
+
+    fn failed(self, kind: ErrorKind) -> Error {
         Error { task: self, kind }
     }
 }
@@ -73,7 +77,7 @@ pub enum ErrorKind {
     /// The file does not say which extractor it configures.
     #[error("it has no `feature_extractor_type`; add one of {}", supported())]
     NoExtractor,
-    /// A value the extractor cannot work with.
+    /// A value out of the range that the extractor supports.
     #[error("`{key}` is {value}, but {rule}")]
     Value {
         /// The key in `preprocessor_config.json`, or the option's name.
@@ -112,7 +116,7 @@ pub enum ErrorKind {
         /// Samples a row may hold.
         max_length: usize,
     },
-    /// Two rates no one resamples between; the output could be enormous.
+    /// Two rates too far apart: the output could be enormous.
     #[error("{from} to {to} is more than a factor of {limit}; is the file's rate right?")]
     RatesTooFarApart {
         /// The clip's rate.
@@ -140,7 +144,7 @@ pub enum ErrorKind {
         /// The sample.
         value: f32,
     },
-    /// The features are no numbers a network can compute with: a setting is out of the range of `f32`.
+    /// The features are not finite: a setting is out of the range of `f32`.
     #[error(
         "the features are not finite numbers: a setting of the extractor is out of the range of 32-bit floats"
     )]

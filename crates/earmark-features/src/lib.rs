@@ -18,13 +18,16 @@
 #![forbid(unsafe_code)]
 
 mod features; // Read first: what comes out.
-mod preprocessor; // Then which extractor a model wants,
+mod preprocessor; // Then which extractor a model needs,
 mod extractors; // the extractors, a file each,
 mod dsp; // and what they are made of.
 mod resample;
 
+mod settings;
+mod checks;
 mod error;
 
+pub use checks::MAX_AMPLITUDE;
 pub use dsp::numpy_rng::CropRng;
 pub use error::{Error, ErrorKind, Task};
 pub use extractors::ast::{AstConfig, AstExtractor};
@@ -32,5 +35,6 @@ pub use extractors::clap::{ClapConfig, ClapExtractor, ClapPadding, ClapTruncatio
 pub use extractors::wav2vec2::{Batch, PadOptions, Padding, Wav2Vec2Extractor};
 pub use extractors::whisper::{WhisperConfig, WhisperExtractor, WhisperOptions};
 pub use features::Features;
-pub use preprocessor::{PaddingSide, Preprocessor};
+pub use preprocessor::Preprocessor;
 pub use resample::{Resampler, StreamResampler, resample};
+pub use settings::PaddingSide;

@@ -1,14 +1,13 @@
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use earmark_audio::{SampleRate, Waveform};
 use earmark_config::{Extractor, Object, shown};
+use earmark_error::{Attempt as _, Context as _};
 use rayon::prelude::*;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::dsp::loudness;
 use crate::dsp::numpy_rng::CropRng;
 use crate::error::{Error, ErrorKind, Task};
 use crate::extractors::ast::AstExtractor;
@@ -29,17 +28,6 @@ pub enum Preprocessor {
     Whisper(WhisperExtractor),
     /// CLAP: log-mel spectrograms in decibels.
     Clap(ClapExtractor),
-}
-
-/// The end of a clip that padding fills.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PaddingSide {
-    /// After the sound.
-    #[default]
-    Right,
-    /// Before the sound.
-    Left,
 }
 
 impl Preprocessor {
@@ -70,13 +58,13 @@ impl Preprocessor {
     /// [`ErrorKind::Json`] when it is not an object.
     pub fn is_in_processor_config(json: impl AsRef<[u8]>) -> Result<bool, Error> {
         let mut keys =
-            earmark_config::object(json.as_ref()).map_err(|e| Task::Configure.failed(ErrorKind::Json(e)))?;
+            earmark_config::object(json.as_ref()).map_err(ErrorKind::Json).context(Task::Configure)?;
         Ok(section(&mut keys).is_some())
     }
 
     fn read(json: &[u8], otherwise: Option<Extractor>) -> Result<Preprocessor, Error> {
         let failed = |kind| Task::Configure.failed(kind);
-        let mut keys = earmark_config::object(json).map_err(|e| failed(ErrorKind::Json(e)))?;
+        let mut keys = earmark_config::object(json).map_err(ErrorKind::Json).context(Task::Configure)?;
         match section(&mut keys) {
             None => {}
             Some((_, Value::Object(inner))) => keys = inner,
@@ -274,79 +262,4 @@ where
         );
     }
     Ok(config)
-}
-
-/// A clip at another rate sounds wrong to a model, and nothing else would notice; nor that squares overflow.
-pub(crate) fn check_clip(task: Task, clip: &Waveform, model: SampleRate) -> Result<(), Error> {
-    match clip.rate() {
-        rate if rate == model => loudness::check(task, clip.samples(), 0, rate),
-        rate => Err(task.failed(ErrorKind::RateMismatch { clip: rate, model })),
-    }
-}
-
-// A config is somebody else's file: these keep a wrong or hostile one from asking for all the memory there is.
-pub(crate) const RATES: RangeInclusive<usize> = 1_000..=1_000_000;
-pub(crate) const MAX_BINS: usize = 1 << 10;
-const MAX_FRAME: usize = 1 << 16;
-pub(crate) const MAX_FRAMES: usize = 1 << 16;
-pub(crate) const MAX_SECONDS: usize = 600;
-/// Ten minutes at 48 kHz.
-pub(crate) const MAX_SAMPLES: u64 = 600 * 48_000;
-/// A hundred times the largest spectrogram of a published model.
-pub(crate) const MAX_VALUES: u64 = 1 << 24;
-/// Weights of a filter bank.
-pub(crate) const MAX_WEIGHTS: u64 = 1 << 22;
-
-pub(crate) fn in_range(key: &'static str, value: usize, range: RangeInclusive<usize>) -> Result<(), Error> {
-    match range.contains(&value) {
-        true => Ok(()),
-        false => {
-            let rule = "that is out of the range any model uses";
-            Err(Task::Configure.failed(ErrorKind::Value { key, value: value.to_string(), rule }))
-        }
-    }
-}
-
-/// As [`in_range`], for what `key` and the other settings in `with` make together.
-pub(crate) fn product(key: &'static str, with: &'static str, count: u64, most: u64) -> Result<(), Error> {
-    if count <= most {
-        return Ok(());
-    }
-    let value = format!("so large that with {with} it makes {count} numbers");
-    let rule = "no model needs that many";
-    Err(Task::Configure.failed(ErrorKind::Value { key, value, rule }))
-}
-
-/// An odd frame has no centre, and the reference counts one frame less then; no model has one.
-pub(crate) fn even_frame(key: &'static str, samples: usize) -> Result<(), Error> {
-    in_range(key, samples, 2..=MAX_FRAME)?;
-    match samples.is_multiple_of(2) {
-        true => Ok(()),
-        false => {
-            let rule = "a frame must be even";
-            Err(Task::Configure.failed(ErrorKind::Value { key, value: samples.to_string(), rule }))
-        }
-    }
-}
-
-/// Whole numbers without a decimal point, as the reference writes its integers.
-pub(crate) fn whole<S: Serializer>(x: &f64, to: S) -> Result<S::Ok, S::Error> {
-    match x.fract() == 0.0 && x.abs() < 1e9 {
-        true => to.serialize_i64(*x as i64),
-        false => to.serialize_f64(*x),
-    }
-}
-
-/// A sample rate as the number of hertz.
-pub(crate) mod rate {
-    use earmark_audio::SampleRate;
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(crate) fn serialize<S: Serializer>(rate: &SampleRate, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u32(rate.hz())
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SampleRate, D::Error> {
-        SampleRate::new(u32::deserialize(from)?).ok_or_else(|| de::Error::custom("`sampling_rate` is 0"))
-    }
 }

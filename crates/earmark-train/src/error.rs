@@ -56,14 +56,6 @@ pub enum ErrorKind {
     /// Clips that cannot be used.
     #[error("{}", list_bad(.0))]
     BadClips(Vec<BadClip>),
-    /// A sample whose square, or the clip's energy, overflows the 32-bit floats that models compute in.
-    #[error("the sample at {seconds:.3} s is {value:e}, too large to compute with (full scale is 1)")]
-    OutOfRange {
-        /// The loudest sample.
-        value: f32,
-        /// Where it is, in seconds.
-        seconds: f64,
-    },
     /// The model's output is not finite for some clips, and is for others.
     #[error("the model's output is not a number for {}", list_clips(clips))]
     NotANumber {

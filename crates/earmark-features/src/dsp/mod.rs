@@ -1,7 +1,6 @@
 //! The signal processing that extractors share.
 
 pub(crate) mod log;
-pub(crate) mod loudness;
 pub(crate) mod mel;
 pub(crate) mod normalize;
 pub(crate) mod numpy_rng;

@@ -7,15 +7,17 @@
 use std::collections::BTreeMap;
 
 use earmark_audio::{SampleRate, Waveform};
+use earmark_error::Attempt as _;
 use realfft::num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
+use crate::checks::{self, in_range};
 use crate::dsp::log::ln_f32;
 use crate::dsp::mel::MelBank;
 use crate::dsp::spectrum::{LANES, Recipe, Spectrum, hann};
 use crate::error::{Error, ErrorKind, Task};
 use crate::features::Features;
-use crate::preprocessor::{self, PaddingSide, in_range};
+use crate::settings::{self, PaddingSide};
 
 const TASK: Task = Task::Extract("ASTFeatureExtractor");
 
@@ -40,7 +42,7 @@ pub struct AstConfig {
     /// Not used by this extractor.
     pub return_attention_mask: bool,
     /// The rate the model was trained on.
-    #[serde(with = "preprocessor::rate")]
+    #[serde(with = "settings::rate")]
     pub sampling_rate: SampleRate,
     /// Standard deviation of the training set's log-mel values.
     pub std: f64,
@@ -85,11 +87,11 @@ impl AstExtractor {
     /// # Errors
     /// [`ErrorKind::Value`] for settings out of range.
     pub fn new(config: AstConfig) -> Result<AstExtractor, Error> {
-        in_range("sampling_rate", config.sampling_rate.hz() as usize, preprocessor::RATES)?;
-        in_range("num_mel_bins", config.num_mel_bins, 4..=preprocessor::MAX_BINS)?;
-        in_range("max_length", config.max_length, 1..=preprocessor::MAX_FRAMES)?;
+        in_range("sampling_rate", config.sampling_rate.hz() as usize, checks::RATES)?;
+        in_range("num_mel_bins", config.num_mel_bins, 4..=checks::MAX_BINS)?;
+        in_range("max_length", config.max_length, 1..=checks::MAX_FRAMES)?;
         let values = config.max_length as u64 * config.num_mel_bins as u64;
-        preprocessor::product("max_length", "`num_mel_bins`", values, preprocessor::MAX_VALUES)?;
+        checks::product("max_length", "`num_mel_bins`", values, checks::MAX_VALUES)?;
         if config.do_normalize && !(config.mean.is_finite() && config.std.is_normal()) {
             let (key, value, rule) =
                 ("std", config.std.to_string(), "`std` must not be 0, and both must be finite");
@@ -101,7 +103,7 @@ impl AstExtractor {
         let hop = (rate * 10.0 * 0.001) as usize;
         let padded = frame.next_power_of_two();
         let weights = config.num_mel_bins as u64 * padded as u64 / 2;
-        preprocessor::product("num_mel_bins", "`sampling_rate`", weights, preprocessor::MAX_WEIGHTS)?;
+        checks::product("num_mel_bins", "`sampling_rate`", weights, checks::MAX_WEIGHTS)?;
         Ok(AstExtractor {
             spectrum: Spectrum::new(padded),
             bank: kaldi_bank(config.num_mel_bins, padded, rate as f32),
@@ -133,7 +135,7 @@ impl AstExtractor {
     /// (25 ms).
     pub fn extract(&self, clip: &Waveform) -> Result<Features, Error> {
         let AstConfig { max_length, num_mel_bins, .. } = self.config;
-        preprocessor::check_clip(TASK, clip, self.config.sampling_rate)?;
+        checks::check_clip(TASK, clip, self.config.sampling_rate)?;
         let samples = clip.samples();
         let Some(after_first) = samples.len().checked_sub(self.window.len()) else {
             let kind = ErrorKind::TooShort { samples: samples.len(), needed: self.window.len() };

@@ -7,17 +7,19 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use earmark_audio::{SampleRate, Waveform};
+use earmark_error::Attempt as _;
 use rayon::prelude::*;
 use realfft::num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
+use crate::checks::{self, in_range};
 use crate::dsp::log::log10_f64;
 use crate::dsp::mel::{MelBank, MelScale};
 use crate::dsp::numpy_rng::CropRng;
 use crate::dsp::spectrum::{LANES, Recipe, Spectrum, centred_frame, hann};
 use crate::error::{Error, ErrorKind, Task};
 use crate::features::Features;
-use crate::preprocessor::{self, PaddingSide, in_range};
+use crate::settings::{self, PaddingSide};
 
 const TASK: Task = Task::Extract("ClapFeatureExtractor");
 
@@ -54,10 +56,10 @@ pub struct ClapConfig {
     /// Samples in a frame.
     pub fft_window_size: usize,
     /// Upper end of the filters, in hertz.
-    #[serde(serialize_with = "preprocessor::whole")]
+    #[serde(serialize_with = "settings::whole")]
     pub frequency_max: f64,
     /// Lower end of the filters, in hertz.
-    #[serde(serialize_with = "preprocessor::whole")]
+    #[serde(serialize_with = "settings::whole")]
     pub frequency_min: f64,
     /// Samples from frame to frame.
     pub hop_length: usize,
@@ -72,7 +74,7 @@ pub struct ClapConfig {
     /// Not used by this extractor.
     pub return_attention_mask: bool,
     /// The rate the model was trained on.
-    #[serde(with = "preprocessor::rate")]
+    #[serde(with = "settings::rate")]
     pub sampling_rate: SampleRate,
     /// What becomes of a longer clip.
     pub truncation: ClapTruncation,
@@ -137,20 +139,20 @@ impl ClapExtractor {
     /// [`ErrorKind::Value`] for settings out of range.
     pub fn new(config: ClapConfig) -> Result<ClapExtractor, Error> {
         let rate = config.sampling_rate.hz();
-        in_range("sampling_rate", rate as usize, preprocessor::RATES)?;
-        in_range("feature_size", config.feature_size, 1..=preprocessor::MAX_BINS)?;
-        in_range("max_length_s", config.max_length_s, 1..=preprocessor::MAX_SECONDS)?;
-        preprocessor::even_frame("fft_window_size", config.fft_window_size)?;
+        in_range("sampling_rate", rate as usize, checks::RATES)?;
+        in_range("feature_size", config.feature_size, 1..=checks::MAX_BINS)?;
+        in_range("max_length_s", config.max_length_s, 1..=checks::MAX_SECONDS)?;
+        checks::even_frame("fft_window_size", config.fft_window_size)?;
         let samples = config.max_length_s * rate as usize;
         in_range("hop_length", config.hop_length, 1..=samples)?;
-        in_range("max_length_s", samples / config.hop_length, 1..=preprocessor::MAX_FRAMES)?;
-        preprocessor::product("max_length_s", "`sampling_rate`", samples as u64, preprocessor::MAX_SAMPLES)?;
+        in_range("max_length_s", samples / config.hop_length, 1..=checks::MAX_FRAMES)?;
+        checks::product("max_length_s", "`sampling_rate`", samples as u64, checks::MAX_SAMPLES)?;
         let bands = config.feature_size as u64;
         let values = (samples / config.hop_length) as u64 * bands;
         let with = "`max_length_s`, `sampling_rate` and `hop_length`";
-        preprocessor::product("feature_size", with, values, preprocessor::MAX_VALUES)?;
+        checks::product("feature_size", with, values, checks::MAX_VALUES)?;
         let weights = bands * config.fft_window_size as u64 / 2;
-        preprocessor::product("feature_size", "`fft_window_size`", weights, preprocessor::MAX_WEIGHTS)?;
+        checks::product("feature_size", "`fft_window_size`", weights, checks::MAX_WEIGHTS)?;
         let (low, high) = (config.frequency_min, config.frequency_max);
         if !(0.0 <= low && low < high && high <= f64::from(rate)) {
             let (key, value) = ("frequency_max", high.to_string());
@@ -251,7 +253,7 @@ impl ClapExtractor {
     }
 
     fn views(&self, clip: &Waveform, crop: Crop) -> Result<Features, Error> {
-        preprocessor::check_clip(TASK, clip, self.config.sampling_rate)?;
+        checks::check_clip(TASK, clip, self.config.sampling_rate)?;
         let (samples, window) = (clip.samples(), self.window_samples());
         let (frames, mels) = (self.frames(), self.config.feature_size);
         let inside = |start: usize, last: usize| match start <= last {

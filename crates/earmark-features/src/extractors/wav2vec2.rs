@@ -5,13 +5,15 @@
 use std::collections::BTreeMap;
 
 use earmark_audio::{SampleRate, Waveform};
+use earmark_error::Attempt as _;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::checks;
 use crate::dsp::normalize::zero_mean_unit_variance;
 use crate::error::{Error, ErrorKind, Task};
 use crate::features::Features;
-use crate::preprocessor::{self, PaddingSide};
+use crate::settings::{self, PaddingSide};
 
 const TASK: Task = Task::Extract("Wav2Vec2FeatureExtractor");
 
@@ -31,7 +33,7 @@ pub struct Wav2Vec2Extractor {
     /// a mask while training and ship `false`.
     pub return_attention_mask: bool,
     /// The rate the model was trained on.
-    #[serde(with = "preprocessor::rate")]
+    #[serde(with = "settings::rate")]
     pub sampling_rate: SampleRate,
     /// Keys this crate does not read, kept for [`Preprocessor::to_json`](crate::Preprocessor::to_json).
     #[serde(flatten)]
@@ -99,7 +101,7 @@ impl Wav2Vec2Extractor {
     /// # Errors
     /// [`ErrorKind::RateMismatch`] when the clip is not at [`sampling_rate`](Self::sampling_rate).
     pub fn extract(&self, clip: &Waveform) -> Result<Features, Error> {
-        preprocessor::check_clip(TASK, clip, self.sampling_rate)?;
+        checks::check_clip(TASK, clip, self.sampling_rate)?;
         let mut samples = clip.samples().to_vec();
         self.normalize(&mut samples);
         let shape = vec![samples.len()];
@@ -123,7 +125,7 @@ impl Wav2Vec2Extractor {
     /// [`ErrorKind::RateMismatch`], and those of [`pad`](Self::pad).
     pub fn extract_batch(&self, clips: &[Waveform], options: &PadOptions) -> Result<Batch, Error> {
         for clip in clips {
-            preprocessor::check_clip(TASK, clip, self.sampling_rate)?;
+            checks::check_clip(TASK, clip, self.sampling_rate)?;
         }
         let samples: Vec<&[f32]> = clips.iter().map(Waveform::samples).collect();
         let mut batch = self.pad(&samples, options)?;

@@ -5,16 +5,18 @@
 use std::collections::BTreeMap;
 
 use earmark_audio::{SampleRate, Waveform};
+use earmark_error::Attempt as _;
 use realfft::num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
+use crate::checks::{self, in_range};
 use crate::dsp::log::log10_f32;
 use crate::dsp::mel::{MelBank, MelScale};
 use crate::dsp::normalize::zero_mean_unit_variance;
 use crate::dsp::spectrum::{LANES, Recipe, Spectrum, centred_frame, hann};
 use crate::error::{Error, ErrorKind, Task};
 use crate::features::Features;
-use crate::preprocessor::{self, PaddingSide, in_range};
+use crate::settings::{self, PaddingSide};
 
 const TASK: Task = Task::Extract("WhisperFeatureExtractor");
 
@@ -39,7 +41,7 @@ pub struct WhisperConfig {
     /// Kept for the reference; this crate returns a mask when [`WhisperOptions`] asks for it.
     pub return_attention_mask: bool,
     /// The rate the model was trained on.
-    #[serde(with = "preprocessor::rate")]
+    #[serde(with = "settings::rate")]
     pub sampling_rate: SampleRate,
     /// Keys this crate does not read, kept for [`Preprocessor::to_json`](crate::Preprocessor::to_json).
     #[serde(flatten)]
@@ -89,20 +91,20 @@ impl WhisperExtractor {
     /// [`ErrorKind::Value`] for settings out of range.
     pub fn new(config: WhisperConfig) -> Result<WhisperExtractor, Error> {
         let rate = config.sampling_rate.hz();
-        in_range("sampling_rate", rate as usize, preprocessor::RATES)?;
-        in_range("feature_size", config.feature_size, 1..=preprocessor::MAX_BINS)?;
-        in_range("chunk_length", config.chunk_length, 1..=preprocessor::MAX_SECONDS)?;
-        preprocessor::even_frame("n_fft", config.n_fft)?;
+        in_range("sampling_rate", rate as usize, checks::RATES)?;
+        in_range("feature_size", config.feature_size, 1..=checks::MAX_BINS)?;
+        in_range("chunk_length", config.chunk_length, 1..=checks::MAX_SECONDS)?;
+        checks::even_frame("n_fft", config.n_fft)?;
         let samples = config.chunk_length * rate as usize;
         in_range("hop_length", config.hop_length, 1..=samples)?;
-        in_range("chunk_length", samples / config.hop_length, 1..=preprocessor::MAX_FRAMES)?;
-        preprocessor::product("chunk_length", "`sampling_rate`", samples as u64, preprocessor::MAX_SAMPLES)?;
+        in_range("chunk_length", samples / config.hop_length, 1..=checks::MAX_FRAMES)?;
+        checks::product("chunk_length", "`sampling_rate`", samples as u64, checks::MAX_SAMPLES)?;
         let bands = config.feature_size as u64;
         let values = (samples / config.hop_length) as u64 * bands;
         let with = "`chunk_length`, `sampling_rate` and `hop_length`";
-        preprocessor::product("feature_size", with, values, preprocessor::MAX_VALUES)?;
+        checks::product("feature_size", with, values, checks::MAX_VALUES)?;
         let weights = bands * config.n_fft as u64 / 2;
-        preprocessor::product("feature_size", "`n_fft`", weights, preprocessor::MAX_WEIGHTS)?;
+        checks::product("feature_size", "`n_fft`", weights, checks::MAX_WEIGHTS)?;
         if samples <= config.n_fft / 2 {
             // The reference mirrors half a frame at either end, and has nothing to mirror then.
             let (key, value) = ("n_fft", config.n_fft.to_string());
@@ -150,7 +152,7 @@ impl WhisperExtractor {
     /// # Errors
     /// [`ErrorKind::RateMismatch`].
     pub fn extract_with(&self, clip: &Waveform, options: WhisperOptions) -> Result<Features, Error> {
-        preprocessor::check_clip(TASK, clip, self.config.sampling_rate)?;
+        checks::check_clip(TASK, clip, self.config.sampling_rate)?;
         let window_samples = self.window_samples();
         let sound = &clip.samples()[..clip.samples().len().min(window_samples)];
         let start = match self.config.padding_side {

@@ -3,7 +3,7 @@
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _, Sample, WindowFunction};
 
-use crate::resample::Ratio;
+use crate::resample::ratio::Ratio;
 
 /// A block holds at least this many samples of the lower rate: the filter is as long as a block, and has to be sharp
 /// next to that rate's half.

@@ -1,17 +1,20 @@
 //! From one sample rate to another.
 
 mod blocks;
+mod ratio;
 mod sinc;
 
 use std::fmt;
 use std::str::FromStr;
 
 use earmark_audio::{SampleRate, UnknownName, Waveform};
+use earmark_error::Attempt as _;
 use serde::{Deserialize, Serialize};
 
-use crate::dsp::loudness;
+use crate::checks::check_amplitude;
 use crate::error::{Error, ErrorKind, Task};
 use blocks::{Blocks, Plan};
+use ratio::Ratio;
 use sinc::Sinc;
 
 /// Which resampler: the better one, or the one that gives the reference's numbers.
@@ -62,11 +65,11 @@ const MAX_FACTOR: u32 = 64;
 /// A clip that is at `to` already comes back as it is.
 ///
 /// # Errors
-/// [`ErrorKind::RatesTooFarApart`] beyond a factor of 64, and [`ErrorKind::TooLoud`] for samples beyond 1e14, whatever the
-/// rates: sums of their squares could overflow.
+/// [`ErrorKind::RatesTooFarApart`] beyond a factor of 64, and [`ErrorKind::TooLoud`] for samples beyond [`MAX_AMPLITUDE`](crate::MAX_AMPLITUDE),
+/// whatever the rates: sums of their squares could overflow.
 pub fn resample(clip: Waveform, to: SampleRate, resampler: Resampler) -> Result<Waveform, Error> {
     if clip.rate() == to {
-        loudness::check(Task::Resample, clip.samples(), 0, to)?;
+        check_amplitude(Task::Resample, clip.samples(), 0, to)?;
         return Ok(clip);
     }
     let mut stream = StreamResampler::new(clip.rate(), to, resampler)?;
@@ -94,13 +97,6 @@ enum Method {
     Sinc(Sinc),
 }
 
-/// `to / from` in lowest terms.
-#[derive(Debug, Clone, Copy)]
-struct Ratio {
-    from: usize,
-    to: usize,
-}
-
 impl StreamResampler {
     /// Starts a stream.
     ///
@@ -112,8 +108,7 @@ impl StreamResampler {
             let kind = ErrorKind::RatesTooFarApart { from, to, limit: MAX_FACTOR };
             return Err(Task::Resample.failed(kind));
         }
-        let divisor = greatest_common_divisor(high, low);
-        let ratio = Ratio { from: (from.hz() / divisor) as usize, to: (to.hz() / divisor) as usize };
+        let ratio = Ratio::new(from, to);
         let method = match resampler {
             _ if from == to => Method::Same,
             Resampler::Torchaudio => Method::Sinc(Sinc::torchaudio(ratio)),
@@ -129,10 +124,11 @@ impl StreamResampler {
     /// Takes the next samples and appends to `out` what is ready.
     ///
     /// # Errors
-    /// [`ErrorKind::TooLoud`] for a sample beyond 1e14 or not a number; nothing is taken then.
+    /// [`ErrorKind::TooLoud`] for a sample beyond [`MAX_AMPLITUDE`](crate::MAX_AMPLITUDE) or not a number; nothing is
+    /// taken then.
     pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), Error> {
         // `rubato` panics on a spectrum that is not finite.
-        loudness::check(Task::Resample, samples, self.pushed, self.rate)?;
+        check_amplitude(Task::Resample, samples, self.pushed, self.rate)?;
         self.pushed += samples.len();
         match &mut self.method {
             Method::Same => out.extend_from_slice(samples),
@@ -156,13 +152,8 @@ impl StreamResampler {
 
     /// How many samples `samples` samples become.
     pub fn resampled_length(&self, samples: usize) -> usize {
-        // `u128`: both factors may be large on a 32-bit machine, and the ratio is at most 64.
-        (samples as u128 * self.ratio.to as u128).div_ceil(self.ratio.from as u128) as usize
+        self.ratio.resampled_length(samples)
     }
-}
-
-fn greatest_common_divisor(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::resample::Ratio;
+use crate::resample::ratio::Ratio;
 
 /// Stretches worked on at once, a few vectors wide.
 const LANES: usize = 32;

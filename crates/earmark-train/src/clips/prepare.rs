@@ -1,6 +1,6 @@
 //! From a sound file to the features that a model takes. Training, evaluation and inference share it, so the three cannot differ.
 
-use earmark_audio::{DecodeOptions, SampleRate, Waveform};
+use earmark_audio::{DecodeOptions, SampleRate};
 use earmark_data::Clip;
 use earmark_features::{Features, Preprocessor, Resampler, resample};
 use earmark_pipeline::Pretrained;
@@ -44,7 +44,6 @@ impl Preparation {
     /// When the file is no sound, too short for one frame, or too loud for 32-bit floats.
     pub fn prepare(&self, clip: &Clip) -> Result<Features, ErrorKind> {
         let waveform = clip.decode(&self.decode)?.waveform;
-        check_range(&waveform)?;
         let rate: SampleRate = self.preprocessor.sampling_rate();
         let waveform = resample(waveform, rate, self.resampler)?;
         let samples = waveform.samples().len();
@@ -59,11 +58,7 @@ impl Preparation {
             Some(most) => waveform.truncated(most.max(self.min_samples)),
             None => waveform,
         };
-        let features = self.preprocessor.extract(&waveform)?;
-        match features.data.iter().all(|x| x.is_finite()) {
-            true => Ok(features),
-            false => Err(out_of_range(&waveform)),
-        }
+        Ok(self.preprocessor.extract(&waveform)?)
     }
 
     /// Everything besides the sound that decides the features, for the cache's keys. A new field belongs in here.
@@ -78,17 +73,4 @@ impl Preparation {
         });
         settings.to_string()
     }
-}
-
-/// A clip's energy must be a 32-bit float: extractors divide by it, and of one that overflows they make silence or NaN.
-fn check_range(waveform: &Waveform) -> Result<(), ErrorKind> {
-    let energy: f64 = waveform.samples().iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-    if energy <= f64::from(f32::MAX) { Ok(()) } else { Err(out_of_range(waveform)) }
-}
-
-/// The loudest sample is the one to blame.
-fn out_of_range(waveform: &Waveform) -> ErrorKind {
-    let samples = waveform.samples().iter().copied().enumerate();
-    let (at, value) = samples.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap_or_default();
-    ErrorKind::OutOfRange { value, seconds: at as f64 / f64::from(waveform.rate().hz()) }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Result, bail};
 use earmark_audio::{DecodeOptions, Decoder};
 use earmark_data::{AudioDataset, Clip};
+use earmark_features::MAX_AMPLITUDE;
 use rayon::prelude::*;
 
 use crate::exit::Done;
@@ -49,7 +50,7 @@ fn decode(clip: &Clip) -> Result<(f64, u32, u32, Vec<String>)> {
             let loud = |plane: &Vec<f32>| {
                 plane
                     .iter()
-                    .position(|sample| sample.is_nan() || sample.abs() > LOUDEST)
+                    .position(|sample| sample.is_nan() || sample.abs() > MAX_AMPLITUDE)
                     .map(|at| (at, plane[at]))
             };
             odd = planes.iter().find_map(loud).map(|(at, sample)| (frames + at as u64, sample));
@@ -59,16 +60,13 @@ fn decode(clip: &Clip) -> Result<(f64, u32, u32, Vec<String>)> {
     let mut warnings: Vec<String> = decoder.warnings().iter().map(ToString::to_string).collect();
     if let Some((frame, sample)) = odd {
         warnings
-            .push(format!("sample {frame} is {sample:e}, and no model computes with more than {LOUDEST:e}"));
+            .push(format!("sample {frame} is {sample:e}, and no model computes with more than {MAX_AMPLITUDE:e}"));
     }
     if frames == 0 {
         bail!("it decodes to nothing");
     }
     Ok((frames as f64 / f64::from(rate), rate, channels, warnings))
 }
-
-/// The loudest sample that feature extractors take: sums of the squares of louder ones overflow.
-const LOUDEST: f32 = 1e14;
 
 /// Reports every clip that is damaged or cannot be decoded.
 pub(crate) fn report_bad(rows: &[ClipRow]) -> Done {

@@ -1,20 +1,4 @@
-//! Decodes sound files into one type that the whole workspace takes: mono `f32` at a known rate.
-//!
-//! ```no_run
-//! use earmark_audio::{DecodeOptions, decode_file};
-//!
-//! let clip = decode_file("siren.ogg", &DecodeOptions::default())?;
-//! println!("{} samples at {}", clip.waveform.samples().len(), clip.waveform.rate());
-//! for warning in &clip.warnings {
-//!     eprintln!("siren.ogg: {warning}");
-//! }
-//! # Ok::<(), earmark_audio::Error>(())
-//! ```
-//!
-//! The container is recognised by its content, never by its name; the table of formats is in the crate's README.
-//! A damaged file gives the samples that are there and a [`Warning`]; a file without samples is an [`Error`].
-//!
-//! It does not resample (`earmark-features`), cut to length (`earmark-data`) or touch the network (`earmark-hub`).
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod waveform; // Read first: the type that everything else takes.

@@ -97,15 +97,15 @@ impl Preprocessor {
                 Ok(Preprocessor::Wav2Vec2(config(keys, extractor, &["do_normalize", "sampling_rate"])?))
             }
             Extractor::Ast => {
-                let telling = ["do_normalize", "max_length", "mean", "num_mel_bins", "sampling_rate", "std"];
-                AstExtractor::new(config(keys, extractor, &telling)?).map(Preprocessor::Ast)
+                let decisive = ["do_normalize", "max_length", "mean", "num_mel_bins", "sampling_rate", "std"];
+                AstExtractor::new(config(keys, extractor, &decisive)?).map(Preprocessor::Ast)
             }
             Extractor::Whisper => {
-                let telling = ["chunk_length", "feature_size", "hop_length", "n_fft", "sampling_rate"];
-                WhisperExtractor::new(config(keys, extractor, &telling)?).map(Preprocessor::Whisper)
+                let decisive = ["chunk_length", "feature_size", "hop_length", "n_fft", "sampling_rate"];
+                WhisperExtractor::new(config(keys, extractor, &decisive)?).map(Preprocessor::Whisper)
             }
             Extractor::Clap => {
-                let telling = [
+                let decisive = [
                     "feature_size",
                     "fft_window_size",
                     "frequency_max",
@@ -116,7 +116,7 @@ impl Preprocessor {
                     "sampling_rate",
                     "truncation",
                 ];
-                ClapExtractor::new(config(keys, extractor, &telling)?).map(Preprocessor::Clap)
+                ClapExtractor::new(config(keys, extractor, &decisive)?).map(Preprocessor::Clap)
             }
         }
     }
@@ -136,7 +136,7 @@ impl Preprocessor {
                 (serde_json::to_value(it.config()), derived)
             }
         };
-        let config = config.expect("a config holds nothing but what JSON can say");
+        let config = config.expect("a config serialises");
         let extractor = json!({ "feature_extractor_type": self.extractor().class() });
         // A `BTreeMap`, because another crate's features decide whether `serde_json::Map` sorts its keys.
         let mut keys = BTreeMap::new();
@@ -144,7 +144,7 @@ impl Preprocessor {
             let Value::Object(part) = part else { unreachable!("a config is an object") };
             keys.extend(part);
         }
-        let json = serde_json::to_string_pretty(&keys).expect("a config holds nothing but what JSON can say");
+        let json = serde_json::to_string_pretty(&keys).expect("a config serialises");
         json + "\n"
     }
 
@@ -241,12 +241,12 @@ fn section(keys: &mut Object) -> Option<(&'static str, Value)> {
     keys.remove(key).filter(|section| !section.is_null()).map(|section| (key, section))
 }
 
-/// The configuration of `extractor` that `keys` describe. Those of `telling` that are missing are logged with their defaults.
-fn config<C>(keys: Object, extractor: Extractor, telling: &[&str]) -> Result<C, Error>
+/// The configuration of `extractor` in `keys`. A warning names each of the `decisive` keys that is missing, with its default.
+fn config<C>(keys: Object, extractor: Extractor, decisive: &[&str]) -> Result<C, Error>
 where
     C: Default + Serialize + DeserializeOwned,
 {
-    let missing: Vec<&str> = telling.iter().copied().filter(|key| !keys.contains_key(*key)).collect();
+    let missing: Vec<&str> = decisive.iter().copied().filter(|key| !keys.contains_key(*key)).collect();
     let config = earmark_config::config(keys).map_err(|error| {
         Task::Configure.failed(match error.key.as_str() {
             "." => ErrorKind::Json(error.source),
@@ -254,7 +254,7 @@ where
         })
     })?;
     if !missing.is_empty() {
-        let read = serde_json::to_value(&config).expect("a config holds nothing but what JSON can say");
+        let read = serde_json::to_value(&config).expect("a config serialises");
         let assumed: Vec<String> = missing.iter().map(|key| format!("`{key}` {}", read[key])).collect();
         tracing::warn!(
             "the model's {extractor} configuration lacks {}: the reference's defaults",

@@ -1,23 +1,37 @@
-/// A vocabulary that could not be made: what was being read, and why.
+use earmark_error::Attempt;
+
+/// Labels or scores that could not be read: which, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to read {what}")]
 #[non_exhaustive]
 pub struct Error {
     /// What was being read, e.g. `label names`.
     pub what: &'static str,
-    /// What was wrong with it.
+    /// Why it could not be read.
     #[source]
     pub kind: ErrorKind,
 }
 
-/// What was wrong with a vocabulary.
+/// What is read, as [`Error::what`] names it.
+pub(crate) struct Reading(pub(crate) &'static str);
+
+impl Attempt for Reading {
+    type Kind = ErrorKind;
+    type Error = Error;
+
+    fn failed(self, kind: ErrorKind) -> Error {
+        Error { what: self.0, kind }
+    }
+}
+
+/// Why it could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// There are no labels.
     #[error("there is not one label in it")]
     Empty,
-    /// Two classes have one name, so a name no longer says which class is meant.
+    /// Two classes have one name, so that a name does not identify a class.
     #[error("label `{name}` stands for both class {first} and class {second}; rename one of them")]
     Duplicate {
         /// The name.
@@ -47,7 +61,7 @@ pub enum ErrorKind {
         /// How many ids have one.
         count: usize,
     },
-    /// The scores were asked for by a name that does not exist.
+    /// There are no scores of this name.
     #[error("`{name}` is not one of softmax, sigmoid, none")]
     UnknownScores {
         /// The name as given.

@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Index;
 
+use earmark_error::{Attempt as _, Context as _};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Reading};
 
 /// A class, as the position of its score in a model's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,8 +32,8 @@ impl fmt::Display for LabelId {
 
 /// The names of a model's classes, in the order of its outputs.
 ///
-/// Invariant: at least one name, and no name twice, so that a name and an id stand for each other; but for
-/// [`with_repeats`](LabelSet::with_repeats).
+/// Invariant: at least one name, and no name twice, so that a name identifies a class. Only
+/// [`with_repeats`](LabelSet::with_repeats) allows a name twice.
 ///
 /// As serde data it is the `id2label` map of a Hugging Face `config.json`: `{"0": "blues", "1": "jazz"}`, keys in any
 /// order when read and in id order when written.
@@ -59,18 +60,18 @@ impl LabelSet {
     /// [`ErrorKind::Empty`] without names, [`ErrorKind::Duplicate`] when a name occurs twice.
     pub fn from_names<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Result<LabelSet, Error> {
         let names = names.into_iter().map(Into::into).collect();
-        LabelSet::checked(names).map_err(|kind| Error { what: "label names", kind })
+        LabelSet::checked(names).context(Reading("label names"))
     }
 
-    /// Takes names in id order, as a published model has them: two classes may have one name, and [`LabelSet::id`] is then that
-    /// of the first.
+    /// Takes names in id order and allows a name twice, as some published models have it; [`LabelSet::id`] then returns the
+    /// first.
     ///
     /// # Errors
     /// [`ErrorKind::Empty`] without names.
     pub fn with_repeats<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Result<LabelSet, Error> {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         if names.is_empty() {
-            return Err(Error { what: "label names", kind: ErrorKind::Empty });
+            return Err(Reading("label names").failed(ErrorKind::Empty));
         }
         let ids = names.iter().enumerate().rev().map(|(id, name)| (name.clone(), id)).collect();
         Ok(LabelSet { names, ids })
@@ -87,9 +88,7 @@ impl LabelSet {
         V: Into<String>,
     {
         let named = entries.into_iter().map(|(key, name)| (key, name.into()));
-        names_in_id_order(named)
-            .and_then(LabelSet::checked)
-            .map_err(|kind| Error { what: "`id2label`", kind })
+        names_in_id_order(named).and_then(LabelSet::checked).context(Reading("`id2label`"))
     }
 
     fn checked(names: Vec<String>) -> Result<LabelSet, ErrorKind> {
@@ -111,7 +110,7 @@ impl LabelSet {
         self.names.len()
     }
 
-    /// The name of a class, or `None` for an id from a larger set. Indexing (`labels[id]`) panics instead.
+    /// The name of a class, or `None` for an id beyond the set. Indexing (`labels[id]`) panics instead.
     pub fn name(&self, id: LabelId) -> Option<&str> {
         self.names.get(id.0).map(String::as_str)
     }
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_ids_stand_for_each_other() {
+    fn names_and_ids_identify_each_other() {
         let labels = LabelSet::from_names(["rock", "blues", "jazz"]).unwrap();
         assert_eq!(labels.len(), 3);
         for (id, name) in labels.iter() {

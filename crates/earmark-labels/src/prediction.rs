@@ -9,14 +9,14 @@ use crate::label_set::LabelSet;
 pub struct Prediction {
     /// The name of the class.
     pub label: String,
-    /// Its score: a probability, or the logit itself, as [`Scores`](crate::Scores) says.
+    /// Its score: a probability or a logit, by [`Scores`](crate::Scores).
     pub score: f32,
 }
 
 /// How many predictions to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TopK {
-    /// The best so many, or all of them when there are fewer.
+    /// This many, or all of them when there are fewer.
     N(usize),
     /// Every class.
     All,
@@ -24,7 +24,7 @@ pub enum TopK {
 
 /// The best classes from high to low; equal scores keep the order of their ids.
 ///
-/// A score that is not a number comes first, as in `torch.topk`: at the end of the list nobody would see it.
+/// NaN comes first, as in `torch.topk`: at the end of the list it would be cut off.
 ///
 /// # Panics
 /// When there is not one score for each label: scores and labels of two different models.

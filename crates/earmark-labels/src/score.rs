@@ -1,7 +1,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{Error, ErrorKind};
+use earmark_error::Attempt as _;
+
+use crate::error::{Error, ErrorKind, Reading};
 
 /// How logits become scores (transformers 5.23.0 `pipelines/audio_classification.py`, `function_to_apply`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -9,14 +11,14 @@ pub enum Scores {
     /// The classes exclude each other: scores are probabilities that sum to one.
     #[default]
     Softmax,
-    /// Each class is a question of its own: every score is a probability.
+    /// The classes do not exclude each other: each score is a probability of its own.
     Sigmoid,
     /// The logits themselves.
     None,
 }
 
 impl Scores {
-    /// What the reference pipeline takes for a model whose `config.json` has this `problem_type`: logits for
+    /// The choice of the reference pipeline for a `problem_type` of `config.json`: logits for
     /// `regression`, sigmoid for `multi_label_classification`, softmax for everything else.
     pub fn for_problem_type(problem_type: Option<&str>) -> Scores {
         match problem_type {
@@ -26,7 +28,7 @@ impl Scores {
         }
     }
 
-    /// One score for each of a clip's logits. A logit that is not a number stays visible: no score hides it.
+    /// One score for each of a clip's logits. NaN stays NaN.
     pub fn apply(self, logits: &[f32]) -> Vec<f32> {
         match self {
             Scores::Softmax => softmax(logits),
@@ -67,7 +69,7 @@ impl FromStr for Scores {
             "softmax" => Ok(Scores::Softmax),
             "sigmoid" => Ok(Scores::Sigmoid),
             "none" => Ok(Scores::None),
-            _ => Err(Error { what: "scores", kind: ErrorKind::UnknownScores { name: name.to_owned() } }),
+            _ => Err(Reading("scores").failed(ErrorKind::UnknownScores { name: name.to_owned() })),
         }
     }
 }

@@ -1,11 +1,11 @@
-// What every target does: decode to the end, and hold the crate to what it says about each block.
+// What every target does: decode to the end, and check the promises about each block.
 
 use std::time::Duration;
 
 use earmark_audio::{DecodeOptions, Decoder};
 
-/// Takes away libFuzzer's panic hook, which ends the process at once: a panic that the crate catches is no find. One that
-/// gets past it still ends the run, as libFuzzer looks for those itself.
+/// Removes libFuzzer's panic hook, which ends the process at once: a panic that the crate catches is not a finding. libFuzzer
+/// detects one that gets past the crate by itself.
 pub fn guarded() {
     std::panic::set_hook(Box::new(|_| ()));
 }

@@ -43,7 +43,7 @@ fn channels_in_antiphase_are_said_to_cancel_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stereo.wav");
     let left = earmark_testkit::noise(4000, 5);
-    let heard = |right: Vec<f32>, downmix| {
+    let warnings = |right: Vec<f32>, downmix| {
         let planes = [left.clone(), right];
         earmark_audio::write_wav_channels(
             &path,
@@ -56,9 +56,9 @@ fn channels_in_antiphase_are_said_to_cancel_each_other() {
     };
     let against: Vec<f32> = left.iter().map(|x| -x * 0.9999).collect();
     for downmix in [Downmix::Mean, Downmix::Sqrt2] {
-        assert_eq!(heard(against.clone(), downmix), [Warning::Cancelled]);
+        assert_eq!(warnings(against.clone(), downmix), [Warning::Cancelled]);
     }
-    assert_eq!(heard(against, Downmix::Left), []);
-    assert_eq!(heard(vec![0.0; 4000], Downmix::Right), []);
-    assert_eq!(heard(vec![0.0; 4000], Downmix::Mean), []);
+    assert_eq!(warnings(against, Downmix::Left), []);
+    assert_eq!(warnings(vec![0.0; 4000], Downmix::Right), []);
+    assert_eq!(warnings(vec![0.0; 4000], Downmix::Mean), []);
 }

@@ -1,4 +1,4 @@
-//! Files that are cut short, unfinished or dented: what is there is heard, and what is not is said.
+//! Files that are cut short, unfinished or damaged: the samples that are there are decoded, and a warning names the damage.
 
 use earmark_audio::{ErrorKind, Warning};
 
@@ -117,7 +117,7 @@ fn tags_around_an_mp3_are_not_played() {
 }
 
 #[test]
-fn joined_oggs_are_heard_one_after_the_other() {
+fn joined_oggs_are_decoded_one_after_the_other() {
     for name in ["vorbis.ogg", "opus.ogg"] {
         let once = decode(bytes(name)).unwrap().waveform.into_samples();
         let twice = decode([bytes(name), bytes(name)].concat()).unwrap();
@@ -138,7 +138,7 @@ fn a_dented_packet_is_left_out_and_counted() {
 }
 
 #[test]
-fn a_sample_that_is_no_number_is_refused_with_its_place() {
+fn a_sample_that_is_not_finite_is_refused_with_its_position() {
     let mut float = bytes("f32.wav");
     let at = float.len() - 8 * 5; // Five stereo frames from the end.
     float[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
@@ -158,7 +158,7 @@ fn channels_that_add_up_to_infinity_are_refused_with_their_place() {
 }
 
 #[test]
-fn what_is_no_sound_is_told_apart() {
+fn files_without_audio_are_named() {
     assert!(matches!(refusal([]), ErrorKind::Empty));
     assert!(matches!(refusal(*b"what stands here is a letter"), ErrorKind::Unrecognised));
     assert!(matches!(refusal(vec![0; 100_000]), ErrorKind::Unrecognised));
@@ -178,5 +178,5 @@ fn a_header_that_lies_is_refused() {
     assert!(matches!(with(24, 0), ErrorKind::Malformed { .. }), "0 Hz");
     assert!(matches!(with(34, 40), ErrorKind::Malformed { .. }), "forty bits a sample");
     assert!(matches!(with(16, 3), ErrorKind::Malformed { .. }), "a format chunk of three bytes");
-    assert!(matches!(with(20, 0x55aa), ErrorKind::Unsupported { .. }), "a codec nobody knows");
+    assert!(matches!(with(20, 0x55aa), ErrorKind::Unsupported { .. }), "an unknown codec");
 }

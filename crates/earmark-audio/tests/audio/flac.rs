@@ -83,37 +83,37 @@ fn planes(bytes: impl Into<Vec<u8>>) -> Channels {
 /// As Flake 0.11 wrote: blocks of all sizes, whose frames are numbered one by one and not by their samples.
 #[test]
 fn blocks_of_all_sizes_whose_frames_are_counted_are_decoded() {
-    let (left, left_heard) = samples(3000, 1, 16);
-    let (right, right_heard) = samples(3000, 2, 16);
+    let (left, left_expected) = samples(3000, 1, 16);
+    let (right, right_expected) = samples(3000, 2, 16);
     let mut flac = description([576, 1152], 2, USUAL, 3000);
     for (number, range) in [0..576, 576..1728, 1728..2848, 2848..3000].into_iter().enumerate() {
         flac.extend(frame(&[&left[range.clone()], &right[range]], USUAL, number as u8, false));
     }
     let decoded = planes(flac);
     assert_eq!((decoded.rate.hz(), &decoded.warnings[..]), (16_000, &[][..]));
-    assert_eq!(decoded.planes, [left_heard, right_heard]);
+    assert_eq!(decoded.planes, [left_expected, right_expected]);
 }
 
 #[test]
 fn a_stream_without_a_description_is_decoded_from_its_frames() {
-    let (integers, heard) = samples(900, 3, 16);
+    let (integers, expected) = samples(900, 3, 16);
     let frames: Vec<u8> = integers
         .chunks(300)
         .zip(40..)
         .flat_map(|(block, number)| frame(&[block], USUAL, number, false))
         .collect();
-    assert_eq!(planes(frames.clone()).planes[0], heard);
+    assert_eq!(planes(frames.clone()).planes[0], expected);
     // Cut out of a stream: something, then frames.
     let cut = [&[7; 100][..], &frames].concat();
-    assert_eq!(planes(cut).planes[0], heard);
+    assert_eq!(planes(cut).planes[0], expected);
     // Metadata, and no description among it.
     let padding = [&b"fLaC\x81\0\0\x10"[..], &[0; 16], &frames].concat();
-    assert_eq!(planes(padding).planes, [heard]);
+    assert_eq!(planes(padding).planes, [expected]);
 }
 
 #[test]
 fn a_description_that_lies_about_its_frames_is_not_believed() {
-    let (integers, heard) = samples(900, 4, 16);
+    let (integers, expected) = samples(900, 4, 16);
     let frames: Vec<u8> = integers
         .chunks(300)
         .zip(0..)
@@ -128,40 +128,40 @@ fn a_description_that_lies_about_its_frames_is_not_believed() {
         ("fewer samples", description([300, 300], 1, USUAL, 100)),
     ] {
         let decoded = planes([description, frames.clone()].concat());
-        assert_eq!((decoded.rate.hz(), &decoded.planes[..]), (16_000, &[heard.clone()][..]), "{what}");
+        assert_eq!((decoded.rate.hz(), &decoded.planes[..]), (16_000, &[expected.clone()][..]), "{what}");
         assert_eq!(decoded.warnings, [], "{what}");
     }
     let more = planes([description([300, 300], 1, USUAL, 5000), frames].concat());
-    assert_eq!((&more.planes[..], &more.warnings[..]), (&[heard][..], &[Warning::Truncated][..]));
+    assert_eq!((&more.planes[..], &more.warnings[..]), (&[expected][..], &[Warning::Truncated][..]));
 }
 
 #[test]
 fn a_stream_whose_bits_change_is_decoded_to_its_end() {
-    let (narrow, narrow_heard) = samples(300, 5, 8);
-    let (wide, wide_heard) = samples(300, 6, 24);
+    let (narrow, narrow_expected) = samples(300, 5, 8);
+    let (wide, wide_expected) = samples(300, 6, 24);
     let (first, then) = (Format { bits: 8, ..USUAL }, Format { bits: 24, ..USUAL });
     let flac = [
         description([300, 300], 1, first, 0),
         frame(&[&narrow], first, 0, false),
         frame(&[&wide], then, 1, false),
     ];
-    assert_eq!(planes(flac.concat()).planes, [[narrow_heard, wide_heard].concat()]);
+    assert_eq!(planes(flac.concat()).planes, [[narrow_expected, wide_expected].concat()]);
 }
 
 #[test]
 fn a_stream_whose_channels_change_is_mixed_part_by_part_and_said() {
-    let (a, a_heard) = samples(1600, 7, 16);
-    let (b, b_heard) = samples(800, 8, 16);
-    let (c, c_heard) = samples(800, 9, 16);
+    let (a, a_expected) = samples(1600, 7, 16);
+    let (b, b_expected) = samples(800, 8, 16);
+    let (c, c_expected) = samples(800, 9, 16);
     let flac = [
         description([800, 1600], 1, USUAL, 0),
         frame(&[&a], USUAL, 0, false),
         frame(&[&b, &c], USUAL, 1, false),
     ]
     .concat();
-    let mixed = b_heard.iter().zip(&c_heard).map(|(left, right)| (left + right) / 2.0);
+    let mixed = b_expected.iter().zip(&c_expected).map(|(left, right)| (left + right) / 2.0);
     let decoded = decode(flac.clone()).unwrap();
-    assert_eq!(decoded.waveform.samples(), a_heard.iter().copied().chain(mixed).collect::<Vec<f32>>());
+    assert_eq!(decoded.waveform.samples(), a_expected.iter().copied().chain(mixed).collect::<Vec<f32>>());
     let [warning @ Warning::ChannelsChanged { from: 1, to: 2, .. }] = &decoded.warnings[..] else {
         panic!("{:?}", decoded.warnings)
     };
@@ -169,14 +169,14 @@ fn a_stream_whose_channels_change_is_mixed_part_by_part_and_said() {
     assert_eq!(warning.to_string(), text);
     // With the channels apart there is no going on.
     let apart = planes(flac);
-    assert_eq!(apart.planes, [a_heard]);
+    assert_eq!(apart.planes, [a_expected]);
     let [Warning::LeftOut { at, what }] = &apart.warnings[..] else { panic!("{:?}", apart.warnings) };
     assert_eq!((at.as_millis(), what.as_str()), (100, "the number of channels changes from 1 to 2"));
 }
 
 #[test]
 fn a_stream_whose_rate_changes_is_kept_up_to_there_and_said() {
-    let (integers, heard) = samples(1600, 10, 16);
+    let (integers, expected) = samples(1600, 10, 16);
     let other = Format { hz: 8000, ..USUAL };
     let flac = [
         description([1600, 1600], 1, USUAL, 3200),
@@ -184,7 +184,7 @@ fn a_stream_whose_rate_changes_is_kept_up_to_there_and_said() {
         frame(&[&integers], other, 1, false),
     ];
     let decoded = decode(flac.concat()).unwrap();
-    assert_eq!(decoded.waveform.samples(), heard);
+    assert_eq!(decoded.waveform.samples(), expected);
     let [warning] = &decoded.warnings[..] else { panic!("{:?}", decoded.warnings) };
     let text = "what follows 0.100 s was left out: the sample rate changes from 16000 Hz to 8000 Hz";
     assert_eq!(warning.to_string(), text);
@@ -203,31 +203,31 @@ fn streams_joined_end_to_end_are_decoded_one_after_the_other() {
 }
 
 #[test]
-fn what_is_no_frame_is_passed_over_and_counted() {
-    let (integers, heard) = samples(900, 11, 16);
+fn bytes_that_are_no_frame_are_skipped_and_counted() {
+    let (integers, expected) = samples(900, 11, 16);
     let frames: Vec<Vec<u8>> =
         integers.chunks(300).zip(0..).map(|(block, number)| frame(&[block], USUAL, number, false)).collect();
     let description = description([300, 300], 1, USUAL, 0);
     let junk = vec![0x55; 1000];
     let flac = [&description, &junk, &frames.concat()].map(|part| &part[..]).concat();
     let decoded = decode(flac).unwrap();
-    assert_eq!(decoded.waveform.samples(), heard);
+    assert_eq!(decoded.waveform.samples(), expected);
     assert_eq!(decoded.warnings, [Warning::SkippedPackets { count: 1 }]);
     // Where a frame ends that no other follows, its checksum cannot say.
     let flac = [&description, &frames[0], &junk, &frames[1], &frames[2]].map(|part| &part[..]).concat();
     let decoded = decode(flac).unwrap();
-    assert_eq!(decoded.waveform.samples(), &heard[300..]);
+    assert_eq!(decoded.waveform.samples(), &expected[300..]);
     assert_eq!(decoded.warnings, [Warning::SkippedPackets { count: 1 }]);
 
     let mut dented = frames.clone();
     dented[1][100] ^= 1;
     let decoded = decode([&description[..], &dented.concat()].concat()).unwrap();
-    assert_eq!(decoded.waveform.samples(), [&heard[..300], &heard[600..]].concat());
+    assert_eq!(decoded.waveform.samples(), [&expected[..300], &expected[600..]].concat());
     assert_eq!(decoded.warnings, [Warning::SkippedPackets { count: 1 }]);
 
     for (what, tail) in [("ID3v1", [&b"TAG"[..], &[b' '; 125]].concat()), ("zeros", vec![0; 3000])] {
         let decoded = decode([&description[..], &frames.concat(), &tail].concat()).unwrap();
-        assert_eq!((decoded.waveform.samples(), &decoded.warnings[..]), (&heard[..], &[][..]), "{what}");
+        assert_eq!((decoded.waveform.samples(), &decoded.warnings[..]), (&expected[..], &[][..]), "{what}");
     }
 }
 

@@ -10,17 +10,17 @@ const STRIDE: usize = 11;
 
 /// Decodes a file to planes, one after another, as the golden has them.
 #[track_caller]
-fn heard(name: &str, stride: usize) -> (usize, Vec<f32>) {
-    let decoded = decode_file_channels(fixture(name), &DecodeOptions::default()).expect(name);
-    assert_eq!(decoded.warnings, [], "{name} is sound");
-    let planes = decoded.planes.iter();
-    (decoded.planes[0].len(), planes.flat_map(|plane| plane.iter().step_by(stride).copied()).collect())
+fn decoded(name: &str, stride: usize) -> (usize, Vec<f32>) {
+    let clip = decode_file_channels(fixture(name), &DecodeOptions::default()).expect(name);
+    assert_eq!(clip.warnings, [], "{name} is sound");
+    let planes = clip.planes.iter();
+    (clip.planes[0].len(), planes.flat_map(|plane| plane.iter().step_by(stride).copied()).collect())
 }
 
 #[track_caller]
 fn is_exact(name: &str) {
     let golden = Golden::open(fixture("decoded.safetensors"));
-    let (frames, samples) = heard(name, 1);
+    let (frames, samples) = decoded(name, 1);
     assert_eq!(frames, golden.shape(name)[1], "{name}: frames");
     assert_close(name, &samples, &golden.f32s(name), 0.0);
 }
@@ -28,7 +28,7 @@ fn is_exact(name: &str) {
 #[track_caller]
 fn is_within(name: &str, tolerance: f32) {
     let golden = Golden::open(fixture("decoded.safetensors"));
-    let (frames, samples) = heard(name, STRIDE);
+    let (frames, samples) = decoded(name, STRIDE);
     assert_eq!(frames as f32, golden.f32s(&format!("{name}.frames"))[0], "{name}: frames");
     assert_close(name, &samples, &golden.f32s(name), tolerance);
 }

@@ -217,7 +217,7 @@ fn a_wav_joined_to_a_wav_is_left_out_and_said() {
 }
 
 #[test]
-fn tags_behind_the_samples_are_no_lie() {
+fn tags_behind_the_samples_are_not_a_warning() {
     let chunk = |size: usize| [&b"LIST"[..], &(size as u32).to_le_bytes(), &vec![b'x'; size]].concat();
     let odd = Wav { data: s16(&truth())[..799].to_vec(), ..Wav::new() };
     for (what, wav) in [

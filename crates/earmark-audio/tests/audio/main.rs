@@ -1,4 +1,4 @@
-//! Decoding, held against what libsndfile and ffmpeg hear in the same files (`tests/golden`, made by `make.py` there).
+//! Decoding, compared with what libsndfile and ffmpeg decode from the same files (`tests/golden`, made by `make.py` there).
 
 mod channels;
 mod damage;

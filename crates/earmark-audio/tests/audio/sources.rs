@@ -101,7 +101,7 @@ fn every_channel_counts_against_the_cap_when_all_are_kept() {
 /// A named pipe would wait for a writer, and a device has no end.
 #[cfg(unix)]
 #[test]
-fn what_is_no_regular_file_is_refused_at_once() {
+fn a_file_that_is_not_regular_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe.wav");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());

@@ -213,7 +213,7 @@ fn with_band_replication(stream: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn an_he_aac_whose_header_says_lc_is_decoded_without_its_treble_and_said() {
+fn an_he_aac_whose_header_says_lc_is_decoded_without_its_treble_and_a_warning() {
     let core = crate::decode(bytes("adts.aac")).unwrap();
     let high = crate::decode(with_band_replication(&bytes("adts.aac"))).unwrap();
     assert_eq!(high.waveform, core.waveform);

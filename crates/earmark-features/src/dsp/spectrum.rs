@@ -24,19 +24,19 @@ pub(crate) struct Spectrum<T> {
     fft: Arc<dyn RealToComplex<T>>,
 }
 
-/// What an extractor makes of sound around the transform.
-pub(crate) trait Recipe<T>: Sync {
+/// What an extractor computes before and after the transform of a frame.
+pub(crate) trait FrameSteps<T>: Sync {
     /// Fills `frame` with the windowed samples of frame `index`. `false` when they are all 0, and so need no transform.
     fn window(&self, index: usize, frame: &mut [T]) -> bool;
 
     /// The power of one bin.
     fn power(bin: Complex<T>) -> T;
 
-    /// What stands in the result for the energies of one band.
+    /// The values of the result for the energies of one band, a frame a lane.
     fn level(&self, energies: [T; LANES]) -> [f32; LANES];
 }
 
-/// What one thread needs to transform frames; nothing is allocated per frame.
+/// The buffers of one thread, so that nothing is allocated per frame.
 struct Scratch<T> {
     frame: Vec<T>,
     bins: Vec<Complex<T>>,
@@ -52,13 +52,13 @@ impl<T: FftNum> Spectrum<T> {
 
     /// Fills `out`, `[frames, bands]`, on all threads. Frames do not depend on each other, so the result is the same for
     /// any number of threads.
-    pub(crate) fn levels(&self, bank: &MelBank<T>, recipe: &impl Recipe<T>, out: &mut [f32]) {
+    pub(crate) fn levels(&self, bank: &MelBank<T>, steps: &impl FrameSteps<T>, out: &mut [f32]) {
         let (bands, arch) = (bank.bands(), Arch::new());
         out.par_chunks_mut(LANES * bands).with_min_len(FRAMES_PER_TASK / LANES).enumerate().for_each_init(
             || self.scratch(),
             |scratch, (index, rows)| {
                 let first = index * LANES;
-                arch.dispatch(Frames { spectrum: self, bank, recipe, scratch, first, rows });
+                arch.dispatch(Frames { spectrum: self, bank, steps, scratch, first, rows });
             },
         );
     }
@@ -70,36 +70,36 @@ impl<T: FftNum> Spectrum<T> {
     }
 }
 
-/// Up to [`LANES`] frames from `first` on. As an operation of `pulp`, so that their vectors are as long as the machine's.
-struct Frames<'a, T, R> {
+/// Up to [`LANES`] frames from `first` on, as an operation of `pulp`, which compiles it for the widest vectors of the machine.
+struct Frames<'a, T, F> {
     spectrum: &'a Spectrum<T>,
     bank: &'a MelBank<T>,
-    recipe: &'a R,
+    steps: &'a F,
     scratch: &'a mut Scratch<T>,
     first: usize,
     rows: &'a mut [f32],
 }
 
-impl<T: FftNum, R: Recipe<T>> WithSimd for Frames<'_, T, R> {
+impl<T: FftNum, F: FrameSteps<T>> WithSimd for Frames<'_, T, F> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Frames { spectrum, bank, recipe, scratch, first, rows } = self;
+        let Frames { spectrum, bank, steps, scratch, first, rows } = self;
         let Scratch { frame, bins, work, power } = scratch;
         let bands = bank.bands();
         for lane in 0..rows.len() / bands {
-            if recipe.window(first + lane, frame) {
+            if steps.window(first + lane, frame) {
                 let done = spectrum.fft.process_with_scratch(frame, bins, work);
                 done.expect("the buffers are the transform's own");
-                power.iter_mut().zip(&*bins).for_each(|(power, &bin)| power[lane] = R::power(bin));
+                power.iter_mut().zip(&*bins).for_each(|(power, &bin)| power[lane] = F::power(bin));
             } else {
                 power.iter_mut().for_each(|power| power[lane] = T::zero());
             }
         }
         for band in 0..bands {
-            let levels = recipe.level(bank.energies(band, power));
-            // The last frames may be fewer: what the other lanes hold is of no account.
+            let levels = steps.level(bank.energies(band, power));
+            // The last frames may be fewer; the other lanes are dropped.
             rows[band..].iter_mut().step_by(bands).zip(levels).for_each(|(to, level)| *to = level);
         }
     }

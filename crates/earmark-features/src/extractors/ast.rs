@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::checks::{self, in_range};
 use crate::dsp::log::ln_f32;
 use crate::dsp::mel::MelBank;
-use crate::dsp::spectrum::{LANES, Recipe, Spectrum, hann};
+use crate::dsp::spectrum::{FrameSteps, LANES, Spectrum, hann};
 use crate::error::{Error, ErrorKind, Task};
 use crate::features::Features;
 use crate::settings::{self, PaddingSide};
@@ -148,8 +148,8 @@ impl AstExtractor {
         };
         // Padding is 0 *after* the logarithm and is normalised with the rest, so it is neither silence nor the mean.
         let mut data = vec![(0.0 - mean) / scale; max_length * num_mel_bins];
-        let recipe = LogMel { extractor: self, samples, mean, scale };
-        self.spectrum.levels(&self.bank, &recipe, &mut data[..frames * num_mel_bins]);
+        let steps = LogMel { extractor: self, samples, mean, scale };
+        self.spectrum.levels(&self.bank, &steps, &mut data[..frames * num_mel_bins]);
         Ok(Features::new(data, vec![max_length, num_mel_bins]))
     }
 }
@@ -162,7 +162,7 @@ struct LogMel<'a> {
     scale: f32,
 }
 
-impl Recipe<f32> for LogMel<'_> {
+impl FrameSteps<f32> for LogMel<'_> {
     /// No offset, pre-emphasised, windowed.
     #[inline(always)]
     fn window(&self, index: usize, frame: &mut [f32]) -> bool {

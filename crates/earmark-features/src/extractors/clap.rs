@@ -16,14 +16,14 @@ use crate::checks::{self, in_range};
 use crate::dsp::log::log10_f64;
 use crate::dsp::mel::{MelBank, MelScale};
 use crate::dsp::numpy_rng::CropRng;
-use crate::dsp::spectrum::{LANES, Recipe, Spectrum, centred_frame, hann};
+use crate::dsp::spectrum::{FrameSteps, LANES, Spectrum, centred_frame, hann};
 use crate::error::{Error, ErrorKind, Task};
 use crate::features::Features;
 use crate::settings::{self, PaddingSide};
 
 const TASK: Task = Task::Extract("ClapFeatureExtractor");
 
-/// What becomes of a clip longer than the window. It also chooses the filter bank, for clips of any length.
+/// How a clip longer than the window is cut. It also chooses the filter bank, for clips of any length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClapTruncation {
@@ -76,7 +76,7 @@ pub struct ClapConfig {
     /// The rate the model was trained on.
     #[serde(with = "settings::rate")]
     pub sampling_rate: SampleRate,
-    /// What becomes of a longer clip.
+    /// How a longer clip is cut.
     pub truncation: ClapTruncation,
     /// Keys this crate does not read, kept for [`Preprocessor::to_json`](crate::Preprocessor::to_json). `top_db` is
     /// among them: the reference never applies it.
@@ -105,7 +105,7 @@ impl Default for ClapConfig {
     }
 }
 
-/// Which part of a clip is heard.
+/// Which part of a clip is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Crop {
     /// All of it: the clip is not longer than the window.
@@ -196,10 +196,10 @@ impl ClapExtractor {
             ClapTruncation::Fusion => {
                 let starts = samples / self.config.hop_length + 1 - self.frames() + 1;
                 if starts == 1 {
-                    // Longer by less than a hop: there is one place only.
+                    // Longer by less than a hop: the window fits in one place only.
                     return Crop::Whole;
                 }
-                // Thirds as `numpy.array_split` cuts them; an empty one stands for the very start.
+                // Thirds as `numpy.array_split` cuts them; for an empty one the reference crops at the start.
                 let third = |i: usize| starts / 3 + usize::from(i < starts % 3);
                 let (first, second, third) = (third(0), third(1), third(2));
                 let mut pick = |begin, length| if length == 0 { 0 } else { begin + rng.below(length) };
@@ -222,7 +222,7 @@ impl ClapExtractor {
         self.extract_at(clip, self.draw_crop(clip.samples().len(), rng))
     }
 
-    /// As [`extract`](Self::extract), cropped where told.
+    /// As [`extract`](Self::extract), with a given crop.
     ///
     /// # Errors
     /// [`ErrorKind::RateMismatch`], [`ErrorKind::Value`] for a crop of the wrong kind and
@@ -322,7 +322,7 @@ struct Decibels<'a> {
     samples: &'a [f32],
 }
 
-impl Recipe<f64> for Decibels<'_> {
+impl FrameSteps<f64> for Decibels<'_> {
     #[inline(always)]
     fn window(&self, index: usize, frame: &mut [f64]) -> bool {
         let ClapExtractor { config, window, .. } = self.extractor;

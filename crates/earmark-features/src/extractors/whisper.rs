@@ -13,7 +13,7 @@ use crate::checks::{self, in_range};
 use crate::dsp::log::log10_f32;
 use crate::dsp::mel::{MelBank, MelScale};
 use crate::dsp::normalize::zero_mean_unit_variance;
-use crate::dsp::spectrum::{LANES, Recipe, Spectrum, centred_frame, hann};
+use crate::dsp::spectrum::{FrameSteps, LANES, Spectrum, centred_frame, hann};
 use crate::error::{Error, ErrorKind, Task};
 use crate::features::Features;
 use crate::settings::{self, PaddingSide};
@@ -205,7 +205,7 @@ struct LogMel<'a> {
     samples: &'a [f32],
 }
 
-impl Recipe<f32> for LogMel<'_> {
+impl FrameSteps<f32> for LogMel<'_> {
     #[inline(always)]
     fn window(&self, index: usize, frame: &mut [f32]) -> bool {
         let WhisperExtractor { config, window, .. } = self.extractor;

@@ -59,8 +59,9 @@ fn decode(clip: &Clip) -> Result<(f64, u32, u32, Vec<String>)> {
     }
     let mut warnings: Vec<String> = decoder.warnings().iter().map(ToString::to_string).collect();
     if let Some((frame, sample)) = odd {
-        warnings
-            .push(format!("sample {frame} is {sample:e}, and no model computes with more than {MAX_AMPLITUDE:e}"));
+        warnings.push(format!(
+            "sample {frame} is {sample:e}, and no model computes with more than {MAX_AMPLITUDE:e}"
+        ));
     }
     if frames == 0 {
         bail!("it decodes to nothing");

@@ -20,11 +20,12 @@ mod exit; // and how a command ends.
 mod interrupt;
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::num::NonZero;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
     bench, classify, completions, data, decode, embed, eval, features, inspect, listen, login, logout, man,
@@ -98,8 +99,16 @@ fn parse_threads(text: &str) -> Result<NonZero<usize>, String> {
     }
 }
 
+fn parse() -> Result<Cli, clap::Error> {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let mut command = args::recipe::show_defaults(Cli::command(), &args)
+        .map_err(|error| Cli::command().error(clap::error::ErrorKind::Io, earmark_error::chain(&error)))?;
+    let mut matches = command.try_get_matches_from_mut(args)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => return print_usage(&error),
     };

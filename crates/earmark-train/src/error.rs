@@ -53,6 +53,17 @@ pub enum ErrorKind {
         /// What is wrong, as the rest of a sentence that begins with the key.
         why: String,
     },
+    /// A key that is none of a recipe's.
+    #[error("there is no setting `{key}`{}", did_you_mean(near))]
+    UnknownSetting {
+        /// The key.
+        key: String,
+        /// The keys that are nearly the same, the likeliest first.
+        near: Vec<&'static str>,
+    },
+    /// The recipe of a run lacks a setting.
+    #[error("it has no `{0}`")]
+    MissingSetting(&'static str),
     /// Clips that cannot be used.
     #[error("{}", list_bad(.0))]
     BadClips(Vec<BadClip>),
@@ -171,6 +182,11 @@ impl From<earmark_pipeline::Error> for Error {
     fn from(error: earmark_pipeline::Error) -> Error {
         Doing(error.doing).failed(ErrorKind::Pipeline(*error.kind))
     }
+}
+
+fn did_you_mean(near: &[&str]) -> String {
+    let near: Vec<String> = near.iter().map(|key| format!("`{key}`")).collect();
+    if near.is_empty() { String::new() } else { format!(": did you mean {}?", near.join(" or ")) }
 }
 
 fn list_bad(clips: &[BadClip]) -> String {

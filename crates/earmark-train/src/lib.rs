@@ -1,10 +1,4 @@
-//! Fine-tuning: recipes, loop, metrics, checkpoints, export, evaluation.
-//!
-//! [`train`] runs a [`Job`]: it prepares every clip once ([`Clips`]), splits them, fine-tunes a
-//! [`Pretrained`](earmark_pipeline::Pretrained) by the choices of a [`Recipe`], and leaves a folder with the recipe, the split, the
-//! metrics, the checkpoints and the best model, which `transformers` opens. The arithmetic is that of the Hugging Face Trainer
-//! (transformers 5.23.0 `trainer.py`): order of the clips, learning rate, clipping, which checkpoint is best. `tests/golden/train`
-//! holds a reference run, and the tests compare every step with it.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod recipe; // Read first: every choice of a run.
@@ -18,7 +12,7 @@ mod artifacts; // and the files that are left.
 mod background;
 mod error;
 
-pub use recipe::{Precision, Recipe, SplitBy};
+pub use recipe::{Precision, Recipe, Setting, SplitBy, Values};
 
 pub use presets::{PRESETS, gtzan, preset, sample};
 

@@ -1,18 +1,18 @@
-//! The runs that have a name.
+//! Recipes and networks that have a name.
 
 use earmark_models::{NetworkConfig, SpeechConfig};
 
 use crate::recipe::Recipe;
 
-/// The course's run: DistilHuBERT on GTZAN. Every default of [`Recipe`] is this run's.
+/// The course's run, DistilHuBERT on GTZAN. Its settings are the defaults of [`Recipe`].
 pub fn gtzan() -> Recipe {
     Recipe::new("distilhubert-gtzan", "ntu-spml/distilhubert", "gtzan")
 }
 
-/// The run that needs nothing: a small network from scratch on the built-in sample, in minutes on two cores.
+/// A small network from scratch on the built-in sample: no download, and minutes on two cores.
 pub fn sample() -> Recipe {
     Recipe {
-        lr: 2e-3, // A new, small network takes forty times what fine-tuning does.
+        lr: 2e-3, // Forty times the rate of fine-tuning: the network is new and small.
         weight_decay: 0.01,
         max_duration: 3.0,
         ..Recipe::new("sample", "scratch:sample", "sample")
@@ -21,7 +21,7 @@ pub fn sample() -> Recipe {
 
 /// A network for [`sample`] and for first tries on a CPU: 5 convolutions with a hop of 20 ms, 3 layers of 96.
 ///
-/// The first convolution hops 10 samples and not HuBERT's 5: the early layers are most of the time.
+/// The first convolution hops 10 samples and not HuBERT's 5, as the early layers take most of the time.
 fn sample_network() -> SpeechConfig {
     SpeechConfig {
         hidden_size: 96,
@@ -45,9 +45,9 @@ fn sample_network() -> SpeechConfig {
     }
 }
 
-/// The networks that `--from-scratch` knows by name, with what each is for.
+/// The networks that have a name, with what each is for.
 pub const PRESETS: &[(&str, &str)] = &[
-    ("sample", "small, for a CPU: the network of --sample"),
+    ("sample", "small, for a CPU: the network for the built-in sample"),
     ("distilhubert", "the size of ntu-spml/distilhubert"),
     ("hubert-base", "the size of facebook/hubert-base-ls960"),
 ];

@@ -7,6 +7,9 @@ pub(crate) mod hub; // and whether the network is used;
 pub(crate) mod inputs; // which sounds,
 pub(crate) mod labels; // which labels,
 pub(crate) mod dataset; // which dataset,
+pub(crate) mod recipe; // how a model is trained on it,
+pub(crate) mod training_data;
+pub(crate) mod run; // which run that was,
 pub(crate) mod job; // and which results.
 pub(crate) mod output;
 pub(crate) mod parse;

@@ -19,13 +19,14 @@ use earmark_train::{
 use crate::args::audio::AudioArgs;
 use crate::args::device::ComputeArgs;
 use crate::args::hub::HubArgs;
+use crate::args::run::{advise, find_run, resume_command};
+use crate::args::training_data::open_data;
 use crate::args::{dataset, model};
-use crate::commands::train;
-use crate::commands::train::{advise, list};
 use crate::exit::Done;
 use crate::interrupt;
 use crate::output::predictions::{ClipPrediction, write_predictions};
 use crate::output::progress::bar;
+use crate::output::training::list;
 use crate::output::{messages, report as tables, stdout};
 
 const EXAMPLES: &str = "\
@@ -268,7 +269,7 @@ impl Args {
 
     /// A run's model, on the clips that the run held out.
     fn run(&self, device: &Device) -> Result<Subject> {
-        let run = train::find_run(self.run.as_deref())?;
+        let run = find_run(self.run.as_deref())?;
         let mut recipe = Recipe::read(&run)?;
         let (resampler, downmix) = (self.audio.chosen_resampler(), self.audio.chosen_downmix());
         if resampler.is_some_and(|it| it != recipe.resampler)
@@ -285,10 +286,10 @@ impl Args {
             bail!("`{}` has no model yet: it is still being trained", run.display());
         }
         if !folder.is_dir() {
-            bail!("`{}` has no model yet: finish it by `{}`", run.display(), train::resume_command(&run));
+            bail!("`{}` has no model yet: finish it by `{}`", run.display(), resume_command(&run));
         }
         let learner = Pretrained::open(&folder, device)?;
-        let mut dataset = train::open_data(&recipe, &self.hub)?;
+        let mut dataset = open_data(&recipe, &self.hub)?;
         let split = SplitFile::read(&run)?;
         keep_named(&mut dataset, &split.test)?;
         let held_out = split.test.into_iter().zip(split.test_sha256).collect();

@@ -19,4 +19,5 @@ pub(crate) mod shell;
 
 pub(crate) mod messages; // and the two streams.
 pub(crate) mod progress;
+pub(crate) mod training;
 pub(crate) mod stdout;

@@ -145,6 +145,123 @@ mod folders {
     }
 }
 
+mod recipe {
+    use super::*;
+
+    /// What is not in it is as in the preset.
+    const PART: &str = "epochs = 3\nbatch_size = 2\nlr = 0.5\nadam_betas = [0.8, 0.9]\n";
+
+    /// The line of a setting in `recipe.toml`.
+    #[track_caller]
+    fn assert_line(recipe: &str, line: &str) {
+        assert!(recipe.lines().any(|it| it == line), "no `{line}` in\n{recipe}");
+    }
+
+    #[test]
+    fn a_flag_counts_for_more_than_a_file_and_a_file_for_more_than_the_preset() {
+        let place = WorkDir::with_clips();
+        fs::write(place.path("part.toml"), PART).unwrap();
+        let args = "train --data data --from-scratch tiny.json --test-size 0.25 --output run --dry-run";
+        place.run(&format!("{args} --recipe part.toml --batch-size 4 --set lr=0.25")).says(0, &[]);
+        let recipe = place.read("run/recipe.toml");
+        for line in
+            ["epochs = 3", "adam_betas = [0.8, 0.9]", "batch_size = 4", "lr = 0.25", "test_size = 0.25"]
+        {
+            assert_line(&recipe, line);
+        }
+        for line in
+            ["seed = 42", "weight_decay = 0.0", "split_by = \"random\"", "model = \"scratch:tiny.json\""]
+        {
+            assert_line(&recipe, line);
+        }
+    }
+
+    #[test]
+    fn the_recipe_of_a_run_begins_the_same_run_anew() {
+        let place = WorkDir::with_clips();
+        let args =
+            "--split-by stratified --resampler torchaudio --adam-epsilon 1e-7 --seed 7 --dropout false";
+        place.run(&format!("{SHORT} {args} --output first")).says(0, &[]);
+        place.run("train --recipe first/recipe.toml --output again").says(0, &[]);
+        for file in ["recipe.toml", "split.json", "metrics.jsonl", "report.json", "model/README.md"] {
+            assert_eq!(place.read(&format!("again/{file}")), place.read(&format!("first/{file}")), "{file}");
+        }
+        let weights = |run: &str| fs::read(place.path(run).join("model/model.safetensors")).unwrap();
+        assert!(weights("again") == weights("first"));
+
+        // Other clips, and all else as it was.
+        place.clip("other/a/0.wav", noise(3000, 1));
+        place.clip("other/b/0.wav", noise(3000, 2));
+        let other = "train --recipe first/recipe.toml --data other --split-by random --test-size 1 --output other-run";
+        place.run(&format!("{other} --dry-run")).says(0, &["1 clips to train on, 1 to test on"]);
+        let recipe = place.read("other-run/recipe.toml");
+        for line in ["dataset = \"other\"", "name = \"tiny-other\"", "seed = 7", "resampler = \"torchaudio\""]
+        {
+            assert_line(&recipe, line);
+        }
+    }
+
+    #[test]
+    fn help_shows_the_values_of_the_recipe_in_force() {
+        let place = WorkDir::with_clips();
+        fs::write(place.path("part.toml"), PART).unwrap();
+        fs::write(place.path("sample.toml"), "dataset = \"sample\"\nlr = 1e-3\n").unwrap();
+        let help = |args: &str| {
+            let said = place.run(&format!("train {args}"));
+            said.says(0, &[]);
+            said.out.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        for (args, rate, decay, duration) in [
+            ("--help", "5e-5", "0", "30"),
+            ("--sample --help", "2e-3", "0.01", "3"),
+            ("--help --dataset sample", "2e-3", "0.01", "3"),
+            ("--sample -h", "2e-3", "0.01", "3"),
+            ("--recipe part.toml --help", "0.5", "0", "30"),
+            ("--recipe=part.toml --sample --help", "0.5", "0.01", "3"),
+            ("--recipe sample.toml --help", "1e-3", "0.01", "3"),
+        ] {
+            let help = help(args);
+            for (text, value) in
+                [("Peak learning rate", rate), ("never decay", decay), ("cut here, in seconds", duration)]
+            {
+                let shown = format!("{text} [default: {value}]");
+                assert!(help.contains(&shown), "train {args}: no `{shown}` in {help}");
+            }
+        }
+        assert!(help("--recipe part.toml --help").contains("[default: 0.8,0.9]"));
+        place.run("train --recipe nowhere.toml --help").says(2, &["`nowhere.toml`"]);
+    }
+
+    #[test]
+    fn an_unknown_key_and_a_bad_value_are_named_with_what_may_stand_there() {
+        let place = WorkDir::with_clips();
+        let args = "train --data data --from-scratch tiny.json";
+        for (line, words) in [
+            ("epoch = 3", ["`part.toml`", "`epoch`", "did you mean `epochs`"]),
+            ("epochs = 0", ["`part.toml`", "`epochs` is 0", "a whole number from 1 to"]),
+            ("precision = \"fp64\"", ["`part.toml`", "`precision` is fp64", "fp32, bf16, fp16"]),
+            ("epochs 3", ["`part.toml`", "not a recipe", ""]),
+        ] {
+            fs::write(place.path("part.toml"), line).unwrap();
+            place.run(&format!("{args} --recipe part.toml")).says(1, &words);
+        }
+        for (set, words) in [
+            ("epoch=3", ["`epoch`", "did you mean `epochs`"]),
+            ("epochs=0", ["`epochs` is 0", "a whole number from 1 to"]),
+            ("adam_betas=0.9", ["`adam_betas` is 0.9", "two numbers"]),
+            ("dropout=off", ["`dropout` is off", "true or false"]),
+            ("device=cpu", ["`device` cannot be set", "--set"]),
+            ("epochs", ["KEY=VALUE", "--set"]),
+            ("lr=1 --lr 2", ["`lr` is set twice", "--set lr"]),
+            ("lr=1 --set lr=2", ["`lr` is set twice", "--set lr"]),
+            ("resampler=hq --compat transformers", ["`resampler` is set twice", "--set resampler"]),
+        ] {
+            place.run(&format!("{args} --set {set}")).says(2, &words);
+        }
+        assert!(!place.path("runs").exists());
+    }
+}
+
 mod resume {
     use super::*;
 
@@ -189,11 +306,15 @@ mod resume {
             ("--precision bf16", "--precision", "precision"),
             ("--attention-mask false", "--attention-mask", "attention_mask"),
             ("--dropout-off", "--dropout-off", "dropout"),
+            ("--dropout false", "--dropout", "dropout"),
+            ("--adam-betas 0.8,0.9", "--adam-betas", "adam_betas"),
+            ("--adam-epsilon 1e-6", "--adam-epsilon", "adam_epsilon"),
+            ("--set lr=1", "--set lr", "lr"),
         ] {
             let said = place.run(&format!("train --resume run {flags}"));
             said.says(1, &["`run`", &format!("`{key}`"), &format!("leave out {flag}")]);
         }
-        for flags in ["--output elsewhere", "--dry-run"] {
+        for flags in ["--output elsewhere", "--dry-run", "--recipe run/recipe.toml"] {
             place.run(&format!("train --resume run {flags}")).says(2, &["--resume"]);
         }
         let same = "--data ./data --from-scratch tiny.json --epochs 2 --split-by stratified --resampler hq";

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use crate::evaluate::metrics::EvaluationReport;
 use crate::evaluate::records::{EpochRecord, StepRecord};
 
-/// What a card tells.
+/// The content of a card.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelCard {
     /// The model's name, such as `distilhubert-finetuned-gtzan`.
@@ -181,7 +181,7 @@ impl ModelCard {
         }
     }
 
-    /// What was taken for what, unless there are so many classes that nobody would read it.
+    /// The confusion matrix, unless there are too many classes to read it.
     fn confusion(&self, card: &mut String) {
         const WIDEST: usize = 30;
         let labels: Vec<String> = self.evaluation.labels.iter().map(|label| inline(label)).collect();
@@ -199,7 +199,7 @@ impl ModelCard {
         }
     }
 
-    /// The base model, if the Hub can know it: a folder on somebody's disk is no `base_model`.
+    /// The base model, if it is on the Hub: a local folder is no `base_model`.
     fn base_id(&self) -> Option<&str> {
         self.base_model.as_deref().filter(|name| is_hub_id(name))
     }

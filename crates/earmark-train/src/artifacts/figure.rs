@@ -363,7 +363,7 @@ fn text_width(text: &str, font: f64) -> f64 {
 }
 
 /// Text as it may stand in HTML and XML, also between double quotes.
-pub(crate) fn escape(text: &str) -> String {
+fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

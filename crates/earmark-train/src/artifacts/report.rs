@@ -1,12 +1,12 @@
 //! `report.html`: a whole run on one page that needs nothing but itself: no script, no font, no network.
 
-use std::fmt::Write;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::artifacts::figure::{confusion_svg, curves_svg, escape};
+use crate::artifacts::figure::{confusion_svg, curves_svg};
 use crate::evaluate::metrics::EvaluationReport;
 use crate::evaluate::records::{EpochRecord, StepRecord};
 
-/// What the page tells.
+/// The content of the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunReport {
     /// The page's heading, such as the name of the model.
@@ -25,81 +25,83 @@ pub struct RunReport {
     pub evaluation: EvaluationReport,
 }
 
-/// Renders the page. Every name and value is escaped, so the labels may hold anything.
+/// Renders the page. Names and values may hold anything: maud escapes them.
 pub fn report_html(run: &RunReport) -> String {
-    let title = escape(&run.title);
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
-    );
-    summary(&mut page, run);
-    page.push_str("<h2>Curves</h2>\n<figure>");
-    page.push_str(&curves_svg(&run.steps, &run.epochs, Some(run.best_step)));
-    page.push_str("</figure>\n<h2>Epochs</h2>\n");
-    let rows = run.epochs.iter().enumerate().map(|(row, epoch)| {
-        let class = if epoch.step == run.best_step { " class=\"best\"" } else { "" };
+    let epochs = run.epochs.iter().enumerate().map(|(row, epoch)| {
         let training = run.train_losses.get(row).copied().filter(|loss| !loss.is_nan());
         let training = training.map_or_else(String::new, decimals);
         let (loss, accuracy) = (decimals(epoch.eval_loss), decimals(epoch.eval_accuracy));
         let cells = [format!("{:.2}", epoch.epoch), epoch.step.to_string(), training, loss, accuracy];
-        (class, cells)
+        (epoch.step == run.best_step, cells)
     });
-    table(&mut page, ["Epoch", "Step", "Training loss", "Validation loss", "Accuracy"], rows);
-    page.push_str(
-        "<p class=\"note\">The training loss is the mean over the steps of the epoch. The marked row is the checkpoint that was \
-         kept: the most accurate, the earliest of equals.</p>\n",
-    );
-
-    page.push_str("<h2>Confusion matrix</h2>\n<figure>");
-    page.push_str(&confusion_svg(&run.evaluation.labels, &run.evaluation.confusion));
-    page.push_str("</figure>\n<h2>Classes</h2>\n");
-    let rows = run.evaluation.per_class.iter().map(|class| {
+    let classes = run.evaluation.per_class.iter().map(|class| {
         let [precision, recall, f1] = [class.precision, class.recall, class.f1].map(decimals);
-        ("", [escape(&class.label), precision, recall, f1, class.support.to_string()])
+        (false, [class.label.clone(), precision, recall, f1, class.support.to_string()])
     });
-    table(&mut page, ["Class", "Precision", "Recall", "F1", "Clips"], rows);
-
-    page.push_str("<h2>Recipe</h2>\n");
-    let rows = run.recipe.iter().map(|(name, value)| ("", [escape(name), escape(value)]));
-    table(&mut page, ["Setting", "Value"], rows);
-    page.push_str("</body>\n</html>\n");
-    page
+    let recipe = run.recipe.iter().map(|(name, value)| (false, [name.clone(), value.clone()]));
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (run.title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { (run.title) }
+                (summary(run))
+                h2 { "Curves" }
+                figure { (PreEscaped(curves_svg(&run.steps, &run.epochs, Some(run.best_step)))) }
+                h2 { "Epochs" }
+                (table(["Epoch", "Step", "Training loss", "Validation loss", "Accuracy"], epochs))
+                p.note {
+                    "The training loss is the mean over the steps of the epoch. The marked row is the checkpoint that was \
+                     kept: the most accurate, the earliest of equals."
+                }
+                h2 { "Confusion matrix" }
+                figure { (PreEscaped(confusion_svg(&run.evaluation.labels, &run.evaluation.confusion))) }
+                h2 { "Classes" }
+                (table(["Class", "Precision", "Recall", "F1", "Clips"], classes))
+                h2 { "Recipe" }
+                (table(["Setting", "Value"], recipe))
+            }
+        }
+    };
+    page.into_string()
 }
 
-fn summary(page: &mut String, run: &RunReport) {
+fn summary(run: &RunReport) -> Markup {
     let report = &run.evaluation;
     let [low, high] = report.accuracy_interval.map(|bound| 100.0 * bound);
-    let _ = write!(page, "<p class=\"score\"><strong>{:.1} %</strong> accuracy ", 100.0 * report.accuracy);
-    let _ = write!(page, "(95 % interval {low:.1} to {high:.1} %) · macro F1 {:.3} ", report.macro_f1);
-    let _ = writeln!(page, "· loss {}</p>", decimals(report.loss));
-    let (dataset, split) = (escape(&report.dataset), escape(&report.split));
-    let _ = writeln!(
-        page,
-        "<p>{} clips of {dataset}, split {split}, after step {}.</p>",
-        report.n, run.best_step
-    );
+    html! {
+        p.score {
+            strong { (format!("{:.1} %", 100.0 * report.accuracy)) }
+            (format!(
+                " accuracy (95 % interval {low:.1} to {high:.1} %) · macro F1 {:.3} · loss {:.4}",
+                report.macro_f1, report.loss
+            ))
+        }
+        p {
+            (report.n) " clips of " (report.dataset) ", split " (report.split) ", after step " (run.best_step) "."
+        }
+    }
 }
 
-/// Rows are a class attribute, or nothing, and cells that are escaped already.
-fn table<'a, const N: usize>(
-    page: &mut String,
-    head: [&str; N],
-    rows: impl Iterator<Item = (&'a str, [String; N])>,
-) {
-    page.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
-    for name in head {
-        let _ = write!(page, "<th scope=\"col\">{name}</th>");
-    }
-    page.push_str("</tr></thead>\n<tbody>\n");
-    for (class, cells) in rows {
-        let _ = write!(page, "<tr{class}>");
-        for cell in cells {
-            let _ = write!(page, "<td>{cell}</td>");
+/// Each row is whether it is marked as the best, and its cells.
+fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = (bool, [String; N])>) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead { tr { @for name in head { th scope="col" { (name) } } } }
+                tbody {
+                    @for (best, cells) in rows {
+                        tr class=[best.then_some("best")] { @for cell in cells { td { (cell) } } }
+                    }
+                }
+            }
         }
-        page.push_str("</tr>\n");
     }
-    page.push_str("</tbody></table></div>\n");
 }
 
 fn decimals(value: f64) -> String {
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn scores_and_recipe_are_told() {
+    fn scores_and_recipe_are_on_the_page() {
         let page = report_html(&run("blues"));
         assert!(page.contains("<strong>50.0 %</strong>"));
         assert!(

@@ -43,8 +43,8 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// Starts another file in `dir` for a run that goes on after optimizer step `completed`: whatever earlier files
-    /// hold about later steps, logged before the run was cut off, is dropped by the reader.
+    /// Starts another file in `dir` for a run that resumes after optimizer step `completed`. TensorBoard then ignores what earlier
+    /// files have of later steps, logged before the run was killed.
     ///
     /// # Errors
     ///

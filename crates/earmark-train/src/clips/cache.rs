@@ -12,14 +12,13 @@ use std::time::{Duration, SystemTime};
 use earmark_features::Features;
 use sha2::{Digest as _, Sha256};
 
-/// What clips became when they were heard before, under the hash of everything that decides it.
+/// The features of prepared clips, each under a hash of everything that decides them.
 ///
-/// One file a clip, written beside its place and renamed: two processes may use one cache, and one that is killed leaves
-/// no half of a file that anybody takes for a whole. Files are read, not mapped into memory: one that somebody else cuts
-/// meanwhile is then an error, and the features are made again, where a mapped one would end the process with SIGBUS. A
-/// checksum tells damage of any kind.
+/// One file a clip, written to a temporary file and renamed: processes may share a cache, and one that is killed leaves no
+/// partial file. Files are read, not mapped into memory: when another process truncates one, that is an error and the features are
+/// made again, while a mapped one would end the process with SIGBUS. A checksum detects damage of any kind.
 ///
-/// A cache that cannot be read or written costs time and nothing else: it says so at the level `debug`.
+/// A cache that cannot be read or written costs only time; it is logged at the level `debug`.
 ///
 /// Clones are one cache: they share counters and limit.
 #[derive(Debug, Clone)]
@@ -34,23 +33,23 @@ struct Shared {
     space: Mutex<Space>,
 }
 
-/// What one process knows about the space that is left.
+/// What this process knows of the free space.
 #[derive(Debug, Default)]
 struct Space {
-    /// Files this process read or wrote. It will want them again in its next epoch.
+    /// Files this process read or wrote. It reads them again in its next epoch.
     used: HashSet<Key>,
-    /// Bytes that may be written before the next look at the folder.
+    /// Bytes that may be written before the folder is listed again.
     room: u64,
-    /// No look will find more: after one that removed nothing, or, if true, after one that might remove files.
+    /// Listing the folder again will find no room: the last time found none, with this permission to remove files.
     full: Option<MayRemove>,
 }
 
 /// Whether files of earlier runs may be removed for new ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum MayRemove {
-    /// The clips of this run have not all been looked up: what is removed could be wanted next.
+    /// Not all clips of this run have been looked up: a removed file could be the next one.
     No,
-    /// All have, and those found are spared.
+    /// All have been looked up; the files that were found stay.
     Yes,
 }
 
@@ -65,10 +64,10 @@ const HEADER: usize = MAGIC.len() + 32 + 4 + 3;
 /// No extractor makes more axes.
 const MOST_AXES: usize = 4;
 
-/// How the names of files begin that are not whole yet.
+/// The prefix of temporary files.
 const UNFINISHED: &str = ".unfinished-";
 
-/// Whoever writes a file is done with it by then, or dead.
+/// A temporary file that is older was left by a process that was killed.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
 /// What identifies the features of one clip.
@@ -99,7 +98,7 @@ impl Key {
 }
 
 impl Cache {
-    /// Bytes a cache may take up unless told otherwise: ten times GTZAN.
+    /// The usual limit in bytes: ten times GTZAN.
     pub const LIMIT: u64 = 20_000_000_000;
 
     /// The cache in `dir`, whose files will not exceed `limit` bytes. Nothing is read or written yet.
@@ -123,7 +122,7 @@ impl Cache {
         self.0.hits.load(Ordering::Relaxed)
     }
 
-    /// Clips that were looked for in vain, and decoded.
+    /// Clips that were not found, and decoded.
     pub fn misses(&self) -> u64 {
         self.0.misses.load(Ordering::Relaxed)
     }
@@ -148,10 +147,10 @@ impl Cache {
         found
     }
 
-    /// Keeps features under `key`; says whether they are kept.
+    /// Writes features under `key`. Returns whether they are in the cache now.
     pub(crate) fn put(&self, key: &Key, features: &Features, may_remove: MayRemove) -> bool {
         let Some(bytes) = write(key, features) else { return false };
-        // Held until the file is there: whoever looks meanwhile would not see it, and give its room away a second time.
+        // Held until the file is written: another thread that lists the folder before would not count it.
         let mut space = self.space();
         if !self.reserve(&mut space, key, bytes.len() as u64, may_remove) {
             return false;
@@ -170,7 +169,7 @@ impl Cache {
             if space.full >= Some(may_remove) {
                 return false;
             }
-            space.room = self.look(&space.used, bytes, may_remove);
+            space.room = self.make_room(&space.used, bytes, may_remove);
             if space.room < bytes {
                 space.full = Some(may_remove);
                 tracing::debug!("the cache in `{}` has no room for {bytes} bytes", self.0.dir.display());
@@ -182,9 +181,9 @@ impl Cache {
         true
     }
 
-    /// Counts what is there, removes what was used longest ago if that is necessary and allowed, and says how many bytes
-    /// may be written before the next look.
-    fn look(&self, used: &HashSet<Key>, bytes: u64, may_remove: MayRemove) -> u64 {
+    /// Lists the folder, removes the least recently used files if that is necessary and allowed, and returns how many bytes may be
+    /// written before the next listing.
+    fn make_room(&self, used: &HashSet<Key>, bytes: u64, may_remove: MayRemove) -> u64 {
         let limit = self.0.limit;
         // Other processes write, too: this bounds what they and we do not know of each other.
         let step = (limit / 64).max(bytes);
@@ -210,13 +209,13 @@ impl Cache {
     }
 
     fn space(&self) -> MutexGuard<'_, Space> {
-        // Whoever panicked with it left a count that is at worst too low.
+        // After a panic elsewhere the count is at worst too low.
         self.0.space.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writes a file beside its place and renames it. Not `earmark_fs::write`: a checksum tells what a power cut left, and to wait
-/// for the disk a thousand times would take longer than to make the features again.
+/// Writes a temporary file and renames it. Not `earmark_fs::write`: the checksum detects what a power cut left, and a thousand
+/// calls of fsync would take longer than making the features again.
 fn put_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
@@ -224,7 +223,7 @@ fn put_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // What the umask leaves of it.
+        // The umask takes away from it.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let mut file = builder.prefix(UNFINISHED).tempfile_in(folder)?;
@@ -250,7 +249,7 @@ struct Cached {
 }
 
 /// What the cache holds. Files that a killed process left unfinished are removed on the way; what cannot be listed is not
-/// there for us.
+/// counted.
 fn files(dir: &Path) -> Vec<Cached> {
     let list = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten();
     let mut found = Vec::new();
@@ -270,7 +269,7 @@ fn files(dir: &Path) -> Vec<Cached> {
     found
 }
 
-/// The file of some features: header, shape, numbers, mask, all in little-endian order.
+/// The bytes of a file: header, shape, values, mask, all little-endian.
 fn write(key: &Key, features: &Features) -> Option<Vec<u8>> {
     let Features { data, shape, is_longer, attention_mask } = features;
     if shape.len() > MOST_AXES {
@@ -331,7 +330,7 @@ fn read(path: &Path, key: &Key) -> io::Result<Features> {
     let numbers = shape.iter().try_fold(1u64, |product, &size| product.checked_mul(size));
     let masks = mask.first().copied().unwrap_or(0);
     let bytes = numbers.and_then(|numbers| numbers.checked_add(masks)?.checked_mul(4));
-    // Before any memory is asked for: a damaged size could want all there is.
+    // Before memory is allocated: a damaged size could be as large as all of it.
     let expected = bytes.and_then(|bytes| bytes.checked_add((HEADER + sizes.len()) as u64));
     let (Some(numbers), Some(bytes)) = (numbers, bytes) else {
         return Err(damaged("its shape makes no sense"));

@@ -15,7 +15,7 @@ pub enum Event<'a> {
     },
     /// Clips left out because the recipe says `skip_bad`.
     LeftOut(&'a [BadClip]),
-    /// Newer checkpoints than the one the run goes on from, which cannot be read.
+    /// Checkpoints that cannot be read, newer than the one that the run resumes from.
     PassedOver(&'a [BrokenCheckpoint]),
     /// Parameters that the checkpoint does not have, randomly initialised.
     NewParameters(&'a [String]),

@@ -19,7 +19,7 @@ pub struct Job {
     pub dataset: AudioDataset,
     /// What it fine-tunes.
     pub start: Start,
-    /// Where features are kept for the next run; `None` makes them anew each time.
+    /// Keeps features for the next run; without it they are made for each run.
     pub cache: Option<Cache>,
     /// Where it computes; without autodiff, the run adds that itself.
     pub device: Device,

@@ -11,7 +11,7 @@ use crate::error::{Doing, Error, ErrorKind};
 /// How a model is opened or made to be trained.
 #[derive(Debug, Clone, Copy)]
 pub struct ModelSetup<'a> {
-    /// The classes to learn, in class order.
+    /// The classes, in class order.
     pub labels: &'a [String],
     /// Initialise a new head even if the checkpoint has one for these labels.
     pub new_head: bool,

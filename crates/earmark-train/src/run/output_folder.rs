@@ -77,7 +77,7 @@ impl OutputFolder {
         unreachable!("the numbers do not end")
     }
 
-    /// Takes the folder of a run that goes on, and removes what a killed process left unfinished in it.
+    /// Opens the folder of a run that is resumed, and removes temporary files that a killed process left in it.
     ///
     /// # Errors
     /// [`ErrorKind::Running`] when another process is at work in it.
@@ -114,13 +114,13 @@ impl OutputFolder {
                 false => Err(ErrorKind::Occupied(held)).with_context(doing),
             }
         };
-        // Before the lock's own file is written into somebody else's folder.
+        // Before the lock's file is written into a folder that is not ours.
         if made.is_empty() && !OutputFolder::is_in_use(path) {
             occupied()?;
         }
         let folder = OutputFolder::take(path.to_path_buf(), made)?;
         folder.sweep().with_context(|| Doing(format!("cannot clean up in `{}`", path.display())))?;
-        // Again, now that nobody else can write to it.
+        // Again, as nothing else writes to it from here on.
         occupied()?;
         Ok(folder)
     }
@@ -182,7 +182,7 @@ impl OutputFolder {
 impl Drop for OutputFolder {
     fn drop(&mut self) {
         if self.lock.is_some() {
-            // While it is locked: whoever opened it meanwhile sees that it is not there any more.
+            // Removed while it is locked, so that a process that opened it meanwhile sees that it is gone.
             let _ = fs::remove_file(self.path.join(LOCK));
         }
         for folder in self.made.iter().rev() {
@@ -201,7 +201,7 @@ fn make_folders(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut made = make_folders(above)?;
     match fs::create_dir(path) {
         Ok(()) => made.push(path.to_path_buf()),
-        // By somebody else, at the same time.
+        // Another process made it at the same time.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         Err(error) => return Err(error),
     }

@@ -51,7 +51,7 @@ mod tests {
         let almost = (0..1_999).fold(overflowed, |scale, _| scale.after(true));
         assert_eq!(almost.factor(), 32_768.0);
         assert_eq!(almost.after(true), LossScale { scale: 65_536.0, good: 0 });
-        // An overflow begins the count anew.
+        // An overflow restarts the count.
         assert_eq!(almost.after(false).after(true).factor(), 16_384.0);
     }
 

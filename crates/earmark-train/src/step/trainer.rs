@@ -152,7 +152,7 @@ impl Trainer {
         let input = part(input, piece);
         let logits = match self.precision.half() {
             None => network.forward(input, Some(rng))?,
-            // Cast anew each time: a backward pass uses up the graph it goes through.
+            // Cast for each pass: a backward pass consumes its graph.
             Some(dtype) => mixed_precision(network.clone(), dtype).forward(input, Some(rng))?,
         };
         let loss = self.loss.forward(logits.cast(DType::F32), targets).mul_scalar(share);

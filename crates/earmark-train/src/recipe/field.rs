@@ -1,0 +1,52 @@
+use earmark_audio::Downmix;
+use earmark_features::Resampler;
+
+use crate::recipe::precision::Precision;
+use crate::recipe::split_by::SplitBy;
+
+/// The type of a recipe's field, as text.
+pub(crate) trait Field: Sized {
+    /// `None` leaves the field out of the file.
+    fn text(&self) -> Option<String>;
+
+    /// `None` where the text is no such value.
+    fn parse(text: &str) -> Option<Self>;
+}
+
+macro_rules! fields_that_display {
+    ($($type:ty),+) => {
+        $(impl Field for $type {
+            fn text(&self) -> Option<String> {
+                Some(self.to_string())
+            }
+
+            fn parse(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+        })+
+    };
+}
+
+fields_that_display!(bool, u64, usize, f64, String, SplitBy, Precision, Resampler, Downmix);
+
+impl Field for Option<String> {
+    fn text(&self) -> Option<String> {
+        self.clone()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Some(text.to_owned()))
+    }
+}
+
+impl Field for [f64; 2] {
+    fn text(&self) -> Option<String> {
+        let [first, second] = self;
+        Some(format!("{first},{second}"))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (first, second) = text.split_once(',')?;
+        Some([first.trim().parse().ok()?, second.trim().parse().ok()?])
+    }
+}

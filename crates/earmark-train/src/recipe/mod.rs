@@ -1,0 +1,399 @@
+//! Every choice of a run, written once.
+
+mod field;
+mod precision;
+mod split_by;
+mod values;
+
+use std::path::Path;
+
+use earmark_audio::Downmix;
+use earmark_error::Context as _;
+use earmark_features::Resampler;
+
+use crate::error::{Doing, Error, ErrorKind};
+use crate::recipe::field::Field;
+
+pub use crate::recipe::precision::Precision;
+pub use crate::recipe::split_by::SplitBy;
+pub use crate::recipe::values::Values;
+
+/// A recipe is a page.
+const LIMIT: u64 = 1 << 20;
+
+/// Products of two counts are computed, too. The reference takes no larger seed.
+const MOST: u64 = u32::MAX as u64;
+
+/// Declares the fields of [`Recipe`] and [`Recipe::SETTINGS`], each row once: what it means, its key in `recipe.toml` and its
+/// type, the default, the placeholder of its value in a help text, and the values that it may hold.
+macro_rules! recipe {
+    ($($(#[doc = $doc:literal])+ $key:ident: $type:ty = $default:expr, $value_name:literal, $values:expr;)+) => {
+        /// Every choice of a run. Written to `recipe.toml` before the first step, so that a run can be repeated and resumed.
+        ///
+        /// Names and defaults are those of `TrainingArguments` (transformers 5.23.0) and of the audio course's GTZAN run.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Recipe {
+            $($(#[doc = $doc])+ pub $key: $type,)+
+        }
+
+        impl Recipe {
+            /// The fields, in the order of `recipe.toml`.
+            pub const SETTINGS: &'static [Setting] = &[$(Setting {
+                key: stringify!($key),
+                help: concat!($($doc),+).trim_ascii(),
+                value_name: $value_name,
+                values: $values,
+                get: |recipe| recipe.$key.text(),
+                set: |recipe, text| Field::parse(text).map(|value| recipe.$key = value).is_some(),
+            }),+];
+
+            fn defaults() -> Recipe {
+                Recipe { $($key: $default),+ }
+            }
+        }
+    };
+}
+
+recipe! {
+    /// What the run is called; its folder is `runs/<name>/<stamp>`.
+    name: String = String::new(), "NAME", Values::Resolved;
+    /// The version of earmark that resolved it.
+    earmark: String = env!("CARGO_PKG_VERSION").to_owned(), "VERSION", Values::Resolved;
+    /// What is fine-tuned: a Hub id with `@REVISION` if need be, a folder, or `scratch:` and the name of a network.
+    model: String = String::new(), "ID|DIR", Values::Text;
+    /// The commit of the Hub that its weights are of; empty for what is not from the Hub.
+    model_commit: String = String::new(), "COMMIT", Values::Resolved;
+    /// The name of the dataset, or of the folder.
+    dataset: String = String::new(), "NAME", Values::Resolved;
+    /// The name it was asked for by, such as `minds14:en-AU` or `sample`; empty for a folder. A recipe of an earlier version does
+    /// not say.
+    published: Option<String> = None, "NAME", Values::Resolved;
+    /// The commit of the Hub that the dataset is of; empty for what is not from the Hub.
+    dataset_commit: String = String::new(), "COMMIT", Values::Resolved;
+    /// The folder the clips are in.
+    data: String = String::new(), "DIR", Values::Resolved;
+    /// The column that is the class, or folder1, folder2 … for the folders from outside. Unless chosen, the usual one.
+    label_column: String = String::new(), "NAME", Values::Text;
+    /// Train on this split alone, or on `all` of a folder's as one. Unless chosen, on train, with validation or else test kept for
+    /// evaluation.
+    split: String = String::new(), "NAME", Values::Text;
+    /// Which clips are kept for evaluation: random, stratified (every class in proportion), published (as the dataset's makers
+    /// do), group:FIELD (no speaker or artist on both sides), fold:FIELD=VALUE. Unless chosen, published where there is such a
+    /// part, else random.
+    split_by: SplitBy = SplitBy::Random, "HOW", Values::Form(SplitBy::FORM);
+    /// Clips kept for evaluation: a share below 1, or a number of clips.
+    test_size: f64 = 0.1, "SHARE", Values::ShareOrCount;
+    /// Seeds the split, the order of each epoch, new weights, and dropout.
+    seed: u64 = 42, "N", Values::Whole(0, MOST);
+    /// Passes over the training clips.
+    epochs: u64 = 10, "N", Values::Whole(1, MOST);
+    /// Clips of one forward pass.
+    batch_size: usize = 8, "N", Values::Whole(1, MOST);
+    /// Clips of one forward pass while evaluating. It can change the last digits of the metrics: group-norm models process the
+    /// padding, whose length depends on the other clips of the batch.
+    eval_batch_size: usize = 8, "N", Values::Whole(1, MOST);
+    /// Forward passes of one optimizer step.
+    gradient_accumulation_steps: usize = 1, "N", Values::Whole(1, MOST);
+    /// Peak learning rate.
+    lr: f64 = 5e-5, "RATE", Values::Number(0.0, f64::INFINITY);
+    /// Share of all steps over which the learning rate climbs from 0; it then falls to 0, linearly.
+    warmup_ratio: f64 = 0.1, "SHARE", Values::Number(0.0, 1.0);
+    /// AdamW's weight decay; biases and norms never decay.
+    weight_decay: f64 = 0.0, "RATE", Values::Number(0.0, f64::INFINITY);
+    /// AdamW's β₁ and β₂.
+    adam_betas: [f64; 2] = [0.9, 0.999], "B1,B2", Values::Betas;
+    /// AdamW's ε.
+    adam_epsilon: f64 = 1e-8, "EPSILON", Values::Number(0.0, f64::INFINITY);
+    /// The gradient's global L2 norm is scaled down to this; 0 never clips.
+    max_grad_norm: f64 = 1.0, "NORM", Values::Number(0.0, f64::INFINITY);
+    /// Longer clips are cut here, in seconds.
+    max_duration: f64 = 30.0, "SECONDS", Values::Number(0.001, f64::INFINITY);
+    /// Optimizer steps per line of metrics.jsonl.
+    logging_steps: u64 = 5, "N", Values::Whole(1, MOST);
+    /// The dtype of the matrix products; weights, norms, softmax, loss and optimizer stay in fp32. The other two are made for GPUs:
+    /// a CPU is slower with them.
+    precision: Precision = Precision::Fp32, "DTYPE", Values::Names(|| Precision::ALL.iter().map(|it| it.name()).collect());
+    /// Run the model's dropout, layerdrop and SpecAugment.
+    dropout: bool = true, "BOOL", Values::Switch;
+    /// Give the model a mask of the padding.
+    // DistilHuBERT ships without a mask; the course asks for one all the same, and its numbers are with it.
+    attention_mask: bool = true, "BOOL", Values::Switch;
+    /// Initialise a new classification head even if the model has one.
+    new_head: bool = false, "BOOL", Values::Switch;
+    /// Leave out clips that cannot be used, with a warning, instead of stopping.
+    skip_bad: bool = false, "BOOL", Values::Switch;
+    /// Checkpoints to keep: the newest, with the best among them; 0 keeps all.
+    // Ten would be 3 GB for DistilHuBERT.
+    keep_checkpoints: usize = 2, "N", Values::Whole(0, MOST);
+    /// How clips get to the model's sampling rate.
+    resampler: Resampler = Resampler::Hq, "NAME", Values::Names(|| Resampler::ALL.iter().map(|it| it.name()).collect());
+    /// How channels become one.
+    downmix: Downmix = Downmix::Mean, "NAME", Values::Names(|| Downmix::ALL.iter().map(|it| it.name()).collect());
+    /// Where it ran.
+    device: String = "cpu".to_owned(), "DEVICE", Values::Resolved;
+}
+
+/// Keys that recipes of earlier versions lack.
+const ADDED_LATER: &[&str] =
+    &["model_commit", "published", "dataset_commit", "label_column", "split", "split_by"];
+
+/// A field of [`Recipe`]: its key in `recipe.toml`, what it means, and what it may hold.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its key in `recipe.toml`, which is the name of the field.
+    pub key: &'static str,
+    /// What it means.
+    pub help: &'static str,
+    /// What stands for its value in a help text, such as `N`.
+    pub value_name: &'static str,
+    /// What it may hold.
+    pub values: Values,
+    get: fn(&Recipe) -> Option<String>,
+    set: fn(&mut Recipe, &str) -> bool,
+}
+
+impl Setting {
+    /// The setting with this key.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownSetting`] with the keys that are nearly the same.
+    pub fn find(key: &str) -> Result<&'static Setting, ErrorKind> {
+        Recipe::SETTINGS.iter().find(|setting| setting.key == key).ok_or_else(|| {
+            let likeness = |known: &str| {
+                let part = known.contains(key) || key.contains(known);
+                if part { 1.0 } else { strsim::normalized_damerau_levenshtein(known, key) }
+            };
+            let mut near: Vec<_> = Recipe::SETTINGS.iter().map(|it| (likeness(it.key), it.key)).collect();
+            near.retain(|(likeness, _)| *likeness > 0.5 && !key.is_empty());
+            near.sort_by(|a, b| b.0.total_cmp(&a.0));
+            let near = near.into_iter().map(|(_, key)| key).take(3).collect();
+            ErrorKind::UnknownSetting { key: key.to_owned(), near }
+        })
+    }
+
+    /// Its value in a recipe, as [`set`](Self::set) takes it; empty where there is none.
+    pub fn get(&self, recipe: &Recipe) -> String {
+        (self.get)(recipe).unwrap_or_default()
+    }
+
+    /// Changes its value in a recipe.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] when it cannot hold that.
+    pub fn set(&self, recipe: &mut Recipe, text: &str) -> Result<(), ErrorKind> {
+        let mut changed = recipe.clone();
+        if !(self.set)(&mut changed, text) || !self.values.contain(&self.get(&changed)) {
+            return Err(self.refuse(text));
+        }
+        *recipe = changed;
+        Ok(())
+    }
+
+    /// Whether it can hold this value.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn check(&self, text: &str) -> Result<(), ErrorKind> {
+        self.set(&mut Recipe::defaults(), text)
+    }
+
+    fn refuse(&self, text: &str) -> ErrorKind {
+        ErrorKind::Value { key: self.key, why: format!("is {text}, expected {}", self.values) }
+    }
+}
+
+impl Recipe {
+    /// The course's recipe (`fine-tuning.mdx`, Hugging Face audio course) for a model and a dataset.
+    pub fn new(name: &str, model: &str, dataset: &str) -> Recipe {
+        let [name, model, dataset] = [name, model, dataset].map(str::to_owned);
+        Recipe { name, model, dataset, ..Recipe::defaults() }
+    }
+
+    /// Checks that every setting holds what it may.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] naming the key, the value, and what may stand there.
+    pub fn validate(&self) -> Result<(), Error> {
+        let mut values = Recipe::SETTINGS.iter().map(|setting| (setting, setting.get(self)));
+        match values.find(|(setting, value)| !setting.values.contain(value)) {
+            Some((setting, value)) => {
+                Err(setting.refuse(&value)).context(Doing("cannot run this recipe".to_owned()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The text of `recipe.toml`.
+    pub fn to_toml(&self) -> String {
+        let header =
+            "# Every choice of this run. It resumes by this file, and another run can start from it.\n";
+        let rows = Recipe::SETTINGS.iter().filter_map(|setting| {
+            let value = setting.values.to_toml(&(setting.get)(self)?);
+            Some(format!("{} = {value}\n", setting.key))
+        });
+        header.to_owned() + &rows.collect::<String>()
+    }
+
+    /// Takes the settings that a `recipe.toml` has, and returns their keys. It need not have all.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Toml`], [`ErrorKind::UnknownSetting`] or [`ErrorKind::Value`], naming the file; the recipe is then as before.
+    pub fn apply_file(&mut self, path: &Path) -> Result<Vec<&'static str>, Error> {
+        let doing = || Doing(format!("cannot use the recipe `{}`", path.display()));
+        let text = earmark_fs::read_to_string(path, LIMIT).with_context(doing)?;
+        self.apply_toml(&text).with_context(doing)
+    }
+
+    fn apply_toml(&mut self, text: &str) -> Result<Vec<&'static str>, ErrorKind> {
+        let (mut changed, mut keys) = (self.clone(), Vec::new());
+        for (key, value) in text.parse::<toml::Table>()? {
+            let setting = Setting::find(&key)?;
+            match setting.values.text_of(&value) {
+                Some(text) => setting.set(&mut changed, &text)?,
+                None => return Err(setting.refuse(&value.to_string())),
+            }
+            keys.push(setting.key);
+        }
+        *self = changed;
+        Ok(keys)
+    }
+
+    /// Reads the `recipe.toml` of a run folder.
+    ///
+    /// # Errors
+    /// When the file is missing, or not a whole recipe of this version.
+    pub fn read(run: &Path) -> Result<Recipe, Error> {
+        let (path, mut recipe) = (run.join("recipe.toml"), Recipe::defaults());
+        let keys = recipe.apply_file(&path)?;
+        let must = |setting: &&Setting| !ADDED_LATER.contains(&setting.key);
+        match Recipe::SETTINGS.iter().filter(must).find(|setting| !keys.contains(&setting.key)) {
+            Some(setting) => Err(ErrorKind::MissingSetting(setting.key))
+                .with_context(|| Doing(format!("cannot use the recipe `{}`", path.display()))),
+            None => Ok(recipe),
+        }
+    }
+
+    /// Key and value of every setting, by key, for a table.
+    pub fn rows(&self) -> Vec<(String, String)> {
+        let mut rows: Vec<_> = Recipe::SETTINGS
+            .iter()
+            .filter_map(|setting| {
+                let value = match setting.values.to_toml(&(setting.get)(self)?) {
+                    toml::Value::String(text) => text,
+                    other => other.to_string(),
+                };
+                Some((setting.key.to_owned(), value))
+            })
+            .collect();
+        rows.sort();
+        rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presets::{gtzan, sample};
+
+    fn refusal(text: &str) -> String {
+        gtzan().apply_toml(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_number_that_a_recipe_cannot_keep_is_refused_by_name() {
+        for most in [0, u64::from(u32::MAX)] {
+            let recipe = Recipe { seed: most, ..Recipe::new("name", "model", "data") };
+            recipe.validate().unwrap();
+            assert!(recipe.to_toml().contains(&most.to_string()));
+        }
+        for seed in [1 << 32, u64::MAX] {
+            let recipe = Recipe { seed, ..Recipe::new("name", "model", "data") };
+            let why = recipe.validate().unwrap_err().kind.to_string();
+            assert!(why.contains("`seed`") && why.contains(&seed.to_string()), "{why}");
+        }
+        let recipe = Recipe { keep_checkpoints: usize::MAX, ..Recipe::new("name", "model", "data") };
+        assert!(recipe.validate().unwrap_err().kind.to_string().contains("`keep_checkpoints`"));
+    }
+
+    #[test]
+    fn recipe_toml_is_read_back_as_it_was() {
+        let unusual = Recipe {
+            published: Some("minds14:en-AU".into()),
+            label_column: "a \"quoted\" # name".into(),
+            split_by: SplitBy::Fold("fold".into(), "1=a".into()),
+            test_size: 12.0,
+            lr: 1e-300,
+            adam_betas: [0.0, 0.98],
+            precision: Precision::Bf16,
+            dropout: false,
+            ..gtzan()
+        };
+        for recipe in [gtzan(), sample(), unusual] {
+            recipe.validate().unwrap();
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("recipe.toml"), recipe.to_toml()).unwrap();
+            assert_eq!(Recipe::read(dir.path()).unwrap(), recipe);
+        }
+    }
+
+    #[test]
+    fn a_recipe_of_some_settings_leaves_the_others_as_they_are() {
+        let mut recipe = sample();
+        let keys = recipe.apply_toml("lr = 1\nadam_betas = [0.8, 0.9]\nsplit_by = \"stratified\"").unwrap();
+        assert_eq!(keys, ["adam_betas", "lr", "split_by"]);
+        let want = Recipe { lr: 1.0, adam_betas: [0.8, 0.9], split_by: SplitBy::Stratified, ..sample() };
+        assert_eq!(recipe, want);
+    }
+
+    #[test]
+    fn a_run_that_lacks_a_setting_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = |without: &str| {
+            let text = gtzan().to_toml();
+            text.lines()
+                .filter(|line| !line.starts_with(&format!("{without} =")))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        std::fs::write(dir.path().join("recipe.toml"), text("epochs")).unwrap();
+        let error = Recipe::read(dir.path()).unwrap_err();
+        assert!(matches!(*error.kind, ErrorKind::MissingSetting("epochs")), "{error:?}");
+        std::fs::write(dir.path().join("recipe.toml"), text("split_by")).unwrap();
+        assert_eq!(Recipe::read(dir.path()).unwrap(), gtzan());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_those_that_are_nearly_the_same() {
+        for (key, near) in [("epoch", "`epochs`"), ("bach_size", "`batch_size`"), ("betas", "`adam_betas`")] {
+            let why = refusal(&format!("{key} = 1"));
+            assert!(why.contains(&format!("`{key}`")) && why.contains(near), "{why}");
+        }
+        assert!(!refusal("zzzzzzzz = 1").contains("did you mean"));
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_with_its_key_and_what_may_stand_there() {
+        for (text, words) in [
+            ("epochs = 0", ["`epochs` is 0", "a whole number from 1 to 4294967295"]),
+            ("epochs = \"many\"", ["`epochs` is \"many\"", "a whole number from 1"]),
+            ("epochs = 1.5", ["`epochs` is 1.5", "a whole number from 1"]),
+            ("lr = -1.0", ["`lr` is -1", "0 or more"]),
+            ("lr = nan", ["`lr` is nan", "0 or more"]),
+            ("warmup_ratio = 1.5", ["`warmup_ratio` is 1.5", "0 to 1"]),
+            ("test_size = 1.5", ["`test_size` is 1.5", "a share below 1 or a whole number"]),
+            ("adam_betas = [0.9, 1.0]", ["`adam_betas`", "from 0 to below 1"]),
+            ("adam_betas = [0.9]", ["`adam_betas`", "two numbers"]),
+            ("dropout = 1", ["`dropout` is 1", "true or false"]),
+            ("precision = \"fp64\"", ["`precision` is fp64", "fp32, bf16, fp16"]),
+            ("resampler = \"sox\"", ["`resampler` is sox", "hq, torchaudio"]),
+            ("split_by = \"whim\"", ["`split_by` is whim", "group:FIELD"]),
+        ] {
+            let why = refusal(text);
+            assert!(words.iter().all(|word| why.contains(word)), "{text}: {why}");
+        }
+        // One bad value leaves all as it was.
+        let mut recipe = gtzan();
+        recipe.apply_toml("batch_size = 4\nepochs = 0").unwrap_err();
+        assert_eq!(recipe, gtzan());
+    }
+}

@@ -149,7 +149,7 @@ pub(crate) struct ReferenceModel {
     pub(crate) preprocessor: Preprocessor,
 }
 
-/// One of its cases: what was asked, of which clips, and where the answers lie.
+/// One of its cases: its kind, its clips, and the folder of the expected outputs.
 pub(crate) struct ReferenceCase {
     pub(crate) kind: String,
     pub(crate) folder: PathBuf,
@@ -157,7 +157,7 @@ pub(crate) struct ReferenceCase {
 }
 
 impl ReferenceModel {
-    /// `None`, said aloud, where the material is not at hand.
+    /// `None`, with a message, where the material is absent.
     pub(crate) fn open(test: &str, name: &str) -> Option<ReferenceModel> {
         let cases = reference(test, "cases")?;
         let preprocessor = cases.join("models").join(name).join("preprocessor_config.json");

@@ -1,4 +1,4 @@
-//! Attention: every query's average of the values, weighted by how well their keys match it.
+//! Scaled dot-product attention.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -9,7 +9,7 @@ use crate::simd::exp;
 /// Queries that one task takes, side by side: six of the longest vectors. With 1214 keys 64 took 2 to 9 % longer.
 const BLOCK: usize = 96;
 
-/// Queries whose softmax is taken together, their best and their sum in registers.
+/// Queries whose softmax is taken together, their maxima and sums in registers.
 const STRIP: usize = 16;
 
 /// The shape of an attention. The heads of one position lie side by side: a row has `heads * width` numbers.
@@ -17,9 +17,9 @@ const STRIP: usize = 16;
 pub struct Attention {
     /// Sequences, which do not see one another.
     pub batch: usize,
-    /// Positions that ask.
+    /// Positions of the queries, and of the output.
     pub queries: usize,
-    /// Positions that are asked: as many as queries, unless another sequence is attended to.
+    /// Positions of the keys and values: as many as queries, unless another sequence is attended to.
     pub keys: usize,
     /// Heads, each on its own share of the columns.
     pub heads: usize,
@@ -56,9 +56,9 @@ pub struct Bias<'a> {
 pub fn attention(shape: Attention, q: &[f32], k: &[f32], v: &[f32], bias: Option<Bias>, out: &mut [f32]) {
     let Attention { batch, queries, keys, heads, width, scale } = shape;
     let columns = heads * width;
-    let [asking, asked] = [queries * columns, keys * columns];
-    assert_eq!([q.len(), out.len()], [batch * asking; 2], "the queries and the output of {shape:?}");
-    assert_eq!([k.len(), v.len()], [batch * asked; 2], "the keys and the values of {shape:?}");
+    let [query_size, key_size] = [queries * columns, keys * columns];
+    assert_eq!([q.len(), out.len()], [batch * query_size; 2], "the queries and the output of {shape:?}");
+    assert_eq!([k.len(), v.len()], [batch * key_size; 2], "the keys and the values of {shape:?}");
     if out.is_empty() {
         return;
     }
@@ -68,7 +68,7 @@ pub fn attention(shape: Attention, q: &[f32], k: &[f32], v: &[f32], bias: Option
 
     let arch = Arch::new();
     let tiles: Vec<_> = out
-        .chunks_exact_mut(asking)
+        .chunks_exact_mut(query_size)
         .enumerate()
         .flat_map(|(sequence, out)| {
             let tiles = MatrixMut::row_major(out, queries, columns).into_tiles(BLOCK, width);
@@ -79,9 +79,9 @@ pub fn attention(shape: Attention, q: &[f32], k: &[f32], v: &[f32], bias: Option
     tiles.into_par_iter().for_each_init(scratch, |scores, (sequence, mut tile)| {
         let part = |x, rows| Matrix::row_major(x, rows, columns);
         let q =
-            part(&q[sequence * asking..][..asking], queries).block(tile.rows.clone(), tile.columns.clone());
+            part(&q[sequence * query_size..][..query_size], queries).block(tile.rows.clone(), tile.columns.clone());
         let [k, v] =
-            [k, v].map(|x| part(&x[sequence * asked..][..asked], keys).block(0..keys, tile.columns.clone()));
+            [k, v].map(|x| part(&x[sequence * key_size..][..key_size], keys).block(0..keys, tile.columns.clone()));
 
         MatrixMut::column_major(scores, tile.rows.len(), keys).product(scale, q, k.transposed(), false);
         if let Some(bias) = bias {

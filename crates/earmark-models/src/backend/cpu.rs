@@ -140,7 +140,7 @@ fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
 }
 
 fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
-    tensor.try_into_primitive::<Flex>().expect("a tensor that `takes` was asked about")
+    tensor.try_into_primitive::<Flex>().expect("checked by `takes`")
 }
 
 fn tensor<const D: usize>(primitive: FlexTensor) -> Tensor<D> {

@@ -71,7 +71,7 @@ fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
 
 macro_rules! tracked {
     ($tensor:expr) => {
-        $tensor.try_into_primitive::<FlexAutodiff>().expect("a tensor that `takes` was asked about")
+        $tensor.try_into_primitive::<FlexAutodiff>().expect("checked by `takes`")
     };
 }
 

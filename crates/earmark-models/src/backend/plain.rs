@@ -37,7 +37,7 @@ pub(super) trait Operations: Sized {
         softmax(x)
     }
 
-    /// Only asked of a device with a graph.
+    /// Called on a device with a graph only.
     fn dropout<const D: usize>(x: Tensor<D>, mask: DropoutMask) -> Tensor<D> {
         dropout(x, mask)
     }

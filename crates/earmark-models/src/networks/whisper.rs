@@ -1,15 +1,15 @@
-//! Whisper's encoder with a classification head: what a speech recogniser hears, asked which language it is.
+//! Whisper's encoder with a classification head, as for the identification of spoken languages.
 //!
-//! | here               | paper (arXiv:2212.04356)      | transformers 5.23.0 `modeling_whisper.py` |
-//! |--------------------|-------------------------------|-------------------------------------------|
-//! | [`WhisperEncoder`] | 2 × Conv1D, positions, blocks | `WhisperEncoder`                          |
-//! | `EncoderLayer`     | encoder block                 | `WhisperEncoderLayer`                     |
-//! | `MultiHeadAttention` | self attention              | `WhisperAttention`                        |
+//! | here                 | paper (arXiv:2212.04356)      | transformers 5.23.0 `modeling_whisper.py` |
+//! |----------------------|-------------------------------|-------------------------------------------|
+//! | [`WhisperEncoder`]   | 2 × Conv1D, positions, blocks | `WhisperEncoder`                          |
+//! | `EncoderLayer`       | encoder block                 | `WhisperEncoderLayer`                     |
+//! | `MultiHeadAttention` | self attention                | `WhisperAttention`                        |
 //!
 //! Shapes: B clips, M mel bands, F frames, T = F / 2 positions, D width, P projection, L labels. One frame per 10 ms: the
 //! usual 30 s give F = 3000 and T = 1500.
 //!
-//! There is no mask: the padding of a short clip is heard as silence, and the mean over time counts it.
+//! There is no mask: the padding of a short clip counts as silence, and the mean over time includes it.
 
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig};

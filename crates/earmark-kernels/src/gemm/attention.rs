@@ -78,10 +78,10 @@ pub fn attention(shape: Attention, q: &[f32], k: &[f32], v: &[f32], bias: Option
     let scratch = || vec![[0.0; BLOCK]; keys];
     tiles.into_par_iter().for_each_init(scratch, |scores, (sequence, mut tile)| {
         let part = |x, rows| Matrix::row_major(x, rows, columns);
-        let q =
-            part(&q[sequence * query_size..][..query_size], queries).block(tile.rows.clone(), tile.columns.clone());
-        let [k, v] =
-            [k, v].map(|x| part(&x[sequence * key_size..][..key_size], keys).block(0..keys, tile.columns.clone()));
+        let q = part(&q[sequence * query_size..][..query_size], queries)
+            .block(tile.rows.clone(), tile.columns.clone());
+        let [k, v] = [k, v]
+            .map(|x| part(&x[sequence * key_size..][..key_size], keys).block(0..keys, tile.columns.clone()));
 
         MatrixMut::column_major(scores, tile.rows.len(), keys).product(scale, q, k.transposed(), false);
         if let Some(bias) = bias {

@@ -1,37 +1,44 @@
-//! Files from anywhere on the web: sounds that people name by their address.
+//! Files at any web address.
 
 use std::fs;
 use std::io::{self, Read, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use earmark_error::{Attempt as _, Context as _};
 use reqwest::blocking::Response;
+use reqwest::header;
 use reqwest::{StatusCode, Url};
 use sha2::{Digest as _, Sha256};
 
-use crate::cache::{hex, io_error};
-use crate::error::{Error, ErrorKind, Subject};
+use crate::commit::hex;
+use crate::error::{CachePath, Error, ErrorKind, Subject};
+use crate::http::address::{header_text, redacted};
+use crate::http::client::{Http, off_runtime};
+use crate::http::rate::RateMeter;
+use crate::http::redirect::check_redirect;
+use crate::http::retry::{Failure, Retries, Retry};
 use crate::hub::Hub;
-use crate::transport::{Failure, Finish, Pace, Transport, off_runtime, shown, text};
+use crate::progress::ProgressGuard;
 
-/// Longest download whose server does not promise a length; one that does is held to its promise.
-const MAX_UNPROMISED: u64 = 64 << 30;
+/// Longest download of unknown length. One whose server announced a length must have it.
+const MAX_UNKNOWN: u64 = 64 << 30;
 
-/// What is behind an address, as it comes; made by [`Hub::open_url`].
+/// The body of an answer, read as it arrives; made by [`Hub::open_url`].
 ///
-/// A body that ends before the length its server promised is an error of the kind [`io::ErrorKind::UnexpectedEof`], one that
-/// comes more slowly than [`HubBuilder::least_rate`](crate::HubBuilder::least_rate) of [`io::ErrorKind::TimedOut`]. It may be
-/// endless: whoever keeps it bounds it.
+/// A body that ends before its announced length is an error of the kind [`io::ErrorKind::UnexpectedEof`], one that comes more
+/// slowly than [`HubBuilder::min_rate`](crate::HubBuilder::min_rate) of [`io::ErrorKind::TimedOut`]. It may be endless: the
+/// caller has to bound it.
 #[derive(Debug)]
 pub struct Body {
     response: Response,
-    pace: Pace,
+    meter: RateMeter,
     received: u64,
     expected: Option<u64>,
 }
 
 impl Body {
-    /// How many bytes the server promised, if it did.
+    /// The announced length, if there is one.
     pub fn len_hint(&self) -> Option<u64> {
         self.expected
     }
@@ -40,9 +47,9 @@ impl Body {
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let broken = |body: &Body, error| {
-            Failure::of_cut(body.response.url(), body.received, body.expected, error).kind
+            Failure::of_body(body.response.url(), body.received, body.expected, error).kind
         };
-        match self.pace.read(&mut self.response, buffer) {
+        match self.meter.read(&mut self.response, buffer) {
             Ok(0) if !buffer.is_empty() && self.expected.is_some_and(|all| self.received < all) => {
                 let kind = broken(self, io::ErrorKind::UnexpectedEof.into());
                 Err(io::Error::new(io::ErrorKind::UnexpectedEof, kind))
@@ -64,107 +71,102 @@ impl Read for Body {
 }
 
 impl Hub {
-    /// Asks for an `http` or `https` address, and hands the answer out as it comes. Nothing is cached, and no token is sent:
-    /// the address may lead anywhere.
+    /// Requests an `http` or `https` address. It caches nothing and sends no token, as the address may lead anywhere.
     ///
     /// # Errors
     /// [`ErrorKind::Offline`] when offline; an address that is none, no answer, or a status other than success.
     pub fn open_url(&self, url: &str) -> Result<Body, Error> {
-        self.try_open_url(url).map_err(|kind| Error::new(Subject::Address(shown_text(url)), kind))
+        self.try_open_url(url).with_context(|| Subject::Address(redacted_text(url)))
     }
 
     fn try_open_url(&self, url: &str) -> Result<Body, ErrorKind> {
-        let Some(transport) = &self.transport else { return Err(ErrorKind::OfflineAddress) };
+        let Some(http) = &self.http else { return Err(ErrorKind::OfflineAddress) };
         let url = web_address(url)?;
-        let response = off_runtime(|| transport.get_anywhere(&url, None))?;
-        let pace = Pace::new(transport.rate);
-        Ok(Body { expected: response.content_length(), response, pace, received: 0 })
+        let response = off_runtime(|| http.get_anonymously(&url, None))?;
+        let meter = RateMeter::new(http.timeouts.min_rate);
+        Ok(Body { expected: response.content_length(), response, meter, received: 0 })
     }
 }
 
-/// A file at a web address that is read where it lies, by range requests.
+/// A file at a web address that is read in parts, by range requests.
 #[derive(Debug, Clone)]
 pub struct WebFile {
-    transport: Arc<Transport>,
+    http: Arc<Http>,
     url: Url,
     len: u64,
-    /// What its server called it when it was opened: a file that changes meanwhile is an error.
+    /// Its ETag when it was opened: reading a file that changed is an error.
     etag: Option<String>,
 }
 
 impl Hub {
-    /// Opens the file at an `http` or `https` address for reading parts of it. Nothing is cached, and no token is sent.
+    /// Opens the file at an `http` or `https` address to read parts of it. It caches nothing and sends no token.
     ///
     /// # Errors
-    /// As [`open_url`](Hub::open_url); a server that does not give files in parts.
+    /// As [`open_url`](Hub::open_url); a server without range requests.
     pub fn open_url_file(&self, url: &str) -> Result<WebFile, Error> {
-        let open = || {
-            let transport = self.transport.as_ref().ok_or(ErrorKind::OfflineAddress)?;
-            let url = web_address(url)?;
-            off_runtime(|| {
-                let response = transport.get_anywhere(&url, Some("bytes=0-0"))?;
-                let range = text(response.headers(), "content-range").map(str::to_owned);
-                let len = range.and_then(|range| range.rsplit_once('/')?.1.parse().ok());
-                let len = len
-                    .filter(|_| response.status() == StatusCode::PARTIAL_CONTENT)
-                    .ok_or(ErrorKind::NoRanges)?;
-                let etag = text(response.headers(), "etag").map(str::to_owned);
-                Ok(WebFile { transport: Arc::clone(transport), url: url.clone(), len, etag })
-            })
-        };
-        open().map_err(|kind| Error::new(Subject::Address(shown_text(url)), kind))
+        self.try_open_url_file(url).with_context(|| Subject::Address(redacted_text(url)))
     }
 
-    /// Downloads what is at an `http` or `https` address into `target`, which appears whole or not at all.
+    fn try_open_url_file(&self, url: &str) -> Result<WebFile, ErrorKind> {
+        let http = self.http.as_ref().ok_or(ErrorKind::OfflineAddress)?;
+        let url = web_address(url)?;
+        let response = off_runtime(|| http.get_anonymously(&url, Some("bytes=0-0")))?;
+        let range = header_text(response.headers(), "content-range");
+        let len = range.and_then(|range| range.rsplit_once('/')?.1.parse().ok());
+        let len =
+            len.filter(|_| response.status() == StatusCode::PARTIAL_CONTENT).ok_or(ErrorKind::NoRanges)?;
+        let etag = header_text(response.headers(), "etag").map(str::to_owned);
+        Ok(WebFile { http: Arc::clone(http), url, len, etag })
+    }
+
+    /// Downloads the file at an `http` or `https` address to `target`, atomically.
     ///
     /// # Errors
-    /// As [`open_url`](Hub::open_url); a body that is cut, or has another SHA-256 than the one promised.
+    /// As [`open_url`](Hub::open_url); a body that is cut, or has another SHA-256 than `sha256`.
     pub fn fetch_url(&self, url: &str, sha256: Option<&str>, target: &Path) -> Result<(), Error> {
-        let subject = || Subject::Address(shown_text(url));
-        let mut body = self.open_url(url)?;
-        let mut fetch = || {
-            let io = |error| io_error(target, error);
-            if let Some(folder) = target.parent() {
-                fs::create_dir_all(folder).map_err(io)?;
+        let body = self.open_url(url)?;
+        self.save(body, sha256, target).with_context(|| Subject::Address(redacted_text(url)))
+    }
+
+    fn save(&self, mut body: Body, sha256: Option<&str>, target: &Path) -> Result<(), ErrorKind> {
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder).context(CachePath(target))?;
+            // Left by downloads that were killed. If this fails, so does creating the file.
+            let _ = earmark_fs::sweep(folder);
+        }
+        let mut file = earmark_fs::AtomicFile::create(target).context(CachePath(target))?;
+        let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
+        let progress = ProgressGuard(self.progress.as_deref());
+        progress.started(&target.file_name().unwrap_or_default().to_string_lossy(), body.expected);
+        loop {
+            let read = match body.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) => return Err(body_error(error, target)),
+            };
+            if body.expected.is_none() && body.received > MAX_UNKNOWN {
+                let what = "what comes from there, of no promised length,".to_owned();
+                return Err(ErrorKind::TooLarge { what, limit: MAX_UNKNOWN });
             }
-            // What a killed download left beside it. Whoever cannot sweep cannot download either, and says so below.
-            let _ = earmark_fs::sweep(target.parent().unwrap_or(target));
-            let mut file = earmark_fs::AtomicFile::create(target).map_err(io)?;
-            let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-            let file_name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let progress = Finish(self.progress.as_deref());
-            progress.started(&file_name, body.expected);
-            loop {
-                let read = match body.read(&mut buffer) {
-                    Ok(0) => break,
-                    Ok(read) => read,
-                    Err(error) => return Err(cause(error, target)),
-                };
-                if body.expected.is_none() && body.received > MAX_UNPROMISED {
-                    let what = "what comes from there, of no promised length,".to_owned();
-                    return Err(ErrorKind::TooLarge { what, limit: MAX_UNPROMISED });
-                }
-                hasher.update(&buffer[..read]);
-                file.write_all(&buffer[..read]).map_err(io)?;
-                progress.advanced(read as u64);
-            }
-            let received = hex(&hasher.finalize());
-            if let Some(expected) = sha256.filter(|expected| *expected != received) {
-                return Err(ErrorKind::Checksum { received, expected: expected.to_owned() });
-            }
-            file.commit().map_err(io)
-        };
-        fetch().map_err(|kind| Error::new(subject(), kind))
+            hasher.update(&buffer[..read]);
+            file.write_all(&buffer[..read]).context(CachePath(target))?;
+            progress.advanced(read as u64);
+        }
+        let received = hex(&hasher.finalize());
+        if let Some(expected) = sha256.filter(|expected| *expected != received) {
+            return Err(ErrorKind::Checksum { received, expected: expected.to_owned() });
+        }
+        file.commit().context(CachePath(target))
     }
 }
 
-/// What a [`Body`]'s error holds.
-fn cause(error: io::Error, target: &Path) -> ErrorKind {
-    error.downcast::<ErrorKind>().unwrap_or_else(|error| io_error(target, error))
+/// The reason inside an error of a [`Body`].
+fn body_error(error: io::Error, target: &Path) -> ErrorKind {
+    error.downcast::<ErrorKind>().unwrap_or_else(|error| CachePath(target).failed(error))
 }
 
 impl WebFile {
-    /// How many bytes it has.
+    /// Its length in bytes.
     #[allow(clippy::len_without_is_empty, reason = "a length, not a collection")]
     pub fn len(&self) -> u64 {
         self.len
@@ -173,46 +175,76 @@ impl WebFile {
     /// Fills `into` with the bytes from `offset` on.
     ///
     /// # Errors
-    /// Bytes beyond the end; no answer or a cut connection after every repeat; a file that changed.
+    /// A range beyond the end; no answer or a cut connection after all retries; a file that changed.
     pub fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), Error> {
+        self.try_read_at(offset, into).with_context(|| Subject::Address(redacted(&self.url)))
+    }
+
+    fn try_read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), ErrorKind> {
         let end = offset.saturating_add(into.len() as u64);
-        let mut read = || {
-            if end > self.len {
-                return Err(ErrorKind::PastTheEnd { offset, wanted: into.len(), len: self.len });
-            }
-            if into.is_empty() {
-                return Ok(());
-            }
-            off_runtime(|| {
-                let range = format!("bytes={offset}-{}", end - 1);
-                let mut last = None;
-                // A body that is cut is asked for once more.
-                for _ in 0..2 {
-                    let mut response = self.transport.get_anywhere(&self.url, Some(&range))?;
-                    if response.status() != StatusCode::PARTIAL_CONTENT {
-                        return Err(ErrorKind::NoRanges);
-                    }
-                    if self.etag.as_deref() != text(response.headers(), "etag") {
-                        return Err(ErrorKind::Changed);
-                    }
-                    match fill(&mut response, into, Pace::new(self.transport.rate)) {
-                        Ok(()) => return Ok(()),
-                        Err(error) => {
-                            last = Some(Failure::of_cut(response.url(), offset, Some(self.len), error).kind);
-                        }
+        if end > self.len {
+            return Err(ErrorKind::OutOfRange { offset, wanted: into.len(), len: self.len });
+        }
+        if into.is_empty() {
+            return Ok(());
+        }
+        off_runtime(|| {
+            let range = format!("bytes={offset}-{}", end - 1);
+            let mut cut = None;
+            // A body that is cut is requested once more.
+            for _ in 0..2 {
+                let mut response = self.http.get_anonymously(&self.url, Some(&range))?;
+                if response.status() != StatusCode::PARTIAL_CONTENT {
+                    return Err(ErrorKind::NoRanges);
+                }
+                if self.etag.as_deref() != header_text(response.headers(), "etag") {
+                    return Err(ErrorKind::Changed);
+                }
+                match read_exact(&mut response, into, RateMeter::new(self.http.timeouts.min_rate)) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => {
+                        cut = Some(Failure::of_body(response.url(), offset, Some(self.len), error).kind);
                     }
                 }
-                Err(last.unwrap_or(ErrorKind::NoRanges))
-            })
-        };
-        read().map_err(|kind| Error::new(Subject::Address(shown(&self.url)), kind))
+            }
+            Err(cut.unwrap_or(ErrorKind::NoRanges))
+        })
     }
 }
 
-/// As `read_exact`, at a pace.
-fn fill(from: &mut Response, mut into: &mut [u8], mut pace: Pace) -> io::Result<()> {
+impl Http {
+    /// Requests an address that need not be the Hub's, without the token.
+    fn get_anonymously(&self, url: &Url, range: Option<&str>) -> Result<Response, ErrorKind> {
+        let anonymous = self.anonymous()?;
+        Retries::new(&self.timeouts).run(|| {
+            let mut request = anonymous.get(url.clone());
+            if let Some(range) = range {
+                request = request.header(header::RANGE, range);
+            }
+            let response = request.send().map_err(|error| {
+                Failure::of_request(error, |source| {
+                    let host = url.host_str().unwrap_or_default().to_owned();
+                    ErrorKind::AddressUnreachable { host, source }
+                })
+            })?;
+            let (status, headers) = (response.status(), response.headers());
+            if status.is_success() {
+                return Ok(response);
+            }
+            if let Some(to) = header_text(headers, "location").and_then(|to| url.join(to).ok()) {
+                // The client returns a redirect to what is no web address as an answer.
+                check_redirect(url.scheme(), &to)?;
+            }
+            let retry = Retry::of_status(status, headers);
+            Err(Failure { kind: ErrorKind::AddressStatus { status: status.as_u16() }, retry })
+        })
+    }
+}
+
+/// As [`Read::read_exact`], with a minimum rate.
+fn read_exact(from: &mut Response, mut into: &mut [u8], mut meter: RateMeter) -> io::Result<()> {
     while !into.is_empty() {
-        match pace.read(from, into)? {
+        match meter.read(from, into)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             read => into = &mut into[read..],
         }
@@ -226,17 +258,17 @@ fn web_address(url: &str) -> Result<Url, ErrorKind> {
 }
 
 /// The address as errors show it.
-fn shown_text(url: &str) -> String {
-    Url::parse(url).map_or_else(|_| url.chars().take(80).collect(), |url| shown(&url))
+fn redacted_text(url: &str) -> String {
+    Url::parse(url).map_or_else(|_| url.chars().take(80).collect(), |url| redacted(&url))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::shown_text;
+    use super::redacted_text;
 
     #[test]
     fn an_address_is_shown_without_its_secrets() {
-        assert_eq!(shown_text("https://me:secret@host/a.wav?signature=abc"), "https://host/a.wav?…");
-        assert_eq!(shown_text("http://host/a.wav"), "http://host/a.wav");
+        assert_eq!(redacted_text("https://me:secret@host/a.wav?signature=abc"), "https://host/a.wav?…");
+        assert_eq!(redacted_text("http://host/a.wav"), "http://host/a.wav");
     }
 }

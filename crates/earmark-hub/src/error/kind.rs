@@ -1,65 +1,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::repo::Repo;
-
-/// Something the Hub, the network or the cache would not do: what was wanted, and why it failed.
-#[derive(Debug, thiserror::Error)]
-#[error("{subject}")]
-#[non_exhaustive]
-pub struct Error {
-    /// What was being done.
-    pub subject: Subject,
-    /// What went wrong.
-    #[source]
-    pub kind: Box<ErrorKind>,
-}
-
-impl Error {
-    pub(crate) fn new(subject: Subject, kind: ErrorKind) -> Error {
-        Error { subject, kind: Box::new(kind) }
-    }
-}
-
-/// What was being done when it failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Subject {
-    /// Setting up a [`Hub`](crate::Hub).
-    Settings,
-    /// Reading a name; the start of it, escaped.
-    Name(String),
-    /// Fetching a file.
-    File(Repo, String),
-    /// Fetching whichever files a repository has.
-    Repo(Repo),
-    /// Uploading to a repository.
-    Push(Repo),
-    /// Asking whose token it is.
-    Account,
-    /// Fetching what is behind a web address, shown without what may be a password or a signature.
-    Address(String),
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Subject::Settings => f.write_str("cannot set up the Hub"),
-            Subject::Name(name) => write!(f, "cannot use the name `{name}`"),
-            Subject::File(repo, file) => write!(f, "cannot fetch `{file}` of {repo}"),
-            Subject::Repo(repo) => write!(f, "cannot fetch {repo}"),
-            Subject::Push(repo) => write!(f, "cannot push to {repo}"),
-            Subject::Account => f.write_str("cannot tell whose token this is"),
-            Subject::Address(url) => write!(f, "cannot fetch `{url}`"),
-        }
-    }
-}
-
 /// What went wrong, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A repository, revision or file cannot be called that.
+    /// A name that no repository, revision or file can have.
     #[error("not a {what}: {why}")]
     Name {
         /// What the name was meant for.
@@ -76,7 +22,7 @@ pub enum ErrorKind {
     /// The token cannot be sent.
     #[error("the token (HF_TOKEN, or the file `huggingface-cli login` wrote) holds characters no token has")]
     Token,
-    /// Nothing says where the cache is.
+    /// No home folder, and no variable that names a cache.
     #[error("there is no home folder to keep the cache in: set HF_HOME or HF_HUB_CACHE")]
     NoCacheDir,
     /// The HTTP client did not start.
@@ -91,22 +37,22 @@ pub enum ErrorKind {
         /// The cache that was searched.
         cache_dir: PathBuf,
     },
-    /// Offline, and it lies on the web.
+    /// Offline, and it is a web address.
     #[error("offline: download it while online (without --offline and HF_HUB_OFFLINE), and name the file")]
     OfflineAddress,
     /// No answer from a web address.
     #[error("no answer from {host}: check the address and the network")]
     AddressUnreachable {
-        /// Whom the request went to.
+        /// The host of the address.
         host: String,
         /// What the HTTP client said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A server that only gives whole files.
+    /// A server without range requests.
     #[error("its server does not give parts of files: fetch it whole")]
     NoRanges,
-    /// A web address that does not give its file.
+    /// A web address that answers with an error.
     #[error("the server answered {status}: {}", address_advice(*status))]
     AddressStatus {
         /// The HTTP status.
@@ -127,28 +73,28 @@ pub enum ErrorKind {
     /// The connection ended before the file did.
     #[error("the connection to {server} was cut after {received}{} bytes: try again", of(*expected))]
     Interrupted {
-        /// Scheme, host and port of who sent it.
+        /// Scheme, host and port of the server.
         server: String,
-        /// Bytes that came.
+        /// Bytes received.
         received: u64,
-        /// Bytes there should be, if that is known.
+        /// Length of the file, if known.
         expected: Option<u64>,
         /// What the HTTP client said.
         #[source]
         source: std::io::Error,
     },
-    /// The other side keeps the connection open and sends next to nothing; see
-    /// [`HubBuilder::least_rate`](crate::HubBuilder::least_rate).
+    /// The server keeps the connection open but sends too slowly; see
+    /// [`HubBuilder::min_rate`](crate::HubBuilder::min_rate).
     #[error("{server} sent only {bytes} bytes in {seconds:.1} seconds, so it was given up on: try again")]
     TooSlow {
-        /// Scheme, host and port of who sent it.
+        /// Scheme, host and port of the server.
         server: String,
-        /// Bytes that came.
+        /// Bytes received.
         bytes: u64,
-        /// In what time.
+        /// Time they took.
         seconds: f64,
     },
-    /// An answer, or a part of it, that would take more memory or disk than it can need.
+    /// An answer, or a part of one, above the limit on memory or disk for it.
     #[error("{what} is larger than the limit of {limit} bytes")]
     TooLarge {
         /// What is too large.
@@ -156,15 +102,15 @@ pub enum ErrorKind {
         /// The limit, in bytes unless `what` says otherwise.
         limit: u64,
     },
-    /// A redirect from https to a connection that anybody on the way can read and change, or to what is no web address.
+    /// A redirect from https to plain http, which others can read and change, or to something that is no web address.
     #[error("it is redirected to `{to}`: refused, as what comes from there could be anybody's")]
     InsecureRedirect {
-        /// Scheme, host and port it leads to.
+        /// Scheme, host and port of the redirect.
         to: String,
     },
-    /// A redirect after the last one that is followed.
+    /// More redirects than are followed.
     #[error("it leads from one address to the next without an end")]
-    Redirects,
+    TooManyRedirects,
     /// The repository is gated or private.
     #[error(
         "the Hub answered {status}, so this is gated or private: {}, and accept the licence \
@@ -186,10 +132,10 @@ pub enum ErrorKind {
         /// The page to look at in a browser.
         page: String,
     },
-    /// None of the files that would do exists.
+    /// None of several files exists, of which one is needed.
     #[error("it has none of {}: compare with {page}", files.join(", "))]
     NoneOf {
-        /// What would have done.
+        /// Those files.
         files: Vec<String>,
         /// The page to look at in a browser.
         page: String,
@@ -202,7 +148,7 @@ pub enum ErrorKind {
         /// What was asked for.
         url: String,
     },
-    /// The answer is not one a Hub gives.
+    /// An answer that a Hub would not give.
     #[error("the answer for {url} has no usable {what}: is HF_ENDPOINT a Hugging Face Hub?")]
     Malformed {
         /// What is missing or wrong.
@@ -210,31 +156,31 @@ pub enum ErrorKind {
         /// What was asked for.
         url: String,
     },
-    /// The file is longer or shorter than the Hub said.
+    /// The download is longer or shorter than the Hub announced.
     #[error("{received} bytes came where the Hub promised {expected}; nothing was kept, try again")]
     Length {
-        /// Bytes that came, or were announced.
+        /// Bytes received, or announced by the storage.
         received: u64,
-        /// Bytes the file has.
+        /// Length of the file.
         expected: u64,
     },
-    /// The file is not the one the Hub has.
+    /// The download has another SHA-256 than the Hub announced.
     #[error("its SHA-256 is {received} where the Hub promised {expected}; nothing was kept, try again")]
     Checksum {
-        /// SHA-256 of what came, hexadecimal.
+        /// SHA-256 of the download, hexadecimal.
         received: String,
         /// SHA-256 of the file, hexadecimal.
         expected: String,
     },
-    /// The file is not the one that was opened.
+    /// The file changed since it was opened.
     #[error("it changed on the Hub while it was read: start over")]
     Changed,
-    /// A read beyond the end.
+    /// A read beyond the end of the file.
     #[error("it has {len} bytes, so there are no {wanted} at byte {offset}")]
-    PastTheEnd {
-        /// Where the read began.
+    OutOfRange {
+        /// Start of the read.
         offset: u64,
-        /// How much it wanted.
+        /// Length of the read.
         wanted: usize,
         /// The file's length.
         len: u64,
@@ -245,10 +191,10 @@ pub enum ErrorKind {
         /// What is wrong with it.
         why: String,
     },
-    /// Offline, and something should be sent.
+    /// A push while offline.
     #[error("offline: nothing was sent; do it while online (without --offline and HF_HUB_OFFLINE)")]
     OfflinePush,
-    /// No token, and something needs one.
+    /// No token for a call that needs one.
     #[error(
         "there is no token: `earmark login` keeps one (make it at https://huggingface.co/settings/tokens), or set HF_TOKEN"
     )]
@@ -258,7 +204,7 @@ pub enum ErrorKind {
         "the Hub does not take this token: make another at https://huggingface.co/settings/tokens, then `earmark login`"
     )]
     BadToken,
-    /// The token may read, or belongs to somebody else.
+    /// The token may only read, or belongs to another user.
     #[error(
         "the Hub answered {status}: the token may not write to {page}; check the name, and `earmark login` with a token \
          whose role is write"
@@ -269,10 +215,10 @@ pub enum ErrorKind {
         /// The page to look at in a browser.
         page: String,
     },
-    /// The branch is no longer what the push was prepared for.
+    /// The branch has a new commit since the push was prepared.
     #[error("somebody else committed meanwhile, and nothing of this push was: push again")]
-    MovedOn,
-    /// No answer while something was sent, or was to be.
+    Conflict,
+    /// No answer to a push.
     #[error("no answer from {endpoint}: check the network and try again")]
     NoAnswer {
         /// Where the request went.
@@ -318,8 +264,8 @@ pub enum ErrorKind {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The storage keeps the connection open and takes next to nothing; see
-    /// [`HubBuilder::least_rate`](crate::HubBuilder::least_rate).
+    /// The storage keeps the connection open but receives too slowly; see
+    /// [`HubBuilder::min_rate`](crate::HubBuilder::min_rate).
     #[error(
         "{server} took only {bytes} bytes of `{file}` in {seconds:.1} seconds, so it was given up on, and nothing was \
          committed: push again, what arrived already is not sent twice"
@@ -329,12 +275,12 @@ pub enum ErrorKind {
         server: String,
         /// The file's path in the repository.
         file: String,
-        /// Bytes that went.
+        /// Bytes sent.
         bytes: u64,
-        /// In what time.
+        /// Time they took.
         seconds: f64,
     },
-    /// The Hub names an address for a file that no file is sent to.
+    /// The Hub names an upload address that is not allowed.
     #[error("the Hub would have `{file}` sent to {address}, {why}: refused, and nothing was committed")]
     UploadAddress {
         /// The file's path in the repository.
@@ -344,7 +290,7 @@ pub enum ErrorKind {
         /// The rule it breaks.
         why: &'static str,
     },
-    /// The Hub names headers for an upload that would send the token to the storage, or break the request.
+    /// The Hub names an upload header that would send the token to the storage.
     #[error(
         "the Hub would have `{file}` sent with the header `{header}`: refused, and nothing was committed"
     )]
@@ -354,9 +300,9 @@ pub enum ErrorKind {
         /// The header's name.
         header: String,
     },
-    /// The Hub holds something else than what was sent.
+    /// After the push, the Hub holds other bytes than those that were sent.
     #[error("commit {commit} does not hold the `{file}` that was sent: push again")]
-    PushDiffers {
+    PushMismatch {
         /// The file's path in the repository.
         file: String,
         /// The commit.
@@ -367,7 +313,7 @@ pub enum ErrorKind {
     LocalFile {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
@@ -376,13 +322,13 @@ pub enum ErrorKind {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
 }
 
-/// Which part of a name the Hub does not know.
+/// Which part of a file's name does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Missing {
@@ -408,9 +354,8 @@ impl fmt::Display for Missing {
 }
 
 impl ErrorKind {
-    /// Whether a cached copy still stands: nothing was learnt about the file, or only that it cannot be read
-    /// now.
-    pub(crate) fn spares_the_cache(&self) -> bool {
+    /// Whether a cached copy may be used instead: the failure says nothing about the file, or only that it cannot be read now.
+    pub(crate) fn allows_cached(&self) -> bool {
         match self {
             ErrorKind::NotFound { what, .. } => *what == Missing::Repo,
             ErrorKind::Unreachable { .. }
@@ -421,21 +366,21 @@ impl ErrorKind {
             | ErrorKind::TooSlow { .. }
             | ErrorKind::TooLarge { .. }
             | ErrorKind::InsecureRedirect { .. }
-            | ErrorKind::Redirects => true,
+            | ErrorKind::TooManyRedirects => true,
             _ => false,
         }
     }
 
-    /// The same with the advice for somebody who sends: a warm cache would not help.
-    pub(crate) fn of_writing(self) -> ErrorKind {
+    /// The same for an upload, with advice that does not mention the cache.
+    pub(crate) fn for_upload(self) -> ErrorKind {
         match self {
             ErrorKind::Unreachable { endpoint, source } => ErrorKind::NoAnswer { endpoint, source },
             other => other,
         }
     }
 
-    /// Whether what came before a failure is worth going on from: the network failed, not the bytes or the disk.
-    pub(crate) fn spares_the_download(&self) -> bool {
+    /// Whether a later download can resume what came before this failure: the network failed, not the bytes or the disk.
+    pub(crate) fn keeps_partial(&self) -> bool {
         matches!(
             self,
             ErrorKind::Interrupted { .. }

@@ -1,0 +1,127 @@
+//! One file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use earmark_error::Context as _;
+
+use crate::api::metadata::{FileMetadata, Lookup};
+use crate::api::urls::{RepoUrl, files_page};
+use crate::cache::layout::{CachedFile, RepoCache};
+use crate::error::{Error, ErrorKind, Missing, Subject};
+use crate::http::client::{Http, off_runtime};
+use crate::hub::Hub;
+use crate::repo::{FileName, Repo};
+
+impl Hub {
+    /// Fetches one file and returns its path in the cache.
+    ///
+    /// Online, a branch or tag is looked up each time, and a file that changed is downloaded again; without an answer, the
+    /// cached file is used. The files of a commit cannot change, so a cached one opens no socket.
+    ///
+    /// # Errors
+    /// A file name that leaves the repository, no such file, no access, no network and no cached copy, bytes that differ from
+    /// the metadata, or a cache that cannot be written. After an error the cache holds no wrong file.
+    pub fn fetch(&self, repo: &Repo, file: &str) -> Result<PathBuf, Error> {
+        let name = FileName::new(file)?;
+        let cached = self.locate(repo, name)?;
+        RepoCache::new(&self.cache_dir, repo).write_ref(&repo.revision, &cached.commit);
+        Ok(cached.path)
+    }
+
+    /// Fetches the first of `files` that exists. Returns its index in `files` and its path in the cache.
+    ///
+    /// # Errors
+    /// As for [`Hub::fetch`], or none of them exists.
+    pub fn fetch_first(&self, repo: &Repo, files: &[&str]) -> Result<(usize, PathBuf), Error> {
+        let mut not_cached = None;
+        for (index, file) in files.iter().enumerate() {
+            match self.fetch(repo, file) {
+                Ok(path) => return Ok((index, path)),
+                Err(error) if error.kind.is_missing_file() => {}
+                Err(error) if matches!(*error.kind, ErrorKind::Offline { .. }) => {
+                    not_cached.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(error) = not_cached {
+            return Err(error);
+        }
+        let files = files.iter().map(|file| format!("`{file}`")).collect();
+        let page = files_page(&self.endpoint, repo);
+        Err(ErrorKind::NoneOf { files, page }).with_context(|| Subject::Repo(repo.clone()))
+    }
+
+    /// The file in the cache, downloaded if need be.
+    pub(crate) fn locate(&self, repo: &Repo, file: FileName<'_>) -> Result<CachedFile, Error> {
+        self.try_locate(repo, file).with_context(|| Subject::File(repo.clone(), file.as_str().to_owned()))
+    }
+
+    fn try_locate(&self, repo: &Repo, file: FileName<'_>) -> Result<CachedFile, ErrorKind> {
+        let cache = RepoCache::new(&self.cache_dir, repo);
+        let missing = || ErrorKind::NotFound { what: Missing::File, page: files_page(&self.endpoint, repo) };
+
+        let commit = cache.read_ref(&repo.revision);
+        let cached = commit.as_ref().and_then(|commit| cache.find(commit, file));
+        let known_missing = commit.as_ref().is_some_and(|commit| cache.is_known_missing(commit, file));
+        // A commit does not change, so neither do its files.
+        let settled = repo.revision.is_commit() && (cached.is_some() || known_missing);
+        let Some(http) = self.http.as_ref().filter(|_| !settled) else {
+            return match cached {
+                Some(cached) => Ok(cached),
+                None if known_missing => Err(missing()),
+                None => Err(ErrorKind::Offline { cache_dir: self.cache_dir.clone() }),
+            };
+        };
+
+        let target = RepoUrl::file(&self.endpoint, repo, file);
+        off_runtime(|| match http.look_up(&target, cached.is_some()) {
+            Ok(Lookup::Found(metadata)) => self.store(http, &target, &cache, file, &metadata),
+            Ok(Lookup::Missing(named)) => {
+                if let Some(commit) = named.or(commit.filter(|_| repo.revision.is_commit())) {
+                    cache.write_no_exist(&commit, file);
+                }
+                Err(missing())
+            }
+            Err(kind) => match cached.filter(|_| kind.allows_cached()) {
+                Some(cached) => {
+                    tracing::warn!(%repo, file = file.as_str(), error = %kind, "using the cached file");
+                    Ok(cached)
+                }
+                None => Err(kind),
+            },
+        })
+    }
+
+    /// Downloads the file that the metadata describe, unless the cache has it.
+    fn store(
+        &self,
+        http: &Http,
+        target: &RepoUrl<'_>,
+        cache: &RepoCache,
+        file: FileName<'_>,
+        metadata: &FileMetadata,
+    ) -> Result<CachedFile, ErrorKind> {
+        // Bytes are hashed once, when they are downloaded. Later only the length is compared, so that a start does not read
+        // gigabytes. That still finds an interrupted copy or a full disk.
+        let is_complete = |path: &Path| {
+            fs::metadata(path).is_ok_and(|m| m.is_file() && metadata.size.is_none_or(|size| m.len() == size))
+        };
+        let path = cache.file_path(&metadata.commit, file);
+        if is_complete(&path) {
+            return Ok(CachedFile { commit: metadata.commit.clone(), path });
+        }
+        let lock = cache.lock(&metadata.etag);
+        if !is_complete(&cache.blob(&metadata.etag)) {
+            let mut partial = cache.partial(&metadata.etag, lock.is_some())?;
+            let done = http.download(target, file, metadata, &mut partial, self.progress.as_deref());
+            if done.as_ref().is_err_and(ErrorKind::keeps_partial) {
+                partial.keep();
+            }
+            done?;
+            partial.publish()?;
+        }
+        cache.link(&metadata.commit, file, &metadata.etag)
+    }
+}

@@ -1,0 +1,6 @@
+//! Whole files into the cache, verified.
+
+pub(crate) mod transfer;
+pub(crate) mod fetch;
+pub(crate) mod snapshot;
+mod model;

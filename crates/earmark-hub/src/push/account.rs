@@ -1,0 +1,36 @@
+use earmark_error::Context as _;
+use serde_json::Value;
+
+use crate::error::{Error, ErrorKind, Subject};
+use crate::http::client::off_runtime;
+use crate::hub::Hub;
+use crate::push::call::ApiCall;
+
+/// The user of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Account {
+    /// The user's name.
+    pub name: String,
+    /// What the token permits, such as `write`, if the Hub says so.
+    pub role: Option<String>,
+}
+
+impl Hub {
+    /// Looks up the token's user.
+    ///
+    /// # Errors
+    /// Offline, no token, one that is not valid, or no answer.
+    pub fn whoami(&self) -> Result<Account, Error> {
+        self.try_whoami().map_err(ErrorKind::for_upload).context(Subject::Account)
+    }
+
+    fn try_whoami(&self) -> Result<Account, ErrorKind> {
+        let http = self.authenticated()?;
+        let call = ApiCall::new(&self.endpoint, None, &["api", "whoami-v2"]);
+        let answer = off_runtime(|| http.send(&call, |url| http.redirecting.get(url)))?;
+        let name = answer.get("name").and_then(Value::as_str).ok_or_else(|| call.malformed("`name`"))?;
+        let role = answer.pointer("/auth/accessToken/role").and_then(Value::as_str);
+        Ok(Account { name: http.one_line(name), role: role.map(|role| http.one_line(role)) })
+    }
+}

@@ -1,0 +1,231 @@
+//! Large files to the storage, by git-LFS.
+
+use std::collections::BTreeMap;
+use std::io::{Seek as _, SeekFrom};
+
+use earmark_error::Context as _;
+use reqwest::Url;
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value, json};
+
+use crate::api::urls::repo_page;
+use crate::error::{ErrorKind, PushedFile};
+use crate::http::address::{header_text, origin};
+use crate::http::retry::{Failure, Retries, Retry};
+use crate::progress::ProgressGuard;
+use crate::push::call::ApiCall;
+use crate::push::destination::check_destination;
+use crate::push::local_file::LocalFile;
+use crate::push::session::PushSession;
+use crate::push::storage::{FilePart, StorageAnswer};
+
+impl PushSession<'_> {
+    /// Sends large files to the storage, those that it lacks.
+    pub(crate) fn upload_lfs(&self, files: &[&LocalFile]) -> Result<(), ErrorKind> {
+        let mut url = repo_page(&self.hub.endpoint, &self.push.repo);
+        let path = format!("{}.git/info/lfs/objects/batch", url.path());
+        url.set_path(&path);
+        let call = ApiCall::at(url, &self.hub.endpoint, &self.push.repo);
+        let objects: Vec<_> =
+            files.iter().map(|file| json!({ "oid": file.sha256, "size": file.size })).collect();
+        let body = json!({
+            "operation": "upload",
+            "transfers": ["basic", "multipart"],
+            "objects": objects,
+            "hash_algo": "sha256",
+        });
+        let answer = self.http.send(&call, |url| {
+            self.http.no_redirect.post(url).headers(lfs_headers()).body(body.to_string())
+        })?;
+        let answers = answer.get("objects").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        for file in files {
+            let found = answers.iter().find(|it| it.get("oid").and_then(Value::as_str) == Some(&file.sha256));
+            let found = found.ok_or_else(|| call.malformed("list of objects"))?;
+            if let Some(message) = found.pointer("/error/message").and_then(Value::as_str) {
+                let message = self.http.one_line(message);
+                return Err(ErrorKind::PushRefused { status: 422, page: call.page(), message });
+            }
+            // Without an action, the storage has it.
+            if let Some(upload) = found.pointer("/actions/upload") {
+                self.upload_file(file, upload, &call)?;
+                if let Some(verify) = found.pointer("/actions/verify/href").and_then(Value::as_str) {
+                    self.verify(file, verify, &call)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn upload_file(&self, file: &LocalFile, upload: &Value, call: &ApiCall<'_>) -> Result<(), ErrorKind> {
+        let progress = ProgressGuard(self.hub.progress.as_deref());
+        progress.started(&file.path, Some(file.size));
+        let href = self.destination(file, upload.get("href"), call)?;
+        let empty = Map::new();
+        let header = upload.get("header").and_then(Value::as_object).unwrap_or(&empty);
+        let chunk = header
+            .get("chunk_size")
+            .and_then(|it| it.as_str().map_or_else(|| it.as_u64(), |t| t.parse().ok()));
+        match chunk.filter(|chunk| *chunk > 0) {
+            Some(chunk) => self.upload_parts(file, &href, header, chunk, call),
+            None => {
+                let headers = self.upload_headers(file, &href, header, call)?;
+                self.put(file, 0, file.size, &href, &headers).map(drop)
+            }
+        }
+    }
+
+    /// Sends the file in parts of `chunk` bytes, then names them all at `href`.
+    fn upload_parts(
+        &self,
+        file: &LocalFile,
+        href: &Url,
+        header: &Map<String, Value>,
+        chunk: u64,
+        call: &ApiCall<'_>,
+    ) -> Result<(), ErrorKind> {
+        // Part numbers `00001` and on, each with its address.
+        let mut parts = BTreeMap::new();
+        for (key, value) in header {
+            if let Ok(number) = key.parse::<u64>() {
+                parts.insert(number, self.destination(file, Some(value), call)?);
+            }
+        }
+        if parts.len() as u64 != file.size.div_ceil(chunk)
+            || !parts.keys().copied().eq(1..=parts.len() as u64)
+        {
+            return Err(call.malformed("list of parts"));
+        }
+        let mut done = Vec::new();
+        for (number, url) in &parts {
+            let from = (number - 1) * chunk;
+            let length = chunk.min(file.size - from);
+            let answer = self.put(file, from, length, url, &HeaderMap::new())?;
+            let etag = header_text(&answer.headers, "etag").ok_or_else(|| call.malformed("`ETag`"))?;
+            done.push(json!({ "partNumber": number, "etag": etag }));
+        }
+        let body = json!({ "oid": file.sha256, "parts": done }).to_string();
+        let send = |_| self.storage.post(href, &lfs_headers(), body.clone(), &file.path);
+        self.until_accepted(file, href, send).map(drop)
+    }
+
+    /// An address in the Hub's answer, if this file may be sent there.
+    fn destination(
+        &self,
+        file: &LocalFile,
+        value: Option<&Value>,
+        call: &ApiCall<'_>,
+    ) -> Result<Url, ErrorKind> {
+        let url = value.and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
+        let url = url.ok_or_else(|| call.malformed("`href`"))?;
+        match check_destination(&self.hub.endpoint, &url) {
+            Ok(()) => Ok(url),
+            Err(why) => Err(ErrorKind::UploadAddress { file: file.path.clone(), address: origin(&url), why }),
+        }
+    }
+
+    /// The headers that the Hub names for an upload, without those that say where a request goes and how it ends.
+    fn upload_headers(
+        &self,
+        file: &LocalFile,
+        url: &Url,
+        header: &Map<String, Value>,
+        call: &ApiCall<'_>,
+    ) -> Result<HeaderMap, ErrorKind> {
+        const OURS: [&str; 8] = [
+            "connection",
+            "content-length",
+            "expect",
+            "host",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+        ];
+        let mut headers = HeaderMap::new();
+        for (name, value) in header.iter().filter_map(|(name, value)| Some((name, value.as_str()?))) {
+            // The Hub knows the token, the storage must not learn it.
+            if self.http.is_token_in(value) && url.origin() != self.hub.endpoint.origin() {
+                let header = self.http.one_line(name);
+                return Err(ErrorKind::UploadHeader { file: file.path.clone(), header });
+            }
+            let parsed = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
+            let (name, value) = parsed.ok_or_else(|| call.malformed("`header`"))?;
+            if !OURS.contains(&name.as_str()) && !name.as_str().starts_with("proxy-") {
+                headers.insert(name, value);
+            }
+        }
+        Ok(headers)
+    }
+
+    /// Sends a part of the file to the storage, without the token: the address is signed.
+    fn put(
+        &self,
+        file: &LocalFile,
+        from: u64,
+        length: u64,
+        url: &Url,
+        headers: &HeaderMap,
+    ) -> Result<StorageAnswer, ErrorKind> {
+        let reading = || PushedFile(&file.file);
+        self.until_accepted(file, url, |is_repeat| {
+            let mut open = earmark_fs::open(&file.file).with_context(reading)?;
+            open.seek(SeekFrom::Start(from)).with_context(reading)?;
+            let part = FilePart::new(open, length, self.hub.progress.clone().filter(|_| !is_repeat));
+            self.storage.put(url, headers, part, &file.path)
+        })
+    }
+
+    /// Tells the address for verification that the file was uploaded.
+    fn verify(&self, file: &LocalFile, address: &str, call: &ApiCall<'_>) -> Result<(), ErrorKind> {
+        let url = self.destination(file, Some(&Value::from(address)), call)?;
+        let body = json!({ "oid": file.sha256, "size": file.size }).to_string();
+        // With the token, if it is an address of the Hub.
+        let is_hub = url.origin() == self.hub.endpoint.origin();
+        let send = |_| {
+            if !is_hub {
+                return self.storage.post(&url, &lfs_headers(), body.clone(), &file.path);
+            }
+            let request = self.http.no_redirect.post(url.clone()).headers(lfs_headers()).body(body.clone());
+            let answer = request.send().map_err(|error| {
+                let (server, file) = (origin(&url), file.path.clone());
+                Failure::of_request(error, |source| ErrorKind::UploadCut { server, file, source })
+            })?;
+            Ok(StorageAnswer { status: answer.status(), headers: answer.headers().clone() })
+        };
+        self.until_accepted(file, &url, send).map(drop)
+    }
+
+    /// Sends to the storage, with retries, until it answers with success. `send` learns whether it is repeated.
+    fn until_accepted(
+        &self,
+        file: &LocalFile,
+        url: &Url,
+        send: impl Fn(bool) -> Result<StorageAnswer, Failure>,
+    ) -> Result<StorageAnswer, ErrorKind> {
+        let mut is_repeat = false;
+        Retries::new(&self.http.timeouts).run(|| {
+            let answer = send(std::mem::replace(&mut is_repeat, true))?;
+            if answer.status.is_success() { Ok(answer) } else { Err(storage_refusal(file, url, &answer)) }
+        })
+    }
+}
+
+fn storage_refusal(file: &LocalFile, url: &Url, answer: &StorageAnswer) -> Failure {
+    let (status, file) = (answer.status, file.path.clone());
+    let next = header_text(&answer.headers, "location").and_then(|location| url.join(location).ok());
+    match next.filter(|_| status.is_redirection()) {
+        Some(next) => {
+            let why = "by a redirect of the storage";
+            ErrorKind::UploadAddress { file, address: origin(&next), why }.into()
+        }
+        None => Failure {
+            kind: ErrorKind::Upload { server: origin(url), status: status.as_u16(), file },
+            retry: Retry::of_status(status, &answer.headers),
+        },
+    }
+}
+
+fn lfs_headers() -> HeaderMap {
+    const LFS: HeaderValue = HeaderValue::from_static("application/vnd.git-lfs+json");
+    HeaderMap::from_iter([(header::ACCEPT, LFS), (header::CONTENT_TYPE, LFS)])
+}

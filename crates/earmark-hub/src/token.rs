@@ -1,0 +1,36 @@
+use std::fmt;
+
+/// An access token. It is sent to the endpoint, and appears in no `Debug` output, error or log.
+#[derive(Clone)]
+pub(crate) struct Token(String);
+
+impl Token {
+    pub(crate) fn new(token: String) -> Token {
+        Token(token)
+    }
+
+    /// The value of an `Authorization` header, which is to be marked as sensitive.
+    pub(crate) fn bearer(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        !self.0.is_empty() && text.contains(&self.0)
+    }
+
+    /// `text` without the token.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "(token)") }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(hidden)")
+    }
+}

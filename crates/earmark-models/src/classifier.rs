@@ -12,7 +12,9 @@ use serde_json::Value;
 
 use crate::architecture::{Architecture, ArchitectureConfig, Classify, Input};
 use crate::checkpoint::init::init_weights;
-use crate::checkpoint::weights::{Checkpoint, Head, load, save, unusable_weight};
+use crate::checkpoint::load::{Head, load};
+use crate::checkpoint::save::{save, unusable_weight};
+use crate::checkpoint::weights::Checkpoint;
 use crate::error::{Error, ErrorKind};
 use crate::networks::ast::{AstConfig, AstForAudioClassification};
 use crate::networks::speech::{SpeechConfig, SpeechForSequenceClassification};

@@ -1,7 +1,8 @@
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use earmark_config::FAMILIES;
+use earmark_error::Attempt;
 
 /// A model that could not be read, built or written: which file, and why.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,18 @@ pub struct Error {
     /// What was wrong with it.
     #[source]
     pub kind: ErrorKind,
+}
+
+/// A use of the file or folder at a path.
+pub(crate) struct Using<'a>(pub(crate) &'a Path);
+
+impl Attempt for Using<'_> {
+    type Kind = ErrorKind;
+    type Error = Error;
+
+    fn failed(self, kind: ErrorKind) -> Error {
+        Error { path: self.0.to_path_buf(), kind }
+    }
 }
 
 /// What was wrong with a model.

@@ -42,7 +42,9 @@ pub use networks::speech::{FeatExtractNorm, SpeechConfig, SpeechEncoder, SpeechF
 pub use networks::whisper::{WhisperConfig, WhisperEncoder, WhisperForAudioClassification};
 
 pub use checkpoint::init::init_weights;
-pub use checkpoint::weights::{Checkpoint, Head, WEIGHT_FILES, load, parameters, save, unusable_weight};
+pub use checkpoint::load::{Head, load};
+pub use checkpoint::save::{parameters, save, unusable_weight};
+pub use checkpoint::weights::{Checkpoint, WEIGHT_FILES};
 pub use config::activation::Activation;
 pub use config::model_config::ModelConfig;
 pub use error::{Error, ErrorKind, KeyMismatch};

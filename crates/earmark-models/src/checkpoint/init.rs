@@ -8,7 +8,7 @@ use rand_distr::{Distribution as _, Normal};
 use crate::architecture::Architecture;
 use crate::checkpoint::keys;
 
-/// Draws new values for the parameters that `draws` says yes to, by their checkpoint names; the others stay.
+/// Initialises the parameters that `draws` says yes to, by their checkpoint names; the others stay.
 ///
 /// The distributions are those of the models' `_init_weights` (transformers 5.23.0): linear and embedding weights normal
 /// with `initializer_range`, convolutions as [`Family::convolutions`] says, HuBERT's positional convolution as

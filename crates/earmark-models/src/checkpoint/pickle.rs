@@ -1,13 +1,15 @@
-//! What a PyTorch checkpoint may ask of the reader that builds its objects, counted before any is built.
+//! PyTorch's checkpoints: what one may ask of the reader that builds its objects is counted before any is built.
 //!
 //! A byte of a pickle can make an object of a hundred bytes, and a kilobyte of a zip archive a megabyte of pickle. This walks the
 //! opcodes with a stack that holds nothing but how deep each object nests, and stops at the first limit. No opcode runs code,
 //! here or in burn's reader.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, BufReader, Read, Seek as _};
 use std::path::Path;
 
+use burn::store::burn_pack::Tensor as PackTensor;
+use burn::store::{ModuleStore as _, PytorchStore};
 use zip::ZipArchive;
 
 use crate::error::ErrorKind;
@@ -21,11 +23,18 @@ const MOST_TEXT: u64 = 512 << 20;
 /// Containers within containers: a `state_dict` has five.
 const MOST_NESTING: u8 = 64;
 
+/// The tensors of a `.bin` file, each read when it is asked for.
+pub(crate) fn open(path: &Path) -> Result<BTreeMap<String, PackTensor>, ErrorKind> {
+    check(path)?;
+    let mut store = PytorchStore::from_file(path);
+    store.get_all_tensors().cloned().map_err(|error| broken(error.to_string()))
+}
+
 /// Refuses a checkpoint that would take more memory than any model's does.
 ///
 /// # Errors
 /// When it is no zip archive and no file of PyTorch 0.1.10 to 1.5, when its pickle is broken, or when it is beyond a limit.
-pub(crate) fn check(path: &Path) -> Result<(), ErrorKind> {
+fn check(path: &Path) -> Result<(), ErrorKind> {
     let mut file = earmark_fs::open(path)?;
     let mut header = Vec::new();
     file.by_ref().take(512).read_to_end(&mut header)?;

@@ -3,10 +3,11 @@ use std::io;
 use std::path::Path;
 
 use earmark_config::{Object, shown, whole};
+use earmark_error::Context as _;
 use serde_json::{Map, Value, json};
 
 use crate::classifier::NetworkConfig;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Using};
 
 /// A model's `config.json`: the network it describes, the labels it knows, and every other key as it was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +31,7 @@ impl ModelConfig {
             _ => error.into(),
         });
         let read = text.and_then(|text| ModelConfig::from_json(&text));
-        read.map_err(|kind| Error { path, kind })
+        read.context(Using(&path))
     }
 
     /// Parses the text of a `config.json`.

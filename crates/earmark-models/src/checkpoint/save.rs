@@ -1,0 +1,65 @@
+//! From a network to a checkpoint.
+
+use std::path::Path;
+
+use burn::store::burn_pack::Tensor as PackTensor;
+use burn::store::{BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot as _};
+use burn::tensor::DType;
+use earmark_error::Context as _;
+
+use crate::architecture::Architecture;
+use crate::checkpoint::keys::{in_file, saved};
+use crate::checkpoint::safetensors;
+use crate::error::{Error, Using};
+
+/// Every parameter of a network by the reference's name, in the reference's shape; values are read when asked for.
+pub fn parameters<M: Architecture>(network: &M) -> Vec<PackTensor> {
+    collected(network, Box::new(BurnToPyTorchAdapter))
+}
+
+fn collected<M: Architecture>(network: &M, adapter: Box<dyn ModuleAdapter>) -> Vec<PackTensor> {
+    let mut tensors = network.collect(None, Some(adapter), true);
+    for tensor in &mut tensors {
+        tensor.name = in_file(&network.family().keys, &tensor.name);
+    }
+    tensors
+}
+
+/// Every parameter by the name that a file has for it, in its shape there, as `f32`; values are read when asked for.
+fn exported<M: Architecture>(network: &M) -> Vec<(String, Vec<usize>, PackTensor)> {
+    let keys = &network.family().keys;
+    let adapter = BurnToPyTorchAdapter.chain(FloatCastAdapter::to(DType::F32));
+    let tensors = collected(network, Box::new(adapter)).into_iter().map(|tensor| {
+        let name = saved(keys, &tensor.name);
+        let shape = if keys.scalars.contains(&name.as_str()) { Vec::new() } else { tensor.shape.to_vec() };
+        (name, shape, tensor)
+    });
+    tensors.collect()
+}
+
+/// Writes `model.safetensors` with the reference's names, whole or not at all: `transformers` opens it.
+///
+/// # Errors
+/// When the file cannot be written, or the device cannot be read.
+pub fn save<M: Architecture>(network: &M, path: &Path) -> Result<(), Error> {
+    safetensors::write(path, exported(network)).context(Using(path))
+}
+
+/// Why a network can give nothing but NaN: the first of its weights that is not a number, infinite, or a variance below zero,
+/// such as "`classifier.bias` holds NaN". `None` when there is none. It reads every weight.
+pub fn unusable_weight<M: Architecture>(network: &M) -> Option<String> {
+    // Not the exported values: transposing matrices takes longer than looking at them.
+    let values = network.collect(None, Some(Box::new(FloatCastAdapter::to(DType::F32))), true);
+    values.into_iter().zip(exported(network)).find_map(|(tensor, (name, ..))| {
+        let bytes = match tensor.into_bytes() {
+            Ok(bytes) => bytes,
+            Err(error) => return Some(format!("`{name}` cannot be read: {error}")),
+        };
+        let mut values = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        let is_variance = name.ends_with(".running_var");
+        match values.find(|value| !value.is_finite() || (is_variance && *value < 0.0))? {
+            value if value.is_finite() => Some(format!("`{name}` holds {value}, and no variance is below 0")),
+            value => Some(format!("`{name}` holds {value}")),
+        }
+    })
+}

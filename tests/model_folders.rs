@@ -7,7 +7,9 @@ use std::path::Path;
 use earmark_audio::{SampleRate, Waveform};
 use earmark_features::Resampler;
 use earmark_labels::{Prediction, TopK};
-use earmark_pipeline::{AudioClassifier, HYPOTHESIS_TEMPLATE, Hearing, ZeroShotClassifier, find_extractor};
+use earmark_pipeline::{
+    AudioClassifier, AudioOptions, HYPOTHESIS_TEMPLATE, ZeroShotClassifier, find_extractor,
+};
 use earmark_testkit::{noise, reference};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -223,8 +225,8 @@ fn folders_of_the_reference_have_the_references_scores() {
         ("extra_weight_key", "extra_key", "../processor_config_ignored/good.wav", "jazz", 0.555),
     ] {
         let place = faults.join(place);
-        let hearing = Hearing { resampler: Resampler::Torchaudio, ..Hearing::default() };
-        let classifier = AudioClassifier::open(place.join(model), &device()).unwrap().with_hearing(hearing);
+        let audio = AudioOptions { resampler: Resampler::Torchaudio, ..AudioOptions::default() };
+        let classifier = AudioClassifier::open(place.join(model), &device()).unwrap().with_audio(audio);
         let best = classifier.classify(place.join(clip)).unwrap().remove(0);
         assert_eq!(best.label, label, "{model}");
         assert!((best.score - score).abs() < 1e-3, "{model}: {}", best.score);

@@ -9,7 +9,7 @@ use earmark_audio::{SampleRate, Waveform, decode_file};
 use earmark_features::{CropRng, Preprocessor, Resampler};
 use earmark_labels::{Prediction, Scores, TopK, top_k};
 use earmark_pipeline::{
-    AudioClassifier, AudioEmbedder, Caution, HYPOTHESIS_TEMPLATE, Hearing, Windows, ZeroShotClassifier,
+    AudioClassifier, AudioEmbedder, AudioOptions, Caution, HYPOTHESIS_TEMPLATE, Windows, ZeroShotClassifier,
 };
 use earmark_testkit::{Golden, noise, reference};
 use rayon::prelude::*;
@@ -21,8 +21,8 @@ use crate::{device, golden};
 
 /// Mean of the channels and torchaudio's resampler: what the reference's pipeline makes of `{"array", "sampling_rate"}`, when
 /// the array is made as in the course.
-fn as_array() -> Hearing {
-    Hearing { resampler: Resampler::Torchaudio, ..Hearing::default() }
+fn as_array() -> AudioOptions {
+    AudioOptions { resampler: Resampler::Torchaudio, ..AudioOptions::default() }
 }
 
 fn json(path: &Path) -> Value {
@@ -80,8 +80,8 @@ fn every_score_of_the_reference_pipeline_is_ours() {
     for Case { model, sound, expected, .. } in &cases {
         let open = || AudioClassifier::open(models.join(model), &device()).unwrap().with_top_k(TopK::All);
         let classifier = classifiers.entry(model.clone()).or_insert_with(open);
-        let answer = |hearing: Hearing, scores: Option<Scores>, k| {
-            let heard = hearing.hear(sound.as_path(), classifier.sampling_rate()).unwrap();
+        let answer = |audio: AudioOptions, scores: Option<Scores>, k| {
+            let heard = audio.decode(sound.as_path(), classifier.sampling_rate()).unwrap();
             let logits =
                 classifier.logits(&[classifier.features(&heard.waveform).unwrap()]).remove(0).unwrap();
             match scores {
@@ -115,7 +115,7 @@ fn every_score_of_the_reference_pipeline_is_ours() {
             &expected["pipeline_dict_none_top3"],
             3e-4,
         );
-        let file = answer(Hearing::as_transformers(), None, TopK::All);
+        let file = answer(AudioOptions::as_transformers(), None, TopK::All);
         let resampled = rate(sound) != classifier.sampling_rate();
         let tolerance = if resampled { FFMPEG } else { 1e-4 };
         let off = compare(&what, &file, &expected["pipeline_file_ffmpeg_topk_all"], tolerance);
@@ -131,7 +131,7 @@ fn every_score_of_the_reference_pipeline_is_ours() {
 const FFMPEG: f32 = 0.1;
 
 fn rate(sound: &Path) -> SampleRate {
-    earmark_audio::Decoder::open(sound, &Hearing::default().decode).unwrap().rate()
+    earmark_audio::Decoder::open(sound, &AudioOptions::default().decode).unwrap().rate()
 }
 
 /// Worst score seen: 4.8e-5.
@@ -146,11 +146,11 @@ fn every_score_of_the_reference_zero_shot_pipeline_is_ours() {
         let open = || ZeroShotClassifier::open(models.join(model), &device()).unwrap();
         let classifier = classifiers.entry(model.clone()).or_insert_with(open);
         let what = format!("{model}, {}", sound.display());
-        let answer = |want: &Value, template: &str, hearing: &Hearing| {
+        let answer = |want: &Value, template: &str, audio: &AudioOptions| {
             let predictions: Vec<Prediction> = serde_json::from_value(want.clone()).unwrap();
             let labels: Vec<String> = predictions.into_iter().map(|p| p.label).collect();
             let candidates = classifier.candidates(&labels, template).unwrap();
-            let clip = hearing.hear(sound.as_path(), classifier.sampling_rate()).unwrap().waveform;
+            let clip = audio.decode(sound.as_path(), classifier.sampling_rate()).unwrap().waveform;
             // A long clip is cropped by NumPy's global generator, which the reference had seeded.
             let features = match Preprocessor::from_json(
                 std::fs::read(models.join(model).join("preprocessor_config.json")).unwrap(),
@@ -175,7 +175,7 @@ fn every_score_of_the_reference_zero_shot_pipeline_is_ours() {
                 // networks turn on it (by 0.74 at worst): only files that need no resampling can be compared.
                 "zero_shot.seed.file_ffmpeg" if rate(sound) == classifier.sampling_rate() => {
                     files += 1;
-                    let got = answer(want, HYPOTHESIS_TEMPLATE, &Hearing::as_transformers());
+                    let got = answer(want, HYPOTHESIS_TEMPLATE, &AudioOptions::as_transformers());
                     worst = worst.max(compare(&what, &got, want, 1e-4));
                     continue;
                 }
@@ -237,13 +237,13 @@ fn windows_are_cut_from_one_stream() {
         let file = folder.path().join(format!("{rate}.wav"));
         let recording = Waveform::new(noise(samples, 7), SampleRate::new(rate).unwrap()).unwrap();
         earmark_audio::write_wav(&file, &recording, earmark_audio::WavFormat::Float32).unwrap();
-        let hearing = Hearing::default();
-        let whole = hearing.hear(file.as_path(), SampleRate::HZ_16000).unwrap().waveform;
-        assert_eq!(decode_file(&file, &hearing.decode).unwrap().waveform, recording);
+        let audio = AudioOptions::default();
+        let whole = audio.decode(file.as_path(), SampleRate::HZ_16000).unwrap().waveform;
+        assert_eq!(decode_file(&file, &audio.decode).unwrap().waveform, recording);
         for (length, hop) in [(500, 500), (1000, 250), (300, 400), (60_000, 60_000)] {
             let windows = Windows { length: Duration::from_millis(length), hop: Duration::from_millis(hop) };
-            let decoder = earmark_audio::Decoder::open(&file, &hearing.decode).unwrap();
-            let mut cut = windows.cut(decoder, &hearing, SampleRate::HZ_16000, 400).unwrap();
+            let decoder = earmark_audio::Decoder::open(&file, &audio.decode).unwrap();
+            let mut cut = windows.cut(decoder, &audio, SampleRate::HZ_16000, 400).unwrap();
             let (mut behind, mut next) = (0, 0);
             for span in cut.by_ref() {
                 let span = span.unwrap();
@@ -504,7 +504,7 @@ fn an_embedding_by_a_base_checkpoint_is_the_mean_of_the_references_last_states()
     let Some(cases) = cases(TEST, "audio-classification") else { return };
     let root = reference(TEST, "cases").unwrap();
     let folder = root.join("models/distilhubert-base");
-    let embedder = AudioEmbedder::open(folder, &device()).unwrap().with_hearing(as_array());
+    let embedder = AudioEmbedder::open(folder, &device()).unwrap().with_audio(as_array());
     let mut compared = 0;
     for case in cases.iter().filter(|case| case.model == "distilhubert") {
         // The weights of `distilhubert-base` are those of `distilhubert` below its head.
@@ -551,9 +551,10 @@ fn a_rest_that_the_extractor_makes_no_frame_of_is_no_window() {
         let cut = |samples: usize, hop: Duration| -> Vec<(f64, f64)> {
             let recording = Waveform::new(noise(samples, 7), SampleRate::HZ_16000).unwrap();
             earmark_audio::write_wav(&file, &recording, earmark_audio::WavFormat::Float32).unwrap();
-            let decoder = earmark_audio::Decoder::open(&file, &Hearing::default().decode).unwrap();
+            let decoder = earmark_audio::Decoder::open(&file, &AudioOptions::default().decode).unwrap();
             let windows = Windows { length: half, hop };
-            let cut = windows.cut(decoder, &Hearing::default(), classifier.sampling_rate(), least).unwrap();
+            let cut =
+                windows.cut(decoder, &AudioOptions::default(), classifier.sampling_rate(), least).unwrap();
             cut.map(|span| {
                 let span = span.unwrap();
                 classifier.features(&span.waveform).unwrap();

@@ -2,7 +2,7 @@ use std::fmt;
 
 use earmark_features::Preprocessor;
 
-use crate::pretrained::Pretrained;
+use crate::model::pretrained::Pretrained;
 
 /// What to know before a model is asked about a clip of some length.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,19 +2,20 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use earmark_audio::{SampleRate, Waveform};
+use earmark_error::Context as _;
 use earmark_features::Features;
 use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
 use rayon::prelude::*;
 
 use crate::caution::Caution;
-use crate::error::{Error, While as _};
+use crate::error::{Doing, Error};
 use crate::forward::BATCH_CLIPS;
-use crate::pretrained::Pretrained;
-use crate::sound::{Heard, Hearing, Sound};
+use crate::model::pretrained::Pretrained;
+use crate::sound::{AudioOptions, DecodedSound, Sound};
 
-/// Names what it hears by the labels its model was trained on: the reference's `pipeline("audio-classification")`.
+/// Classifies sounds by the labels its model was trained on: the reference's `pipeline("audio-classification")`.
 ///
-/// What it says of a clip does not depend on what else it is asked about: clips share a forward pass only where padding
+/// The scores of a clip do not depend on the other clips: clips share a forward pass only where padding
 /// changes nothing, or where there is none.
 #[derive(Debug)]
 pub struct AudioClassifier {
@@ -22,7 +23,7 @@ pub struct AudioClassifier {
     labels: LabelSet,
     scores: Scores,
     top_k: TopK,
-    hearing: Hearing,
+    audio: AudioOptions,
     device: Device,
 }
 
@@ -35,24 +36,24 @@ impl AudioClassifier {
         AudioClassifier::new(Pretrained::open(dir.as_ref(), device)?, device)
     }
 
-    /// Asks a model that is open already.
+    /// A classifier of a model that is open already.
     ///
     /// # Errors
     /// When it has no labels.
     pub fn new(model: Pretrained, device: &Device) -> Result<AudioClassifier, Error> {
         let labels = LabelSet::with_repeats(model.config.labels().iter().cloned())
-            .while_(|| "cannot use the model's labels".to_owned())?;
+            .with_context(|| Doing("cannot use the model's labels".to_owned()))?;
         Ok(AudioClassifier {
             scores: Scores::for_problem_type(model.config.problem_type()),
             top_k: TopK::N(5),
-            hearing: Hearing::default(),
+            audio: AudioOptions::default(),
             device: device.clone(),
             labels,
             model,
         })
     }
 
-    /// How many labels an answer has; 5 unless set.
+    /// How many labels a sound gets; 5 unless set.
     #[must_use]
     pub fn with_top_k(self, top_k: TopK) -> Self {
         AudioClassifier { top_k, ..self }
@@ -64,28 +65,28 @@ impl AudioClassifier {
         AudioClassifier { scores, ..self }
     }
 
-    /// How sounds become what the model hears.
+    /// How sounds are decoded.
     #[must_use]
-    pub fn with_hearing(self, hearing: Hearing) -> Self {
-        AudioClassifier { hearing, ..self }
+    pub fn with_audio(self, audio: AudioOptions) -> Self {
+        AudioClassifier { audio, ..self }
     }
 
-    /// The labels it knows.
+    /// The model's labels.
     pub fn labels(&self) -> &LabelSet {
         &self.labels
     }
 
-    /// The rate it hears at.
+    /// The model's rate.
     pub fn sampling_rate(&self) -> SampleRate {
         self.model.preprocessor.sampling_rate()
     }
 
-    /// The shortest clip it can be asked about, in samples at its rate.
+    /// The shortest clip it can classify, in samples at the model's rate.
     pub fn min_samples(&self) -> usize {
         self.model.min_samples()
     }
 
-    /// What to know before it is asked about a clip of so many samples at its rate.
+    /// What to know before it classifies a clip of so many samples at the model's rate.
     pub fn caution(&self, samples: usize) -> Option<Caution> {
         self.model.caution(samples)
     }
@@ -95,7 +96,7 @@ impl AudioClassifier {
         &self.model
     }
 
-    /// Names what is heard, best first. What lies beyond [`caution`](Self::caution)'s limits is not heard.
+    /// The labels of a sound, best first. [`caution`](Self::caution) says which part of a long sound the model reads.
     ///
     /// # Errors
     /// When it is no sound, or too short for the model, or the model makes numbers of it that are not finite.
@@ -103,7 +104,7 @@ impl AudioClassifier {
         self.classify_all(vec![sound.into()]).swap_remove(0)
     }
 
-    /// Each sound as [`classify`](Self::classify) names it, in order; decoded on all threads, and the features of a few held
+    /// The labels of each sound, as [`classify`](Self::classify) gives them, in order; decoded on all threads, and the features of a few held
     /// at a time.
     pub fn classify_all(&self, sounds: Vec<Sound>) -> Vec<Result<Vec<Prediction>, Error>> {
         let mut answers = Vec::with_capacity(sounds.len());
@@ -114,17 +115,17 @@ impl AudioClassifier {
                 return answers;
             }
             let names: Vec<String> = batch.iter().map(Sound::name).collect();
-            let heard: Vec<Result<Features, Error>> = batch
+            let extracted: Vec<Result<Features, Error>> = batch
                 .into_par_iter()
                 .zip(&names)
-                .map(|(sound, name)| self.features(&self.hear(sound)?.waveform).map_err(|e| e.about(name)))
+                .map(|(sound, name)| self.features(&self.decode(sound)?.waveform).map_err(|e| e.about(name)))
                 .collect();
             let mut features = Vec::new();
-            let heard: Vec<Result<(), Error>> =
-                heard.into_iter().map(|it| it.map(|it| features.push(it))).collect();
+            let extracted: Vec<Result<(), Error>> =
+                extracted.into_iter().map(|it| it.map(|it| features.push(it))).collect();
             let mut logits = self.logits(&features).into_iter();
-            for (heard, name) in heard.into_iter().zip(&names) {
-                answers.push(heard.and_then(|()| {
+            for (extracted, name) in extracted.into_iter().zip(&names) {
+                answers.push(extracted.and_then(|()| {
                     let logits = logits.next().expect("one row a clip").map_err(|e| e.about(name))?;
                     Ok(self.predict(&logits))
                 }));
@@ -136,11 +137,11 @@ impl AudioClassifier {
     ///
     /// # Errors
     /// When it is no sound.
-    pub fn hear(&self, sound: impl Into<Sound>) -> Result<Heard, Error> {
-        self.hearing.hear(sound, self.sampling_rate())
+    pub fn decode(&self, sound: impl Into<Sound>) -> Result<DecodedSound, Error> {
+        self.audio.decode(sound, self.sampling_rate())
     }
 
-    /// What the model is given of a clip at its rate.
+    /// The model's input for a clip at its rate.
     ///
     /// # Errors
     /// [`ErrorKind::TooShort`](crate::ErrorKind::TooShort) when neither extractor nor network could make a frame of it;

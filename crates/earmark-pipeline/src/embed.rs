@@ -7,8 +7,8 @@ use earmark_features::Features;
 
 use crate::caution::Caution;
 use crate::error::{Error, ErrorKind};
-use crate::pretrained::Pretrained;
-use crate::sound::{Heard, Hearing, Sound};
+use crate::model::pretrained::Pretrained;
+use crate::sound::{AudioOptions, DecodedSound, Sound};
 use crate::zero_shot::ZeroShotClassifier;
 
 /// Gives each sound a vector, by any checkpoint: one with a classification head, one without (`facebook/wav2vec2-base`,
@@ -19,13 +19,13 @@ use crate::zero_shot::ZeroShotClassifier;
 #[derive(Debug)]
 pub struct AudioEmbedder {
     model: Model,
-    hearing: Hearing,
+    audio: AudioOptions,
     device: Device,
 }
 
 #[derive(Debug)]
 enum Model {
-    /// Its head, if the checkpoint has none, is a random one that nothing here asks.
+    /// Its head, if the checkpoint has none, is a random one that nothing here uses.
     Encoder(Box<Pretrained>),
     Clap(Box<ZeroShotClassifier>),
 }
@@ -46,13 +46,13 @@ impl AudioEmbedder {
                 _ => return Err(error),
             },
         };
-        Ok(AudioEmbedder { model, hearing: Hearing::default(), device: device.clone() })
+        Ok(AudioEmbedder { model, audio: AudioOptions::default(), device: device.clone() })
     }
 
-    /// How sounds become what the model reads.
+    /// How sounds are decoded.
     #[must_use]
-    pub fn with_hearing(self, hearing: Hearing) -> Self {
-        AudioEmbedder { hearing, ..self }
+    pub fn with_audio(self, audio: AudioOptions) -> Self {
+        AudioEmbedder { audio, ..self }
     }
 
     /// The model's rate.
@@ -71,7 +71,7 @@ impl AudioEmbedder {
         }
     }
 
-    /// What to know before it is asked about a clip of so many samples at the model's rate.
+    /// What to know before it embeds a clip of so many samples at the model's rate.
     pub fn caution(&self, samples: usize) -> Option<Caution> {
         match &self.model {
             Model::Encoder(it) => it.caution(samples),
@@ -86,7 +86,7 @@ impl AudioEmbedder {
     pub fn embed(&self, sound: impl Into<Sound>) -> Result<Vec<f32>, Error> {
         let sound = sound.into();
         let name = sound.name();
-        let features = self.features(&self.hear(sound)?.waveform).map_err(|e| e.about(&name))?;
+        let features = self.features(&self.decode(sound)?.waveform).map_err(|e| e.about(&name))?;
         self.embeddings(&[features]).swap_remove(0).map_err(|e| e.about(&name))
     }
 
@@ -94,11 +94,11 @@ impl AudioEmbedder {
     ///
     /// # Errors
     /// When it is no sound.
-    pub fn hear(&self, sound: impl Into<Sound>) -> Result<Heard, Error> {
-        self.hearing.hear(sound, self.sampling_rate())
+    pub fn decode(&self, sound: impl Into<Sound>) -> Result<DecodedSound, Error> {
+        self.audio.decode(sound, self.sampling_rate())
     }
 
-    /// What the model reads of a clip at its rate.
+    /// The model's input for a clip at its rate.
     ///
     /// # Errors
     /// As [`AudioClassifier::features`](crate::AudioClassifier::features).

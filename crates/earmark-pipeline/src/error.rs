@@ -1,6 +1,7 @@
 use earmark_audio::SampleRate;
+use earmark_error::Attempt;
 
-/// A model that could not be opened, or a sound that it could not be asked about: what was tried, and why it failed.
+/// A model that could not be opened, or a sound that it could not classify or embed: what was tried, and why it failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}")]
 #[non_exhaustive]
@@ -12,7 +13,7 @@ pub struct Error {
     pub kind: Box<ErrorKind>,
 }
 
-/// Why a model could not be opened or asked.
+/// Why a model could not be opened or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -96,9 +97,15 @@ pub enum ErrorKind {
     Device(String),
 }
 
-impl ErrorKind {
-    pub(crate) fn while_(self, doing: impl Into<String>) -> Error {
-        Error { doing: doing.into(), kind: Box::new(self) }
+/// What was tried, as [`Error::doing`] says it.
+pub(crate) struct Doing(pub(crate) String);
+
+impl Attempt for Doing {
+    type Kind = ErrorKind;
+    type Error = Error;
+
+    fn failed(self, kind: ErrorKind) -> Error {
+        Error { doing: self.0, kind: Box::new(kind) }
     }
 }
 
@@ -106,16 +113,5 @@ impl Error {
     /// The same, said of the sound that is called `name`.
     pub(crate) fn about(self, name: &str) -> Error {
         Error { doing: format!("cannot use {name}"), ..self }
-    }
-}
-
-/// Wraps whatever a library returned with what was tried.
-pub(crate) trait While<T> {
-    fn while_(self, doing: impl FnOnce() -> String) -> Result<T, Error>;
-}
-
-impl<T, E: Into<ErrorKind>> While<T> for Result<T, E> {
-    fn while_(self, doing: impl FnOnce() -> String) -> Result<T, Error> {
-        self.map_err(|error| error.into().while_(doing()))
     }
 }

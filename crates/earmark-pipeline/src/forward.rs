@@ -2,11 +2,12 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use earmark_audio::Waveform;
+use earmark_error::Context as _;
 use earmark_features::{Features, PadOptions, PaddingSide, Preprocessor, Wav2Vec2Extractor};
 use earmark_models::Input;
 
-use crate::error::{Error, ErrorKind, While as _};
-use crate::pretrained::Pretrained;
+use crate::error::{Doing, Error, ErrorKind};
+use crate::model::pretrained::Pretrained;
 
 /// Clips of one forward pass at most, and the numbers of all of them together: about a minute at 16 kHz.
 pub(crate) const BATCH_CLIPS: usize = 8;
@@ -15,12 +16,12 @@ const BATCH_VALUES: usize = 1 << 20;
 impl Pretrained {
     /// What the network reads of a clip at the model's rate.
     pub(crate) fn features(&self, clip: &Waveform) -> Result<Features, Error> {
-        let doing = || "cannot use the clip".to_owned();
+        let doing = || Doing("cannot use the clip".to_owned());
         let (samples, rate, least) = (clip.samples().len(), clip.rate(), self.min_samples());
         if rate == self.preprocessor.sampling_rate() && samples < least {
-            return Err(ErrorKind::TooShort { samples, rate, least }).while_(doing);
+            return Err(ErrorKind::TooShort { samples, rate, least }).with_context(doing);
         }
-        self.preprocessor.extract(clip).while_(doing)
+        self.preprocessor.extract(clip).with_context(doing)
     }
 
     /// A row of finite numbers for each clip, in order: what `network` answers. `what` names a number by its place in a row.
@@ -52,7 +53,7 @@ impl Pretrained {
                 }
             }
         }
-        rows.into_iter().map(|row| row.while_(|| "cannot ask the model".to_owned())).collect()
+        rows.into_iter().map(|row| row.with_context(|| Doing("cannot ask the model".to_owned()))).collect()
     }
 
     /// Refuses features that are not of this model's extractor.

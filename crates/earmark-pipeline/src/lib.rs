@@ -1,4 +1,4 @@
-//! Sounds in, labels out: a pretrained model in Hugging Face layout, ready to be asked.
+//! Sounds in, labels out: a pretrained model in Hugging Face layout, ready to use.
 //!
 //! ```no_run
 //! use burn::tensor::Device;
@@ -12,27 +12,27 @@
 //! ```
 //!
 //! [`AudioClassifier`] knows the labels it was trained on, [`ZeroShotClassifier`] takes any sentence for a label, and
-//! [`AudioEmbedder`] gives vectors, by base checkpoints too. All hear a file, bytes or a waveform ([`Sound`]) as [`Hearing`]
-//! says. Every number they give is finite: what is not is an error. It does not fetch models (`earmark-hub`).
+//! [`AudioEmbedder`] gives vectors, by base checkpoints too. All take a file, bytes or a waveform ([`Sound`]), decoded as
+//! [`AudioOptions`] say. Every number they give is finite: what is not is an error. It does not fetch models (`earmark-hub`).
 #![forbid(unsafe_code)]
 
-mod caution;
-mod classify;
-mod embed;
-mod error;
-mod extractor;
-mod forward;
-mod pretrained; // Read first: what a model's folder holds.
-mod sound;
-mod windows;
+mod model; // Read first: what a model's folder holds,
+mod sound; // and what it is given;
+mod classify; // then what is done with both.
 mod zero_shot;
+mod embed;
+mod windows; // Recordings that are too long for one clip.
+mod forward; // What classify and embed share.
+mod caution;
+mod error;
 
 pub use caution::Caution;
 pub use classify::AudioClassifier;
 pub use embed::AudioEmbedder;
 pub use error::{Error, ErrorKind};
-pub use extractor::{find_extractor, read_extractor, read_preprocessor};
-pub use pretrained::{Pretrained, family_of};
-pub use sound::{Heard, Hearing, Sound};
+pub use model::extractor::{find_extractor, read_extractor, read_preprocessor};
+pub use model::family::family_of;
+pub use model::pretrained::Pretrained;
+pub use sound::{AudioOptions, DecodedSound, Sound};
 pub use windows::{Window, WindowIter, WindowSpan, Windows};
 pub use zero_shot::{Candidates, HYPOTHESIS_TEMPLATE, ZeroShotClassifier};

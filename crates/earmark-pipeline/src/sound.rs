@@ -3,11 +3,12 @@ use std::path::{Path, PathBuf};
 use earmark_audio::{
     DecodeOptions, Decoded, Downmix, SampleRate, Warning, Waveform, decode_bytes, decode_file,
 };
+use earmark_error::Context as _;
 use earmark_features::{Resampler, resample};
 
-use crate::error::{Error, While as _};
+use crate::error::{Doing, Error};
 
-/// Something to hear. Samples without a rate are none: make a [`Waveform`] of them.
+/// A sound to decode. Samples without a rate are none: make a [`Waveform`] of them.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Sound {
@@ -63,9 +64,9 @@ impl From<Waveform> for Sound {
     }
 }
 
-/// How a sound becomes what a model hears: one channel, at its rate.
+/// How a sound becomes a clip at a model's rate.
 #[derive(Debug, Clone, Default)]
-pub struct Hearing {
+pub struct AudioOptions {
     /// How channels become one, and the longest clip.
     pub decode: DecodeOptions,
     /// How clips get to the model's rate.
@@ -75,7 +76,7 @@ pub struct Hearing {
 /// A clip at a model's rate.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Heard {
+pub struct DecodedSound {
     /// The clip.
     pub waveform: Waveform,
     /// How long it plays, in seconds.
@@ -84,31 +85,31 @@ pub struct Heard {
     pub warnings: Vec<Warning>,
 }
 
-impl Hearing {
-    /// As the reference's pipeline hears a file: `0.7071 * (L + R)`, and torchaudio's resampler in place of ffmpeg's.
-    pub fn as_transformers() -> Hearing {
+impl AudioOptions {
+    /// As the reference's pipeline decodes a file: `0.7071 * (L + R)`, and torchaudio's resampler in place of ffmpeg's.
+    pub fn as_transformers() -> AudioOptions {
         let decode = DecodeOptions { downmix: Downmix::Sqrt2, ..DecodeOptions::default() };
-        Hearing { decode, resampler: Resampler::Torchaudio }
+        AudioOptions { decode, resampler: Resampler::Torchaudio }
     }
 
     /// Decodes `sound` and gets it to `rate`.
     ///
     /// # Errors
     /// When it is no sound, or is at a rate that none is recorded at.
-    pub fn hear(&self, sound: impl Into<Sound>, rate: SampleRate) -> Result<Heard, Error> {
+    pub fn decode(&self, sound: impl Into<Sound>, rate: SampleRate) -> Result<DecodedSound, Error> {
         let sound = sound.into();
         let name = sound.name();
-        let doing = || format!("cannot hear {name}");
+        let doing = || Doing(format!("cannot hear {name}"));
         let decoded = |decoded: Decoded| (decoded.waveform, decoded.warnings);
         let (waveform, warnings) = match sound {
-            Sound::File(path) => decode_file(path, &self.decode).map(decoded).while_(doing)?,
+            Sound::File(path) => decode_file(path, &self.decode).map(decoded).with_context(doing)?,
             Sound::Bytes(bytes) | Sound::Named(_, bytes) => {
-                decode_bytes(bytes, &self.decode).map(decoded).while_(doing)?
+                decode_bytes(bytes, &self.decode).map(decoded).with_context(doing)?
             }
             Sound::Waveform(waveform) => (waveform, Vec::new()),
         };
         let duration = waveform.duration().as_secs_f64();
-        let waveform = resample(waveform, rate, self.resampler).while_(doing)?;
-        Ok(Heard { waveform, duration, warnings })
+        let waveform = resample(waveform, rate, self.resampler).with_context(doing)?;
+        Ok(DecodedSound { waveform, duration, warnings })
     }
 }

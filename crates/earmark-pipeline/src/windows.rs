@@ -1,12 +1,13 @@
-//! Long recordings, heard window by window in bounded memory.
+//! Long recordings, window by window in bounded memory.
 
 use std::time::Duration;
 
 use earmark_audio::{Decoder, SampleRate, Warning, Waveform};
+use earmark_error::Context as _;
 use earmark_features::StreamResampler;
 
-use crate::error::{Error, ErrorKind, While as _};
-use crate::sound::Hearing;
+use crate::error::{Doing, Error, ErrorKind};
+use crate::sound::AudioOptions;
 
 /// How a recording is cut: windows of one length, each a hop after the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +27,12 @@ pub struct Window {
     pub end: f64,
 }
 
-/// A window and what is heard in it, at the model's rate.
+/// A window and its samples, at the model's rate.
 #[derive(Debug, Clone)]
 pub struct WindowSpan {
     /// Where it lies.
     pub window: Window,
-    /// What is heard.
+    /// Its samples.
     pub waveform: Waveform,
 }
 
@@ -45,14 +46,14 @@ impl Windows {
     pub fn cut(
         self,
         decoder: Decoder,
-        hearing: &Hearing,
+        audio: &AudioOptions,
         rate: SampleRate,
         least: usize,
     ) -> Result<WindowIter, Error> {
         let origin = decoder.origin().to_string();
-        let doing = || format!("cannot cut windows from {origin}");
-        let [length, hop] = self.samples(rate, least).while_(doing)?;
-        let resampler = StreamResampler::new(decoder.rate(), rate, hearing.resampler).while_(doing)?;
+        let doing = || Doing(format!("cannot cut windows from {origin}"));
+        let [length, hop] = self.samples(rate, least).with_context(doing)?;
+        let resampler = StreamResampler::new(decoder.rate(), rate, audio.resampler).with_context(doing)?;
         Ok(WindowIter {
             decoder,
             resampler: Some(resampler),
@@ -63,19 +64,19 @@ impl Windows {
             held: Vec::new(),
             first: 0,
             next: 0,
-            heard: 0,
+            covered: 0,
             ended: false,
         })
     }
 }
 
 impl Windows {
-    /// Checks that windows of a recording at `rate` can be asked about, where a model needs `least` samples.
+    /// Checks that a model that needs `least` samples can take windows of a recording at `rate`.
     ///
     /// # Errors
     /// [`ErrorKind::Windows`] for a length or hop of no sample, a length of less than `least` samples or of more than an hour.
     pub fn check(self, rate: SampleRate, least: usize) -> Result<(), Error> {
-        self.samples(rate, least).map(|_| ()).while_(|| "cannot cut windows".to_owned())
+        self.samples(rate, least).map(|_| ()).with_context(|| Doing("cannot cut windows".to_owned()))
     }
 
     /// Length and hop in samples.
@@ -114,8 +115,12 @@ pub struct WindowIter {
     /// Where the next window begins.
     next: usize,
     /// Behind the last sample of any window so far.
-    heard: usize,
+    covered: usize,
     ended: bool,
+}
+
+fn doing() -> Doing {
+    Doing("cannot hear the recording".to_owned())
 }
 
 impl WindowIter {
@@ -132,10 +137,11 @@ impl WindowIter {
     /// Decodes until the next window is whole, or the recording ends.
     fn fill(&mut self) -> Result<(), Error> {
         while !self.ended && self.first + self.held.len() < self.next + self.length {
-            let doing = || "cannot hear the recording".to_owned();
-            let block = self.decoder.next_block().while_(doing)?;
+            let block = self.decoder.next_block().with_context(doing)?;
             match (block, &mut self.resampler) {
-                (Some(block), Some(resampler)) => resampler.push(block, &mut self.held).while_(doing)?,
+                (Some(block), Some(resampler)) => {
+                    resampler.push(block, &mut self.held).with_context(doing)?;
+                }
                 (_, resampler) => {
                     self.ended = true;
                     if let Some(resampler) = resampler.take() {
@@ -156,8 +162,8 @@ impl WindowIter {
         let end = (self.first + self.held.len()).min(self.next + self.length);
         let samples = end.saturating_sub(self.next);
         let whole = samples == self.length;
-        // A rest that is new; whatever is too short to be asked about is told only when there is nothing else.
-        let rest = end > self.heard && samples > 0 && (samples >= self.least || self.heard == 0);
+        // A rest that is new; what is too short for the model is a window only when there is nothing else.
+        let rest = end > self.covered && samples > 0 && (samples >= self.least || self.covered == 0);
         if !whole && !rest {
             return Ok(None);
         }
@@ -166,8 +172,9 @@ impl WindowIter {
         let seconds = |sample: usize| sample as f64 / f64::from(self.rate.hz());
         let window = Window { start: seconds(self.next), end: seconds(end) };
         let waveform = Waveform::new(samples, self.rate)
-            .map_err(|kind| ErrorKind::Windows(kind.to_string()).while_("cannot hear the recording"))?;
-        self.heard = end;
+            .map_err(|kind| ErrorKind::Windows(kind.to_string()))
+            .with_context(doing)?;
+        self.covered = end;
         // After a rest nothing follows.
         self.next = if whole { self.next + self.hop } else { usize::MAX - self.length };
         Ok(Some(WindowSpan { window, waveform }))

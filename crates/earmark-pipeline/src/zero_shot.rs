@@ -3,31 +3,32 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use earmark_audio::{SampleRate, Waveform};
 use earmark_config::{CLAP, Extractor};
+use earmark_error::{Attempt as _, Context as _};
 use earmark_features::{Features, Preprocessor};
 use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
 use earmark_models::{Checkpoint, ClapConfig, ClapModel, ClapTokenizer, Head, load, unusable_weight};
 use serde_json::Value;
 
 use crate::caution::Caution;
-use crate::error::{Error, ErrorKind, While as _};
-use crate::extractor::read_extractor;
+use crate::error::{Doing, Error, ErrorKind};
 use crate::forward::{finite, read};
-use crate::sound::{Heard, Hearing, Sound};
+use crate::model::extractor::read_extractor;
+use crate::sound::{AudioOptions, DecodedSound, Sound};
 
 /// What the reference makes of a label before its text tower reads it.
 pub const HYPOTHESIS_TEMPLATE: &str = "This is a sound of {}.";
 
-/// Names what it hears by any labels at all: the reference's `pipeline("zero-shot-audio-classification")`, over CLAP.
+/// Classifies sounds by any labels at all: the reference's `pipeline("zero-shot-audio-classification")`, over CLAP.
 #[derive(Debug)]
 pub struct ZeroShotClassifier {
     network: ClapModel,
     tokenizer: ClapTokenizer,
     preprocessor: Preprocessor,
-    hearing: Hearing,
+    audio: AudioOptions,
     device: Device,
 }
 
-/// Labels that the text tower has read: once for as many sounds as are asked about.
+/// Labels after the text tower, which reads them once for any number of sounds.
 #[derive(Debug)]
 pub struct Candidates {
     labels: LabelSet,
@@ -42,79 +43,79 @@ impl ZeroShotClassifier {
     /// When a file is missing or broken, or it is another architecture.
     pub fn open(dir: impl AsRef<Path>, device: &Device) -> Result<ZeroShotClassifier, Error> {
         let dir = dir.as_ref();
-        let doing = || format!("cannot open the model in `{}`", dir.display());
+        let doing = || Doing(format!("cannot open the model in `{}`", dir.display()));
         let text = |name: &str| {
             let path = dir.join(name);
-            earmark_config::read(&path).while_(|| format!("cannot read `{}`", path.display()))
+            earmark_config::read(&path).with_context(|| Doing(format!("cannot read `{}`", path.display())))
         };
         let json = earmark_config::object(&text("config.json")?)
-            .while_(|| format!("cannot use `{}`", dir.join("config.json").display()))?;
+            .with_context(|| Doing(format!("cannot use `{}`", dir.join("config.json").display())))?;
         let found = json.get("model_type").and_then(Value::as_str).unwrap_or_default().to_owned();
         if found != CLAP.model_type {
             let advice = "zero-shot classification and text need a `clap` model";
-            return Err(ErrorKind::OtherKind { found, advice }.while_(doing()));
+            return Err(doing().failed(ErrorKind::OtherKind { found, advice }));
         }
         let preprocessor = read_extractor(dir, &json)?;
         if preprocessor.extractor() != Extractor::Clap {
             let why =
                 "`feature_extractor_type` is not ClapFeatureExtractor, whose features CLAP takes".to_owned();
-            return Err(ErrorKind::OtherExtractor(why).while_(doing()));
+            return Err(doing().failed(ErrorKind::OtherExtractor(why)));
         }
         let config = ClapConfig::from_json(json)
-            .while_(|| format!("cannot use `{}`", dir.join("config.json").display()))?;
+            .with_context(|| Doing(format!("cannot use `{}`", dir.join("config.json").display())))?;
         let tokenizer = ClapTokenizer::from_bytes(&text("tokenizer.json")?)
-            .while_(|| format!("cannot use `{}`", dir.join("tokenizer.json").display()))?;
-        let checkpoint = Checkpoint::open(dir).while_(doing)?;
+            .with_context(|| Doing(format!("cannot use `{}`", dir.join("tokenizer.json").display())))?;
+        let checkpoint = Checkpoint::open(dir).with_context(doing)?;
         let zeros = ClapModel::zeros(&config, device);
-        let (network, _) = load(zeros, &checkpoint, Head::FromCheckpoint, 0.0, 0).while_(doing)?;
+        let (network, _) = load(zeros, &checkpoint, Head::FromCheckpoint, 0.0, 0).with_context(doing)?;
         Ok(ZeroShotClassifier {
             network,
             tokenizer,
             preprocessor,
-            hearing: Hearing::default(),
+            audio: AudioOptions::default(),
             device: device.clone(),
         })
     }
 
-    /// How sounds become what the model hears.
+    /// How sounds are decoded.
     #[must_use]
-    pub fn with_hearing(self, hearing: Hearing) -> Self {
-        ZeroShotClassifier { hearing, ..self }
+    pub fn with_audio(self, audio: AudioOptions) -> Self {
+        ZeroShotClassifier { audio, ..self }
     }
 
-    /// The rate it hears at.
+    /// The model's rate.
     pub fn sampling_rate(&self) -> SampleRate {
         self.preprocessor.sampling_rate()
     }
 
-    /// The shortest clip it can be asked about, in samples at its rate.
+    /// The shortest clip it can classify, in samples at the model's rate.
     pub fn min_samples(&self) -> usize {
         self.preprocessor.min_samples()
     }
 
-    /// What to know before it is asked about a clip of so many samples at its rate.
+    /// What to know before it classifies a clip of so many samples at the model's rate.
     pub fn caution(&self, samples: usize) -> Option<Caution> {
         Caution::of(&self.preprocessor, samples)
     }
 
-    /// Has the text tower read `labels`, each put in the place of `{}` in `template`.
+    /// Embeds `labels` with the text tower, each put in the place of `{}` in `template`.
     ///
     /// # Errors
     /// [`ErrorKind::Template`] without such a place; no labels, or one of them twice; a label too long for the text tower.
     pub fn candidates<S: AsRef<str>>(&self, labels: &[S], template: &str) -> Result<Candidates, Error> {
-        let doing = || "cannot use the labels".to_owned();
+        let doing = || Doing("cannot use the labels".to_owned());
         if !template.contains("{}") {
-            return Err(ErrorKind::Template(template.to_owned()).while_(doing()));
+            return Err(doing().failed(ErrorKind::Template(template.to_owned())));
         }
         let names = labels.iter().map(|label| label.as_ref().to_owned());
-        let set = LabelSet::from_names(names).while_(doing)?;
+        let set = LabelSet::from_names(names).with_context(doing)?;
         let texts: Vec<String> = set.names().iter().map(|label| template.replace("{}", label)).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let tokens = self.tokenizer.encode(&texts).while_(doing)?;
-        let texts = self.network.get_text_features(&tokens).while_(doing)?;
-        for (row, label) in read(texts.clone()).while_(doing)?.into_iter().zip(set.names()) {
+        let tokens = self.tokenizer.encode(&texts).with_context(doing)?;
+        let texts = self.network.get_text_features(&tokens).with_context(doing)?;
+        for (row, label) in read(texts.clone()).with_context(doing)?.into_iter().zip(set.names()) {
             let what = |i| format!("number {i} of the embedding of the label `{label}`");
-            finite(row, what, || unusable_weight(&self.network)).while_(doing)?;
+            finite(row, what, || unusable_weight(&self.network)).with_context(doing)?;
         }
         Ok(Candidates { labels: set, texts })
     }
@@ -130,7 +131,7 @@ impl ZeroShotClassifier {
     ) -> Result<Vec<Prediction>, Error> {
         let sound = sound.into();
         let name = sound.name();
-        let waveform = self.hear(sound)?.waveform;
+        let waveform = self.decode(sound)?.waveform;
         let logits = self.features(&waveform).and_then(|features| self.logits(&features, candidates));
         let logits = logits.map_err(|e| e.about(&name))?;
         Ok(top_k(&Scores::Softmax.apply(&logits), &candidates.labels, TopK::All))
@@ -140,16 +141,16 @@ impl ZeroShotClassifier {
     ///
     /// # Errors
     /// When it is no sound.
-    pub fn hear(&self, sound: impl Into<Sound>) -> Result<Heard, Error> {
-        self.hearing.hear(sound, self.sampling_rate())
+    pub fn decode(&self, sound: impl Into<Sound>) -> Result<DecodedSound, Error> {
+        self.audio.decode(sound, self.sampling_rate())
     }
 
-    /// What the audio tower is given of a clip at its rate.
+    /// The input of the audio tower for a clip at the model's rate.
     ///
     /// # Errors
     /// When the clip is at another rate, or so loud that numbers overflow.
     pub fn features(&self, clip: &Waveform) -> Result<Features, Error> {
-        self.preprocessor.extract(clip).while_(|| "cannot use the clip".to_owned())
+        self.preprocessor.extract(clip).with_context(|| Doing("cannot use the clip".to_owned()))
     }
 
     /// How well a clip goes with each label, in the labels' order; their softmax are the scores.
@@ -162,7 +163,7 @@ impl ZeroShotClassifier {
             let logits = read(self.network.logits_per_audio(audio, candidates.texts.clone()))?.swap_remove(0);
             finite(logits, |i| format!("the logit of `{}`", labels[i]), || unusable_weight(&self.network))
         });
-        logits.while_(|| "cannot ask the model".to_owned())
+        logits.with_context(|| Doing("cannot ask the model".to_owned()))
     }
 
     /// Where a clip lies in the space that sounds and texts share: P numbers, of length 1.
@@ -174,7 +175,7 @@ impl ZeroShotClassifier {
             let what = |i| format!("number {i} of the embedding");
             finite(read(audio)?.swap_remove(0), what, || unusable_weight(&self.network))
         });
-        embedding.while_(|| "cannot ask the model".to_owned())
+        embedding.with_context(|| Doing("cannot ask the model".to_owned()))
     }
 
     /// `[1, P]`

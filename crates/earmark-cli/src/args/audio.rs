@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use earmark_audio::{DecodeOptions, Downmix, UnknownName, Warning};
 use earmark_features::Resampler;
-use earmark_pipeline::Hearing;
+use earmark_pipeline::AudioOptions;
 
 use crate::output::messages;
 
@@ -45,9 +45,9 @@ pub(crate) fn warn(name: &str, warnings: &[Warning]) {
 
 impl AudioArgs {
     /// Both, with the default cap on duration.
-    pub(crate) fn hearing(&self) -> Hearing {
+    pub(crate) fn hearing(&self) -> AudioOptions {
         let decode = DecodeOptions { downmix: self.downmix(), ..DecodeOptions::default() };
-        Hearing { decode, resampler: self.resampler() }
+        AudioOptions { decode, resampler: self.resampler() }
     }
 
     /// What of this changes the results, each by its flag.

@@ -10,7 +10,7 @@ use clap::Args;
 use earmark_config::CLAP;
 use earmark_features::Preprocessor;
 use earmark_hub::Repo;
-use earmark_pipeline::{Hearing, family_of, read_extractor};
+use earmark_pipeline::{AudioOptions, family_of, read_extractor};
 
 use crate::args::audio::AudioArgs;
 use crate::args::device::ComputeArgs;
@@ -49,7 +49,7 @@ pub(crate) struct ModelSource {
     pub(crate) folder: PathBuf,
     pub(crate) device: Device,
     /// How sound is decoded for it.
-    pub(crate) hearing: Hearing,
+    pub(crate) hearing: AudioOptions,
 }
 
 impl ModelArgs {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use earmark_labels::{Scores, TopK};
-use earmark_pipeline::Hearing;
+use earmark_pipeline::AudioOptions;
 
 use crate::args::hub::HubArgs;
 use crate::args::job::JobArgs;
@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_millis(700);
 
 /// What a command adds to its [`JobArgs`].
 pub(crate) struct JobOptions<'a> {
-    pub(crate) hearing: Hearing,
+    pub(crate) hearing: AudioOptions,
     /// Through which addresses are opened.
     pub(crate) hub: &'a HubArgs,
     /// The model's folder.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use earmark_audio::DecodeOptions;
 use earmark_features::Features;
-use earmark_pipeline::{Caution, Error, Hearing, Window, Windows};
+use earmark_pipeline::{AudioOptions, Caution, Error, Window, Windows};
 use rayon::prelude::*;
 
 use crate::args::audio;
@@ -58,7 +58,7 @@ type Sent = Result<(), Disconnected>;
 
 /// Prepares inputs for a model.
 pub(crate) struct Preparer<'a, M> {
-    pub(crate) hearing: &'a Hearing,
+    pub(crate) hearing: &'a AudioOptions,
     pub(crate) opener: &'a Opener,
     pub(crate) model: &'a M,
     pub(crate) stop: &'a AtomicBool,
@@ -96,7 +96,7 @@ impl<M: Scorer> Preparer<'_, M> {
     }
 
     fn file(&self, input: &Input) -> Result<PreparedFile> {
-        let clip = self.hearing.hear(self.opener.sound(input)?, self.model.sampling_rate())?;
+        let clip = self.hearing.decode(self.opener.sound(input)?, self.model.sampling_rate())?;
         audio::warn(&input.name(), &clip.warnings);
         if let Some(caution) = self.model.caution(clip.waveform.samples().len()) {
             messages::warning(format_args!("`{}`: {}", input.name(), suggest_windows(caution)));

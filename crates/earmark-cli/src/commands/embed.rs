@@ -3,7 +3,7 @@ use std::io::Write as _;
 use anyhow::{Context as _, Result, bail};
 use clap::Args as ClapArgs;
 use earmark_features::Features;
-use earmark_pipeline::{AudioEmbedder, Hearing};
+use earmark_pipeline::{AudioEmbedder, AudioOptions};
 use rayon::prelude::*;
 
 use crate::args::audio;
@@ -88,8 +88,13 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     Ok(if rows.len() == inputs.len() { Done::Well } else { Done::InPart })
 }
 
-fn features(input: &Input, opener: &Opener, hearing: &Hearing, model: &AudioEmbedder) -> Result<Features> {
-    let clip = hearing.hear(opener.sound(input)?, model.sampling_rate())?;
+fn features(
+    input: &Input,
+    opener: &Opener,
+    hearing: &AudioOptions,
+    model: &AudioEmbedder,
+) -> Result<Features> {
+    let clip = hearing.decode(opener.sound(input)?, model.sampling_rate())?;
     audio::warn(&input.name(), &clip.warnings);
     if let Some(caution) = model.caution(clip.waveform.samples().len()) {
         messages::warning(format_args!("`{}`: {caution}", input.name()));

@@ -7,7 +7,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use earmark_audio::{DecodeOptions, Decoder, LiveFormat, RawSamples, SampleRate};
 use earmark_features::Features;
 use earmark_labels::{Prediction, TopK, top_k};
-use earmark_pipeline::{Error, Hearing, Window, Windows};
+use earmark_pipeline::{AudioOptions, Error, Window, Windows};
 use serde::Serialize;
 
 use crate::args::audio::one_of;
@@ -117,7 +117,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     }
 }
 
-fn listen(args: &Args, hearing: &Hearing, model: &impl Scorer) -> Result<Done> {
+fn listen(args: &Args, hearing: &AudioOptions, model: &impl Scorer) -> Result<Done> {
     // A microphone has no longest clip.
     let options = DecodeOptions { max_duration: Duration::MAX, ..hearing.decode.clone() };
     let windows = Windows { length: args.window, hop: args.hop.unwrap_or(args.window / 2) };

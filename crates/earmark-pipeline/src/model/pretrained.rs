@@ -1,14 +1,15 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use earmark_config::{CLAP, Family, family};
+use earmark_config::CLAP;
+use earmark_error::{Attempt as _, Context as _};
 use earmark_features::Preprocessor;
 use earmark_models::{Checkpoint, Classifier, Head, ModelConfig};
 
-use crate::error::{Error, ErrorKind, While as _};
-use crate::extractor::{PREPROCESSOR, read_preprocessor};
+use crate::error::{Doing, Error, ErrorKind};
+use crate::model::extractor::{PREPROCESSOR, read_preprocessor};
 
-/// A model as a folder in Hugging Face layout holds it: the network, its labels, and what it wants to hear.
+/// A model as a folder in Hugging Face layout holds it: the network, its labels, and the extractor that makes its input.
 #[derive(Debug, Clone)]
 pub struct Pretrained {
     /// `config.json`.
@@ -29,7 +30,7 @@ impl Pretrained {
     }
 
     fn open_with(dir: &Path, head: Head, device: &Device) -> Result<Pretrained, Error> {
-        let doing = || format!("cannot open the model in `{}`", dir.display());
+        let doing = || Doing(format!("cannot open the model in `{}`", dir.display()));
         let config = ModelConfig::read(dir).map_err(|error| match error.kind {
             earmark_models::ErrorKind::UnsupportedModel { found, .. } if found == CLAP.model_type => {
                 let advice = "it has no labels of its own, so give it some: zero-shot classification";
@@ -37,26 +38,26 @@ impl Pretrained {
             }
             _ => error.into(),
         });
-        let config = config.while_(doing)?;
+        let config = config.with_context(doing)?;
         let repeated: Vec<_> = config.repeated_labels().iter().map(|label| format!("`{label}`")).collect();
         if !repeated.is_empty() {
             tracing::warn!("the model has several classes of one name: {}", repeated.join(", "));
         }
-        let checkpoint = Checkpoint::open(dir).while_(doing)?;
+        let checkpoint = Checkpoint::open(dir).with_context(doing)?;
         let preprocessor = read_preprocessor(dir, &config)?;
         let labels = config.network().head_labels(&checkpoint).unwrap_or_default().min(MAX_LABELS);
         let config = match config.labels().len() {
             found if found == labels || labels == 0 => config,
             // As the reference, which then names the classes by their numbers.
             0 => config.with_labels((0..labels).map(|id| format!("LABEL_{id}")).collect()),
-            named => return Err(ErrorKind::OtherLabels { named, head: labels }.while_(doing())),
+            named => return Err(doing().failed(ErrorKind::OtherLabels { named, head: labels })),
         };
-        let (network, _) =
-            Classifier::load(config.network(), labels.max(1), &checkpoint, head, 0, device).while_(doing)?;
+        let (network, _) = Classifier::load(config.network(), labels.max(1), &checkpoint, head, 0, device)
+            .with_context(doing)?;
         Ok(Pretrained { config, preprocessor, network })
     }
 
-    /// Opens a model for what it says before its head: a checkpoint without a head gets a random one, which must not be asked.
+    /// Opens a model for its hidden states: a checkpoint without a head gets a random one, which must not be used.
     pub(crate) fn open_encoder(dir: &Path, device: &Device) -> Result<Pretrained, Error> {
         Pretrained::open_with(dir, Head::NewIfMissing, device)
     }
@@ -71,18 +72,11 @@ impl Pretrained {
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
-        let doing = || format!("cannot write the model to `{}`", dir.display());
-        earmark_fs::write(dir.join("config.json"), self.config.to_json()).while_(doing)?;
-        earmark_fs::write(dir.join(PREPROCESSOR), self.preprocessor.to_json()).while_(doing)?;
-        self.network.save(&dir.join("model.safetensors")).while_(doing)
+        let doing = || Doing(format!("cannot write the model to `{}`", dir.display()));
+        earmark_fs::write(dir.join("config.json"), self.config.to_json()).with_context(doing)?;
+        earmark_fs::write(dir.join(PREPROCESSOR), self.preprocessor.to_json()).with_context(doing)?;
+        self.network.save(&dir.join("model.safetensors")).with_context(doing)
     }
-}
-
-/// The family of the model in a folder, if its `config.json` names one that can be run: whoever opens the model says what is wrong
-/// with it.
-pub fn family_of(dir: &Path) -> Option<&'static Family> {
-    let config = earmark_config::object(&earmark_config::read(&dir.join("config.json")).ok()?).ok()?;
-    family(config.get("model_type")?.as_str()?)
 }
 
 /// Far above any published head; a hostile file gets no more memory than that.

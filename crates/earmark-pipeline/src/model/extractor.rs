@@ -4,10 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use earmark_config::{Extractor, Object};
+use earmark_error::{Attempt as _, Context as _};
 use earmark_features::{Preprocessor, Wav2Vec2Extractor};
 use earmark_models::{ModelConfig, NetworkConfig};
 
-use crate::error::{Error, ErrorKind, While as _};
+use crate::error::{Doing, Error, ErrorKind};
 
 /// What transformers 5 writes beside a tokenizer: the extractor is a section of it. Before, it told only of other things.
 pub(crate) const PROCESSOR: &str = "processor_config.json";
@@ -26,15 +27,15 @@ pub fn find_extractor(dir: &Path, config: &Object) -> Result<Option<(PathBuf, Pr
     let model = model(config);
     for name in [PROCESSOR, PREPROCESSOR] {
         let path = dir.join(name);
-        let doing = || format!("cannot use `{}`", path.display());
+        let doing = || Doing(format!("cannot use `{}`", path.display()));
         let text = match earmark_config::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            text => text.while_(doing)?,
+            text => text.with_context(doing)?,
         };
-        if name == PROCESSOR && !Preprocessor::is_in_processor_config(&text).while_(doing)? {
+        if name == PROCESSOR && !Preprocessor::is_in_processor_config(&text).with_context(doing)? {
             continue;
         }
-        let preprocessor = Preprocessor::from_json_for(text, model).while_(doing)?;
+        let preprocessor = Preprocessor::from_json_for(text, model).with_context(doing)?;
         return Ok(Some((path, preprocessor)));
     }
     Ok(None)
@@ -51,7 +52,8 @@ pub fn read_extractor(dir: &Path, config: &Object) -> Result<Preprocessor, Error
     }
     let default = Wav2Vec2Extractor::default();
     if Extractor::of(model(config)) != Some(Extractor::Wav2Vec2) {
-        return Err(ErrorKind::NoExtractor.while_(format!("cannot open the model in `{}`", dir.display())));
+        let doing = Doing(format!("cannot open the model in `{}`", dir.display()));
+        return Err(doing.failed(ErrorKind::NoExtractor));
     }
     tracing::warn!(
         "`{}` has neither {PROCESSOR} nor {PREPROCESSOR}: the reference's defaults are assumed, {} and normalised clips",
@@ -70,8 +72,8 @@ pub fn read_preprocessor(dir: &Path, config: &ModelConfig) -> Result<Preprocesso
     match misfit(&preprocessor, config.network()) {
         None => Ok(preprocessor),
         Some(why) => {
-            Err(ErrorKind::OtherExtractor(why)
-                .while_(format!("cannot use the extractor of `{}`", dir.display())))
+            let doing = Doing(format!("cannot use the extractor of `{}`", dir.display()));
+            Err(doing.failed(ErrorKind::OtherExtractor(why)))
         }
     }
 }

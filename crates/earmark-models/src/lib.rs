@@ -1,21 +1,4 @@
-//! Pretrained audio transformers on burn: tensors in, logits out.
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use earmark_models::{SpeechConfig, SpeechForSequenceClassification, init_weights};
-//!
-//! let config = SpeechConfig { hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, ..SpeechConfig::default() };
-//! config.validate()?;
-//! let device = Device::flex();
-//! let network = SpeechForSequenceClassification::zeros(&config, 3, &device);
-//! let network = init_weights(network, config.initializer_range, 42, |_| true);
-//! let logits = network.forward(Tensor::zeros([1, 16_000], &device), None, None)?;
-//! assert_eq!(logits.dims(), [1, 3]);
-//! # Ok::<(), earmark_models::ErrorKind>(())
-//! ```
-//!
-//! It knows no sound files, no sample rates and no network. [`ModelConfig`] and [`Checkpoint`] alone open files.
-//! Everything runs on the burn [`Device`](burn::tensor::Device) it is given; none is ever assumed.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod architecture; // Read first: what a network is,
@@ -35,6 +18,7 @@ mod test_support;
 pub use architecture::{Architecture, Input};
 pub use classifier::{Classifier, NetworkConfig};
 pub use networks::ast::{AstConfig, AstForAudioClassification, AstModel};
+#[cfg(feature = "clap")]
 pub use networks::clap::{
     ClapAudioConfig, ClapConfig, ClapModel, ClapTextConfig, ClapTokenizer, Sides, TokenBatch,
 };

@@ -2,13 +2,17 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use earmark_audio::{SampleRate, Waveform};
+#[cfg(feature = "clap")]
 use earmark_config::CLAP;
 use earmark_features::Features;
 
 use crate::caution::Caution;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+#[cfg(feature = "clap")]
+use crate::error::ErrorKind;
 use crate::model::pretrained::Pretrained;
 use crate::sound::{AudioOptions, DecodedSound, Sound};
+#[cfg(feature = "clap")]
 use crate::zero_shot::ZeroShotClassifier;
 
 /// Gives each sound a vector, by any checkpoint: one with a classification head, one without (`facebook/wav2vec2-base`,
@@ -27,6 +31,7 @@ pub struct AudioEmbedder {
 enum Model {
     /// Its head, if the checkpoint has none, is a random one that nothing here uses.
     Encoder(Box<Pretrained>),
+    #[cfg(feature = "clap")]
     Clap(Box<ZeroShotClassifier>),
 }
 
@@ -39,12 +44,11 @@ impl AudioEmbedder {
         let dir = dir.as_ref();
         let model = match Pretrained::open_encoder(dir, device) {
             Ok(encoder) => Model::Encoder(Box::new(encoder)),
-            Err(error) => match &*error.kind {
-                ErrorKind::OtherKind { found, .. } if found == CLAP.model_type => {
-                    Model::Clap(Box::new(ZeroShotClassifier::open(dir, device)?))
-                }
-                _ => return Err(error),
-            },
+            #[cfg(feature = "clap")]
+            Err(error) if matches!(&*error.kind, ErrorKind::OtherKind { found, .. } if found == CLAP.model_type) => {
+                Model::Clap(Box::new(ZeroShotClassifier::open(dir, device)?))
+            }
+            Err(error) => return Err(error),
         };
         Ok(AudioEmbedder { model, audio: AudioOptions::default(), device: device.clone() })
     }
@@ -59,6 +63,7 @@ impl AudioEmbedder {
     pub fn sampling_rate(&self) -> SampleRate {
         match &self.model {
             Model::Encoder(it) => it.preprocessor.sampling_rate(),
+            #[cfg(feature = "clap")]
             Model::Clap(it) => it.sampling_rate(),
         }
     }
@@ -67,6 +72,7 @@ impl AudioEmbedder {
     pub fn min_samples(&self) -> usize {
         match &self.model {
             Model::Encoder(it) => it.min_samples(),
+            #[cfg(feature = "clap")]
             Model::Clap(it) => it.min_samples(),
         }
     }
@@ -75,6 +81,7 @@ impl AudioEmbedder {
     pub fn caution(&self, samples: usize) -> Option<Caution> {
         match &self.model {
             Model::Encoder(it) => it.caution(samples),
+            #[cfg(feature = "clap")]
             Model::Clap(it) => it.caution(samples),
         }
     }
@@ -105,6 +112,7 @@ impl AudioEmbedder {
     pub fn features(&self, clip: &Waveform) -> Result<Features, Error> {
         match &self.model {
             Model::Encoder(it) => it.features(clip),
+            #[cfg(feature = "clap")]
             Model::Clap(it) => it.features(clip),
         }
     }
@@ -116,6 +124,7 @@ impl AudioEmbedder {
                 let what = |i| format!("number {i} of the embedding");
                 it.forward(clips, &self.device, |input| it.network.embed(input), what)
             }
+            #[cfg(feature = "clap")]
             Model::Clap(it) => clips.iter().map(|clip| it.embedding(clip)).collect(),
         }
     }

@@ -3,7 +3,9 @@ use std::path::Path;
 use burn::tensor::Device;
 use earmark_config::CLAP;
 use earmark_hub::{Hub, Repo, Snapshot};
-use earmark_pipeline::{AudioClassifier, AudioEmbedder, ZeroShotClassifier, family_of};
+#[cfg(feature = "clap")]
+use earmark_pipeline::ZeroShotClassifier;
+use earmark_pipeline::{AudioClassifier, AudioEmbedder, family_of};
 
 /// A model that could not be fetched or opened.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +80,7 @@ impl FromPretrained for AudioEmbedder {
     }
 }
 
+#[cfg(feature = "clap")]
 impl FromPretrained for ZeroShotClassifier {
     fn fetch(hub: &Hub, repo: &Repo) -> Result<Snapshot, earmark_hub::Error> {
         hub.fetch(repo, "tokenizer.json")?;

@@ -42,14 +42,14 @@ fn recipe() -> Recipe {
 }
 
 /// The logits of a file, without anything of the training: as `classify` gets them.
-fn hear(learner: &Pretrained, file: &Path) -> Vec<f32> {
-    let heard = decode_file(file, &DecodeOptions::default()).unwrap();
+fn logits_of(model: &Pretrained, file: &Path) -> Vec<f32> {
+    let decoded = decode_file(file, &DecodeOptions::default()).unwrap();
     // The clips are at the model's rate already.
-    let samples = learner.preprocessor.extract(&heard.waveform).unwrap().data;
+    let samples = model.preprocessor.extract(&decoded.waveform).unwrap().data;
     let shape = [1, samples.len()];
     let values = Tensor::from_data(TensorData::new(samples, shape), &device());
     let input = Input::Waveforms { values, lengths: None };
-    learner.network.forward(input, None).unwrap().into_data().try_into_vec().unwrap()
+    model.network.forward(input, None).unwrap().into_data().try_into_vec().unwrap()
 }
 
 #[test]
@@ -60,17 +60,17 @@ fn a_new_network_learns_chirps_from_hisses_and_hums_and_hands_out_what_it_learne
     assert!(finished.report.accuracy > 0.8, "{:?}", finished.report); // Chance is a third.
 
     let device = device();
-    let learner = Pretrained::open(&finished.model, &device).unwrap();
+    let model = Pretrained::open(&finished.model, &device).unwrap();
     let mut dataset = AudioDataset::open_folder(&data).unwrap();
     let held_out = SplitFile::read(&run).unwrap().test;
     dataset.clips.retain(|clip| held_out.contains(&clip.name));
-    let preparation = Preparation::new(&learner, &recipe());
+    let preparation = Preparation::new(&model, &recipe());
     let go_on = AtomicBool::new(false);
     let (clips, _) = Clips::open(&dataset, preparation, None, false, &mut |_| {}, &go_on).unwrap();
     let rows: Vec<_> = (0..held_out.len()).collect();
-    let evaluation = evaluate(&learner.network, &device, &clips, &rows, 1, &mut |_| {}, &go_on).unwrap();
+    let evaluation = evaluate(&model.network, &device, &clips, &rows, 1, &mut |_| {}, &go_on).unwrap();
     for (clip, logits) in dataset.clips.iter().zip(&evaluation.logits) {
-        assert_eq!(&hear(&learner, &clip.path), logits, "{}", clip.name);
+        assert_eq!(&logits_of(&model, &clip.path), logits, "{}", clip.name);
     }
 
     // The handed-out model is a start like any other: its head is kept, and an epoch that learns nothing changes nothing.

@@ -89,6 +89,6 @@ fn refusal(job: &Job) -> Error {
 
 /// The lines of `metrics.jsonl` in a run folder, as JSON.
 fn metrics(run: &Path) -> Vec<serde_json::Value> {
-    let text = std::fs::read_to_string(run.join("metrics.jsonl")).expect("a run keeps a diary");
+    let text = std::fs::read_to_string(run.join("metrics.jsonl")).expect("a run writes its metrics");
     text.lines().map(|line| serde_json::from_str(line).expect("a line of it is JSON")).collect()
 }

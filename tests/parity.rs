@@ -184,31 +184,30 @@ impl Pair {
         assert_eq!(clips, want.steps.iter().map(|step| step.rows.len()).collect::<Vec<_>>());
     }
 
-    /// Every epoch's checkpoint, opened from its files, says what the reference said then, and what the diary says.
+    /// Every epoch's checkpoint, opened from its files, has the reference's metrics of that epoch, and those of metrics.jsonl.
     fn evaluations_agree_within(&self, tolerance: f32) {
         let dataset = AudioDataset::open_folder(&self.data).expect("the data has not gone");
         assert_eq!(dataset.labels.names(), self.want.labels);
         let per_epoch = self.want.train_rows.len().div_ceil(self.want.settings.batch_size) as u64;
         let lines = metrics(self.run.path());
-        let diary: Vec<_> = lines.iter().filter(|line| line.get("eval_loss").is_some()).collect();
+        let evaluations: Vec<_> = lines.iter().filter(|line| line.get("eval_loss").is_some()).collect();
         for epoch in 1..=self.want.settings.epochs {
             let device = device();
-            let learner =
-                Pretrained::open(&self.checkpoint(epoch * per_epoch), &device).expect("it is whole");
+            let model = Pretrained::open(&self.checkpoint(epoch * per_epoch), &device).expect("it is whole");
             let recipe = self.want.recipe();
-            let preparation = Preparation::new(&learner, &recipe);
+            let preparation = Preparation::new(&model, &recipe);
             let go_on = AtomicBool::new(false);
             let (clips, _) = Clips::open(&dataset, preparation, None, false, &mut |_| {}, &go_on)
                 .expect("every clip is sound");
             let rows = &self.want.test_rows;
             let size = recipe.eval_batch_size;
-            let got = evaluate(&learner.network, &device, &clips, rows, size, &mut |_| {}, &go_on);
+            let got = evaluate(&model.network, &device, &clips, rows, size, &mut |_| {}, &go_on);
             let got = got.expect("a whole model answers");
             let want = &self.want.evals[epoch as usize - 1].logits;
             let what = format!("logits after epoch {epoch}");
             assert_close(&what, &got.logits.concat(), &want.concat(), tolerance);
             assert_eq!(got.predicted(), want.iter().map(|row| argmax(row)).collect::<Vec<_>>(), "{what}");
-            let line = diary[epoch as usize - 1];
+            let line = evaluations[epoch as usize - 1];
             assert_eq!(line["eval_loss"], got.loss, "epoch {epoch}");
             assert_eq!(line["eval_accuracy"], got.confusion(self.want.labels.len()).accuracy());
         }

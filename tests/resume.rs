@@ -427,9 +427,9 @@ fn what_a_killed_run_left_half_written_does_not_confuse_it() {
     fs::write(half.join("trainer_state.json"), "{\"global_step\": 3, ").unwrap();
     // A folder of another program, or of a copy that was cut off, is no checkpoint either.
     fs::create_dir(run.join("checkpoint-9")).unwrap();
-    // The diary goes on after the checkpoint that the run will be resumed from.
-    let diary = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    fs::write(run.join("metrics.jsonl"), format!("{diary}{{\"step\":4,\"epoch\":0.8,\"lo")).unwrap();
+    // metrics.jsonl goes on after the checkpoint that the run will be resumed from.
+    let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    fs::write(run.join("metrics.jsonl"), format!("{lines}{{\"step\":4,\"epoch\":0.8,\"lo")).unwrap();
 
     fs::write(run.join(".unfinished-7-0"), "half a file").unwrap();
     let (_, steps) = finish(&job(recipe(), &data, Start::Resume, &run));

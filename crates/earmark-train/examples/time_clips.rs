@@ -1,5 +1,5 @@
-//! `cargo run --release -p earmark-train --example time_clips -- DIR`: how long hearing a folder of classes takes without a
-//! cache, with an empty one, and with a full one, for what HuBERT hears and for what AST does.
+//! `cargo run --release -p earmark-train --example time_clips -- DIR`: how long preparing a folder of classes takes without a
+//! cache, with an empty one, and with a full one, for HuBERT and for AST.
 
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;

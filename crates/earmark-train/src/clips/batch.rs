@@ -1,7 +1,11 @@
+use std::borrow::Cow;
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use earmark_features::{Features, PadOptions, PaddingSide, Preprocessor, Wav2Vec2Extractor};
 use earmark_models::Input;
+
+use crate::error::ErrorKind;
 
 /// Clips of one length and their classes, not yet on a device.
 #[derive(Debug)]
@@ -22,6 +26,31 @@ pub(crate) enum BatchFeatures {
 }
 
 impl Batch {
+    /// Pads features to the longest of them. There is at least one clip.
+    pub(crate) fn new(
+        preprocessor: &Preprocessor,
+        clips: &[Cow<'_, Features>],
+        labels: Vec<usize>,
+    ) -> Result<Batch, ErrorKind> {
+        let features = match preprocessor {
+            Preprocessor::Wav2Vec2(extractor) => {
+                let samples: Vec<&[f32]> = clips.iter().map(|features| features.data.as_slice()).collect();
+                // The network takes the first samples as the real ones. (The reference's does, too, and so processes the
+                // padding of a clip that its collator pads on the left.)
+                let extractor = Wav2Vec2Extractor { padding_side: PaddingSide::Right, ..extractor.clone() };
+                let padded = extractor.pad(&samples, &PadOptions::default())?;
+                let lengths = padded.attention_mask.is_some().then_some(padded.lengths);
+                BatchFeatures::Waveforms { values: padded.input_values, lengths }
+            }
+            // These extractors give every clip the same shape.
+            _ => BatchFeatures::Spectrograms {
+                shape: clips[0].shape.clone(),
+                values: clips.iter().flat_map(|features| &features.data).copied().collect(),
+            },
+        };
+        Ok(Batch { features, labels })
+    }
+
     /// The network's input, on a device.
     pub(crate) fn input(self, device: &Device) -> Input {
         let clips = self.labels.len();

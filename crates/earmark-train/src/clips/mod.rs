@@ -1,25 +1,24 @@
 //! The clips of a run as the model takes them, in memory, in the cache, or prepared again.
 
 pub(crate) mod prepare; // Read first: one clip's way from file to features.
+mod prepared;
 pub(crate) mod batch;
 pub(crate) mod cache;
 
 use std::borrow::Cow;
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::SystemTime;
 
 use earmark_data::{AudioDataset, Clip};
 use earmark_error::{Context as _, chain};
-use earmark_features::{Features, PadOptions, PaddingSide, Preprocessor, Wav2Vec2Extractor};
+use earmark_features::Features;
 use rayon::prelude::*;
-use sha2::{Digest as _, Sha256};
 
 use crate::background::{Worker, run_cancellable};
-use crate::clips::batch::{Batch, BatchFeatures};
+use crate::clips::batch::Batch;
 use crate::clips::cache::{Cache, Key, MayRemove};
 use crate::clips::prepare::Preparation;
+use crate::clips::prepared::{Hash, PreparedClip, hash_of, stamp};
 use crate::error::{BadClip, Doing, Error, ErrorKind};
 
 /// Prepared clips of a dataset: decoded, resampled, cut, normalised. Clones share everything.
@@ -42,21 +41,6 @@ struct Opened {
 
 /// Enough for every clip of GTZAN at 30 s and 16 kHz (1.9 GB): then nothing is decoded twice.
 const KEPT_BYTES: usize = 2 << 30;
-
-/// SHA-256 of the bytes of a sound file.
-type Hash = [u8; 32];
-
-fn hash_of(bytes: &[u8]) -> Hash {
-    Sha256::digest(bytes).into()
-}
-
-/// Length and time of a file: they change when it is written to.
-type Stamp = (u64, SystemTime);
-
-fn stamp(clip: &Clip) -> Option<Stamp> {
-    let about = fs::metadata(&clip.path).ok()?;
-    Some((about.len(), about.modified().ok()?))
-}
 
 impl Clips {
     /// Prepares every clip once, so that a bad one is found now and not in the third epoch. Clips that `cache` holds are not
@@ -194,74 +178,8 @@ impl Opened {
             })
             .collect::<Result<_, Error>>()?;
         let labels = rows.iter().map(|&row| self.clips[row].label.index()).collect();
-        let features = match &self.preparation.preprocessor {
-            Preprocessor::Wav2Vec2(extractor) => {
-                let samples: Vec<&[f32]> = prepared.iter().map(|features| features.data.as_slice()).collect();
-                // The network takes the first samples as the real ones. (The reference's does, too, and so processes the
-                // padding of a clip that its collator pads on the left.)
-                let extractor = Wav2Vec2Extractor { padding_side: PaddingSide::Right, ..extractor.clone() };
-                let padded = extractor.pad(&samples, &PadOptions::default());
-                let padded = padded.with_context(|| Doing("cannot make a batch".to_owned()))?;
-                let lengths = padded.attention_mask.is_some().then_some(padded.lengths);
-                BatchFeatures::Waveforms { values: padded.input_values, lengths }
-            }
-            // These extractors give every clip the same shape.
-            _ => BatchFeatures::Spectrograms {
-                shape: prepared[0].shape.clone(),
-                values: prepared.iter().flat_map(|features| &features.data).copied().collect(),
-            },
-        };
-        Ok(Batch { features, labels })
-    }
-}
-
-/// A clip that has been prepared, with its features.
-struct PreparedClip {
-    features: Features,
-    hash: Hash,
-    /// Its key in the cache; `None` without one, or when the file changed meanwhile.
-    key: Option<Key>,
-    /// Whether the cache has the features.
-    cached: bool,
-}
-
-impl PreparedClip {
-    /// Reads the features from the cache, or else makes them and puts them there if there is free room.
-    fn open(
-        clip: &Clip,
-        preparation: &Preparation,
-        cache: Option<&Cache>,
-        settings: &str,
-    ) -> Result<PreparedClip, ErrorKind> {
-        let before = stamp(clip);
-        let hash = hash_of(&clip.bytes()?);
-        let key = cache.map(|_| Key::new(&hash, &clip.name, settings));
-        if let (Some(cache), Some(key)) = (cache, key)
-            && let Some(features) = cache.get(&key)
-        {
-            return Ok(PreparedClip { features, hash, key: Some(key), cached: true });
-        }
-        PreparedClip::new(clip, preparation, cache, hash, key, before, MayRemove::No)
-    }
-
-    /// Makes the features and puts them into the cache under `key`.
-    fn new(
-        clip: &Clip,
-        preparation: &Preparation,
-        cache: Option<&Cache>,
-        hash: Hash,
-        key: Option<Key>,
-        before: Option<Stamp>,
-        may_remove: MayRemove,
-    ) -> Result<PreparedClip, ErrorKind> {
-        let features = preparation.prepare(clip)?;
-        // The file was read twice, for its hash and to decode it. If it changed in between, hash and features do not belong together.
-        let key = key.filter(|_| stamp(clip) == before);
-        let cached = match (cache, &key) {
-            (Some(cache), Some(key)) => cache.put(key, &features, may_remove),
-            _ => false,
-        };
-        Ok(PreparedClip { features, hash, key, cached })
+        Batch::new(&self.preparation.preprocessor, &prepared, labels)
+            .with_context(|| Doing("cannot make a batch".to_owned()))
     }
 }
 
@@ -289,14 +207,17 @@ fn why(kind: &ErrorKind) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::{Path, PathBuf};
     use std::thread;
 
     use earmark_audio::{DecodeOptions, Downmix, SampleRate, WavFormat, Waveform, write_wav};
-    use earmark_features::Resampler;
+    use earmark_features::{Preprocessor, Resampler};
     use earmark_testkit::{noise, tone};
+    use sha2::{Digest as _, Sha256};
 
     use super::*;
+    use crate::clips::batch::BatchFeatures;
 
     const WAV2VEC2: &str = r#"{"feature_extractor_type": "Wav2Vec2FeatureExtractor"}"#;
     const AST: &str = r#"{"feature_extractor_type": "ASTFeatureExtractor", "max_length": 64}"#;

@@ -12,6 +12,7 @@
 mod commands; // Read first: one file a command,
 mod args; // the arguments that several share,
 mod input; // the sounds that arguments name,
+mod datasets; // and the datasets,
 mod scoring; // the models that score them,
 mod batch; // a job over many sounds,
 mod upload; // models on their way to the Hub,

@@ -8,8 +8,10 @@ use earmark_data::{AudioDataset, Location, Selection, Spec, gtzan};
 use earmark_hub::Repo;
 use earmark_train::{CardDataset, Recipe};
 
-use crate::args::dataset::{self, DatasetArgs, Named, data_folder};
+use crate::args::dataset::{DatasetArgs, Named};
 use crate::args::hub::HubArgs;
+use crate::datasets::fetch::data_folder;
+use crate::datasets::open;
 use crate::output::progress::bar;
 
 /// Where the clips of a run come from.
@@ -119,7 +121,7 @@ pub(crate) fn open_data(recipe: &Recipe, hub: &HubArgs) -> Result<AudioDataset> 
         Source::Published(name) => {
             open_published(&at_commit(name, &recipe.dataset_commit), label, split, hub)?
         }
-        Source::Sample | Source::Folder(_) => dataset::open_folder(Path::new(&recipe.data), label)?,
+        Source::Sample | Source::Folder(_) => open::open_folder(Path::new(&recipe.data), label)?,
     };
     let (mut dataset, _) = to_train(&source, dataset, split)?;
     dataset.name.clone_from(&recipe.dataset);
@@ -134,7 +136,7 @@ pub(crate) fn to_train(
 ) -> Result<(AudioDataset, Vec<(String, usize)>)> {
     match source {
         Source::Published(_) => Ok((dataset, Vec::new())),
-        _ => dataset::to_train(dataset, split),
+        _ => open::to_train(dataset, split),
     }
 }
 
@@ -168,10 +170,10 @@ pub(crate) fn open_published(
         return Ok(dataset);
     }
     let train = Selection::new(name, split, label)?;
-    let mut dataset = dataset::open_published(&train, hub)?;
+    let mut dataset = open::open_published(&train, hub)?;
     if let ([_, validation, ..], None) = (train.config.splits, split) {
         let validation = Selection { split: validation, ..train };
-        let other = dataset::open_published(&validation, hub)?;
+        let other = open::open_published(&validation, hub)?;
         dataset = dataset.with_held_out(train.split.name, other, validation.split.name);
     }
     Ok(dataset)

@@ -15,7 +15,6 @@ use earmark_train::{
 };
 
 use crate::args::audio::AudioArgs;
-use crate::args::dataset;
 use crate::args::device::DeviceArgs;
 use crate::args::hub::HubArgs;
 use crate::args::model;
@@ -24,6 +23,7 @@ use crate::args::run::{STAMP, advise, find_run, resume_command, runs_folder};
 use crate::args::training_data::{
     Source, at_commit, commit_in, commit_of_dataset, open_data, open_gtzan, open_published, real, to_train,
 };
+use crate::datasets::open::{open_folder, open_sample};
 use crate::exit::{Done, usage};
 use crate::interrupt;
 use crate::output::escape::escape;
@@ -239,12 +239,12 @@ fn start(args: &Args, device: Device, device_name: &str) -> Result<Job> {
     let (label, split) = (part(&recipe.label_column), part(&recipe.split));
     let (label, split) = (label.as_deref(), split.as_deref());
     let dataset = match &source {
-        Source::Sample => dataset::open_sample()?,
+        Source::Sample => open_sample()?,
         Source::Gtzan => open_gtzan(&args.hub)?,
         Source::Published(name) => {
             open_published(&at_commit(name, &dataset_commit), label, split, &args.hub)?
         }
-        Source::Folder(folder) => dataset::open_folder(folder, label)?,
+        Source::Folder(folder) => open_folder(folder, label)?,
     };
     let card = source.card(&dataset, &recipe.split)?;
     let (dataset, unused) = to_train(&source, dataset, split)?;

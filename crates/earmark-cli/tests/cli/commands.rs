@@ -610,7 +610,7 @@ mod embeddings {
         assert_eq!(bytes.len(), 10 + header + 12 * width * 4);
         place
             .run(&format!("embed data -o rows.txt --model {}", model.display()))
-            .says(1, &["rows.txt", ".npy"]);
+            .says(2, &["rows.txt", ".npy"]);
     }
 
     #[test]
@@ -932,7 +932,7 @@ mod listen {
         let place = WorkDir::with_clips();
         hear(&place, b"no sound", "").says(1, &["--raw", "WAV"]);
         hear(&place, b"", "").says(1, &["no samples"]);
-        hear(&place, b"", "--raw s16 --rate 0").says(1, &["--rate"]);
+        hear(&place, b"", "--raw s16 --rate 0").says(2, &["--rate"]);
         hear(&place, b"", "--rate 8000").says(2, &["--raw"]);
     }
 }
@@ -1159,9 +1159,18 @@ mod refusals {
             ("classify clip.wav --model a/b --top-k 0", "all"),
             ("eval run --model a/b", "--model"),
             ("eval --data data", "--model"),
+            ("zero-shot clip.wav --model a/b", "--labels"),
+            ("zero-shot clip.wav --model a/b --labels dog,dog", "twice"),
+            ("listen --model a/b --raw s16 --rate 0", "hertz"),
+            ("bench --model a/b --seconds 0", "more than 0"),
+            ("bench --model a/b --seconds 3000 --batch 2", "--batch"),
+            ("embed clip.wav --model a/b -o vectors.txt", ".npy"),
+            ("data stats data -o clips.txt", ".parquet"),
         ] {
             place.run(args).says(2, &[word]);
         }
+        let short = format!("classify data --window 10ms --model {}", golden_checkpoint().display());
+        place.run(&short).says(2, &["10ms", "needs 400"]);
     }
 
     #[test]

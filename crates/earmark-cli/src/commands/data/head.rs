@@ -5,7 +5,8 @@ use clap::{Args as ClapArgs, ValueEnum};
 use earmark_audio::DecodeOptions;
 use serde_json::{Value, json};
 
-use crate::args::dataset::{Clips, Named, NamedArgs};
+use crate::args::dataset::{Named, NamedArgs};
+use crate::datasets::clips::Clips;
 use crate::exit::Done;
 use crate::output::escape::escape;
 use crate::output::{messages, stdout};

@@ -1,0 +1,173 @@
+//! What is scored: a model and clips.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context as _, Result, bail};
+use burn::tensor::Device;
+use earmark_data::{AudioDataset, Selection, TestSize, train_test_split};
+use earmark_labels::{LabelId, LabelSet};
+use earmark_pipeline::Pretrained;
+use earmark_train::{BadClip, Cache, Clips, OutputFolder, Preparation, Recipe, SplitFile};
+
+use super::args::Args;
+use crate::args::model;
+use crate::args::run::{find_run, resume_command};
+use crate::args::training_data::open_data;
+use crate::datasets::open::{only, open_folder, open_published, open_sample};
+
+/// What is scored.
+pub(super) struct Subject {
+    pub(super) learner: Pretrained,
+    /// What the report calls the model.
+    pub(super) model: String,
+    pub(super) recipe: Recipe,
+    pub(super) dataset: AudioDataset,
+    /// Which part of the dataset it is.
+    pub(super) part: String,
+    /// Clips that are left out of it already.
+    pub(super) left_out: Vec<BadClip>,
+    /// SHA-256 of the clips that a run held out, by their names.
+    pub(super) held_out: HashMap<String, String>,
+}
+
+impl Subject {
+    /// A model, on the clips that the flags name.
+    pub(super) fn of_model(
+        args: &Args,
+        model: &str,
+        device: &Device,
+        cache: Option<Cache>,
+        stop: &AtomicBool,
+    ) -> Result<Subject> {
+        let (mut dataset, drawn) = clips(args)?;
+        let learner = Pretrained::open(&model::folder(model, &args.hub)?, device)?;
+        let mut recipe = Recipe::new("eval", model, &dataset.name);
+        recipe.test_size = args.test_size;
+        recipe.max_duration = args.max_duration;
+        recipe.resampler = args.audio.resampler();
+        recipe.downmix = args.audio.downmix();
+        recipe.skip_bad = args.skip_bad;
+        recipe.validate()?;
+        let mut left_out = Vec::new();
+        if args.skip_bad {
+            // Before the split, as training does: else the held-out part would hold clips that were learned from.
+            let preparation = Preparation::new(&learner, &recipe);
+            let (usable, bad) = Clips::open(&dataset, preparation, cache, true, &mut |_| (), stop)?;
+            dataset.clips = usable.clips().to_vec();
+            left_out = bad;
+        }
+        if drawn {
+            keep_part(&mut dataset, args)?;
+        }
+        let (model, part, held_out) = (model.to_owned(), args.split.clone(), HashMap::new());
+        Ok(Subject { learner, model, recipe, dataset, part, left_out, held_out })
+    }
+
+    /// A run's model, on the clips that the run held out.
+    pub(super) fn of_run(args: &Args, device: &Device) -> Result<Subject> {
+        let run = find_run(args.run.as_deref())?;
+        let mut recipe = Recipe::read(&run)?;
+        let (resampler, downmix) = (args.audio.chosen_resampler(), args.audio.chosen_downmix());
+        if resampler.is_some_and(|it| it != recipe.resampler)
+            || downmix.is_some_and(|it| it != recipe.downmix)
+        {
+            bail!(
+                "a run's clips are resampled and mixed as in its training: leave out --resampler, --downmix and --compat, or name \
+                 its model by --model"
+            );
+        }
+        recipe.skip_bad |= args.skip_bad;
+        let folder = run.join("model");
+        if !folder.is_dir() && OutputFolder::is_in_use(&run) {
+            bail!("`{}` has no model yet: it is still being trained", run.display());
+        }
+        if !folder.is_dir() {
+            bail!("`{}` has no model yet: finish it by `{}`", run.display(), resume_command(&run));
+        }
+        let learner = Pretrained::open(&folder, device)?;
+        let mut dataset = open_data(&recipe, &args.hub)?;
+        let split = SplitFile::read(&run)?;
+        keep_named(&mut dataset, &split.test)?;
+        let held_out = split.test.into_iter().zip(split.test_sha256).collect();
+        let (model, part, left_out) = (folder.display().to_string(), "test".to_owned(), Vec::new());
+        Ok(Subject { learner, model, recipe, dataset, part, left_out, held_out })
+    }
+}
+
+/// The clips that are named, and whether the part of them is still to be drawn.
+fn clips(args: &Args) -> Result<(AudioDataset, bool)> {
+    let label = args.label_column.as_deref();
+    match (&args.dataset, &args.data) {
+        (None, None) => bail!("name the clips to score the model on: --data DIR or --dataset NAME"),
+        (None, Some(data)) => {
+            let dataset = open_folder(data, label)?;
+            match dataset.splits.as_slice() {
+                [] => Ok((dataset, true)),
+                [only] if **only == *"train" => Ok((dataset, true)),
+                _ => Ok((only(dataset, Some(&args.split))?, false)),
+            }
+        }
+        (Some(name), None) if name == "sample" => Ok((open_sample()?, true)),
+        (Some(name), data) => {
+            let plain = Selection::new(name, None, label)?;
+            let drawn = plain.config.splits.len() == 1;
+            let selection = if drawn { plain } else { Selection::new(name, Some(&args.split), label)? };
+            let mut dataset = match data {
+                Some(data) => open_folder(data, label)?,
+                None => open_published(&selection, &args.hub)?,
+            };
+            dataset.name = selection.name();
+            Ok((dataset, drawn))
+        }
+    }
+}
+
+/// Keeps the part of the dataset that the flags ask for, in the order of the split.
+fn keep_part(dataset: &mut AudioDataset, args: &Args) -> Result<()> {
+    let test_size = match args.test_size {
+        count if count >= 1.0 => TestSize::Count(count as usize),
+        share => TestSize::Fraction(share),
+    };
+    let split = || train_test_split(dataset.clips.len(), test_size, args.seed);
+    let rows = match args.split.as_str() {
+        "all" => return Ok(()),
+        "test" => split()?.test,
+        "train" => split()?.train,
+        other => bail!("there is no part `{other}`: choose one of train, test, all"),
+    };
+    dataset.clips = rows.into_iter().map(|row| dataset.clips[row].clone()).collect();
+    Ok(())
+}
+
+/// Keeps the clips of these names, in this order.
+fn keep_named(dataset: &mut AudioDataset, names: &[String]) -> Result<()> {
+    let by_name: HashMap<&str, _> = dataset.clips.iter().map(|clip| (clip.name.as_str(), clip)).collect();
+    let found = names.iter().map(|name| match by_name.get(name.as_str()) {
+        Some(clip) => Ok((*clip).clone()),
+        None if names.iter().filter(|other| *other == name).count() > 1 => bail!(
+            "several held-out clips are called `{name}`, and this run is from a version that did not tell them apart: train again"
+        ),
+        None => bail!("the held-out clip `{name}` is no longer in `{}`", dataset.root.display()),
+    });
+    dataset.clips = found.collect::<Result<_>>()?;
+    Ok(())
+}
+
+/// Numbers the classes as the model does: by name, for two tools may count them in different orders.
+pub(super) fn number_by_model(mut dataset: AudioDataset, learner: &Pretrained) -> Result<AudioDataset> {
+    let model = LabelSet::from_names(learner.config.labels().iter().cloned())?;
+    for clip in &mut dataset.clips {
+        let name = dataset.labels.name(clip.label).unwrap_or_default();
+        let id: Option<LabelId> = model.id(name);
+        clip.label = id.with_context(|| {
+            format!(
+                "the model does not know the class `{name}` of `{}`: it knows {}",
+                clip.name,
+                model.names().join(", ")
+            )
+        })?;
+    }
+    dataset.labels = model;
+    Ok(dataset)
+}

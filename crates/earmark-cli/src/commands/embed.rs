@@ -37,10 +37,10 @@ pub(crate) struct Args {
     inputs: InputArgs,
 
     #[command(flatten)]
-    output: OutputArgs,
+    model: ModelArgs,
 
     #[command(flatten)]
-    model: ModelArgs,
+    output: OutputArgs,
 }
 
 const OUTPUT: &str = "The file to write: NumPy's [files, numbers], or a Parquet table of path and embedding";

@@ -31,6 +31,6 @@ pub(crate) fn advisories() -> Result<Outcome> {
 /// Dependencies that no line mentions, and files that no module leads to.
 pub(crate) fn unused() -> Result<Outcome> {
     let Some(mut shear) = tool("cargo-shear")? else { return Ok(Outcome::no_tools()) };
-    must(&mut shear)?;
+    must(shear.arg("--deny-warnings"))?;
     Ok(Outcome::Passed)
 }

@@ -28,7 +28,7 @@ const CHECKS: &[Check] = &[
     always("spelling", spelling::run),
     always("format", format),
     always("paths", paths::run),
-    by_name("circles", circles::run),
+    always("circles", circles::run),
     always("layers", layers::run),
     always("one-burn", one_burn::run),
     always("unused", dependencies::unused),

@@ -6,14 +6,16 @@ use std::fs;
 use earmark_testkit::tone;
 use insta::assert_snapshot;
 
-use crate::work_dir::{WorkDir, golden_model};
+use crate::work_dir::{Ran, WorkDir, golden_model};
 
-/// Text of a run, which must succeed.
+fn run(args: &[&str]) -> Ran {
+    Ran::of(WorkDir::empty().command("").args(args))
+}
+
+/// What a command prints that succeeds.
+#[track_caller]
 fn text(args: &[&str]) -> String {
-    let place = WorkDir::empty();
-    let output = place.command("").args(args).output().unwrap();
-    assert!(output.status.success(), "{args:?}");
-    String::from_utf8(output.stdout).unwrap()
+    run(args).well().out.clone()
 }
 
 /// The texts are in `snapshots/NAME.snap`.
@@ -77,7 +79,7 @@ fn advises_what_there_is(line: &str, said: &str) {
     let help = |command: &str| {
         let mut words: Vec<&str> = command.split(' ').take_while(|word| !word.starts_with('-')).collect();
         words.truncate(if words.first() == Some(&"data") { 2 } else { 1 });
-        text(&[&words[..], &["--help"]].concat())
+        run(&[&words[..], &["--help"]].concat()).out
     };
     let has = |command: &str, text: &str| {
         let known = help(command);

@@ -473,7 +473,7 @@ fn a_labels_file_may_begin_with_a_mark_and_end_its_lines_as_windows_does() {
     plain.says(0, &[]);
     let marked = ask("\u{feff}dog\r\n\r\n  rain, heavy \r\n");
     assert_eq!(marked.says(0, &[]).out, plain.out);
-    ask("dog\nrain\n dog").says(1, &["`dog`", "twice"]);
+    ask("dog\nrain\n dog").says(2, &["`dog`", "twice"]);
     ask("\u{feff}\r\n").says(2, &["no labels"]);
 }
 

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![allow(rustdoc::bare_urls, reason = "the README quotes messages as they are printed")]
 #![forbid(unsafe_code)]
 
 // Names and errors, which everything else uses.

@@ -30,7 +30,7 @@ pub enum ErrorKind {
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Offline, and the file is not cached.
     #[error(
-        "offline, and the cache at `{}` does not hold it: fetch it once while online (without --offline and HF_HUB_OFFLINE), \
+        "offline, and the cache at `{}` does not hold it: fetch it once while online (offline mode and HF_HUB_OFFLINE off), \
          or use a folder that is here", cache_dir.display()
     )]
     Offline {
@@ -38,7 +38,7 @@ pub enum ErrorKind {
         cache_dir: PathBuf,
     },
     /// Offline, and it is a web address.
-    #[error("offline: download it while online (without --offline and HF_HUB_OFFLINE), and name the file")]
+    #[error("offline: download it while online (offline mode and HF_HUB_OFFLINE off), and name the file")]
     OfflineAddress,
     /// No answer from a web address.
     #[error("no answer from {host}: check the address and the network")]
@@ -192,7 +192,7 @@ pub enum ErrorKind {
         why: String,
     },
     /// A push while offline.
-    #[error("offline: nothing was sent; do it while online (without --offline and HF_HUB_OFFLINE)")]
+    #[error("offline: nothing was sent; do it while online (offline mode and HF_HUB_OFFLINE off)")]
     OfflinePush,
     /// No token for a call that needs one.
     #[error(

@@ -28,9 +28,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::commands::account::{login, logout, whoami};
 use crate::commands::{
-    bench, classify, completions, data, decode, embed, eval, features, inspect, listen, login, logout, man,
-    push, train, whoami, zero_shot,
+    bench, classify, completions, data, decode, embed, eval, features, inspect, listen, man, push, train,
+    zero_shot,
 };
 use crate::output::escape::escape;
 use crate::output::{messages, progress, stdout};

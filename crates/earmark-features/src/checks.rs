@@ -62,7 +62,7 @@ pub(crate) fn in_range(key: &'static str, value: usize, range: RangeInclusive<us
 }
 
 /// As [`in_range`], for how many numbers `key` and the other settings in `with` make together.
-pub(crate) fn product(key: &'static str, with: &'static str, count: u64, most: u64) -> Result<(), Error> {
+pub(crate) fn product(key: &'static str, with: &str, count: u64, most: u64) -> Result<(), Error> {
     if count <= most {
         return Ok(());
     }
@@ -81,4 +81,36 @@ pub(crate) fn even_frame(key: &'static str, samples: usize) -> Result<(), Error>
             Err(Task::Configure.failed(ErrorKind::Value { key, value: samples.to_string(), rule }))
         }
     }
+}
+
+/// The settings of a log-mel spectrogram over clips of one length; pairs are a setting and its key, which extractors call
+/// differently.
+pub(crate) struct LogMel {
+    /// In hertz.
+    pub(crate) sampling_rate: u32,
+    pub(crate) feature_size: usize,
+    /// The length of a clip.
+    pub(crate) seconds: (&'static str, usize),
+    /// Samples of a frame.
+    pub(crate) frame: (&'static str, usize),
+    pub(crate) hop_length: usize,
+}
+
+/// Checks them one by one and together, and gives the samples of a clip.
+pub(crate) fn log_mel(settings: &LogMel) -> Result<usize, Error> {
+    let LogMel { sampling_rate, feature_size, seconds: (length, seconds), frame: (frame, size), hop_length } =
+        *settings;
+    in_range("sampling_rate", sampling_rate as usize, RATES)?;
+    in_range("feature_size", feature_size, 1..=MAX_BINS)?;
+    in_range(length, seconds, 1..=MAX_SECONDS)?;
+    even_frame(frame, size)?;
+    let samples = seconds * sampling_rate as usize;
+    in_range("hop_length", hop_length, 1..=samples)?;
+    let frames = samples / hop_length;
+    in_range(length, frames, 1..=MAX_FRAMES)?;
+    product(length, "`sampling_rate`", samples as u64, MAX_SAMPLES)?;
+    let (bands, with) = (feature_size as u64, format!("`{length}`, `sampling_rate` and `hop_length`"));
+    product("feature_size", &with, frames as u64 * bands, MAX_VALUES)?;
+    product("feature_size", &format!("`{frame}`"), bands * size as u64 / 2, MAX_WEIGHTS)?;
+    Ok(samples)
 }

@@ -11,7 +11,7 @@ use earmark_pipeline::Windows;
 use crate::args::inputs::InputArgs;
 use crate::args::parse;
 use crate::exit::usage;
-use crate::output::format::Format;
+use crate::output::results::format::Format;
 use crate::output::stdout;
 
 /// Which results are wanted, and where.

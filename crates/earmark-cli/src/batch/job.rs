@@ -26,9 +26,9 @@ use crate::input::path::Input;
 use crate::interrupt;
 use crate::output::clock::clock;
 use crate::output::escape::escape;
-use crate::output::format::{Format, Style};
-use crate::output::rows::Row;
-use crate::output::writer::Writer;
+use crate::output::results::format::{Format, Style};
+use crate::output::results::rows::Row;
+use crate::output::results::writer::Writer;
 use crate::output::{messages, progress, stdout};
 use crate::scoring::scorer::{Scorer, check_threshold, check_windows};
 

@@ -16,10 +16,10 @@ use earmark_fs::AtomicFile;
 use crate::args::output::refuse_existing;
 use crate::batch::record::{Earlier, Progress, Record, Settings, WindowProgress, decode, encode};
 use crate::input::path::FileStamp;
-use crate::output::format::Style;
 use crate::output::messages;
-use crate::output::rows::InputResult;
-use crate::output::writer::Writer;
+use crate::output::results::format::Style;
+use crate::output::results::rows::InputResult;
+use crate::output::results::writer::Writer;
 
 /// Longest line that is read back: the windows of a day with every label of AudioSet come to a few hundred megabytes.
 const MAX_LINE: u64 = 1 << 30;
@@ -261,8 +261,8 @@ mod tests {
 
     use super::*;
     use crate::batch::record::FailedWindows;
-    use crate::output::format::Format;
-    use crate::output::rows::Row;
+    use crate::output::results::format::Format;
+    use crate::output::results::rows::Row;
 
     fn settings(model: &str) -> Settings {
         vec![("--model".to_owned(), model.to_owned()), ("--top-k".to_owned(), "5".to_owned())]

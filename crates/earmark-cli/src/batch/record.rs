@@ -5,7 +5,7 @@ use earmark_labels::Prediction;
 use serde::{Deserialize, Serialize};
 
 use crate::input::path::FileStamp;
-use crate::output::rows::InputResult;
+use crate::output::results::rows::InputResult;
 
 /// What changes the results, each by its name.
 pub(crate) type Settings = Vec<(String, String)>;

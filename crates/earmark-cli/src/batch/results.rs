@@ -7,9 +7,9 @@ use crate::batch::prepare::Reading;
 use crate::batch::record::WindowProgress;
 use crate::exit::Done;
 use crate::output::messages;
-use crate::output::rows::{InputResult, Row};
+use crate::output::results::rows::{InputResult, Row};
+use crate::output::results::writer::Writer;
 use crate::output::stdout::Stdout;
-use crate::output::writer::Writer;
 
 pub(crate) enum Sink {
     Journal(Journal),

@@ -9,7 +9,7 @@ use crate::args::job::{Aggregate, JobArgs};
 use crate::batch::record::{FailedWindows, WindowProgress};
 use crate::input::path::Input;
 use crate::output::clock::clock;
-use crate::output::rows::Row;
+use crate::output::results::rows::Row;
 use crate::scoring::scorer::Scorer;
 
 /// The result of the file whose windows are being scored.
@@ -177,7 +177,7 @@ impl<'a> WindowScores<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::rows::InputResult;
+    use crate::output::results::rows::InputResult;
 
     #[test]
     fn windows_beside_one_that_failed_have_their_rows_and_the_file_counts_as_failed() {

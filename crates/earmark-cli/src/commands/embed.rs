@@ -14,8 +14,8 @@ use crate::batch::prepare::BATCH;
 use crate::exit::Done;
 use crate::input::open::Opener;
 use crate::input::path::Input;
-use crate::output::embeddings::EmbeddingFormat;
 use crate::output::escape::escape;
+use crate::output::tables::embeddings::EmbeddingFormat;
 use crate::output::{messages, progress, stdout};
 
 const EXAMPLES: &str = "\

@@ -1,4 +1,4 @@
-//! The commands, a file each.
+//! The commands, a file or a room each.
 
 pub(crate) mod classify;
 pub(crate) mod zero_shot;
@@ -15,9 +15,7 @@ pub(crate) mod features;
 pub(crate) mod bench;
 
 pub(crate) mod push;
-pub(crate) mod login;
-pub(crate) mod whoami;
-pub(crate) mod logout;
+pub(crate) mod account;
 
 pub(crate) mod completions;
 pub(crate) mod man;

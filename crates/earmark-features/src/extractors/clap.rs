@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use realfft::num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{self, in_range};
+use crate::checks;
 use crate::dsp::log::log10_f64;
 use crate::dsp::mel::{MelBank, MelScale};
 use crate::dsp::numpy_rng::CropRng;
@@ -139,20 +139,13 @@ impl ClapExtractor {
     /// [`ErrorKind::Value`] for settings out of range.
     pub fn new(config: ClapConfig) -> Result<ClapExtractor, Error> {
         let rate = config.sampling_rate.hz();
-        in_range("sampling_rate", rate as usize, checks::RATES)?;
-        in_range("feature_size", config.feature_size, 1..=checks::MAX_BINS)?;
-        in_range("max_length_s", config.max_length_s, 1..=checks::MAX_SECONDS)?;
-        checks::even_frame("fft_window_size", config.fft_window_size)?;
-        let samples = config.max_length_s * rate as usize;
-        in_range("hop_length", config.hop_length, 1..=samples)?;
-        in_range("max_length_s", samples / config.hop_length, 1..=checks::MAX_FRAMES)?;
-        checks::product("max_length_s", "`sampling_rate`", samples as u64, checks::MAX_SAMPLES)?;
-        let bands = config.feature_size as u64;
-        let values = (samples / config.hop_length) as u64 * bands;
-        let with = "`max_length_s`, `sampling_rate` and `hop_length`";
-        checks::product("feature_size", with, values, checks::MAX_VALUES)?;
-        let weights = bands * config.fft_window_size as u64 / 2;
-        checks::product("feature_size", "`fft_window_size`", weights, checks::MAX_WEIGHTS)?;
+        checks::log_mel(&checks::LogMel {
+            sampling_rate: rate,
+            feature_size: config.feature_size,
+            seconds: ("max_length_s", config.max_length_s),
+            frame: ("fft_window_size", config.fft_window_size),
+            hop_length: config.hop_length,
+        })?;
         let (low, high) = (config.frequency_min, config.frequency_max);
         if !(0.0 <= low && low < high && high <= f64::from(rate)) {
             let (key, value) = ("frequency_max", high.to_string());

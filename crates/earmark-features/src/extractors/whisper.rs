@@ -9,7 +9,7 @@ use earmark_error::Attempt as _;
 use realfft::num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{self, in_range};
+use crate::checks;
 use crate::dsp::log::log10_f32;
 use crate::dsp::mel::{MelBank, MelScale};
 use crate::dsp::normalize::zero_mean_unit_variance;
@@ -91,20 +91,13 @@ impl WhisperExtractor {
     /// [`ErrorKind::Value`] for settings out of range.
     pub fn new(config: WhisperConfig) -> Result<WhisperExtractor, Error> {
         let rate = config.sampling_rate.hz();
-        in_range("sampling_rate", rate as usize, checks::RATES)?;
-        in_range("feature_size", config.feature_size, 1..=checks::MAX_BINS)?;
-        in_range("chunk_length", config.chunk_length, 1..=checks::MAX_SECONDS)?;
-        checks::even_frame("n_fft", config.n_fft)?;
-        let samples = config.chunk_length * rate as usize;
-        in_range("hop_length", config.hop_length, 1..=samples)?;
-        in_range("chunk_length", samples / config.hop_length, 1..=checks::MAX_FRAMES)?;
-        checks::product("chunk_length", "`sampling_rate`", samples as u64, checks::MAX_SAMPLES)?;
-        let bands = config.feature_size as u64;
-        let values = (samples / config.hop_length) as u64 * bands;
-        let with = "`chunk_length`, `sampling_rate` and `hop_length`";
-        checks::product("feature_size", with, values, checks::MAX_VALUES)?;
-        let weights = bands * config.n_fft as u64 / 2;
-        checks::product("feature_size", "`n_fft`", weights, checks::MAX_WEIGHTS)?;
+        let samples = checks::log_mel(&checks::LogMel {
+            sampling_rate: rate,
+            feature_size: config.feature_size,
+            seconds: ("chunk_length", config.chunk_length),
+            frame: ("n_fft", config.n_fft),
+            hop_length: config.hop_length,
+        })?;
         if samples <= config.n_fft / 2 {
             // The reference mirrors half a frame at either end, and has nothing to mirror then.
             let (key, value) = ("n_fft", config.n_fft.to_string());

@@ -9,7 +9,7 @@ use earmark_features::MAX_AMPLITUDE;
 use rayon::prelude::*;
 
 use crate::exit::Done;
-use crate::output::manifest::ClipRow;
+use crate::output::tables::manifest::ClipRow;
 use crate::output::{messages, progress};
 
 /// Every clip, decoded on all threads.

@@ -9,7 +9,7 @@ use super::examine::{examine, report_bad};
 use crate::args::dataset::NamedArgs;
 use crate::args::output::refuse_existing;
 use crate::exit::Done;
-use crate::output::manifest::{ClipRow, Manifest, TableFormat, write_csv};
+use crate::output::tables::manifest::{ClipRow, Manifest, TableFormat, write_csv};
 use crate::output::{columns, messages, stdout};
 
 #[derive(Debug, ClapArgs)]

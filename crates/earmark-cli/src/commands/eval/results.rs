@@ -9,7 +9,7 @@ use earmark_pipeline::Pretrained;
 use earmark_train::{Clips, Evaluation, EvaluationReport, confusion_svg};
 
 use crate::output::messages;
-use crate::output::predictions::{ClipPrediction, write_predictions};
+use crate::output::tables::predictions::{ClipPrediction, write_predictions};
 use crate::output::training::list;
 
 /// Warns of clips that were replaced since the run held them out.

@@ -8,7 +8,7 @@ use earmark_fs::AtomicFile;
 use polars::prelude::df;
 
 use crate::exit::usage;
-use crate::output::parquet;
+use crate::output::tables::parquet;
 
 /// The format of the file, which its name ends in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

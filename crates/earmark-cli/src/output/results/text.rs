@@ -10,8 +10,8 @@ use crate::exit::usage;
 use crate::output::clock::clock;
 use crate::output::columns;
 use crate::output::escape::escape;
-use crate::output::format::{Format, Style};
-use crate::output::rows::{InputResult, Row};
+use crate::output::results::format::{Format, Style};
+use crate::output::results::rows::{InputResult, Row};
 
 /// Writes every format but Parquet.
 pub(crate) struct TextWriter<W: Write> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use polars::prelude::*;
 
-use crate::output::parquet::{lists, write_file};
+use crate::output::tables::parquet::{lists, write_file};
 
 /// What the model predicted for a clip.
 pub(crate) struct ClipPrediction {

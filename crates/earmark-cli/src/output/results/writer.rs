@@ -4,10 +4,10 @@ use std::io::Write;
 
 use anyhow::Result;
 
-use crate::output::format::{Format, Style};
-use crate::output::result_table::ResultTable;
-use crate::output::rows::InputResult;
-use crate::output::text::TextWriter;
+use crate::output::results::format::{Format, Style};
+use crate::output::results::result_table::ResultTable;
+use crate::output::results::rows::InputResult;
+use crate::output::results::text::TextWriter;
 
 /// Writes results in a format.
 pub(crate) enum Writer<W: Write> {
@@ -42,7 +42,7 @@ impl<W: Write> Writer<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::rows::Row;
+    use crate::output::results::rows::Row;
     use earmark_labels::Prediction;
 
     const LABEL: &str = "dog, \"barking\"";

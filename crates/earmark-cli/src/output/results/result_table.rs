@@ -6,8 +6,8 @@ use anyhow::Result;
 use earmark_labels::Prediction;
 use polars::prelude::*;
 
-use crate::output::parquet::ROW_GROUP;
-use crate::output::rows::Row;
+use crate::output::results::rows::Row;
+use crate::output::tables::parquet::ROW_GROUP;
 
 /// Results as they come, one row a label: the columns of the CSV.
 pub(crate) struct ResultTable<W: Write> {

@@ -7,7 +7,7 @@ use earmark_fs::AtomicFile;
 use polars::prelude::*;
 
 use crate::exit::usage;
-use crate::output::parquet::write_file;
+use crate::output::tables::parquet::write_file;
 
 /// A clip of a dataset.
 #[derive(Debug, Clone, Default)]

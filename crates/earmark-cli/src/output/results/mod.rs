@@ -1,0 +1,7 @@
+//! The results of a job over many sounds, and how they are written.
+
+pub(crate) mod rows; // What a result is,
+pub(crate) mod format; // the formats,
+pub(crate) mod writer; // and what writes them:
+pub(crate) mod text; // as text,
+pub(crate) mod result_table; // or as Parquet.

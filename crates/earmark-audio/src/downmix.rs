@@ -81,8 +81,7 @@ impl FromStr for Downmix {
     type Err = UnknownName;
 
     fn from_str(text: &str) -> Result<Downmix, UnknownName> {
-        let known = Downmix::ALL.iter().find(|known| known.name() == text);
-        known.copied().ok_or_else(|| UnknownName::new(text, Downmix::ALL.iter().map(|known| known.name())))
+        UnknownName::find(text, Downmix::ALL, Downmix::name)
     }
 }
 

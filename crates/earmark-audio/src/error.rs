@@ -58,9 +58,16 @@ pub struct UnknownName {
 }
 
 impl UnknownName {
-    /// `found` is none of `expected`.
-    pub fn new(found: &str, expected: impl IntoIterator<Item = &'static str>) -> UnknownName {
-        UnknownName { found: found.to_owned(), expected: expected.into_iter().collect() }
+    /// The one of `all` that `name` calls `text`.
+    ///
+    /// # Errors
+    /// When there is none: all their names.
+    pub fn find<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T, UnknownName> {
+        let unknown = || UnknownName {
+            found: text.to_owned(),
+            expected: all.iter().map(|&known| name(known)).collect(),
+        };
+        all.iter().copied().find(|&known| name(known) == text).ok_or_else(unknown)
     }
 }
 

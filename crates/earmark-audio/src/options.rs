@@ -71,8 +71,7 @@ impl FromStr for RawSamples {
     type Err = UnknownName;
 
     fn from_str(text: &str) -> Result<RawSamples, UnknownName> {
-        let known = RawSamples::ALL.iter().find(|known| known.name() == text);
-        known.copied().ok_or_else(|| UnknownName::new(text, RawSamples::ALL.iter().map(|known| known.name())))
+        UnknownName::find(text, RawSamples::ALL, RawSamples::name)
     }
 }
 

@@ -52,8 +52,7 @@ impl FromStr for Resampler {
     type Err = UnknownName;
 
     fn from_str(text: &str) -> Result<Resampler, UnknownName> {
-        let known = Resampler::ALL.iter().find(|known| known.name() == text);
-        known.copied().ok_or_else(|| UnknownName::new(text, Resampler::ALL.iter().map(|known| known.name())))
+        UnknownName::find(text, Resampler::ALL, Resampler::name)
     }
 }
 

@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use burn::tensor::FloatDType;
+use earmark_audio::UnknownName;
 
 /// The dtype of the matrix products, as `--bf16` and `--fp16` of the reference set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +45,9 @@ impl fmt::Display for Precision {
 }
 
 impl FromStr for Precision {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Precision, String> {
-        let known = Precision::ALL.iter().find(|known| known.name() == text);
-        known.copied().ok_or_else(|| "expected fp32, bf16 or fp16".to_owned())
+    fn from_str(text: &str) -> Result<Precision, UnknownName> {
+        UnknownName::find(text, Precision::ALL, Precision::name)
     }
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::architecture::Architecture;
 use crate::checkpoint::keys::in_file;
+use crate::checkpoint::module_path::ModulePath;
 
 /// Where the tests compute: the CPU, or libtorch's CPU when `cargo xtask test --device libtorch` asks for it.
 pub(crate) fn device() -> Device {
@@ -71,26 +72,18 @@ pub(crate) fn gradients<M: Architecture>(
     struct Collect {
         keys: &'static Keys,
         gradients: GradientsParams,
-        path: Vec<String>,
-        owners: Vec<String>,
+        at: ModulePath,
         found: BTreeMap<String, Vec<f32>>,
     }
     impl ModuleVisitor for Collect {
-        fn enter_module(&mut self, name: &str, owner: &str) {
-            // An enum's variant is no part of a checkpoint's key.
-            if !owner.starts_with("Enum:") {
-                self.path.push(name.to_owned());
-            }
-            self.owners.push(owner.to_owned());
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.at.enter(name, container);
         }
-        fn exit_module(&mut self, _name: &str, owner: &str) {
-            if !owner.starts_with("Enum:") {
-                self.path.pop();
-            }
-            self.owners.pop();
+        fn exit_module(&mut self, _name: &str, container: &str) {
+            self.at.exit(container);
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let name = in_file(self.keys, &self.path.join("."));
+            let name = in_file(self.keys, &self.at.joined());
             if name.contains(".running_") {
                 return; // A batch norm's statistics are counted, not learned.
             }
@@ -99,7 +92,7 @@ pub(crate) fn gradients<M: Architecture>(
                 assert!(name.ends_with("masked_spec_embed"), "{name} has no gradient");
                 return;
             };
-            let transposed = self.owners.last().is_some_and(|owner| owner == "Struct:Linear") && D == 2;
+            let transposed = self.at.container() == "Struct:Linear" && D == 2;
             let gradient = if transposed { gradient.swap_dims(0, 1) } else { gradient };
             let name = match name.rsplit_once('.') {
                 Some((stem, "gamma")) => format!("{stem}.weight"),
@@ -123,8 +116,7 @@ pub(crate) fn gradients<M: Architecture>(
     let mut collect = Collect {
         keys: &network.family().keys,
         gradients,
-        path: Vec::new(),
-        owners: Vec::new(),
+        at: ModulePath::default(),
         found: BTreeMap::new(),
     };
     network.visit(&mut collect);

@@ -7,6 +7,7 @@ use rand_distr::{Distribution as _, Normal};
 
 use crate::architecture::Architecture;
 use crate::checkpoint::keys;
+use crate::checkpoint::module_path::ModulePath;
 
 /// Initialises the parameters that `draws` says yes to, by their checkpoint names; the others stay.
 ///
@@ -27,8 +28,7 @@ pub fn init_weights<M: Architecture>(
         family,
         initializer_range,
         seed,
-        path: Vec::new(),
-        owners: Vec::new(),
+        at: ModulePath::default(),
         tap_lengths: None,
     })
 }
@@ -38,8 +38,7 @@ struct Init<F> {
     family: &'static Family,
     initializer_range: f64,
     seed: u64,
-    path: Vec<String>,
-    owners: Vec<String>,
+    at: ModulePath,
     /// The length of each tap of the `weight_v` just drawn: `weight_g` starts there, so that the weight is the one drawn.
     tap_lengths: Option<Vec<f32>>,
 }
@@ -48,8 +47,7 @@ impl<F: Fn(&str) -> bool> Init<F> {
     fn values(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
         let count: usize = shape.iter().product();
         let parameter = name.rsplit('.').next().unwrap_or(name);
-        let owner = self.owners.last().map_or("", String::as_str);
-        match (owner, parameter) {
+        match (self.at.container(), parameter) {
             ("Struct:Embedding", "weight") if name.ends_with("embed_positions.weight") => {
                 sinusoids(shape[0], shape[1])
             }
@@ -98,23 +96,16 @@ impl<F: Fn(&str) -> bool> Init<F> {
 }
 
 impl<F: Fn(&str) -> bool> ModuleMapper for Init<F> {
-    fn enter_module(&mut self, name: &str, owner: &str) {
-        // An enum's variant is no part of a checkpoint's key.
-        if !owner.starts_with("Enum:") {
-            self.path.push(name.to_owned());
-        }
-        self.owners.push(owner.to_owned());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.at.enter(name, container);
     }
 
-    fn exit_module(&mut self, _name: &str, owner: &str) {
-        if !owner.starts_with("Enum:") {
-            self.path.pop();
-        }
-        self.owners.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.at.exit(container);
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = keys::in_file(&self.family.keys, &self.path.join("."));
+        let name = keys::in_file(&self.family.keys, &self.at.joined());
         // burn calls a norm's weight gamma and its bias beta; the checkpoint does not.
         let key = match name.rsplit_once('.') {
             Some((stem, "gamma")) => format!("{stem}.weight"),

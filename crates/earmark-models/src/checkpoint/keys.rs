@@ -12,6 +12,7 @@ use burn::tensor::{DType, Tensor};
 use earmark_config::Keys;
 
 use crate::architecture::Architecture;
+use crate::checkpoint::module_path::ModulePath;
 use crate::error::ErrorKind;
 
 /// What training scripts put before every key: the `state_dict` beside an optimizer's, `DataParallel`, `torch.compile`.
@@ -112,31 +113,23 @@ pub(crate) struct Parameter {
 pub(crate) fn expected<M: Architecture>(network: &M) -> (Vec<Parameter>, DType) {
     struct Expected {
         keys: &'static Keys,
-        path: Vec<String>,
-        containers: Vec<String>,
+        at: ModulePath,
         found: Vec<Parameter>,
         dtype: DType,
     }
     impl ModuleVisitor for Expected {
         fn enter_module(&mut self, name: &str, container: &str) {
-            self.containers.push(container.to_owned());
-            // The reference knows no variants.
-            if !container.starts_with("Enum:") {
-                self.path.push(name.to_owned());
-            }
+            self.at.enter(name, container);
         }
 
         fn exit_module(&mut self, _name: &str, container: &str) {
-            self.containers.pop();
-            if !container.starts_with("Enum:") {
-                self.path.pop();
-            }
+            self.at.exit(container);
         }
 
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let context = ModuleContext::new(&self.containers);
+            let context = ModuleContext::new(&self.at.containers);
             let (mut shape, last) =
-                (param.lazy_shape().to_vec(), self.path.last().cloned().unwrap_or_default());
+                (param.lazy_shape().to_vec(), self.at.names.last().cloned().unwrap_or_default());
             let name = match (context.module_type().unwrap_or_default(), last.as_str()) {
                 ("Struct:Linear", "weight") => {
                     shape.reverse();
@@ -146,7 +139,8 @@ pub(crate) fn expected<M: Architecture>(network: &M) -> (Vec<Parameter>, DType) 
                     PyTorchToBurnAdapter.get_alternative_param_name(&last, container).unwrap_or(last)
                 }
             };
-            let stem = &self.path[..self.path.len().saturating_sub(1)];
+            let names = &self.at.names;
+            let stem = &names[..names.len().saturating_sub(1)];
             let path = [stem, &[name]].concat().join(".");
             self.found.push(Parameter { name: in_file(self.keys, &path), path, shape });
             self.dtype = param.lazy_device().settings().float_dtype.into();
@@ -154,8 +148,7 @@ pub(crate) fn expected<M: Architecture>(network: &M) -> (Vec<Parameter>, DType) 
     }
     let mut visitor = Expected {
         keys: &network.family().keys,
-        path: Vec::new(),
-        containers: Vec::new(),
+        at: ModulePath::default(),
         found: Vec::new(),
         dtype: DType::F32,
     };

@@ -6,6 +6,7 @@ pub(crate) mod safetensors; // has one of two formats,
 pub(crate) mod pickle;
 pub(crate) mod shards; // or is one of several.
 pub(crate) mod keys; // What they call a parameter.
+pub(crate) mod module_path;
 pub(crate) mod load;
 pub(crate) mod init;
 pub(crate) mod save;

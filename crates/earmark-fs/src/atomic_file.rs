@@ -1,10 +1,11 @@
 //! A file that is written under a temporary name and renamed when it is complete.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::fsync::persist;
+use crate::locked_file::LockedFile;
 use crate::temporary::{self, parent};
 
 /// A file that appears under its name once it is complete.
@@ -13,8 +14,8 @@ use crate::temporary::{self, parent};
 /// removes that. It gets the mode of the file it replaces; a new one gets what the umask allows. Writes are not buffered.
 #[derive(Debug)]
 pub struct AtomicFile {
-    /// Locked for as long as it is open, so that [`crate::sweep`] leaves it alone.
-    file: File,
+    /// Locked, so that [`crate::sweep`] leaves it alone.
+    file: LockedFile,
     temporary: TemporaryFile,
     target: PathBuf,
     /// Of the file that is replaced.

@@ -1,10 +1,11 @@
 //! A folder that is filled under a temporary name and renamed when it is complete.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::fsync::{sync_folder, sync_tree};
+use crate::locked_file::LockedFile;
 use crate::temporary::{self, LOCK, NEW, OLD, parent};
 
 /// A folder that appears under its name once it is complete. Dropping it before that removes it.
@@ -23,7 +24,7 @@ pub struct AtomicFolder {
     temporary: PathBuf,
     new: PathBuf,
     target: PathBuf,
-    lock: Option<File>,
+    lock: Option<LockedFile>,
 }
 
 impl AtomicFolder {

@@ -3,6 +3,7 @@
 
 mod atomic_file;
 mod atomic_folder;
+mod locked_file;
 mod sweep;
 mod temporary;
 mod fsync;
@@ -13,6 +14,7 @@ mod path_text;
 pub use atomic_file::{AtomicFile, write};
 pub use atomic_folder::AtomicFolder;
 pub use fsync::{persist, sync_file, sync_folder, sync_tree};
+pub use locked_file::LockedFile;
 pub use path_text::text;
 pub use read::{open, read, read_to_string};
 pub use sweep::sweep;

@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::fsync::sync_folder;
+use crate::locked_file::LockedFile;
 use crate::read;
 use crate::temporary::{LOCK, OLD, is_temporary, remove_folder};
 
@@ -73,8 +74,6 @@ fn target(lock: &mut File, above: &Path) -> Option<PathBuf> {
 }
 
 /// Opens and locks a file, unless a living process holds its lock.
-fn lock_abandoned(path: &Path) -> io::Result<File> {
-    let file = read::open(path)?;
-    file.try_lock().map_err(io::Error::from)?;
-    Ok(file)
+fn lock_abandoned(path: &Path) -> io::Result<LockedFile> {
+    LockedFile::try_lock(read::open(path)?).map_err(io::Error::from)
 }

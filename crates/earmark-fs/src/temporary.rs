@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::locked_file::LockedFile;
+
 /// Prefix of temporary names; `PROCESS-COUNT` follows.
 const PREFIX: &str = ".unfinished-";
 
@@ -44,9 +46,9 @@ pub(crate) fn is_temporary(name: &OsStr) -> bool {
 }
 
 /// Locks a file that was just created at `path`. `None` if a sweep found it unlocked before that and removed it.
-pub(crate) fn lock(file: File, path: &Path) -> io::Result<Option<File>> {
+pub(crate) fn lock(file: File, path: &Path) -> io::Result<Option<LockedFile>> {
     // Waits for a sweep that holds the lock. Where locks do not work, a sweep removes nothing.
-    let _ = file.lock();
+    let file = LockedFile::lock_if_supported(file);
     #[cfg(unix)]
     let exists = {
         let _ = path;

@@ -11,7 +11,7 @@ use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, Se
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use earmark_fs::AtomicFile;
+use earmark_fs::{AtomicFile, LockedFile};
 
 use crate::args::output::refuse_existing;
 use crate::batch::record::{Earlier, Progress, Record, Settings, WindowProgress, decode, encode};
@@ -27,7 +27,7 @@ const MAX_LINE: u64 = 1 << 30;
 /// The results of an unfinished job.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    file: File,
+    file: LockedFile,
     path: PathBuf,
     output: PathBuf,
     /// The checksum of the last line.
@@ -54,9 +54,9 @@ impl Journal {
             if !file.metadata().with_context(doing)?.is_file() {
                 bail!("`{}` is not a regular file: move it away, or name another --output", path.display());
             }
-            if file.try_lock().is_err() {
+            let Ok(file) = LockedFile::try_lock(file) else {
                 bail!("another process writes `{}` just now", output.display());
-            }
+            };
             // A job that ended between the two removed it.
             if is_at(&file, &path) {
                 break file;
@@ -74,7 +74,7 @@ impl Journal {
         let (begun, _) = encode(&Record::Settings(settings.clone()), 0)?;
         let mut before: HashMap<String, Earlier> = HashMap::new();
         let (mut whole, mut number, mut sum) = (0, 0, 0);
-        let mut lines = BufReader::new(&self.file);
+        let mut lines = BufReader::new(&*self.file);
         let mut line = Vec::new();
         while (&mut lines).take(MAX_LINE).read_until(b'\n', &mut line).with_context(doing)? > 0 {
             let cut = !line.ends_with(b"\n");
@@ -192,7 +192,7 @@ impl Journal {
         // had changed was done again, and its last line holds.
         let mut places = HashMap::new();
         self.file.rewind().with_context(doing)?;
-        let (mut lines, mut line, mut at, mut sum) = (BufReader::new(&self.file), Vec::new(), 0, 0);
+        let (mut lines, mut line, mut at, mut sum) = (BufReader::new(&*self.file), Vec::new(), 0, 0);
         while lines.read_until(b'\n', &mut line).with_context(doing)? > 0 {
             let (read, next) = decode(&line, sum).with_context(damaged)?;
             if let Record::Done { result, .. } = read {

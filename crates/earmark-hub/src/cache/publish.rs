@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use earmark_error::Context as _;
+use earmark_fs::LockedFile;
 
 use crate::cache::layout::{CachedFile, RepoCache};
 use crate::commit::{Commit, Etag};
@@ -38,16 +39,13 @@ impl RepoCache {
         }
     }
 
-    /// Waits until no other process downloads this blob. Dropping the file releases the lock.
+    /// Waits until no other process downloads this blob.
     ///
     /// The lock only saves a second download of the same bytes. Without it blobs still appear by rename, so a file system
     /// without locks is no error.
-    pub(crate) fn lock(&self, etag: &Etag) -> Option<File> {
+    pub(crate) fn lock(&self, etag: &Etag) -> Option<LockedFile> {
         let path = self.lock_path(etag);
-        let lock = create_parent(&path).and_then(|()| File::create(&path)).and_then(|file| {
-            file.lock()?;
-            Ok(file)
-        });
+        let lock = create_parent(&path).and_then(|()| File::create(&path)).and_then(LockedFile::lock);
         lock.inspect_err(|error| tracing::debug!(path = %path.display(), %error, "no lock")).ok()
     }
 

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use earmark_error::Context as _;
+use earmark_fs::LockedFile;
 
 use crate::artifacts::checkpoint;
 use crate::error::{Doing, Error, ErrorKind};
@@ -34,7 +35,7 @@ pub struct OutputFolder {
     /// Folders that were made for it, itself last.
     made: Vec<PathBuf>,
     /// `None` where the file system has no locks.
-    lock: Option<File>,
+    lock: Option<LockedFile>,
 }
 
 impl OutputFolder {
@@ -100,7 +101,7 @@ impl OutputFolder {
     /// Whether a process is at work in the folder at this moment.
     pub fn is_in_use(path: &Path) -> bool {
         let lock = earmark_fs::open(path.join(LOCK));
-        lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+        lock.is_ok_and(|lock| matches!(LockedFile::try_lock(lock), Err(TryLockError::WouldBlock)))
     }
 
     fn new(path: &Path, may_hold: impl Fn(&Path) -> bool) -> Result<OutputFolder, Error> {
@@ -143,13 +144,13 @@ impl OutputFolder {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && folder.path.is_dir() => continue,
                 lock => lock.with_context(doing)?,
             };
-            match lock.try_lock() {
-                Ok(()) if is_the_file_at(&lock, &file) => {
+            match LockedFile::try_lock(lock) {
+                Ok(lock) if is_the_file_at(&lock, &file) => {
                     folder.lock = Some(lock);
                     return Ok(folder);
                 }
                 // Its owner removed it before we locked it; another process may have made it again.
-                Ok(()) => {}
+                Ok(_) => {}
                 // Perhaps another process only tests whether it is locked.
                 Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
                 Err(TryLockError::Error(error)) => {

@@ -7,6 +7,7 @@ mod end_to_end;
 mod model_folders;
 mod parity;
 mod pipeline;
+mod recordings;
 mod resume;
 
 use std::path::{Path, PathBuf};

@@ -189,7 +189,7 @@ fn a_clip_is_answered_alike_alone_and_in_a_batch_whatever_side_is_padded() {
     write(&dir.path().join(PREPROCESSOR), &extractor);
     let classifier = AudioClassifier::open(dir.path(), &device()).unwrap().with_top_k(TopK::All);
     let clips = [16_000, 15_000, 14_500].map(|n| Waveform::new(noise(n, 3), SampleRate::HZ_16000).unwrap());
-    let together = classifier.classify_all(clips.iter().cloned().map(Into::into).collect());
+    let together = classifier.classify_all(clips.iter().cloned());
     for (clip, together) in clips.into_iter().zip(together) {
         for (alone, together) in classifier.classify(clip).unwrap().iter().zip(together.unwrap()) {
             assert_eq!(alone.label, together.label);

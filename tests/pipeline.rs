@@ -9,7 +9,8 @@ use earmark_audio::{SampleRate, Waveform, decode_file};
 use earmark_features::{CropRng, Preprocessor, Resampler};
 use earmark_labels::{Prediction, Scores, TopK, top_k};
 use earmark_pipeline::{
-    AudioClassifier, AudioEmbedder, AudioOptions, Caution, HYPOTHESIS_TEMPLATE, Windows, ZeroShotClassifier,
+    AudioClassifier, AudioEmbedder, AudioOptions, Caution, HYPOTHESIS_TEMPLATE, Sound, Windows,
+    ZeroShotClassifier,
 };
 use earmark_testkit::{Golden, noise, reference};
 use rayon::prelude::*;
@@ -215,7 +216,7 @@ fn an_answer_does_not_depend_on_its_neighbours() {
 #[test]
 fn one_bad_sound_does_not_spoil_the_others() {
     let classifier = AudioClassifier::open(golden("speech/group"), &device()).unwrap();
-    let answers = classifier.classify_all(vec![
+    let answers = classifier.classify_all::<Sound>(vec![
         clip(4000, 1).into(),
         b"no sound at all".to_vec().into(),
         clip(10, 1).into(),
@@ -319,8 +320,7 @@ fn a_sample_that_overflows_is_named_and_the_other_sounds_are_classified() {
     let spiked = || Waveform::new(spiked.clone(), SampleRate::HZ_16000).unwrap();
     for model in MODELS {
         let classifier = open(model);
-        let answers =
-            classifier.classify_all(vec![clip(4000, 1).into(), spiked().into(), clip(4000, 2).into()]);
+        let answers = classifier.classify_all([clip(4000, 1), spiked(), clip(4000, 2)]);
         let why = said(answers[1].as_ref().unwrap_err());
         assert!(why.contains("sample 1600, at 0.100 s, is 1e30"), "{model}: {why}");
         for (answer, seed) in [(&answers[0], 1), (&answers[2], 2)] {
@@ -356,7 +356,7 @@ fn features_that_are_no_numbers_or_another_models_fail_alone() {
 }
 
 /// A copy of a golden model whose tensors `change` may write to.
-fn changed(model: &str, change: impl Fn(&str, &mut [f32])) -> tempfile::TempDir {
+pub(crate) fn changed(model: &str, change: impl Fn(&str, &mut [f32])) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in ["config.json", "preprocessor_config.json"] {
         std::fs::copy(golden(model).join(file), folder.path().join(file)).unwrap();
@@ -528,7 +528,7 @@ fn an_embedding_by_a_base_checkpoint_is_the_mean_of_the_references_last_states()
 fn many_sounds_are_answered_in_their_order_as_each_alone() {
     let classifier = open("speech/wav2vec2");
     let clips: Vec<Waveform> = (0..21).map(|i| clip(4000 + 37 * (i * 5 % 7), i as u64)).collect();
-    let together = classifier.classify_all(clips.iter().cloned().map(Into::into).collect());
+    let together = classifier.classify_all(clips.iter().cloned());
     assert_eq!(together.len(), 21);
     for (clip, together) in clips.into_iter().zip(together) {
         let (alone, together) = (classifier.classify(clip).unwrap(), together.unwrap());

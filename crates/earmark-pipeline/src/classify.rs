@@ -5,13 +5,13 @@ use earmark_audio::{SampleRate, Waveform};
 use earmark_error::Context as _;
 use earmark_features::Features;
 use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
-use rayon::prelude::*;
 
 use crate::caution::Caution;
 use crate::error::{Doing, Error};
-use crate::forward::BATCH_CLIPS;
+use crate::many::{of_sounds, of_windows};
 use crate::model::pretrained::Pretrained;
 use crate::sound::{AudioOptions, DecodedSound, Sound};
+use crate::windows::{Window, WindowIter, Windows};
 
 /// Classifies sounds by the labels its model was trained on: the reference's `pipeline("audio-classification")`.
 ///
@@ -101,36 +101,53 @@ impl AudioClassifier {
     /// # Errors
     /// When it is no sound, or too short for the model, or the model makes numbers of it that are not finite.
     pub fn classify(&self, sound: impl Into<Sound>) -> Result<Vec<Prediction>, Error> {
-        self.classify_all(vec![sound.into()]).swap_remove(0)
+        self.classify_all([sound]).swap_remove(0)
     }
 
-    /// The labels of each sound, as [`classify`](Self::classify) gives them, in order; decoded on all threads, and the features of a few held
-    /// at a time.
-    pub fn classify_all(&self, sounds: Vec<Sound>) -> Vec<Result<Vec<Prediction>, Error>> {
-        let mut answers = Vec::with_capacity(sounds.len());
-        let mut sounds = sounds.into_iter();
-        loop {
-            let batch: Vec<Sound> = sounds.by_ref().take(BATCH_CLIPS).collect();
-            if batch.is_empty() {
-                return answers;
-            }
-            let names: Vec<String> = batch.iter().map(Sound::name).collect();
-            let extracted: Vec<Result<Features, Error>> = batch
-                .into_par_iter()
-                .zip(&names)
-                .map(|(sound, name)| self.features(&self.decode(sound)?.waveform).map_err(|e| e.about(name)))
-                .collect();
-            let mut features = Vec::new();
-            let extracted: Vec<Result<(), Error>> =
-                extracted.into_iter().map(|it| it.map(|it| features.push(it))).collect();
-            let mut logits = self.logits(&features).into_iter();
-            for (extracted, name) in extracted.into_iter().zip(&names) {
-                answers.push(extracted.and_then(|()| {
-                    let logits = logits.next().expect("one row a clip").map_err(|e| e.about(name))?;
-                    Ok(self.predict(&logits))
-                }));
-            }
-        }
+    /// The labels of each sound, as [`classify`](Self::classify) gives them, in order; decoded on all threads, and the
+    /// features of a few held at a time.
+    pub fn classify_all<S: Into<Sound>>(
+        &self,
+        sounds: impl IntoIterator<Item = S>,
+    ) -> Vec<Result<Vec<Prediction>, Error>> {
+        let decode = |sound| self.decode(sound);
+        let features = |clip: &Waveform| self.features(clip);
+        let predict = |logits: Result<Vec<f32>, Error>| logits.map(|logits| self.predict(&logits));
+        of_sounds(sounds, decode, features, |clips| self.logits(clips).into_iter().map(predict).collect())
+    }
+
+    /// The windows of a recording of any length, at the model's rate, cut while it is being decoded: memory holds one window.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or the windows are shorter than the model needs.
+    pub fn windows(&self, file: impl AsRef<Path>, windows: Windows) -> Result<WindowIter, Error> {
+        windows.cut_file(file, &self.audio, self.sampling_rate(), self.min_samples())
+    }
+
+    /// The labels of each window of a recording, as [`classify`](Self::classify) gives them, in order; a few windows are
+    /// held at a time. After a part that cannot be decoded it ends.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use earmark_pipeline::{AudioClassifier, Error, Windows};
+    /// # fn classify(classifier: &AudioClassifier) -> Result<(), Error> {
+    /// for classified in classifier.classify_windows("night.flac", Windows::of(Duration::from_secs(5)))? {
+    ///     let (window, predictions) = classified?;
+    ///     println!("{:.1} s to {:.1} s: {}", window.start, window.end, predictions[0].label);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`windows`](Self::windows).
+    pub fn classify_windows(
+        &self,
+        file: impl AsRef<Path>,
+        windows: Windows,
+    ) -> Result<impl Iterator<Item = Result<(Window, Vec<Prediction>), Error>>, Error> {
+        let windows = self.windows(file, windows)?;
+        Ok(of_windows(windows, |clips| self.classify_all(clips)))
     }
 
     /// A sound at the model's rate.

@@ -10,8 +10,10 @@ use crate::caution::Caution;
 use crate::error::Error;
 #[cfg(feature = "clap")]
 use crate::error::ErrorKind;
+use crate::many::{of_sounds, of_windows};
 use crate::model::pretrained::Pretrained;
 use crate::sound::{AudioOptions, DecodedSound, Sound};
+use crate::windows::{Window, WindowIter, Windows};
 #[cfg(feature = "clap")]
 use crate::zero_shot::ZeroShotClassifier;
 
@@ -91,10 +93,40 @@ impl AudioEmbedder {
     /// # Errors
     /// When it is no sound, or too short for the model, or the model makes numbers of it that are not finite.
     pub fn embed(&self, sound: impl Into<Sound>) -> Result<Vec<f32>, Error> {
-        let sound = sound.into();
-        let name = sound.name();
-        let features = self.features(&self.decode(sound)?.waveform).map_err(|e| e.about(&name))?;
-        self.embeddings(&[features]).swap_remove(0).map_err(|e| e.about(&name))
+        self.embed_all([sound]).swap_remove(0)
+    }
+
+    /// The vector of each sound, as [`embed`](Self::embed) gives it, in order; decoded on all threads, and the features of a
+    /// few held at a time.
+    pub fn embed_all<S: Into<Sound>>(
+        &self,
+        sounds: impl IntoIterator<Item = S>,
+    ) -> Vec<Result<Vec<f32>, Error>> {
+        let decode = |sound| self.decode(sound);
+        let features = |clip: &Waveform| self.features(clip);
+        of_sounds(sounds, decode, features, |clips| self.embeddings(clips))
+    }
+
+    /// The windows of a recording of any length, at the model's rate, cut while it is being decoded: memory holds one window.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or the windows are shorter than the model needs.
+    pub fn windows(&self, file: impl AsRef<Path>, windows: Windows) -> Result<WindowIter, Error> {
+        windows.cut_file(file, &self.audio, self.sampling_rate(), self.min_samples())
+    }
+
+    /// The vector of each window of a recording, as [`embed`](Self::embed) gives it, in order; a few windows are held at a
+    /// time. After a part that cannot be decoded it ends.
+    ///
+    /// # Errors
+    /// As [`windows`](Self::windows).
+    pub fn embed_windows(
+        &self,
+        file: impl AsRef<Path>,
+        windows: Windows,
+    ) -> Result<impl Iterator<Item = Result<(Window, Vec<f32>), Error>>, Error> {
+        let windows = self.windows(file, windows)?;
+        Ok(of_windows(windows, |clips| self.embed_all(clips)))
     }
 
     /// A sound at the model's rate.
@@ -128,4 +160,24 @@ impl AudioEmbedder {
             Model::Clap(it) => clips.iter().map(|clip| it.embedding(clip)).collect(),
         }
     }
+}
+
+/// The cosine of the angle between two embeddings, -1 to 1: how alike two sounds are to the model. 0 when one of them is all
+/// zeros.
+///
+/// ```
+/// use earmark_pipeline::cosine_similarity;
+///
+/// assert_eq!(cosine_similarity(&[1.0, 0.0], &[3.0, 0.0]), 1.0);
+/// assert_eq!(cosine_similarity(&[1.0, 0.0], &[0.0, 2.0]), 0.0);
+/// assert_eq!(cosine_similarity(&[1.0, 2.0], &[-1.0, -2.0]), -1.0);
+/// ```
+///
+/// # Panics
+/// When they are not equally long: embeddings of two different models.
+pub fn cosine_similarity(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len(), "embeddings of one model are equally long");
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+    let lengths = (dot(a, a) * dot(b, b)).sqrt();
+    if lengths == 0.0 { 0.0 } else { (dot(a, b) / lengths).clamp(-1.0, 1.0) as f32 }
 }

@@ -8,13 +8,14 @@ mod classify; // then what is done with both.
 mod zero_shot;
 mod embed;
 mod windows; // Recordings that are too long for one clip.
-mod forward; // What classify and embed share.
+mod many; // What classify and embed share.
+mod forward;
 mod caution;
 mod error;
 
 pub use caution::Caution;
 pub use classify::AudioClassifier;
-pub use embed::AudioEmbedder;
+pub use embed::{AudioEmbedder, cosine_similarity};
 pub use error::{Error, ErrorKind};
 pub use model::extractor::{find_extractor, read_extractor, read_preprocessor};
 pub use model::family::family_of;

@@ -40,6 +40,12 @@ impl From<&str> for Sound {
     }
 }
 
+impl From<String> for Sound {
+    fn from(path: String) -> Sound {
+        Sound::File(path.into())
+    }
+}
+
 impl From<&Path> for Sound {
     fn from(path: &Path) -> Sound {
         Sound::File(path.into())
@@ -49,6 +55,12 @@ impl From<&Path> for Sound {
 impl From<PathBuf> for Sound {
     fn from(path: PathBuf) -> Sound {
         Sound::File(path)
+    }
+}
+
+impl From<&PathBuf> for Sound {
+    fn from(path: &PathBuf) -> Sound {
+        Sound::File(path.clone())
     }
 }
 

@@ -1,8 +1,9 @@
 //! Long recordings, window by window in bounded memory.
 
+use std::path::Path;
 use std::time::Duration;
 
-use earmark_audio::{Decoder, SampleRate, Warning, Waveform};
+use earmark_audio::{DecodeOptions, Decoder, Origin, SampleRate, Warning, Waveform};
 use earmark_error::Context as _;
 use earmark_features::StreamResampler;
 
@@ -37,6 +38,36 @@ pub struct WindowSpan {
 }
 
 impl Windows {
+    /// Windows of this length, side by side.
+    pub fn of(length: Duration) -> Windows {
+        Windows { length, hop: length }
+    }
+
+    /// The same windows, each beginning `hop` after the one before: they overlap where `hop` is shorter than the length.
+    #[must_use]
+    pub fn every(self, hop: Duration) -> Windows {
+        Windows { hop, ..self }
+    }
+
+    /// Cuts a file of any length while it is being decoded; `rate` and `least` as in [`cut`](Self::cut). The longest clip that
+    /// `audio` allows does not matter here, for memory holds one window, however long the file is.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, and as [`check`](Self::check).
+    pub fn cut_file(
+        self,
+        file: impl AsRef<Path>,
+        audio: &AudioOptions,
+        rate: SampleRate,
+        least: usize,
+    ) -> Result<WindowIter, Error> {
+        let file = file.as_ref();
+        let options = DecodeOptions { max_duration: Duration::MAX, ..audio.decode.clone() };
+        let decoder = Decoder::open(file, &options)
+            .with_context(|| Doing(format!("cannot decode `{}`", earmark_fs::text(file))))?;
+        self.cut(decoder, audio, rate, least)
+    }
+
     /// Cuts what `decoder` gives, resampled to `rate` as one stream: a window holds the very samples that the whole recording
     /// has there. The last window may be shorter; it is there when it holds sound that no window before it holds, and then at
     /// least `least` samples, or is the only one.
@@ -66,6 +97,7 @@ impl Windows {
             next: 0,
             covered: 0,
             ended: false,
+            failed: false,
         })
     }
 }
@@ -99,7 +131,7 @@ impl Windows {
     }
 }
 
-/// The windows of a recording, in order; made by [`Windows::cut`].
+/// The windows of a recording, in order; made by [`Windows::cut`]. After an error it ends.
 #[derive(Debug)]
 pub struct WindowIter {
     decoder: Decoder,
@@ -117,6 +149,7 @@ pub struct WindowIter {
     /// Behind the last sample of any window so far.
     covered: usize,
     ended: bool,
+    failed: bool,
 }
 
 fn doing() -> Doing {
@@ -127,6 +160,11 @@ impl WindowIter {
     /// What has been wrong with the file so far; complete once the last window was handed out.
     pub fn warnings(&self) -> Vec<Warning> {
         self.decoder.warnings()
+    }
+
+    /// Where its bytes come from.
+    pub(crate) fn origin(&self) -> &Origin {
+        self.decoder.origin()
     }
 
     /// How much was decoded so far, in seconds; all of it once the last window was handed out.
@@ -185,6 +223,11 @@ impl Iterator for WindowIter {
     type Item = Result<WindowSpan, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.advance().transpose()
+        if self.failed {
+            return None;
+        }
+        let next = self.advance().transpose();
+        self.failed = matches!(next, Some(Err(_)));
+        next
     }
 }

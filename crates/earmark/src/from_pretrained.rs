@@ -7,17 +7,7 @@ use earmark_hub::{Hub, Repo, Snapshot};
 use earmark_pipeline::ZeroShotClassifier;
 use earmark_pipeline::{AudioClassifier, AudioEmbedder, family_of};
 
-/// A model that could not be fetched or opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// It could not be fetched.
-    #[error(transparent)]
-    Hub(#[from] earmark_hub::Error),
-    /// It could not be opened.
-    #[error(transparent)]
-    Pipeline(#[from] earmark_pipeline::Error),
-}
+use crate::error::Error;
 
 /// Opens a model by its name on the Hub, or by its folder.
 pub trait FromPretrained: Sized {

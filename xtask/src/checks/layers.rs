@@ -28,18 +28,6 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["earmark-audio", "earmark-features", "earmark-config", "earmark-labels", "earmark-models"],
     ),
     (
-        "earmark",
-        &[
-            "earmark-audio",
-            "earmark-features",
-            "earmark-hub",
-            "earmark-config",
-            "earmark-labels",
-            "earmark-models",
-            "earmark-pipeline",
-        ],
-    ),
-    (
         "earmark-train",
         &[
             "earmark-audio",
@@ -52,8 +40,23 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "earmark",
+        &[
+            "earmark-audio",
+            "earmark-data",
+            "earmark-features",
+            "earmark-hub",
+            "earmark-config",
+            "earmark-labels",
+            "earmark-models",
+            "earmark-pipeline",
+            "earmark-train",
+        ],
+    ),
+    (
         "earmark-cli",
         &[
+            "earmark",
             "earmark-audio",
             "earmark-data",
             "earmark-features",

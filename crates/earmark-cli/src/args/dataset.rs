@@ -11,7 +11,7 @@ use earmark_labels::LabelSet;
 
 use crate::args::hub::HubArgs;
 use crate::datasets::clips::Clips;
-use crate::datasets::fetch::{HubFiles, shards};
+use crate::datasets::fetch::{hub_files, shards};
 use crate::datasets::open::{name_the_flag, only, open_folder, open_published, open_sample, report_left_out};
 
 /// Which clips of a dataset, and which of its columns is the class.
@@ -96,8 +96,8 @@ impl Named {
             }
             Named::Published(selection) => open_published(selection, hub),
             Named::Hub { repo, config } => {
-                let fetch = HubFiles::new(hub)?;
-                let files = shards(fetch.hub(), repo, config.as_deref(), args.split.as_deref())?;
+                let fetch = hub_files(hub)?;
+                let files = shards(&fetch, repo, config.as_deref(), args.split.as_deref())?;
                 let paths = files.iter().map(|file| fetch.path(file)).collect::<Result<Vec<_>, _>>();
                 let paths = paths.map_err(anyhow::Error::from_boxed)?;
                 let root = Path::new(repo.id.as_str()).file_name().unwrap_or_default();
@@ -117,12 +117,12 @@ impl Named {
                 (dataset.labels.clone(), Clips::of(dataset))
             }
             Named::Published(selection) => {
-                let fetch = Arc::new(HubFiles::new(hub)?);
+                let fetch = Arc::new(hub_files(hub)?);
                 (selection.labels(), Clips::Stream(Box::new(selection.stream(fetch))))
             }
             Named::Hub { repo, config } => {
-                let fetch = HubFiles::new(hub)?;
-                let files = shards(fetch.hub(), repo, config.as_deref(), args.split.as_deref())?;
+                let fetch = hub_files(hub)?;
+                let files = shards(&fetch, repo, config.as_deref(), args.split.as_deref())?;
                 let (labels, stream) =
                     Stream::of_shards(files, args.label_column.as_deref(), Arc::new(fetch))
                         .map_err(name_the_flag)?;

@@ -7,7 +7,7 @@ use earmark_data::sample::{self, SampleOptions};
 use earmark_data::{AudioDataset, ErrorKind, Fetch as _, RemoteFile, Selection, Skipped};
 
 use crate::args::hub::HubArgs;
-use crate::datasets::fetch::{HubFiles, data_folder};
+use crate::datasets::fetch::{data_folder, hub_files};
 use crate::output::escape::escape;
 use crate::output::{messages, progress};
 
@@ -87,7 +87,7 @@ pub(crate) fn name_the_flag(error: earmark_data::Error) -> anyhow::Error {
 
 /// All of a published dataset, on this machine; a bar for each archive that is unpacked.
 pub(crate) fn open_published(selection: &Selection, hub: &HubArgs) -> Result<AudioDataset> {
-    let fetch = HubFiles::new(hub)?;
+    let fetch = hub_files(hub)?;
     let template = "unpacking {prefix} {bar:30} {bytes}/{total_bytes} {eta} left";
     let mut bar: Option<(RemoteFile, indicatif::ProgressBar)> = None;
     let dataset = selection.open(&fetch, &data_folder(), |file, bytes| {

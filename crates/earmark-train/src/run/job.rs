@@ -31,6 +31,24 @@ pub struct Job {
     pub base_model: Option<String>,
 }
 
+impl Job {
+    /// A run on the CPU, with the user's cache of features; the model card calls the dataset by its own name. Change what should be
+    /// otherwise.
+    pub fn new(recipe: Recipe, start: Start, dataset: AudioDataset, output: OutputFolder) -> Job {
+        let name = dataset.name.clone();
+        Job {
+            card: CardDataset { name, id: "audiofolder".to_owned(), config: None, split: None },
+            cache: Cache::of_user(),
+            device: Device::flex(),
+            base_model: None,
+            recipe,
+            dataset,
+            start,
+            output,
+        }
+    }
+}
+
 /// Where the weights come from.
 #[derive(Debug, Clone)]
 pub enum Start {

@@ -1,4 +1,4 @@
-//! Names what is heard in a file.
+//! Classifies a file.
 //!
 //! ```sh
 //! cargo run --release -p earmark --example classify -- clip.ogg MIT/ast-finetuned-speech-commands-v2
@@ -9,11 +9,11 @@ use earmark::prelude::*;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let sound = arguments.next().context("name a sound file")?;
-    let model = arguments.next().context("name a model: a Hub id, or a folder in Hugging Face layout")?;
+    let sound = arguments.next().context("which sound file?")?;
+    let model = arguments.next().context("which model? A Hub id, or a folder in Hugging Face layout")?;
 
     let classifier = AudioClassifier::from_pretrained(&model)?;
-    for Prediction { label, score } in classifier.classify(sound.as_str())? {
+    for Prediction { label, score } in classifier.classify(sound)? {
         println!("{score:.4} {label}");
     }
     Ok(())

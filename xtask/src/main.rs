@@ -9,26 +9,39 @@ use std::process::ExitCode;
 use crate::chores::{bench, check, goldens, interop, libtorch, product, test};
 
 const HELP: &str = "\
-cargo xtask <chore>
+Build, test and check the workspace; run earmark from source.
 
-  train-gtzan [ARGS]   fine-tune DistilHuBERT on GTZAN; ARGS go to `earmark train`
-                         --sample          ten synthesised genres instead: no download, minutes
-                         --data DIR        any folder with a sub-folder per class
-                         --help            everything else
-  eval [RUN] [ARGS]    score the newest run, or RUN, on its held-out clips; ARGS go to `earmark eval`
-  run ARGS             any other `earmark` command
+Usage: cargo xtask <CHORE> [ARGS]
 
-  test                 every test; what CI runs
-  check [NAME..]       spelling, format, circles, layers, dependencies, packages, lints, docs, features
-                         --all             each library by itself too: as much to compile again
-                         --bless           list the public API of each crate anew
-  goldens [NAME..]     make the committed reference values anew (needs the Python reference stack)
-  interop              check the finished binary against the Python reference stack
-  bench [ARGS]         measure beside PyTorch and ONNX Runtime; writes docs/performance.md
-                         --only NAME       some rows; --list names them
-                         --python PATH     an interpreter with bench/requirements.txt
-  libtorch [--pip]     find libtorch 2.9.0, or make it, for --device libtorch and libtorch:cuda
+Run earmark:
+  train-gtzan [ARGS]  Fine-tune DistilHuBERT on GTZAN; ARGS go to `earmark train`
+                        --sample       ten synthetic genres: no download, minutes
+                        --data DIR     any folder with a sub-folder per class
+                        --help         all the others
+  eval [RUN] [ARGS]   Score the newest run, or RUN, on its held-out clips; ARGS go
+                      to `earmark eval`
+  run ARGS            Run any other `earmark` command
+
+Develop:
+  test [ARGS]         Run every test, as CI does; ARGS go to `cargo test`
+                        --device libtorch  the tests on libtorch's CPU
+  check [NAME..]      Run the checks: spelling, format, paths, circles, layers,
+                      one-burn, unused, licences, advisories, package, lints,
+                      docs, features
+                        --all          and `alone`: each library by itself (slow)
+                        --bless        update the lists of the public API
+  goldens [NAME..]    Recompute the committed reference values with Python
+  interop             Compare the built binary with the Python reference
+  bench [ARGS]        Measure beside PyTorch and ONNX Runtime, and write
+                      docs/performance.md
+                        --only NAME    these rows only; --list prints their names
+                        --python PATH  an interpreter with bench/requirements.txt
+  libtorch [--pip]    Find libtorch 2.9.0 for --device libtorch and libtorch:cuda;
+                        --pip          install it if it is not found
 ";
+
+const CHORES: &[&str] =
+    &["train-gtzan", "eval", "run", "test", "check", "goldens", "interop", "bench", "libtorch"];
 
 fn main() -> ExitCode {
     if let Some(done) = checks::docs::rustdoc() {
@@ -53,7 +66,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         unknown => {
-            eprintln!("error: there is no chore `{unknown}`\n\n{HELP}");
+            let near = util::near::suggest(unknown, CHORES);
+            eprintln!("error: no chore `{unknown}`{near}\n\nFor more information, try `cargo xtask --help`.");
             return ExitCode::from(2);
         }
     };
@@ -62,6 +76,24 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHORES, HELP};
+
+    #[test]
+    fn the_help_lists_every_chore_and_fits_80_columns() {
+        for chore in CHORES {
+            let listed = |line: &str| {
+                line.strip_prefix("  ").is_some_and(|line| line.split(' ').next() == Some(chore))
+            };
+            assert!(HELP.lines().any(listed), "{chore}");
+        }
+        for line in HELP.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
         }
     }
 }

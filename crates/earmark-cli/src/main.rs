@@ -1,4 +1,4 @@
-//! The `earmark` command: hear a sound, name it.
+//! The `earmark` command.
 //!
 //! One thin file for each command. Results go to stdout, everything else to stderr.
 #![allow(
@@ -19,6 +19,7 @@ mod upload; // models on their way to the Hub,
 mod output; // what is written,
 mod exit; // and how a command ends.
 mod interrupt;
+mod overview; // `earmark --help`.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -33,37 +34,37 @@ use crate::commands::{
     bench, classify, completions, data, decode, embed, eval, features, inspect, listen, man, push, train,
     zero_shot,
 };
+use crate::output::causes::brief;
 use crate::output::escape::escape;
-use crate::output::{messages, progress, stdout};
+use crate::output::{messages, stdout};
 
-const MORE: &str = "\
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but some inputs failed (each is named); 130 interrupted, and what \
-was done is saved. Results go to stdout, everything else to stderr.
-
-Variables: HF_TOKEN, HF_HOME, HF_HUB_OFFLINE and the others of Python's huggingface_hub; EARMARK_DATA, \
-EARMARK_RUNS and EARMARK_CACHE, the folders of datasets, runs and features; EARMARK_LOG, such as debug or earmark_hub=trace; NO_COLOR.";
-
-/// Hear a sound, name it: classify audio with pretrained transformers, fine-tune them, evaluate them.
+/// Classify audio with transformers, and fine-tune them on your recordings.
 #[derive(Debug, Parser)]
-#[command(name = "earmark", version, arg_required_else_help = true, max_term_width = 110, after_help = MORE)]
+#[command(name = "earmark", version, arg_required_else_help = true, max_term_width = 110)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// Threads to compute with; by default one for every core.
-    #[arg(long, global = true, value_name = "N", value_parser = parse_threads, help_heading = "Everywhere")]
+    /// Threads to compute with [default: one per core].
+    #[arg(long, global = true, value_name = "N", value_parser = parse_threads, help_heading = "Global options")]
     threads: Option<NonZero<usize>>,
 
-    /// Say more about what is done (-v, -vv).
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Everywhere")]
+    /// Print more about what is done (-v, -vv).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     verbose: u8,
 
-    /// Say nothing but results and errors.
-    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Everywhere")]
+    /// Print only results and errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
     quiet: bool,
 
-    /// How lines on stderr are written: text for people, or json with timestamp, level and message.
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", help_heading = "Everywhere")]
+    /// Lines on stderr: text, or json with timestamp, level and message.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Global options"
+    )]
     log_format: messages::LogFormat,
 }
 
@@ -101,16 +102,20 @@ fn parse_threads(text: &str) -> Result<NonZero<usize>, String> {
     }
 }
 
-fn parse() -> Result<Cli, clap::Error> {
-    let args: Vec<OsString> = std::env::args_os().collect();
-    let mut command = args::recipe::show_defaults(Cli::command(), &args)
-        .map_err(|error| Cli::command().error(clap::error::ErrorKind::Io, earmark_error::chain(&error)))?;
+/// The command with all of its help.
+fn command() -> clap::Command {
+    overview::group(Cli::command())
+}
+
+fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let mut command = args::recipe::show_defaults(command(), &args)
+        .map_err(|error| command().error(clap::error::ErrorKind::Io, brief(&error)))?;
     let mut matches = command.try_get_matches_from_mut(args)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
 fn main() -> ExitCode {
-    let cli = match parse() {
+    let cli = match parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(error) => return print_usage(&error),
     };
@@ -142,8 +147,8 @@ fn main() -> ExitCode {
         Command::Login(args) => login::run(&args),
         Command::Whoami(args) => whoami::run(&args),
         Command::Logout(args) => logout::run(&args),
-        Command::Completions(args) => completions::run(&args, &mut Cli::command()),
-        Command::Man(args) => man::run(&args, Cli::command()),
+        Command::Completions(args) => completions::run(&args, &mut command()),
+        Command::Man(args) => man::run(&args, command()),
     };
     let done = done.and_then(|done| Ok(stdout::stdout().flush().map(|()| done)?));
     match done {
@@ -157,21 +162,24 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is wrong with the arguments, escaped and on one line, where they hold characters that act on a terminal.
-fn escaped(error: &clap::Error) -> Option<String> {
-    let hostile = std::env::args_os().any(|arg| matches!(escape(&arg.to_string_lossy()), Cow::Owned(_)));
-    hostile.then(|| format!("{}\n", escape(error.render().to_string().trim())))
+/// The same error of escaped arguments, where the given ones hold characters that act on a terminal: clap quotes them as they are.
+fn escaped(error: &clap::Error) -> Option<clap::Error> {
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    if !args.iter().any(|arg| matches!(escape(arg), Cow::Owned(_))) {
+        return None;
+    }
+    let again = parse(args.iter().map(|arg| escape(arg).into_owned().into()).collect()).err();
+    Some(again.filter(|again| again.kind() == error.kind()).unwrap_or_else(|| {
+        let text = error.render().to_string();
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        command().error(error.kind(), escape(lines.join(" ").trim_start_matches("error: ")))
+    }))
 }
 
 /// Help, the version, or what is wrong with the arguments.
 fn print_usage(error: &clap::Error) -> ExitCode {
-    let printed = match escaped(error) {
-        None => error.print(),
-        Some(text) => {
-            progress::above(&text);
-            Ok(())
-        }
-    };
+    let escaped = escaped(error);
+    let printed = escaped.as_ref().unwrap_or(error).print();
     if error.use_stderr() {
         return exit::wrong_usage();
     }

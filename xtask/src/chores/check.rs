@@ -8,6 +8,7 @@ use crate::checks::{
     Outcome, circles, dependencies, docs, features, layers, one_burn, package, paths, spelling,
 };
 use crate::util::cargo::cargo;
+use crate::util::near::suggest;
 
 struct Check {
     name: &'static str,
@@ -47,9 +48,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         return docs::bless();
     }
     let known = |name: &String| {
-        let names = || CHECKS.iter().map(|check| check.name).collect::<Vec<_>>().join(", ");
+        let names: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
         let found = CHECKS.iter().find(|check| check.name == name);
-        found.with_context(|| format!("no check is called `{name}`; there are {}", names()))
+        found.with_context(|| {
+            format!("no check `{name}`{}; the checks are {}", suggest(name, &names), names.join(", "))
+        })
     };
     let chosen: Vec<&Check> = match args {
         [] => CHECKS.iter().filter(|check| check.always).collect(),

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let chosen = names
         .iter()
         .map(|name| {
-            scripts.get(name).with_context(|| format!("no golden is called `{name}`; there are {}", known()))
+            scripts.get(name).with_context(|| format!("no golden `{name}`; the goldens are {}", known()))
         })
         .collect::<Result<Vec<_>>>()?;
     let python = Python::choose(interpreter)?;

@@ -4,3 +4,4 @@ pub(crate) mod cargo;
 pub(crate) mod tools;
 pub(crate) mod python;
 pub(crate) mod libtorch;
+pub(crate) mod near;

@@ -13,16 +13,16 @@ use crate::output::messages;
 /// How sound files are decoded for a model.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct AudioArgs {
-    /// How clips get to the model's rate: hq is the cleaner one, torchaudio the reference's.
+    /// Resampling: hq (higher quality) or torchaudio (as the reference) [default: hq].
     #[arg(long, value_name = "NAME", value_parser = one_of::<Resampler>(Resampler::ALL.iter().map(|it| it.name())), help_heading = "Audio")]
     resampler: Option<Resampler>,
 
-    /// How channels become one: their mean, sqrt2 (0.7071 × their sum, as ffmpeg in the reference's pipeline), or one of
-    /// them.
+    /// Mixing channels down to mono: mean, sqrt2 (0.7071 × their sum, as ffmpeg does for the reference's pipeline), left or
+    /// right [default: mean].
     #[arg(long, value_name = "NAME", value_parser = one_of::<Downmix>(Downmix::ALL.iter().map(|it| it.name())), help_heading = "Audio")]
     downmix: Option<Downmix>,
 
-    /// Do as another tool does where earmark differs on purpose: `transformers` means --resampler torchaudio --downmix sqrt2.
+    /// Match another tool's preprocessing: transformers is --resampler torchaudio --downmix sqrt2.
     #[arg(long, value_name = "TOOL", help_heading = "Audio")]
     compat: Option<Compat>,
 }

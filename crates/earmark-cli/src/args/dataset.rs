@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use earmark_data::{AudioDataset, Fetch as _, Selection, Spec, Stream};
+use clap::builder::TypedValueParser;
+use earmark_data::{AudioDataset, CATALOG, Fetch as _, Selection, Spec, Stream};
 use earmark_hub::Repo;
 use earmark_labels::LabelSet;
 
 use crate::args::hub::HubArgs;
+use crate::args::parse::Suggested;
 use crate::datasets::clips::Clips;
 use crate::datasets::fetch::{hub_files, shards};
 use crate::datasets::open::{name_the_flag, only, open_folder, open_published, open_sample, report_left_out};
@@ -17,19 +19,26 @@ use crate::datasets::open::{name_the_flag, only, open_folder, open_published, op
 /// Which clips of a dataset, and which of its columns is the class.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DatasetArgs {
-    /// Which split, or `all` of a folder's [default: all of a folder, the first of a published dataset, train of one on the Hub].
+    /// Split, or `all` for every split of a folder [default: all of a folder, the first of a published dataset, train on the Hub].
     #[arg(long, value_name = "NAME")]
     pub(crate) split: Option<String>,
 
-    /// The column that is the class, or folder1, folder2 … for the folders from outside [default: the usual one].
+    /// Column holding the class, or folder1, folder2 … for the folders, outermost first [default: label, labels, class, classes,
+    /// category, genre, intent_class or target, else the only column or folder left].
     #[arg(long, value_name = "NAME")]
     pub(crate) label_column: Option<String>,
+}
+
+/// Any text; shells complete the names of the datasets.
+pub(crate) fn dataset_name() -> impl TypedValueParser<Value = String> {
+    let published = CATALOG.iter().map(|dataset| dataset.id);
+    Suggested::new(|text| Ok(text.to_owned()), std::iter::once("sample").chain(published))
 }
 
 /// A dataset by its name, and which of its clips.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct NamedArgs {
-    /// The dataset.
+    /// Dataset: a published one, a folder, a file or OWNER/NAME, see `earmark data --help`.
     #[arg(value_name = "DATASET")]
     pub(crate) dataset: String,
 
@@ -80,8 +89,7 @@ impl Named {
             None => (name, None),
         };
         if Spec::find(dataset).is_none() && dataset.contains('/') {
-            let repo =
-                Repo::dataset(dataset).with_context(|| format!("there is no folder or file `{name}`"))?;
+            let repo = Repo::dataset(dataset).with_context(|| format!("no folder or file `{name}`"))?;
             return Ok(Named::Hub { repo, config });
         }
         Ok(Named::Published(Selection::new(name, args.split.as_deref(), args.label_column.as_deref())?))

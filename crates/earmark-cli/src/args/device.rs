@@ -3,16 +3,20 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use burn::tensor::{Device, FloatDType, IntDType};
+use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum};
+
+use crate::args::parse::Suggested;
+use crate::exit::usage;
 
 /// Where to compute.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DeviceArgs {
-    /// Where to compute: auto, cpu, libtorch, libtorch:cuda[:N], cuda[:N] or wgpu. `auto` takes the fastest that is
-    /// built in and present.
-    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Device")]
+    /// Device to compute on: auto, cpu, libtorch, libtorch:cuda[:N], cuda[:N] or wgpu. auto takes the fastest that is built in
+    /// and present.
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device(), hide_possible_values = true, help_heading = "Device")]
     pub(crate) device: Choice,
 }
 
@@ -22,17 +26,25 @@ pub(crate) struct ComputeArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// The model's numbers. Half precision takes half the memory and moves scores, f16 by up to 0.01, bf16 by up to 0.1; a CPU is
-    /// slower with it.
+    /// Precision of weights and arithmetic. f16 and bf16 halve the memory and change scores, by up to 0.01 and 0.1; they are
+    /// slower on a CPU.
     #[arg(long, value_name = "TYPE", default_value = "f32", help_heading = "Device")]
     dtype: Dtype,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Dtype {
+    #[value(alias = "fp32")]
     F32,
+    #[value(alias = "fp16")]
     F16,
     Bf16,
+}
+
+/// Reads a device; shells complete the names.
+fn device() -> impl TypedValueParser<Value = Choice> {
+    let names = ["auto", "cpu", "libtorch", "libtorch:cuda", "cuda", "wgpu"];
+    Suggested::new(|text| text.parse::<Choice>(), names)
 }
 
 /// A device by its name.
@@ -82,7 +94,7 @@ impl FromStr for Choice {
             "libtorch" | "libtorch:cpu" => Ok(Choice::Libtorch),
             "wgpu" => Ok(Choice::Wgpu),
             _ => Err(format!(
-                "there is no device `{text}`: choose one of auto, cpu, libtorch, libtorch:cuda[:N], cuda[:N], wgpu"
+                "no device `{text}`: choose one of auto, cpu, libtorch, libtorch:cuda[:N], cuda[:N], wgpu"
             )),
         }
     }
@@ -113,15 +125,17 @@ impl Choice {
                 let cards = enumerated(burn::tensor::DeviceType::Cuda);
                 match card < cards {
                     true => Ok(Device::cuda(card)),
-                    false => bail!(
-                        "CUDA finds {cards} cards here, so there is no `{self}`: is NVIDIA's driver installed?"
-                    ),
+                    false => {
+                        anyhow::bail!(
+                            "no device `{self}`: CUDA finds {cards} cards; is NVIDIA's driver installed?"
+                        )
+                    }
                 }
             }
             #[cfg(feature = "wgpu")]
             Choice::Wgpu => match enumerated(burn::tensor::DeviceType::Wgpu) {
-                0 => bail!(
-                    "no graphics adapter is found: install a Vulkan driver (mesa-vulkan-drivers has one that needs no card), or take --device cpu"
+                0 => anyhow::bail!(
+                    "no graphics adapter found: install a Vulkan driver (mesa-vulkan-drivers has one that needs no card), or pass --device cpu"
                 ),
                 _ => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
             },
@@ -129,10 +143,10 @@ impl Choice {
             other => {
                 let feature = other.feature().unwrap_or_default();
                 let how = match feature {
-                    "libtorch" => "`cargo xtask libtorch` sets it up, and `cargo xtask run --device libtorch …` builds it".to_owned(),
-                    _ => format!("build it by `cargo build --release -p earmark-cli --features {feature}`"),
+                    "libtorch" => "set it up with `cargo xtask libtorch`, and build and run with `cargo xtask run --device libtorch …`".to_owned(),
+                    _ => format!("build with `cargo build --release -p earmark-cli --features {feature}`"),
                 };
-                bail!("the device `{other}` is not built in: {how}")
+                Err(usage(format_args!("the device `{other}` is not built in: {how}")))
             }
         }
     }
@@ -142,13 +156,15 @@ impl Choice {
 fn libtorch_cuda(card: usize) -> Result<Device> {
     let cards = tch::Cuda::device_count();
     if !tch::Cuda::is_available() {
-        bail!(
+        anyhow::bail!(
             "libtorch finds no CUDA here: NVIDIA's driver is missing, or this libtorch was made without CUDA; \
              --device libtorch computes on the CPU"
         );
     }
     if usize::try_from(cards).is_ok_and(|cards| card >= cards) {
-        bail!("libtorch finds {cards} CUDA cards, numbered from 0, so there is no `libtorch:cuda:{card}`");
+        anyhow::bail!(
+            "libtorch finds {cards} CUDA cards, numbered from 0, so there is no `libtorch:cuda:{card}`"
+        );
     }
     #[allow(deprecated, reason = "deprecated upstream, and what its users ask for")]
     Ok(Device::libtorch_cuda(card))
@@ -204,7 +220,7 @@ impl ComputeArgs {
             Dtype::F16 => FloatDType::F16,
             Dtype::Bf16 => FloatDType::BF16,
         };
-        device.configure((dtype, IntDType::I32)).context("the device cannot compute with this --dtype")?;
+        device.configure((dtype, IntDType::I32)).context("the device does not support this --dtype")?;
         Ok((device, name))
     }
 

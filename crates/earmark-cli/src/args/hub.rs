@@ -12,7 +12,7 @@ use crate::output::progress::Downloads;
 /// Whether the network may be used.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HubArgs {
-    /// Open no connection: use only what is in the cache. HF_HUB_OFFLINE=1 says the same.
+    /// Open no connections and use only cached files, as HF_HUB_OFFLINE=1 does.
     #[arg(long, help_heading = "Hub")]
     pub(crate) offline: bool,
 }
@@ -27,6 +27,6 @@ impl HubArgs {
 
 /// Where the token is kept.
 pub(crate) fn token_file(builder: &HubBuilder) -> Result<PathBuf> {
-    let file = builder.token_file().context("there is no home folder to keep a token in: set HF_HOME")?;
+    let file = builder.token_file().context("no home folder to store a token in: set HF_HOME")?;
     Ok(file.to_path_buf())
 }

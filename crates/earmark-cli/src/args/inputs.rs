@@ -15,11 +15,11 @@ use crate::input::path::Input;
 /// Which sounds to read.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct InputArgs {
-    /// Sound files, folders (searched through), patterns in quotes, http(s) addresses, or - for standard input.
+    /// Sound files, folders (searched recursively), quoted glob patterns, http(s) URLs, or - for standard input.
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<OsString>,
 
-    /// Do only every n-th file, from the i-th on: for n jobs that share the work.
+    /// Process only part I of N, every N-th file from the I-th on, to share the work among N jobs: 1/4.
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]
     shard: Option<Shard>,
 }
@@ -51,14 +51,14 @@ impl InputArgs {
                     let before = inputs.len();
                     search(path, &mut inputs)?;
                     if inputs.len() == before {
-                        bail!("the folder `{}` holds no sound files", earmark_fs::text(path));
+                        bail!("no sound files in the folder `{}`", earmark_fs::text(path));
                     }
                 }
                 (Input::File(_), Some(text)) if path.symlink_metadata().is_err() => {
                     let before = inputs.len();
                     fitting(text, &mut inputs)?;
                     if inputs.len() == before {
-                        bail!("no file fits the pattern `{text}`");
+                        bail!("no file matches the pattern `{text}`");
                     }
                 }
                 (input, _) => inputs.push(input),
@@ -96,7 +96,7 @@ fn search(folder: &Path, inputs: &mut Vec<Input>) -> Result<()> {
 /// Files whose paths fit a pattern, by name, and sound files below the folders that do. Links to folders are followed where
 /// the pattern says how deep it goes: with `**` they may lead round and round.
 fn fitting(text: &str, inputs: &mut Vec<Input>) -> Result<()> {
-    let pattern = Pattern::new(text).with_context(|| format!("`{text}` is no pattern"))?;
+    let pattern = Pattern::new(text).with_context(|| format!("invalid pattern `{text}`"))?;
     let special = text.find(['*', '?', '[']).unwrap_or(text.len());
     let start = text[..special].rfind(std::path::is_separator).map_or(0, |at| at + 1);
     let (folder, rest) = text.split_at(start);

@@ -20,40 +20,39 @@ pub(crate) struct JobArgs {
     #[command(flatten)]
     pub(crate) inputs: InputArgs,
 
-    /// How many labels of each file or window: a number, or all.
+    /// Labels per file or window, the best first: a number, or all [default: 5; 1 for audacity, raven and rttm].
     #[arg(long, value_name = "N|all", value_parser = parse::top_k)]
     pub(crate) top_k: Option<TopK>,
 
-    /// Leave out labels with a lower score.
+    /// Hide labels below this score [default: show all].
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
     pub(crate) threshold: Option<f32>,
 
-    /// How to write them [default: by the name of --output, else table].
+    /// Output format [default: from the name of --output, else table].
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
 
-    /// Write the results to this file once all inputs are done. Give the same command again to resume a job that was
-    /// interrupted.
+    /// Write the results to this file once all inputs are done. Run the same command again to resume an interrupted job.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Replace --output if it is there.
+    /// Overwrite the --output file if it exists.
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
 
-    /// Score long recordings window by window, in bounded memory: 5s, 500ms, 1m.
+    /// Classify in windows of this length, in bounded memory however long the recording: 5s, 500ms, 1m [default: whole files].
     #[arg(long, value_name = "LENGTH", value_parser = parse::length, help_heading = "Windows")]
     window: Option<Duration>,
 
-    /// How far the next window begins after this one [default: the window's length].
+    /// Time from the start of one window to the start of the next [default: the window's length].
     #[arg(long, value_name = "LENGTH", value_parser = parse::length, requires = "window", help_heading = "Windows")]
     hop: Option<Duration>,
 
-    /// Join neighbouring windows with the same best label; the score is their mean.
+    /// Merge adjacent windows with the same best label into one row, with their mean score.
     #[arg(long, requires = "window", conflicts_with = "aggregate", help_heading = "Windows")]
     pub(crate) merge: bool,
 
-    /// One answer a file: each label's mean or highest score over the windows.
+    /// Print one result per file: each label's mean or maximum score over the windows.
     #[arg(long, value_name = "HOW", requires = "window", help_heading = "Windows")]
     pub(crate) aggregate: Option<Aggregate>,
 }
@@ -69,21 +68,21 @@ impl JobArgs {
     /// Refuses flags that contradict each other, before anything is opened.
     pub(crate) fn check(&self) -> Result<()> {
         if self.output.as_deref() == Some(Path::new("-")) {
-            return Err(usage("results go to standard output where no --output is named"));
+            return Err(usage("leave out --output to write to standard output"));
         }
         let format = self.format()?;
         if format.needs_windows() && self.window.is_none() {
             return Err(usage(
-                "this format gives the time of each label: pass --window, such as --window 5s",
+                "this format needs the time of each label: pass --window LENGTH, such as --window 5s",
             ));
         }
         if format.needs_windows() && self.aggregate.is_some() {
             return Err(usage(
-                "this format gives the time of each label, and --aggregate gives one result a file",
+                "this format needs the time of each label: leave out --aggregate, which gives one result per file",
             ));
         }
         if format == Format::Parquet && self.output.is_none() && stdout::stdout().is_terminal() {
-            return Err(usage("Parquet is not for the screen: pass --output FILE.parquet"));
+            return Err(usage("Parquet cannot be printed on a terminal: pass --output FILE.parquet"));
         }
         Ok(())
     }

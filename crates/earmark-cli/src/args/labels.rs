@@ -21,19 +21,19 @@ pub(crate) enum ScoresArg {
 /// The labels that a CLAP model chooses from.
 #[derive(Debug, Args)]
 pub(crate) struct LabelArgs {
-    /// Labels, with commas between them.
+    /// Labels, separated by commas.
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Labels")]
     labels: Vec<String>,
 
-    /// A label, commas and all; as often as needed.
+    /// One label, which may contain commas; can be repeated.
     #[arg(long, value_name = "LABEL", help_heading = "Labels")]
     label: Vec<String>,
 
-    /// A file with a label on each line.
+    /// File with one label per line.
     #[arg(long, value_name = "FILE", help_heading = "Labels")]
     labels_file: Option<PathBuf>,
 
-    /// The sentence that the model reads, with {} where the label goes.
+    /// Sentence made of each label, which replaces {}.
     #[arg(long, value_name = "TEXT", default_value = HYPOTHESIS_TEMPLATE, help_heading = "Labels")]
     pub(crate) template: String,
 }
@@ -59,7 +59,7 @@ impl LabelArgs {
             all.map(|label| label.trim().to_owned()).filter(|label| !label.is_empty()).collect();
         if labels.is_empty() {
             return Err(usage(
-                "there are no labels: pass --labels \"dog,rain\", --label LABEL or --labels-file FILE",
+                "no labels given: pass --labels \"dog,rain\", --label LABEL or --labels-file FILE",
             ));
         }
         let mut seen = HashSet::new();

@@ -19,7 +19,7 @@ use crate::args::hub::HubArgs;
 /// Which model, how sound is decoded for it, and where it computes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ModelArgs {
-    /// The model: a Hub id, with @REVISION if need be, or a folder in Hugging Face layout.
+    /// Model: a Hub id (owner/name, or owner/name@REVISION) or a folder in Hugging Face layout.
     #[arg(long = "model", id = "model", value_name = "ID|DIR")]
     name: String,
 
@@ -129,15 +129,13 @@ pub(crate) fn extractor(name: &str, hub: &HubArgs) -> Result<Preprocessor> {
 fn local(name: &str) -> Result<Option<PathBuf>> {
     let path = PathBuf::from(name);
     if path.is_file() {
-        bail!(
-            "`{name}` is a file: a model is a folder with config.json and its weights, or an id on the Hub"
-        );
+        bail!("`{name}` is a file: pass a Hub id, or the folder that holds config.json and the weights");
     }
     Ok(path.is_dir().then_some(path))
 }
 
 fn repo(name: &str) -> Result<Repo> {
-    Repo::model(name).with_context(|| format!("there is no folder `{name}`, and it is no Hub id"))
+    Repo::model(name).map_err(|_| anyhow::anyhow!("no folder `{name}`, and not a Hub id such as owner/name"))
 }
 
 /// The repository at the commit whose snapshot `folder` is.

@@ -8,11 +8,11 @@ use clap::Args;
 /// The one file that a command writes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OutputArgs {
-    /// The file to write.
+    /// File to write.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// Replace --output if it is there.
+    /// Overwrite the --output file if it exists.
     #[arg(long)]
     force: bool,
 }
@@ -32,7 +32,7 @@ impl OutputArgs {
 pub(crate) fn refuse_existing(output: &Path, force: bool) -> Result<()> {
     if output.exists() && !force {
         bail!(
-            "`{}` is there already: pass --force to replace it, or name another --output",
+            "`{}` already exists: pass --force to overwrite it, or choose another --output",
             output.display()
         );
     }

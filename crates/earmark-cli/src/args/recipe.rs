@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use earmark_train::{Recipe, Setting, Values};
@@ -66,12 +66,13 @@ fn help(setting: &Setting, recipe: &Recipe) -> String {
     let varies = matches!(setting.values, Values::Form(_));
     match is_bare(setting) || default.is_empty() || varies {
         true => text.to_owned(),
-        false => format!("{text} [default: {default}]"),
+        // In place of the default that a new recipe has.
+        false => format!("{} [default: {default}]", text.split(" [default").next().unwrap_or_default()),
     }
 }
 
 fn argument(setting: &'static Setting, recipe: &Recipe) -> Arg {
-    let heading = if WHAT.contains(&setting.key) { "What" } else { "Recipe" };
+    let heading = if WHAT.contains(&setting.key) { "Model and data" } else { "Training" };
     let arg = Arg::new(setting.key).long(long(setting)).help(help(setting, recipe)).help_heading(heading);
     if is_bare(setting) {
         return arg.action(ArgAction::SetTrue);
@@ -80,9 +81,19 @@ fn argument(setting: &'static Setting, recipe: &Recipe) -> Arg {
         move |text: &str| setting.check(text).map(|()| text.to_owned()).map_err(|why| why.to_string());
     let arg = arg.value_name(setting.value_name);
     match setting.values {
-        Values::Names(names) => arg.value_parser(PossibleValuesParser::new(names())),
+        Values::Names(names) => arg.value_parser(PossibleValuesParser::new(names().into_iter().map(spelled))),
         Values::Switch => arg.value_parser(PossibleValuesParser::new(["true", "false"])),
         _ => arg.value_parser(check),
+    }
+}
+
+/// A name with its other spelling: f16 for fp16, as --dtype has it.
+fn spelled(name: &'static str) -> PossibleValue {
+    let value = PossibleValue::new(name);
+    match name {
+        "fp32" => value.alias("f32"),
+        "fp16" => value.alias("f16"),
+        _ => value,
     }
 }
 
@@ -106,25 +117,25 @@ impl Args for RecipeArgs {
             Arg::new("dropout-off")
                 .long("dropout-off")
                 .action(ArgAction::SetTrue)
-                .help("As --dropout false"),
+                .help("Same as --dropout false"),
             Arg::new("recipe")
                 .long("recipe")
                 .value_name("FILE")
                 .value_parser(clap::value_parser!(PathBuf))
-                .help("Begin with the settings of a TOML file, such as a run's recipe.toml; other arguments change them")
+                .help("Start from the settings of a TOML file, such as a run's recipe.toml; other arguments override them")
                 .long_help(
-                    "Begin with the settings of a TOML file, such as a run's recipe.toml; other arguments change them. A file \
-                     need not have all settings. Its model and dataset are taken at the commits that it names, unless others are \
-                     chosen; device and name of the run are found anew",
+                    "Start from the settings of a TOML file, such as a run's recipe.toml; other arguments override them. The \
+                     file may hold some settings only. Its model and dataset are used at the commits it holds, unless you choose \
+                     others; the device and the name of the run are always new",
                 ),
             Arg::new("set")
                 .long("set")
                 .value_name("KEY=VALUE")
                 .action(ArgAction::Append)
                 .value_parser(parse_set)
-                .help("Change any setting by its key in recipe.toml; may be repeated"),
+                .help("Set any key of recipe.toml; can be repeated"),
         ];
-        command.args(args.map(|arg| arg.help_heading("Recipe")))
+        command.args(args.map(|arg| arg.help_heading("Training")))
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use earmark_train::ErrorKind;
 
+use crate::output::causes::brief;
 use crate::output::shell;
 
 /// Where runs are kept: `EARMARK_RUNS`, or `runs` here.
@@ -17,7 +18,7 @@ pub(crate) fn runs_folder() -> PathBuf {
 pub(crate) fn find_run(named: Option<&Path>) -> Result<PathBuf> {
     match named {
         Some(run) if run.join("recipe.toml").is_file() => Ok(run.to_path_buf()),
-        Some(run) => bail!("`{}` is no run folder: it has no recipe.toml", run.display()),
+        Some(run) => bail!("`{}` is not a run folder: it has no recipe.toml", run.display()),
         None => newest_run(),
     }
 }
@@ -39,11 +40,9 @@ fn newest_run() -> Result<PathBuf> {
     }
     match newest {
         Some((_, path)) => Ok(path),
-        None => bail!(
-            "there is no run in `{}` yet: start one by `{} train --sample`",
-            runs.display(),
-            shell::command()
-        ),
+        None => {
+            bail!("no run in `{}` yet: start one with `{} train --sample`", runs.display(), shell::command())
+        }
     }
 }
 
@@ -77,5 +76,5 @@ pub(crate) fn advise(error: earmark_train::Error) -> anyhow::Error {
         _ => return error.into(),
     };
     let earmark_train::Error { doing, kind, .. } = error;
-    anyhow::anyhow!("{}; {advice}", earmark_error::chain(&*kind)).context(doing)
+    anyhow::anyhow!("{}; {advice}", brief(&*kind)).context(doing)
 }

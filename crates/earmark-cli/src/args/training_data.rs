@@ -186,7 +186,7 @@ pub(crate) fn open_gtzan(hub: &HubArgs) -> Result<AudioDataset> {
     }
     let repo = Repo::dataset(&format!("{}@{}", gtzan::REPO, gtzan::REVISION))?;
     let archive = hub.open()?.fetch(&repo, gtzan::ARCHIVE).context(
-        "GTZAN is neither in the data folder nor to be had from the Hub; `earmark train --sample` needs neither",
+        "GTZAN is not in the data folder and could not be downloaded: try `earmark train --sample` (no download) or --data DIR",
     )?;
     let size = fs::metadata(&archive).map(|file| file.len()).unwrap_or(0);
     let bar = bar(size, "unpacking GTZAN {bar:30} {bytes}/{total_bytes} {eta} left");

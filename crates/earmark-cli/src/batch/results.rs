@@ -6,6 +6,7 @@ use crate::batch::journal::Journal;
 use crate::batch::prepare::Reading;
 use crate::batch::record::WindowProgress;
 use crate::exit::Done;
+use crate::output::causes::brief;
 use crate::output::messages;
 use crate::output::results::rows::{InputResult, Row};
 use crate::output::results::writer::Writer;
@@ -29,7 +30,7 @@ impl Results {
         let input = reading.input.name();
         let result = match rows {
             Ok((duration, rows)) => InputResult { input, duration: Some(duration), rows },
-            Err(error) => InputResult::failed(input, earmark_error::chain(&*error)),
+            Err(error) => InputResult::failed(input, brief(&*error)),
         };
         for error in result.errors() {
             self.done = Done::InPart;

@@ -8,6 +8,7 @@ use earmark_pipeline::{Error, Window};
 use crate::args::job::{Aggregate, JobArgs};
 use crate::batch::record::{FailedWindows, WindowProgress};
 use crate::input::path::Input;
+use crate::output::causes::brief;
 use crate::output::clock::clock;
 use crate::output::results::rows::Row;
 use crate::scoring::scorer::Scorer;
@@ -92,7 +93,7 @@ impl<'a> WindowScores<'a> {
                 }
                 Err(error) => {
                     let first = window.start;
-                    let new = || FailedWindows { count: 0, first, why: earmark_error::chain(&error) };
+                    let new = || FailedWindows { count: 0, first, why: brief(&error) };
                     self.failed.get_or_insert_with(new).count += 1;
                 }
             }

@@ -23,28 +23,29 @@ use crate::output::stdout;
 const EXAMPLES: &str = "\
 Examples:
   earmark bench --model ./model --seconds 5
-  earmark bench --model MIT/ast-finetuned-audioset-10-10-0.4593 --batch 8 --threads 1 --repeat 20";
+  earmark bench --model MIT/ast-finetuned-audioset-10-10-0.4593 \\
+    --batch 8 --threads 1 --repeat 20";
 
-/// Time a model on random samples: loading, feature extraction and the forward pass, as one JSON object.
+/// Time a model on random input.
 ///
-/// Times are in seconds, one for each repetition after a first one that is not counted. Of a CLAP model it is the audio
-/// tower that runs.
+/// Prints one JSON object with the times of loading, feature extraction and the forward pass in seconds: one per
+/// repetition, after a first one that is not counted. For CLAP models it times the audio encoder.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The model: a Hub id or a folder.
+    /// Model: a Hub id (owner/name, or owner/name@REVISION) or a folder in Hugging Face layout.
     #[arg(long, value_name = "ID|DIR")]
     model: String,
 
-    /// How long each clip is.
+    /// Length of each clip.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse::seconds)]
     seconds: f64,
 
-    /// Clips of one forward pass.
+    /// Clips per batch.
     #[arg(long, value_name = "N", default_value = "1")]
     batch: NonZero<usize>,
 
-    /// How often to repeat it.
+    /// Repetitions.
     #[arg(long, value_name = "N", default_value = "10")]
     repeat: NonZero<usize>,
 
@@ -72,7 +73,7 @@ struct Timings {
 pub(crate) fn run(args: &Args, threads: Option<NonZero<usize>>) -> Result<Done> {
     if args.seconds * args.batch.get() as f64 > 3600.0 {
         return Err(usage(format_args!(
-            "--batch is {}: {} s each are more than an hour together",
+            "--batch {} of {} s each is more than an hour of audio: lower one of them",
             args.batch, args.seconds
         )));
     }

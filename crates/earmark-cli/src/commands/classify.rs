@@ -11,15 +11,17 @@ use crate::scoring::classifier::ClassifierScorer;
 
 const EXAMPLES: &str = "\
 Examples:
-  earmark classify siren.ogg --model runs/sample/20261123-101500/model
-  earmark classify recordings -o labels.csv --model sanchit-gandhi/distilhubert-finetuned-gtzan
-  earmark classify night.flac --window 5s --merge --threshold 0.5 --format audacity --model MIT/ast-finetuned-audioset-10-10-0.4593
+  earmark classify clip.ogg --model MIT/ast-finetuned-audioset-10-10-0.4593
+  earmark classify recordings -o labels.csv --model ./model
+  # a long recording, as a label track for Audacity
+  earmark classify night.flac --window 5s --merge --threshold 0.5 \\
+    --format audacity -o night.txt --model ./model
   earmark classify https://example.org/clip.mp3 --format jsonl --model ./model
   sox in.aif -t wav - | earmark classify - --model ./model";
 
-/// Classify sound files: the labels of each, with their scores.
+/// Classify sound files: the best labels of each, with scores.
 ///
-/// Exit code 3 says that some files failed; each is named, and has a row with its error.
+/// Files that cannot be decoded or classified are reported on stderr and get a row with the error; the exit code is then 3.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -29,7 +31,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// What the numbers are: softmax, sigmoid, none (the model's bare logits), or auto, which asks the model.
+    /// Scores: softmax, sigmoid, none (raw logits), or auto (sigmoid for multi-label models, else softmax).
     #[arg(long, value_name = "KIND", default_value = "auto")]
     scores: ScoresArg,
 }

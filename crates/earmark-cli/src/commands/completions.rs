@@ -13,11 +13,11 @@ Examples:
   earmark completions zsh > ~/.zfunc/_earmark
   earmark completions fish > ~/.config/fish/completions/earmark.fish";
 
-/// Write completions for a shell to stdout.
+/// Print a completion script for a shell.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The shell.
+    /// Shell.
     shell: Shell,
 }
 

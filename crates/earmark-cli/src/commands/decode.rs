@@ -10,6 +10,7 @@ use earmark_features::resample;
 use crate::args::audio::{self, AudioArgs};
 use crate::args::output::OutputArgs;
 use crate::args::parse;
+use crate::batch::remaining::count;
 use crate::exit::{Done, usage};
 use crate::output::messages;
 
@@ -18,22 +19,22 @@ Examples:
   earmark decode clip.mp3 -o clip.wav
   earmark decode clip.mp3 -o clip.wav --rate 16000";
 
-/// Decode a sound file into a WAV of 32-bit floats.
+/// Convert a sound file to a 32-bit float WAV.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A sound file: wav, flac, ogg, opus, mp3, m4a, aac, aiff, caf, au, webm, mkv, mov and more.
+    /// Sound file: wav, flac, ogg, opus, mp3, m4a, aac, aiff, caf, au, webm, mkv, mov and more.
     #[arg(value_name = "PATH")]
     path: PathBuf,
 
     #[command(flatten)]
     output: OutputArgs,
 
-    /// Samples a second [default: the file's own].
+    /// Sampling rate to resample to [default: the file's own].
     #[arg(long, value_name = "HZ", value_parser = parse::rate)]
     rate: Option<SampleRate>,
 
-    /// One channel, mixed as --downmix says, or all of them.
+    /// mono, mixed down as --downmix says, or keep for all channels.
     #[arg(long, value_name = "WHICH", default_value = "mono")]
     channels: Channels,
 
@@ -50,7 +51,10 @@ enum Channels {
 pub(crate) fn run(args: &Args) -> Result<Done> {
     let output = args.output.path();
     if !output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("wav")) {
-        return Err(usage(format_args!("`{}`: only WAV is written: name it FILE.wav", output.display())));
+        return Err(usage(format_args!(
+            "only WAV can be written: use a name that ends in .wav, not `{}`",
+            output.display()
+        )));
     }
     args.output.check()?;
     let options = DecodeOptions { downmix: args.audio.downmix(), ..DecodeOptions::default() };
@@ -79,10 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     rate = args.rate.unwrap_or(rate);
     let planes: Vec<&[f32]> = resampled.iter().map(Vec::as_slice).collect();
     write_wav_channels(output, &planes, rate, WavFormat::Float32)?;
-    let channels = match planes.len() {
-        1 => "1 channel".to_owned(),
-        more => format!("{more} channels"),
-    };
+    let channels = count(planes.len(), "channel");
     messages::note(format_args!("{}: {channels}, {rate}, {} samples", output.display(), planes[0].len()));
     Ok(Done::Well)
 }

@@ -22,16 +22,16 @@ const EXAMPLES: &str = "\
 Examples:
   earmark embed recordings -o vectors.npy --model laion/clap-htsat-unfused
   earmark embed recordings -o vectors.parquet --model facebook/hubert-base-ls960
-  python -c \"import numpy; print(numpy.load('vectors.npy').shape)\"";
+  python3 -c \"import numpy; print(numpy.load('vectors.npy').shape)\"";
 
-/// Write one vector for each sound file: what the model's encoder makes of it, before any head.
+/// Write an embedding per sound file.
 ///
-/// Any checkpoint will do, with a classification head or without. CLAP gives the place in the space it shares with texts; other
-/// models the mean of their last hidden states over time (AST that of its two tokens for the whole clip). Vectors are float32,
-/// in the order of the paths printed. A file that cannot be decoded has no vector and is named on stderr; exit code 3 says that
-/// there were some.
+/// Works with any checkpoint, with or without a classification head. CLAP gives the audio embedding of the space it shares
+/// with text; other models the mean of their last hidden states over time (AST the mean of its class and distillation
+/// tokens). Embeddings are float32, in the order of the printed paths. Files that cannot be decoded are reported on stderr
+/// and have no embedding; the exit code is then 3.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = EXAMPLES, mut_arg("output", |arg| arg.value_name("FILE.npy|FILE.parquet").help(OUTPUT)))]
+#[command(after_help = EXAMPLES, mut_arg("output", |arg| arg.help(OUTPUT)))]
 pub(crate) struct Args {
     #[command(flatten)]
     inputs: InputArgs,
@@ -43,7 +43,8 @@ pub(crate) struct Args {
     output: OutputArgs,
 }
 
-const OUTPUT: &str = "The file to write: NumPy's [files, numbers], or a Parquet table of path and embedding";
+const OUTPUT: &str =
+    "File to write: .npy, an array [files, dimensions], or .parquet, a table of path and embedding";
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
     let output = args.output.path();
@@ -71,14 +72,14 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
                     rows.push(vector);
                     paths.push(input.name());
                 }
-                Err(error) => messages::error(earmark_error::chain(&*error)),
+                Err(error) => messages::error(messages::failure(&error)),
             }
             bar.inc(1);
         }
     }
     bar.finish_and_clear();
     if rows.is_empty() {
-        bail!("none of the files has a vector, so `{}` is not written", output.display());
+        bail!("no file could be embedded, so `{}` is not written", output.display());
     }
     format.write(output, &paths, &rows)?;
     // Only now: whoever reads the paths finds their vectors.

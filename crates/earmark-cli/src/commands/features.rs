@@ -18,18 +18,18 @@ const EXAMPLES: &str = "\
 Examples:
   earmark features clip.wav --model openai/whisper-base -o clip.safetensors";
 
-/// Write the features of a sound file, as the model's extractor makes them, as safetensors.
+/// Write a file's model inputs (extractor output) as safetensors.
 ///
-/// Names and shapes are the reference's: input_values or input_features with a batch axis of 1, attention_mask and
-/// is_longer where the extractor makes them.
+/// Names and shapes are those of transformers: input_values or input_features with a batch axis of 1, and attention_mask
+/// and is_longer where the extractor returns them.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A sound file.
+    /// Sound file.
     #[arg(value_name = "PATH")]
     path: PathBuf,
 
-    /// The model whose processor_config.json or preprocessor_config.json says how: a Hub id or a folder.
+    /// Model whose preprocessor_config.json or processor_config.json is used: a Hub id or a folder in Hugging Face layout.
     #[arg(long, value_name = "ID|DIR")]
     model: String,
 

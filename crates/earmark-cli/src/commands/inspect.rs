@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::args::hub::HubArgs;
 use crate::args::model;
 use crate::exit::Done;
+use crate::output::causes::brief;
 use crate::output::escape::escape;
 use crate::output::stdout;
 
@@ -21,21 +22,21 @@ Examples:
   earmark inspect MIT/ast-finetuned-speech-commands-v2
   earmark inspect ./model --keys";
 
-/// Describe a model: architecture, labels, sample rate, parameters.
+/// Describe a model: architecture, labels, sampling rate, parameters.
 ///
-/// It reads the files and builds nothing, so it also describes models that cannot be run here.
+/// It only reads the files, so it also describes models that earmark cannot run.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A Hub id, with @REVISION if need be, or a folder in Hugging Face layout.
+    /// Model: a Hub id (owner/name, or owner/name@REVISION) or a folder in Hugging Face layout.
     #[arg(value_name = "ID|DIR")]
     model: String,
 
-    /// Name every label.
+    /// List every label.
     #[arg(long)]
     labels: bool,
 
-    /// Name every tensor, with its shape and type.
+    /// List every tensor with its shape and dtype.
     #[arg(long)]
     keys: bool,
 
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let mut out = stdout::stdout();
     let mut line = |name: &str, text: &str| writeln!(out, "{name:<13} {}", escape(text));
     line("folder", &folder.display().to_string())?;
-    line("model type", &format!("{kind}{}", if known.is_some() { "" } else { " (cannot be run here)" }))?;
+    line("model type", &format!("{kind}{}", if known.is_some() { "" } else { " (not supported)" }))?;
     if let Some(class) = json.get("architectures").and_then(|classes| classes.get(0)?.as_str()) {
         line("architecture", class)?;
     }
@@ -116,12 +117,12 @@ fn input(folder: &Path, config: &Object) -> String {
             let files = "neither processor_config.json nor preprocessor_config.json is there";
             match Extractor::of(model) {
                 Some(Extractor::Wav2Vec2) => {
-                    format!("{files}: normalised clips at 16000 Hz are assumed")
+                    format!("{files}: assuming normalised clips at 16000 Hz")
                 }
                 _ => files.to_owned(),
             }
         }
-        Err(error) => earmark_error::chain(&error),
+        Err(error) => brief(&error),
     }
 }
 
@@ -131,6 +132,6 @@ fn shown(labels: &[String], most: usize) -> String {
         return "none".to_owned();
     }
     let first = labels.iter().take(most).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let more = if labels.len() > most { ", … (--labels names all)" } else { "" };
+    let more = if labels.len() > most { ", … (see --labels)" } else { "" };
     format!("{}: {first}{more}", labels.len())
 }

@@ -24,58 +24,64 @@ use crate::scoring::zero_shot::ZeroShotScorer;
 
 const EXAMPLES: &str = "\
 Examples:
-  arecord -q -t wav -f S16_LE -r 16000 | earmark listen --model MIT/ast-finetuned-speech-commands-v2
+  # the microphone: arecord on Linux, sox on any system
+  arecord -q -t wav -f S16_LE -r 16000 |
+    earmark listen --model MIT/ast-finetuned-speech-commands-v2
   sox -q -d -t wav - | earmark listen --model ./model --changes --threshold 0.5
-  ffmpeg -i rtsp://camera -f s16le -ar 16000 -ac 1 - | earmark listen --raw s16 --model ./model --format jsonl
-  arecord -q -t wav -r 48000 -f S16_LE | earmark listen --labels \"dog,doorbell\" --model laion/clap-htsat-unfused";
+  # a camera, as raw samples
+  ffmpeg -i rtsp://camera -f s16le -ar 16000 -ac 1 - |
+    earmark listen --raw s16 --model ./model --format jsonl
+  # labels of your own, by a CLAP model
+  arecord -q -t wav -f S16_LE -r 48000 |
+    earmark listen --labels \"dog,doorbell\" --model laion/clap-htsat-unfused";
 
-/// Classify sound while it is recorded, from standard input.
+/// Classify live audio from standard input.
 ///
-/// The sound is a WAV or raw samples, from whatever records: arecord, sox, ffmpeg. Each window is classified as soon as it is
-/// whole, until the sound ends or Ctrl-C ends it.
+/// Pipe in a WAV or raw samples from a recorder such as arecord, sox or ffmpeg. Each window is classified as soon as it is
+/// complete, until the input ends or you press Ctrl-C.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES, mut_arg("model", |arg| arg.help(MODEL)))]
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// How much is classified at once.
+    /// Length of the windows that are classified.
     #[arg(long, value_name = "LENGTH", default_value = "1s", value_parser = parse::length)]
     window: Duration,
 
-    /// How far the next window begins after this one [default: half the window].
+    /// Time from the start of one window to the start of the next [default: half the window].
     #[arg(long, value_name = "LENGTH", value_parser = parse::length)]
     hop: Option<Duration>,
 
-    /// How many labels of each window: a number, or all.
+    /// Labels to print per window: a number, or all.
     #[arg(long, value_name = "N|all", default_value = "1", value_parser = parse::top_k)]
     top_k: TopK,
 
-    /// Leave out labels with a lower score, and windows that have no other.
+    /// Hide labels below this score, and windows left with none [default: show all].
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
     threshold: Option<f32>,
 
-    /// Print only when the best label is another than before.
+    /// Print only when the best label changes.
     #[arg(long)]
     changes: bool,
 
-    /// How to write it.
+    /// Output format.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
 
-    /// The sound is samples without a header, little-endian, of this kind.
-    #[arg(long, value_name = "SAMPLES", value_parser = one_of::<RawSamples>(RawSamples::ALL.iter().map(|it| it.name())), help_heading = "Sound")]
+    /// Read headerless little-endian samples of this type, in place of a WAV.
+    #[arg(long, value_name = "SAMPLES", value_parser = one_of::<RawSamples>(RawSamples::ALL.iter().map(|it| it.name())), help_heading = "Input")]
     raw: Option<RawSamples>,
 
-    /// Samples a second of raw sound.
-    #[arg(long, value_name = "HZ", default_value = "16000", value_parser = parse::rate, requires = "raw", help_heading = "Sound")]
+    /// Sampling rate of --raw input.
+    #[arg(long, value_name = "HZ", default_value = "16000", value_parser = parse::rate, requires = "raw", help_heading = "Input")]
     rate: SampleRate,
 
-    /// Channels of raw sound.
-    #[arg(long, value_name = "N", default_value = "1", requires = "raw", help_heading = "Sound")]
+    /// Channels of --raw input.
+    #[arg(long, value_name = "N", default_value = "1", requires = "raw", help_heading = "Input")]
     channels: usize,
 
-    /// What the numbers are: softmax, sigmoid, none (the model's bare logits), or auto, which asks the model.
+    /// Scores: softmax, sigmoid, none (raw logits), or auto (sigmoid for multi-label models, else softmax).
     #[arg(long, value_name = "KIND", default_value = "auto")]
     scores: ScoresArg,
 
@@ -83,14 +89,14 @@ pub(crate) struct Args {
     labels: LabelArgs,
 }
 
-const MODEL: &str = "The model: a Hub id, with @REVISION if need be, or a folder in Hugging Face layout; with --labels a CLAP \
-                     model";
+const MODEL: &str = "Model: a Hub id (owner/name, or owner/name@REVISION) or a folder in Hugging Face layout; with --labels, a \
+                     CLAP model";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// The time, and each label with its score.
+    /// Time, labels and scores.
     Text,
-    /// One object a line: start, end, predictions.
+    /// One JSON object per line: start, end, predictions.
     Jsonl,
 }
 
@@ -152,7 +158,7 @@ fn listen(args: &Args, hearing: &AudioOptions, model: &impl Scorer) -> Result<Do
                     // A microphone goes on.
                     done = Done::InPart;
                     let error = anyhow::Error::from(error).context(format!("at {}", clock(window.start)));
-                    messages::error(earmark_error::chain(&*error));
+                    messages::error(messages::failure(&error));
                     continue;
                 }
             };

@@ -9,21 +9,22 @@ use crate::output::messages;
 
 const EXAMPLES: &str = "\
 Examples:
-  earmark man ~/.local/share/man/man1 && man earmark-classify";
+  earmark man ~/.local/share/man/man1
+  man earmark-classify";
 
-/// Write manual pages, one for each command, into a folder.
+/// Write a man page per command to a folder.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The folder; made if it is not there.
+    /// Folder, created if it does not exist.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
 
 pub(crate) fn run(args: &Args, command: clap::Command) -> Result<Done> {
-    let doing = || format!("cannot write manual pages into `{}`", args.folder.display());
+    let doing = || format!("cannot write man pages to `{}`", args.folder.display());
     fs::create_dir_all(&args.folder).with_context(doing)?;
     clap_mangen::generate_to(command, &args.folder).with_context(doing)?;
-    messages::note(format_args!("wrote the manual pages into {}", args.folder.display()));
+    messages::note(format_args!("wrote the man pages to {}", args.folder.display()));
     Ok(Done::Well)
 }

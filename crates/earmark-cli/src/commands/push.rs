@@ -18,41 +18,41 @@ Examples:
   earmark push ./model --repo me/model --private
   earmark push ./model --repo someone/model --create-pr
 
-It needs a token that may write: see `earmark login`. A push that failed is simply repeated: what the
-Hub has already is not sent again.";
+It needs a token with write access, see `earmark login`. If a push fails, run
+the command again: files that are already uploaded are skipped.";
 
-/// Upload a trained model to the Hugging Face Hub.
+/// Upload a model to the Hugging Face Hub.
 ///
-/// Of a run, that is what model/ holds, and report.html, confusion_matrix.svg, metrics.jsonl and TensorBoard's events
-/// beside it. All goes in one commit, which happens whole or not at all and is compared afterwards.
+/// A run is uploaded as the contents of model/ with report.html, confusion_matrix.svg, metrics.jsonl and the TensorBoard
+/// events. All files go in one commit, and are compared with the Hub's afterwards.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A run folder, or a folder in Hugging Face layout.
+    /// Run folder, or model folder in Hugging Face layout.
     #[arg(value_name = "RUN|DIR")]
     folder: PathBuf,
 
-    /// The repository, made if there is none; without an owner, yours.
+    /// Repository, created if it does not exist. Without OWNER/, your own.
     #[arg(long, value_name = "OWNER/NAME")]
     repo: String,
 
-    /// Make the repository private, if it has to be made.
+    /// Create the repository as private, if it does not exist.
     #[arg(long)]
     private: bool,
 
-    /// The branch, made if there is none [default: main].
+    /// Branch, created if it does not exist [default: main].
     #[arg(long, value_name = "BRANCH")]
     revision: Option<String>,
 
-    /// Propose the files as a pull request.
+    /// Open a pull request with the files.
     #[arg(long)]
     create_pr: bool,
 
-    /// The commit's message.
+    /// Commit message.
     #[arg(long, value_name = "TEXT", default_value = "Upload by earmark")]
     message: String,
 
-    /// Send checkpoints too.
+    /// Upload checkpoints too.
     #[arg(long)]
     checkpoints: bool,
 
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let pushed = hub.push(&push).inspect_err(|error| {
         if !matches!(*error.kind, ErrorKind::NoToken | ErrorKind::OfflinePush | ErrorKind::LocalFile { .. }) {
             messages::note(
-                "not pushed; once the cause is gone, repeat the command: what arrived is not sent twice",
+                "push failed; fix the problem and run it again: files that are already uploaded are skipped",
             );
         }
     })?;

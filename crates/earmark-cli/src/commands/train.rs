@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use burn::tensor::Device;
 use clap::Args as ClapArgs;
+use clap::builder::TypedValueParser;
 use earmark_data::Clip;
 use earmark_models::{ModelConfig, NetworkConfig};
 use earmark_train::{
@@ -15,9 +16,11 @@ use earmark_train::{
 };
 
 use crate::args::audio::AudioArgs;
+use crate::args::dataset::dataset_name;
 use crate::args::device::DeviceArgs;
 use crate::args::hub::HubArgs;
 use crate::args::model;
+use crate::args::parse::Suggested;
 use crate::args::recipe::{self, RecipeArgs};
 use crate::args::run::{STAMP, advise, find_run, resume_command, runs_folder};
 use crate::args::training_data::{
@@ -33,43 +36,49 @@ use crate::upload::background::Pusher;
 
 const EXAMPLES: &str = "\
 Examples:
-  earmark train --sample                                 ten synthesised genres, no download
+  # ten synthetic genres: no download
+  earmark train --sample
   earmark train --data recordings --epochs 20
   earmark train --data recordings --from-scratch sample
   earmark train --dataset minds14:en-AU --model facebook/wav2vec2-xls-r-300m
-  earmark train --dataset esc50 --split-by fold:fold=1 --model MIT/ast-finetuned-audioset-10-10-0.4593 --new-head
-  earmark train --recipe runs/esc50/1/recipe.toml --lr 1e-4 --set adam_betas=0.9,0.98
-  earmark train --resume                                 go on with the newest run";
+  earmark train --dataset esc50 --split-by fold:fold=1 --new-head \\
+    --model MIT/ast-finetuned-audioset-10-10-0.4593
+  earmark train --recipe runs/esc50/1/recipe.toml --lr 1e-4 \\
+    --set adam_betas=0.9,0.98
+  # continue the newest run
+  earmark train --resume";
 
-/// Fine-tune a model to name your sounds.
+/// Fine-tune a model on your own recordings.
 ///
-/// With no arguments it repeats the Hugging Face audio course: DistilHuBERT on GTZAN, ten epochs. Other data is any
-/// folder with a sub-folder per class, or a published dataset.
+/// Without arguments it repeats the Hugging Face audio course: DistilHuBERT on GTZAN, 10 epochs. --data trains on a folder
+/// of your own, --dataset on a published dataset.
 ///
-/// The run folder holds recipe.toml, split.json, metrics.jsonl, TensorBoard's events, checkpoints, report.html, and in
-/// model/ the best of the run as `transformers` reads it: the weights after the most accurate epoch, the earliest of equals.
-/// Ctrl-C saves and stops.
+/// The run folder holds recipe.toml, split.json, metrics.jsonl, tensorboard/, checkpoints, report.html and model/: the
+/// weights of the epoch with the best accuracy on the held-out clips (the earliest if tied), in the layout that
+/// transformers loads. Ctrl-C saves the state and stops; --resume continues.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct Args {
-    /// What to fine-tune: a Hub id, with @REVISION if need be, or a folder in Hugging Face layout.
-    #[arg(long, value_name = "ID|DIR", help_heading = "What")]
+    /// Model to fine-tune: a Hub id (owner/name, or owner/name@REVISION) or a folder in Hugging Face layout [default:
+    /// ntu-spml/distilhubert].
+    #[arg(long, value_name = "ID|DIR", help_heading = "Model and data")]
     model: Option<String>,
 
-    /// Train a new network instead: sample, distilhubert, hubert-base, or a config.json.
-    #[arg(long, value_name = "PRESET|FILE", conflicts_with = "model", help_heading = "What")]
+    /// Train a randomly initialised network instead: sample, distilhubert, hubert-base, or a config.json.
+    #[arg(long, value_name = "PRESET|FILE", value_parser = network(), hide_possible_values = true, conflicts_with = "model", help_heading = "Model and data")]
     from_scratch: Option<String>,
 
-    /// A folder with a sub-folder of recordings per class, with metadata.csv or metadata.jsonl, or with Parquet.
-    #[arg(long, value_name = "DIR", conflicts_with = "dataset", help_heading = "What")]
+    /// Folder of clips: a sub-folder per class, or with metadata.csv, metadata.jsonl or Parquet files.
+    #[arg(long, value_name = "DIR", conflicts_with = "dataset", help_heading = "Model and data")]
     data: Option<PathBuf>,
 
-    /// A dataset by name: sample, or one of those that `earmark data list` names, such as minds14:en-AU.
-    #[arg(long, value_name = "NAME[:CONFIG]", help_heading = "What")]
+    /// Dataset by name: sample, a published one such as minds14:en-AU (see `earmark data list`), or OWNER/NAME of Parquet files on
+    /// the Hub [default: gtzan].
+    #[arg(long, value_name = "NAME[:CONFIG]", value_parser = dataset_name(), hide_possible_values = true, help_heading = "Model and data")]
     dataset: Option<String>,
 
-    /// The built-in sample with a small new network: needs no download and takes minutes.
-    #[arg(long, conflicts_with_all = ["data", "dataset"], help_heading = "What")]
+    /// Train a small new network on the built-in synthetic sample: no download, a few minutes on a CPU.
+    #[arg(long, conflicts_with_all = ["data", "dataset"], help_heading = "Model and data")]
     sample: bool,
 
     #[command(flatten)]
@@ -78,15 +87,16 @@ pub(crate) struct Args {
     #[command(flatten)]
     audio: AudioArgs,
 
-    /// The run's folder, new or empty [default: runs/RECIPE/TIME].
+    /// Run folder, new or empty [default: runs/NAME/TIME].
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     output: Option<PathBuf>,
 
-    /// Go on with a run that was stopped: the named folder, or the newest. Its recipe stays as it was.
+    /// Continue a stopped run: this run folder, or else the newest. Its recipe cannot be changed.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["output", "dry_run", "recipe"], help_heading = "Run")]
     resume: Option<Option<PathBuf>>,
 
-    /// Check everything, write recipe.toml and split.json, and train nothing. The same --output can be trained afterwards.
+    /// Check model, clips and settings and write recipe.toml and split.json, but train nothing. The same --output can be trained
+    /// afterwards.
     #[arg(long, help_heading = "Run")]
     dry_run: bool,
 
@@ -96,13 +106,18 @@ pub(crate) struct Args {
     #[command(flatten)]
     hub: HubArgs,
 
-    /// Push to this repository at every save, and the model with its card at the end; without an owner, to yours.
+    /// Push every checkpoint to this Hub repository, and at the end the model with its card. Without OWNER/, your own.
     #[arg(long, value_name = "OWNER/NAME", help_heading = "Hub")]
     push_to_hub: Option<String>,
 
-    /// Make that repository private, if it has to be made.
+    /// Create that repository as private, if it does not exist.
     #[arg(long, requires = "push_to_hub", help_heading = "Hub")]
     hub_private: bool,
+}
+
+/// Any text; shells complete the presets.
+fn network() -> impl TypedValueParser<Value = String> {
+    Suggested::new(|text| Ok(text.to_owned()), earmark_train::PRESETS.iter().map(|(name, _)| *name))
 }
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
@@ -115,7 +130,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         None => start(args, device, &device_name)?,
     };
     let run = job.output.path();
-    let stop = interrupt::asked("stopping; once more to stop without saving", None)?;
+    let stop = interrupt::asked("stopping after this step (Ctrl-C again stops without saving)", None)?;
     let Recipe { model, dataset, .. } = &job.recipe;
     messages::note(format_args!("device   {device_name}"));
     messages::note(format_args!("recipe   {model} on {dataset} -> {}", run.display()));
@@ -157,7 +172,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     });
     if can_go_on && job.output.holds_checkpoint() {
         let saved =
-            messages::Text::from("saved up to the newest checkpoint; once the cause is gone, go on with");
+            messages::Text::from("saved up to the newest checkpoint; fix the problem, then continue with");
         messages::note(saved.then(format_args!("  {}", resume_command(run))));
     }
     match outcome.map_err(advise)? {
@@ -166,15 +181,16 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
             Ok(Done::Well)
         }
         Outcome::Stopped { step, steps } => {
-            let stopped =
-                messages::Text::from(format_args!("stopped after step {step} of {steps}, saved; go on with"));
+            let stopped = messages::Text::from(format_args!(
+                "stopped after step {step} of {steps} and saved; continue with"
+            ));
             messages::note(stopped.then(format_args!("  {}", resume_command(run))));
             Ok(Done::Interrupted)
         }
         Outcome::Abandoned => {
             match job.start {
                 Start::Resume => {
-                    let stopped = messages::Text::from("stopped before the next step; go on with");
+                    let stopped = messages::Text::from("stopped before the next step; continue with");
                     messages::note(stopped.then(format_args!("  {}", resume_command(run))));
                 }
                 _ => messages::note("stopped before the first step: nothing was trained"),
@@ -345,7 +361,7 @@ fn refuse_changes(args: &Args, recipe: &Recipe, run: &Path) -> Result<()> {
         Some(was) if !was.is_empty() => format!("`{key}` {was}"),
         _ => format!("no `{key}`"),
     };
-    bail!("`{}` began with {was} and cannot go on with {is}: leave out {argument}", run.display());
+    bail!("`{}` was started with {was}, which cannot change to {is}: leave out {argument}", run.display());
 }
 
 /// A preset by name, or the network a `config.json` describes.
@@ -356,7 +372,7 @@ fn scratch(what: &str) -> Result<NetworkConfig> {
     if !Path::new(what).is_file() {
         let known: Vec<_> =
             earmark_train::PRESETS.iter().map(|(name, what)| format!("{name} ({what})")).collect();
-        bail!("there is no network `{what}`: name a config.json, or one of {}", known.join(", "));
+        bail!("no network `{what}`: pass a config.json, or one of {}", known.join(", "));
     }
     let text = fs::read(what).with_context(|| format!("cannot read `{what}`"))?;
     let config = ModelConfig::from_json(&text).with_context(|| format!("cannot use `{what}`"))?;

@@ -11,15 +11,19 @@ use crate::scoring::zero_shot::ZeroShotScorer;
 
 const EXAMPLES: &str = "\
 Examples:
-  earmark zero-shot clip.wav --labels \"dog,vacuum cleaner\" --model laion/clap-htsat-unfused
-  earmark zero-shot clip.wav --label \"rain, heavy\" --label wind --template \"{}\" --model ./clap
-  earmark zero-shot recordings --labels-file labels.txt -o labels.csv --model ./clap";
+  earmark zero-shot clip.wav --labels \"dog,vacuum cleaner\" \\
+    --model laion/clap-htsat-unfused
+  earmark zero-shot clip.wav --label \"rain, heavy\" --label wind \\
+    --template \"the sound of {}\" --model ./clap
+  earmark zero-shot recordings --labels-file labels.txt -o labels.csv \\
+    --model ./clap";
 
-/// Classify sound files by labels of your own, with a CLAP model.
+/// Classify sound files with labels of your own, by a CLAP model.
 ///
-/// The scores of a file sum to one over the labels given: name what else there may be, or the best of wrong labels wins.
+/// The scores of a file are a softmax over the given labels and sum to 1. Add labels for whatever else may be in the
+/// recordings: if none of the labels fits, the least wrong one still scores high.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = EXAMPLES, mut_arg("model", |arg| arg.help(MODEL)))]
+#[command(after_help = EXAMPLES, mut_arg("model", |arg| arg.help(MODEL)), mut_arg("top_k", |arg| arg.help(TOP_K)))]
 pub(crate) struct Args {
     #[command(flatten)]
     job: JobArgs,
@@ -31,7 +35,10 @@ pub(crate) struct Args {
     model: ModelArgs,
 }
 
-const MODEL: &str = "The CLAP model: a Hub id, with @REVISION if need be, or a folder in Hugging Face layout";
+const MODEL: &str =
+    "CLAP model: a Hub id (owner/name, or owner/name@REVISION) or a folder in Hugging Face layout";
+
+const TOP_K: &str = "Labels per file or window, the best first: a number, or all [default: all; 1 for audacity, raven and rttm]";
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
     args.job.check()?;

@@ -16,7 +16,7 @@ pub(crate) fn data_folder() -> PathBuf {
 
 /// Files from the Hub and its cache, or from the web and the data folder.
 pub(crate) fn hub_files(hub: &HubArgs) -> Result<HubFiles> {
-    let hub = hub.open().context("cannot reach published datasets")?;
+    let hub = hub.open().context("cannot open published datasets")?;
     Ok(HubFiles::new(hub, data_folder().join("downloads")))
 }
 

@@ -15,7 +15,7 @@ use crate::output::{messages, progress};
 pub(crate) fn open_sample() -> Result<AudioDataset> {
     let folder = data_folder().join("sample");
     if !folder.exists() {
-        messages::note(format_args!("making the built-in sample, 53 MB, in {}", folder.display()));
+        messages::note(format_args!("writing the built-in sample (53 MB) to {}", folder.display()));
     }
     Ok(sample::write(folder, &SampleOptions::default())?)
 }
@@ -50,7 +50,7 @@ pub(crate) fn to_train(
         && **only != *"train"
     {
         messages::warning(format_args!(
-            "the only split there is is `{only}`: it is learned from, but for what is kept for evaluation"
+            "the only split is `{only}`: training uses it, except for the held-out clips"
         ));
     }
     if split.is_some() || dataset.splits.len() < 2 {
@@ -61,7 +61,7 @@ pub(crate) fn to_train(
         let splits: Vec<&str> = dataset.splits.iter().map(|split| &**split).collect();
         let root = dataset.root.display();
         anyhow::bail!(
-            "`{root}` has the splits {}, and no `train`: choose one by --split, or --split all",
+            "`{root}` has the splits {}, but no `train`: choose one with --split NAME, or --split all",
             splits.join(", ")
         );
     }
@@ -82,7 +82,11 @@ pub(crate) fn to_train(
 pub(crate) fn name_the_flag(error: earmark_data::Error) -> anyhow::Error {
     let no_column = matches!(error.kind, ErrorKind::NoLabelColumn { .. });
     let error = anyhow::Error::new(error);
-    if no_column { error.context("name the column that is the class by --label-column NAME") } else { error }
+    if no_column {
+        error.context("choose the column holding the class with --label-column NAME")
+    } else {
+        error
+    }
 }
 
 /// All of a published dataset, on this machine; a bar for each archive that is unpacked.
@@ -118,7 +122,9 @@ pub(crate) fn report_left_out(dataset: &AudioDataset) {
         let (count, Skipped { location, reason }) = (skipped.len(), &skipped[0]);
         match count {
             1 => messages::warning(format_args!("`{location}` is left out: {reason}")),
-            _ => messages::warning(format_args!("{count} are left out, such as `{location}`: {reason}")),
+            _ => {
+                messages::warning(format_args!("{count} files are left out, such as `{location}`: {reason}"));
+            }
         }
     }
 }

@@ -48,7 +48,7 @@ impl Opener {
     }
 
     fn body(&self, url: &str) -> Result<earmark_hub::Body> {
-        Ok(self.0.as_ref().context("no client was opened for addresses")?.open_url(url)?)
+        Ok(self.0.as_ref().context("no HTTP client was opened")?.open_url(url)?)
     }
 }
 
@@ -57,9 +57,7 @@ fn check_regular(path: &Path) -> Result<()> {
     let name = earmark_fs::text(path);
     match earmark_fs::open(path) {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-            bail!(
-                "cannot read `{name}`: {error}; what a pipe or a device gives is named -, on standard input"
-            )
+            bail!("cannot read `{name}`: {error}; pipe it in and pass - to read standard input")
         }
         opened => opened.map(drop).with_context(|| format!("cannot read `{name}`")),
     }
@@ -76,7 +74,7 @@ fn read_all(reader: impl Read) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(LIMIT + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LIMIT {
-        bail!("it goes on past a gibibyte: save it as a file, and name that");
+        bail!("more than 1 GiB: save it to a file first");
     }
     Ok(bytes)
 }

@@ -5,14 +5,18 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use anstream::{AutoStream, ColorChoice};
 use clap::ValueEnum;
+use clap::builder::styling::{AnsiColor, Style};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::output::causes::brief;
 use crate::output::escape::escape;
 use crate::output::progress;
 
@@ -22,6 +26,9 @@ pub(crate) enum LogFormat {
     Text,
     Json,
 }
+
+/// Whether errors are told with all their causes.
+static VERBOSE: AtomicBool = AtomicBool::new(false);
 
 /// The target of the command's own messages, which has a level beside that of the libraries.
 const MESSAGE: &str = "message";
@@ -36,10 +43,14 @@ pub(crate) fn start(format: LogFormat, quiet: bool, verbose: u8) {
         (_, 1) => "info,symphonia=off",
         _ => "debug",
     };
+    VERBOSE.store(verbose > 0, Ordering::Relaxed);
     let filter = EnvFilter::try_from_env("EARMARK_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveBars);
     match format {
-        LogFormat::Text => lines.event_format(Plain).init(),
+        LogFormat::Text => {
+            let coloured = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
+            lines.event_format(Plain { coloured }).init();
+        }
         LogFormat::Json => lines.json().flatten_event(true).with_target(false).init(),
     }
     // A bar between JSON lines would be read by nobody.
@@ -61,8 +72,11 @@ impl Text {
     }
 }
 
-/// An error and its causes, each said once, a line for each.
+/// An error in one line; with -v, and each of its causes in another.
 pub(crate) fn failure(error: &anyhow::Error) -> Text {
+    if !VERBOSE.load(Ordering::Relaxed) {
+        return brief(&**error).into();
+    }
     let mut causes = earmark_error::causes(&**error).into_iter();
     let first = causes.next().unwrap_or_default();
     causes.fold(Text::from(first), |text, cause| text.then(format!("  because {cause}")))
@@ -101,8 +115,17 @@ pub(crate) fn error(text: impl Into<Text>) {
     tracing::error!(target: MESSAGE, "{}", text.into().0);
 }
 
-/// `warning: …`, as compilers write it; a note has no prefix.
-struct Plain;
+/// `warning: …`, as compilers and clap write it; a note has no prefix.
+struct Plain {
+    coloured: bool,
+}
+
+impl Plain {
+    fn prefix(&self, to: &mut Writer<'_>, colour: AnsiColor, text: &str) -> fmt::Result {
+        let style = if self.coloured { colour.on_default().bold() } else { Style::new() };
+        write!(to, "{style}{text}:{style:#} ")
+    }
+}
 
 impl<S, N> FormatEvent<S, N> for Plain
 where
@@ -112,8 +135,8 @@ where
     fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let metadata = event.metadata();
         match *metadata.level() {
-            Level::ERROR => to.write_str("error: ")?,
-            Level::WARN => to.write_str("warning: ")?,
+            Level::ERROR => self.prefix(&mut to, AnsiColor::Red, "error")?,
+            Level::WARN => self.prefix(&mut to, AnsiColor::Yellow, "warning")?,
             Level::INFO if metadata.target() == MESSAGE => {}
             Level::INFO => write!(to, "{}: ", metadata.target())?,
             Level::DEBUG | Level::TRACE => write!(to, "debug: {}: ", metadata.target())?,

@@ -11,5 +11,6 @@ pub(crate) mod escape;
 pub(crate) mod shell;
 
 pub(crate) mod messages; // and the two streams.
+pub(crate) mod causes;
 pub(crate) mod progress;
 pub(crate) mod stdout;

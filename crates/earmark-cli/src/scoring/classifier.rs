@@ -24,9 +24,7 @@ impl ClassifierScorer {
         let classifier = AudioClassifier::open(folder, device).map_err(explain_missing_head)?;
         let mut names = classifier.labels().names().iter().enumerate();
         if names.all(|(id, name)| *name == format!("LABEL_{id}")) {
-            messages::warning(
-                "the model does not name its labels: LABEL_0 stands for its first class, and so on",
-            );
+            messages::warning("the model has no label names: LABEL_0 is its first class, and so on");
         }
         let scores = match scores {
             ScoresArg::Auto => Scores::for_problem_type(classifier.model().config.problem_type()),
@@ -74,7 +72,7 @@ fn explain_missing_head(error: Error) -> anyhow::Error {
     let error = anyhow::Error::from(error);
     match no_head {
         true => error.context(
-            "the model has no classification head: `earmark embed` works without one, `earmark train` gives it one",
+            "the model has no classification head: use `earmark embed`, or train one with `earmark train`",
         ),
         false => error,
     }

@@ -44,7 +44,7 @@ impl Pusher {
         let account = hub.whoami().context("--push-to-hub cannot work, so nothing was trained")?;
         if account.role.as_deref() == Some("read") {
             bail!(
-                "--push-to-hub needs a token whose role is write, and this one's is read: `earmark login` with another"
+                "--push-to-hub needs a token whose role is write, and this one's is read: log in with another by `earmark login`"
             );
         }
         let repo = with_owner(&hub, Repo::model(repo)?)?;
@@ -73,7 +73,7 @@ impl Pusher {
         let Pusher { saves, thread, hub, target } = self;
         drop(saves);
         if thread.join().is_err() {
-            messages::warning("pushing the checkpoints broke off");
+            messages::warning("the push of the checkpoints crashed");
         }
         if !finished {
             return;
@@ -115,7 +115,7 @@ impl Target {
 
     fn warn(&self, error: &anyhow::Error) {
         let (run, repo) = (self.run.display(), &self.repo.id);
-        let text = messages::failure(error).then("the training goes on and is saved: when it is done,");
+        let text = messages::failure(error).then("the training continues and is saved; when it is done, run");
         messages::warning(text.then(format_args!("  earmark push {run} --repo {repo}")));
     }
 }

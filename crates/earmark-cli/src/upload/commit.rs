@@ -3,6 +3,7 @@
 use anyhow::Result;
 use earmark_hub::{Hub, Pushed, Repo};
 
+use crate::batch::remaining::count;
 use crate::output::messages;
 
 /// The repository with its owner: the token's, where none is named.
@@ -17,11 +18,12 @@ pub(crate) fn with_owner(hub: &Hub, repo: Repo) -> Result<Repo> {
 /// Reports what was sent.
 pub(crate) fn report(pushed: &Pushed) {
     match &pushed.commit {
-        None => messages::note("the Hub has all of it already, so there was nothing to commit"),
+        None => messages::note("nothing to commit: the Hub already has all files"),
         Some(commit) => {
             let (sent, short) = (pushed.sent.len(), commit.get(..8).unwrap_or(commit));
             messages::note(format_args!(
-                "commit {short}: {sent} files sent and compared, {} were there already",
+                "commit {short}: uploaded and verified {}, {} unchanged",
+                count(sent, "file"),
                 pushed.unchanged
             ));
         }

@@ -24,13 +24,10 @@ impl UploadFiles {
     /// A folder as it is.
     pub(crate) fn folder(folder: &Path, checkpoints: bool) -> Result<UploadFiles> {
         if !folder.is_dir() {
-            bail!("there is no folder `{}`", folder.display());
+            bail!("no folder `{}`", folder.display());
         }
         if !folder.join("config.json").is_file() {
-            bail!(
-                "`{}` is neither a run (it has no recipe.toml) nor a model (it has no config.json)",
-                folder.display()
-            );
+            bail!("`{}` is neither a run (no recipe.toml) nor a model (no config.json)", folder.display());
         }
         let mut files = Vec::new();
         gather(folder, "", checkpoints, &mut files)?;
@@ -42,7 +39,10 @@ impl UploadFiles {
     pub(crate) fn run(run: &Path, repo: &Repo, checkpoints: bool) -> Result<UploadFiles> {
         let model = run.join("model");
         if !model.join("config.json").is_file() {
-            bail!("the run `{}` has no model yet: `earmark train --resume {0}` finishes it", run.display());
+            bail!(
+                "the run `{}` has no model yet: finish it with `earmark train --resume {0}`",
+                run.display()
+            );
         }
         let mut files = Vec::new();
         gather(&model, "", checkpoints, &mut files)?;
@@ -74,7 +74,7 @@ impl UploadFiles {
     pub(crate) fn checkpoint(run: &Path, step: u64) -> Result<UploadFiles> {
         // Resuming the run removes what a killed process left under this name.
         let written = tempfile::Builder::new().prefix(".unfinished-").tempdir_in(run);
-        let written = written.context("cannot put the checkpoint aside")?;
+        let written = written.context("cannot copy the checkpoint")?;
         let mut files = Vec::new();
         for name in ["config.json", "preprocessor_config.json", "model.safetensors"] {
             let (from, to) = (run.join(format!("checkpoint-{step}")).join(name), written.path().join(name));
@@ -122,7 +122,7 @@ fn refuse_links_outside(folder: &Path, files: &[(String, PathBuf)]) -> Result<()
         let target = real(path)?;
         if !target.starts_with(&folder) && !blobs.as_ref().is_some_and(|blobs| target.starts_with(blobs)) {
             bail!(
-                "`{}` is a link that leads out of the folder: nothing was sent, put the file itself there or remove it",
+                "`{}` is a link to a file outside the folder: nothing was uploaded; replace it with the file, or remove it",
                 path.display()
             );
         }
@@ -143,24 +143,27 @@ fn gather(folder: &Path, prefix: &str, checkpoints: bool, files: &mut Vec<(Strin
         };
         let parts: Option<Vec<&str>> = relative.iter().map(|part| part.to_str()).collect();
         let Some(parts) = parts else {
-            bail!("the name of `{}` is not UTF-8, which the Hub wants: nothing was sent", path.display());
+            bail!(
+                "the name of `{}` is not UTF-8, as the Hub requires: nothing was uploaded; rename it",
+                path.display()
+            );
         };
         let (name, shown) = (parts[parts.len() - 1], format!("{prefix}{}", parts.join("/")));
         if path.is_dir() && is_checkpoint(name) && !checkpoints {
-            messages::note(format_args!("left out {shown}/ (--checkpoints sends it)"));
+            messages::note(format_args!("skipped {shown}/ (--checkpoints uploads it)"));
             entries.skip_folder();
         } else if name.starts_with('.') && name != ".gitattributes" {
-            messages::note(format_args!("left out {shown}, which is hidden"));
+            messages::note(format_args!("skipped {shown}, a hidden file"));
             entries.skip_folder();
         } else if path.is_dir() && !is_link {
             // The walk goes into it.
         } else if !path.is_file() {
-            let what = if path.is_dir() { "a link to a folder" } else { "no regular file" };
-            messages::note(format_args!("left out {shown}, which is {what}"));
+            let what = if path.is_dir() { "a link to a folder" } else { "not a regular file" };
+            messages::note(format_args!("skipped {shown}, {what}"));
         } else {
             if is_secret(&path, name) {
                 bail!(
-                    "`{}` looks like a token or a key: nothing was sent, move it away first",
+                    "`{}` looks like a token or a key: nothing was uploaded; move it out of the folder first",
                     path.display()
                 );
             }

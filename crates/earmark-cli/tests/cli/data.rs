@@ -198,7 +198,7 @@ fn a_dataset_is_counted_checked_and_written_out() {
     let (code, out, err) = place.earmark("data verify clips", None);
     assert_eq!(code, 3);
     assert!(
-        out.contains("13 clips: 12 whole, 0 damaged, 1 that cannot be decoded")
+        out.contains("13 clips: 12 intact, 0 damaged, 1 cannot be decoded")
             && err.contains("rain/broken.wav"),
         "{out}{err}"
     );
@@ -327,7 +327,7 @@ fn a_split_is_honoured_or_refused_everywhere() {
     let names = place.well("data head clips --split test -n 20 --format jsonl", None);
     assert_eq!(names.lines().filter(|line| line.contains("\"name\":\"test/")).count(), 3, "{names}");
     assert!(place.well("data stats clips --split train", None).contains("9 clips"));
-    assert!(place.well("data verify clips --split test", None).contains("3 clips: 3 whole"));
+    assert!(place.well("data verify clips --split test", None).contains("3 clips: 3 intact"));
     place.well("data export clips --split test -o one", None);
     place.well("data export clips -o all", None);
     assert!(place.well("data info one", None).contains("test 3\n"));
@@ -441,7 +441,7 @@ fn verify_names_clips_of_nan_of_absurd_samples_and_of_nothing() {
     fs::write(place.path("clips/bell/empty.wav"), float_wav(&[])).unwrap();
     let (code, out, err) = place.earmark("data verify clips", None);
     assert_eq!(code, 3);
-    assert!(out.contains("17 clips: 13 whole"), "{out}{err}");
+    assert!(out.contains("17 clips: 13 intact"), "{out}{err}");
     for clip in ["absurd", "nan", "infinite", "empty"] {
         assert!(err.contains(&format!("`bell/{clip}.wav`")), "{clip}: {err}");
     }

@@ -8,8 +8,9 @@ use insta::assert_snapshot;
 
 use crate::work_dir::{Ran, WorkDir, golden_model};
 
+/// On a terminal of 80 columns.
 fn run(args: &[&str]) -> Ran {
-    Ran::of(WorkDir::empty().command("").args(args))
+    Ran::of(WorkDir::empty().command("").args(args).env("COLUMNS", "80"))
 }
 
 /// What a command prints that succeeds.
@@ -43,25 +44,29 @@ const COMMANDS: &[&str] = &[
     "man",
 ];
 
+/// `earmark COMMAND --help`, and where that is another text, `-h`.
+fn help(command: &[&str]) -> String {
+    let [long, short] = ["--help", "-h"].map(|flag| text(&[command, &[flag]].concat()));
+    let all = if long == short { long } else { format!("{long}\n==== -h ====\n{short}") };
+    for line in all.lines() {
+        assert!(line.chars().count() <= 80, "{command:?}: more than 80 columns:\n{line}");
+    }
+    all
+}
+
 #[test]
 fn the_help_of_every_command() {
-    let all = text(&["--help"]);
-    let listed: Vec<&str> = all
-        .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| !line.is_empty())
-        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|name| *name != "help")
-        .collect();
+    check("earmark", &help(&[]));
+    let script = text(&["completions", "fish"]);
+    let is_command = |line: &&str| line.contains("__fish_earmark_needs_command\" -f -a \"");
+    let listed = script.lines().filter(is_command).filter_map(|line| line.split('"').nth(3));
+    let listed: Vec<&str> = listed.filter(|name| *name != "help").collect();
     assert_eq!(listed, COMMANDS, "each command has its snapshot");
-    check("earmark", &all);
     for command in COMMANDS {
-        check(&format!("earmark-{command}"), &text(&[command, "--help"]));
+        check(&format!("earmark-{command}"), &help(&[command]));
     }
     for what in ["list", "info", "head", "stats", "verify", "export"] {
-        check(&format!("earmark-data-{what}"), &text(&["data", what, "--help"]));
+        check(&format!("earmark-data-{what}"), &help(&["data", what]));
     }
 }
 

@@ -342,7 +342,7 @@ fn what_is_no_regular_file_is_refused_and_links_that_lead_round_end() {
             said.says(3, &[device, "regular file"]);
         }
     }
-    place.run("classify many/no*.wav --model model").says(1, &["no file fits the pattern `many/no*.wav`"]);
+    place.run("classify many/no*.wav --model model").says(1, &["no file matches the pattern `many/no*.wav`"]);
 }
 
 /// `earmark` with a limit on the files that it writes, in blocks of 512 bytes, as a disk that is full.

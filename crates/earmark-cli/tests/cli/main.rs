@@ -6,6 +6,7 @@
 mod work_dir; // Read first: where the command runs, and what is left of a run.
 
 mod help; // Texts, word for word.
+mod exit_codes;
 mod commands;
 mod models;
 mod numbers;

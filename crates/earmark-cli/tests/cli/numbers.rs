@@ -298,7 +298,7 @@ fn vectors_that_are_there_are_replaced_only_when_asked() {
     fs::write(place.path("v.npy"), "mine").unwrap();
     let model = golden_model("speech/group").display().to_string();
     let command = format!("embed good.wav -o v.npy --model {model}");
-    place.run(&command).says(1, &["`v.npy` is there already", "--force"]);
+    place.run(&command).says(1, &["`v.npy` already exists", "--force"]);
     assert_eq!(fs::read(place.path("v.npy")).unwrap(), b"mine");
     place.run(&format!("{command} --force")).says(0, &[]);
     assert!(fs::read(place.path("v.npy")).unwrap().starts_with(b"\x93NUMPY"));

@@ -111,11 +111,11 @@ mod accounts {
             0o600
         );
         assert_eq!(place.run("whoami").says(0, &["write"]).out, "me\n");
-        place.run("push model --repo tiny").says(0, &["3 files sent"]);
+        place.run("push model --repo tiny").says(0, &["verified 3 files"]);
         assert_eq!(place.held("main").len(), 3);
         place.run("logout").says(0, &["removed"]);
         assert!(!kept.exists());
-        place.run("logout").says(0, &["no token was kept"]);
+        place.run("logout").says(0, &["no token is stored"]);
 
         // What is piped in is meant more than what happens to be set.
         let set = |command: &mut Command, input: &str| {
@@ -139,7 +139,7 @@ mod pushes {
         let place = Account::with_model();
         place.clip("clip.wav", tone(440.0, 0.5, 16_000));
         let said = place.run_as_me("push model --repo me/tiny --message First");
-        assert_eq!(said.says(0, &["3 files sent and compared"]).out, place.hub.url() + "/me/tiny\n");
+        assert_eq!(said.says(0, &["uploaded and verified 3 files"]).out, place.hub.url() + "/me/tiny\n");
         let (here, there) =
             (place.run("classify clip.wav --model model"), place.run("classify clip.wav --model me/tiny"));
         there.says(0, &[]);
@@ -149,7 +149,7 @@ mod pushes {
         place.run_as_me("push model --repo me/tiny --revision next").says(0, &["nothing to commit"]);
         place.write("model/config.json", b"{\"model_type\": \"hubert\"}");
         let said = place.run_as_me("push model --repo me/tiny --create-pr");
-        assert_eq!(said.says(0, &["1 files sent"]).out, place.hub.url() + "/me/tiny/discussions/1\n");
+        assert_eq!(said.says(0, &["verified 1 file,"]).out, place.hub.url() + "/me/tiny/discussions/1\n");
     }
 
     #[test]
@@ -161,12 +161,12 @@ mod pushes {
         place.write("model/extra/notes.txt", b"x");
         place
             .run_as_me("push model --repo me/tiny")
-            .says(0, &["left out .env", "left out .git", "checkpoint-6/"]);
+            .says(0, &["skipped .env", "skipped .git", "checkpoint-6/"]);
         assert_eq!(
             place.held("main"),
             ["config.json", "extra/notes.txt", "model.safetensors", "preprocessor_config.json"]
         );
-        place.run_as_me("push model --repo me/tiny --checkpoints").says(0, &["1 files sent"]);
+        place.run_as_me("push model --repo me/tiny --checkpoints").says(0, &["verified 1 file,"]);
 
         for (name, text) in [("token", "x"), ("server.pem", "x"), ("notes.txt", TOKEN)] {
             place.write(format!("model/{name}"), text.as_bytes());
@@ -180,15 +180,15 @@ mod pushes {
         let place = Account::with_model();
         place.hub.storage().set_body_fault(Some(BodyFault::Disconnect(100)));
         let said = place.run_as_me("push model --repo me/tiny");
-        said.says(1, &["`model.safetensors`", &place.hub.storage().url(), "because", "push again"]);
+        said.says(1, &["`model.safetensors`", &place.hub.storage().url(), "push again"]);
         assert_eq!(said.out, "");
         place.hub.storage().set_body_fault(None);
         // The commit itself, whose files stand in its body.
         place.hub.server().set_body_fault(Some(BodyFault::Disconnect(1)));
         let said = place.run_as_me("push model --repo me/tiny");
-        said.says(1, &["me/tiny", &place.hub.url(), "because"]);
+        said.says(1, &["me/tiny", &place.hub.url()]);
         place.hub.server().set_body_fault(None);
-        place.run_as_me("push model --repo me/tiny").says(0, &["3 files sent"]);
+        place.run_as_me("push model --repo me/tiny").says(0, &["verified 3 files"]);
     }
 
     #[cfg(unix)]
@@ -200,13 +200,13 @@ mod pushes {
         place.write("mine.txt", b"mine");
         let link = place.path("model/notes.txt");
         symlink(place.path("mine.txt"), &link).unwrap();
-        place.run_as_me("push model --repo me/tiny").says(1, &["notes.txt", "leads out of the folder"]);
+        place.run_as_me("push model --repo me/tiny").says(1, &["notes.txt", "outside the folder"]);
         assert_eq!(place.hub.server().count("POST"), 0);
         fs::remove_file(&link).unwrap();
         symlink("config.json", &link).unwrap();
         symlink(place.path("home"), place.path("model/elsewhere")).unwrap();
         let fifo = Command::new("mkfifo").arg(place.path("model/fifo")).status().is_ok_and(|it| it.success());
-        let words = ["left out elsewhere", "left out fifo"];
+        let words = ["skipped elsewhere", "skipped fifo"];
         place.run_as_me("push model --repo me/tiny").says(0, &words[..1 + usize::from(fifo)]);
         assert_eq!(
             place.held("main"),
@@ -218,11 +218,11 @@ mod pushes {
         let cached = place.path("home/hub/models--me--tiny/snapshots");
         let snapshot = fs::read_dir(cached).unwrap().next().unwrap().unwrap().path();
         let args = format!("push {} --repo me/copy", snapshot.display());
-        place.run_as_me(&args).says(0, &["3 files sent"]);
+        place.run_as_me(&args).says(0, &["verified 3 files"]);
 
         let odd = std::ffi::OsStr::from_bytes(b"model/\xff.txt");
         fs::write(place.path(odd), "x").unwrap();
-        place.run_as_me("push model --repo me/tiny").says(1, &["not UTF-8", "nothing was sent"]);
+        place.run_as_me("push model --repo me/tiny").says(1, &["not UTF-8", "nothing was uploaded"]);
     }
 
     #[test]
@@ -235,9 +235,9 @@ mod pushes {
         assert_eq!(place.hub.server().count("POST"), 0);
         let busy = || Response::new(503, "busy").header("Retry-After", "0");
         place.hub.set_storage_fault(move |_| Some(busy()));
-        place.run_as_me("push model --repo me/tiny").says(1, &["503", "repeat the command"]);
+        place.run_as_me("push model --repo me/tiny").says(1, &["503", "run it again"]);
         place.hub.clear_faults();
-        place.run_as_me("push model --repo me/tiny").says(0, &["3 files sent"]);
+        place.run_as_me("push model --repo me/tiny").says(0, &["verified 3 files"]);
     }
 }
 
@@ -289,7 +289,7 @@ mod training {
         let said = place.run_as_me(TRAIN);
         said.says(0, &["warning: ", "earmark push run --repo me/tiny"]);
         place.hub.clear_faults();
-        place.run_as_me("push run --repo me/tiny").says(0, &["files sent"]);
+        place.run_as_me("push run --repo me/tiny").says(0, &["verified "]);
         assert!(place.held("main").contains(&"model.safetensors".to_owned()));
     }
 

@@ -221,9 +221,11 @@ mod recipe {
             ("--recipe sample.toml --help", "1e-3", "0.01", "3"),
         ] {
             let help = help(args);
-            for (text, value) in
-                [("Peak learning rate", rate), ("never decay", decay), ("cut here, in seconds", duration)]
-            {
+            for (text, value) in [
+                ("Peak learning rate", rate),
+                ("are exempt from", decay),
+                ("clips to this many seconds", duration),
+            ] {
                 let shown = format!("{text} [default: {value}]");
                 assert!(help.contains(&shown), "train {args}: no `{shown}` in {help}");
             }

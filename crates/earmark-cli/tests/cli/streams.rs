@@ -84,7 +84,7 @@ fn a_full_stdout_is_an_error_that_says_so() {
         let output = place.command(args).stdout(full).output().unwrap();
         let err = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{args}\n{err}");
-        assert!(err.contains("error: cannot write to standard output: No space left"), "{args}\n{err}");
+        assert!(err.contains("error: cannot write to standard output: no space left"), "{args}\n{err}");
         assert!(!err.contains("panicked"), "{args}\n{err}");
     }
     // Written before anything is printed.

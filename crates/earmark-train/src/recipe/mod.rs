@@ -72,62 +72,63 @@ recipe! {
     dataset_commit: String = String::new(), "COMMIT", Values::Resolved;
     /// The folder the clips are in.
     data: String = String::new(), "DIR", Values::Resolved;
-    /// The column that is the class, or folder1, folder2 … for the folders from outside. Unless chosen, the usual one.
+    /// Column holding the class, or folder1, folder2 … for the folders, outermost first [default: label, labels, class, classes,
+    /// category, genre, intent_class or target, else the only column or folder left].
     label_column: String = String::new(), "NAME", Values::Text;
-    /// Train on this split alone, or on `all` of a folder's as one. Unless chosen, on train, with validation or else test kept for
-    /// evaluation.
+    /// Use this split only, or `all` for every split of a folder as one [default: train, with validation or else test as the held-out
+    /// clips].
     split: String = String::new(), "NAME", Values::Text;
-    /// Which clips are kept for evaluation: random, stratified (every class in proportion), published (as the dataset's makers
-    /// do), group:FIELD (no speaker or artist on both sides), fold:FIELD=VALUE. Unless chosen, published where there is such a
-    /// part, else random.
+    /// How the held-out clips are chosen: random, stratified (each class in proportion), published (the dataset's own split),
+    /// group:FIELD (no speaker or artist in both parts) or fold:FIELD=VALUE [default: published where the dataset has such a split,
+    /// else random].
     split_by: SplitBy = SplitBy::Random, "HOW", Values::Form(SplitBy::FORM);
-    /// Clips kept for evaluation: a share below 1, or a number of clips.
+    /// Held-out clips: a fraction below 1, or a number of clips.
     test_size: f64 = 0.1, "SHARE", Values::ShareOrCount;
-    /// Seeds the split, the order of each epoch, new weights, and dropout.
+    /// Seed of the split, the order of clips in each epoch, new weights, and dropout.
     seed: u64 = 42, "N", Values::Whole(0, MOST);
     /// Passes over the training clips.
     epochs: u64 = 10, "N", Values::Whole(1, MOST);
-    /// Clips of one forward pass.
+    /// Clips per batch.
     batch_size: usize = 8, "N", Values::Whole(1, MOST);
-    /// Clips of one forward pass while evaluating. It can change the last digits of the metrics: group-norm models process the
-    /// padding, whose length depends on the other clips of the batch.
+    /// Clips per batch in evaluation. It can change the last digits of the metrics: group-norm models process the padding, whose
+    /// length depends on the other clips of the batch.
     eval_batch_size: usize = 8, "N", Values::Whole(1, MOST);
-    /// Forward passes of one optimizer step.
+    /// Batches per optimizer step.
     gradient_accumulation_steps: usize = 1, "N", Values::Whole(1, MOST);
     /// Peak learning rate.
     lr: f64 = 5e-5, "RATE", Values::Number(0.0, f64::INFINITY);
-    /// Share of all steps over which the learning rate climbs from 0; it then falls to 0, linearly.
+    /// Fraction of the steps in which the learning rate rises from 0; after that it falls to 0. Both are linear.
     warmup_ratio: f64 = 0.1, "SHARE", Values::Number(0.0, 1.0);
-    /// AdamW's weight decay; biases and norms never decay.
+    /// AdamW's weight decay, which biases and norms are exempt from.
     weight_decay: f64 = 0.0, "RATE", Values::Number(0.0, f64::INFINITY);
     /// AdamW's β₁ and β₂.
     adam_betas: [f64; 2] = [0.9, 0.999], "B1,B2", Values::Betas;
     /// AdamW's ε.
     adam_epsilon: f64 = 1e-8, "EPSILON", Values::Number(0.0, f64::INFINITY);
-    /// The gradient's global L2 norm is scaled down to this; 0 never clips.
+    /// Clip the gradient norm to this; 0 disables clipping.
     max_grad_norm: f64 = 1.0, "NORM", Values::Number(0.0, f64::INFINITY);
-    /// Longer clips are cut here, in seconds.
+    /// Truncate clips to this many seconds.
     max_duration: f64 = 30.0, "SECONDS", Values::Number(0.001, f64::INFINITY);
-    /// Optimizer steps per line of metrics.jsonl.
+    /// Optimizer steps between lines of metrics.jsonl.
     logging_steps: u64 = 5, "N", Values::Whole(1, MOST);
-    /// The dtype of the matrix products; weights, norms, softmax, loss and optimizer stay in fp32. The other two are made for GPUs:
-    /// a CPU is slower with them.
+    /// Precision of the matrix products; weights, norms, softmax, loss and optimizer stay in fp32. bf16 and fp16 are for GPUs and
+    /// slower on a CPU.
     precision: Precision = Precision::Fp32, "DTYPE", Values::Names(|| Precision::ALL.iter().map(|it| it.name()).collect());
-    /// Run the model's dropout, layerdrop and SpecAugment.
+    /// Apply the model's dropout, layerdrop and SpecAugment.
     dropout: bool = true, "BOOL", Values::Switch;
-    /// Give the model a mask of the padding.
+    /// Pass the model a mask of the padding.
     // DistilHuBERT ships without a mask; the course asks for one all the same, and its numbers are with it.
     attention_mask: bool = true, "BOOL", Values::Switch;
-    /// Initialise a new classification head even if the model has one.
+    /// Replace the model's classification head with a randomly initialised one.
     new_head: bool = false, "BOOL", Values::Switch;
-    /// Leave out clips that cannot be used, with a warning, instead of stopping.
+    /// Skip clips that cannot be used, with a warning, instead of stopping.
     skip_bad: bool = false, "BOOL", Values::Switch;
-    /// Checkpoints to keep: the newest, with the best among them; 0 keeps all.
+    /// Checkpoints to keep, the newest and always the best; 0 keeps all.
     // Ten would be 3 GB for DistilHuBERT.
     keep_checkpoints: usize = 2, "N", Values::Whole(0, MOST);
-    /// How clips get to the model's sampling rate.
+    /// Resampling of clips to the model's rate.
     resampler: Resampler = Resampler::Hq, "NAME", Values::Names(|| Resampler::ALL.iter().map(|it| it.name()).collect());
-    /// How channels become one.
+    /// Mixing of channels down to mono.
     downmix: Downmix = Downmix::Mean, "NAME", Values::Names(|| Downmix::ALL.iter().map(|it| it.name()).collect());
     /// Where it ran.
     device: String = "cpu".to_owned(), "DEVICE", Values::Resolved;

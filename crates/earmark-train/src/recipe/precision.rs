@@ -48,6 +48,12 @@ impl FromStr for Precision {
     type Err = UnknownName;
 
     fn from_str(text: &str) -> Result<Precision, UnknownName> {
-        UnknownName::find(text, Precision::ALL, Precision::name)
+        // As dtypes are spelled elsewhere.
+        let name = match text {
+            "f32" => "fp32",
+            "f16" => "fp16",
+            name => name,
+        };
+        UnknownName::find(name, Precision::ALL, Precision::name)
     }
 }

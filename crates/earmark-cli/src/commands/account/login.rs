@@ -15,19 +15,19 @@ use crate::output::messages;
 
 const EXAMPLES: &str = "\
 Examples:
-  earmark login                          paste the token, then Enter
+  earmark login
   earmark login --token-file secret.txt
   pass show huggingface | earmark login";
 
-/// Keep a Hugging Face token, for pushes and for private and gated models.
+/// Store a Hugging Face token, for push and for private models.
 ///
-/// The token is read from standard input, a file or HF_TOKEN, shown to the Hub once to see whose it is, and written where
-/// Python's huggingface_hub keeps it (HF_HOME/token), readable by you alone. It is never an argument: those are seen by
-/// everybody on the machine. Make one at https://huggingface.co/settings/tokens.
+/// The token is read from standard input, a file or HF_TOKEN, checked with the Hub, and stored where Python's
+/// huggingface_hub keeps it (HF_HOME/token), readable by you only. It cannot be an argument, which every user of the machine
+/// could see. Create one at https://huggingface.co/settings/tokens.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A file that holds the token and nothing else; without it, what is piped in, else HF_TOKEN, else you are asked.
+    /// File holding the token and nothing else [default: standard input if piped, else HF_TOKEN, else a prompt].
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 
@@ -41,17 +41,17 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let token = read_token(args.token_file.as_deref())?;
     let token = token.trim();
     if token.is_empty() {
-        bail!("there is no token on standard input, in HF_TOKEN or in a --token-file");
+        bail!("no token on standard input, in HF_TOKEN or in a --token-file");
     }
     if token.contains(char::is_whitespace) {
-        bail!("that is no token: it holds more than one word");
+        bail!("not a token: it holds more than one word");
     }
     let hub = builder.token(token).offline(args.hub.offline || args.hub.open()?.is_offline()).build()?;
     let account = hub.whoami()?;
     write_token(&target, token).with_context(|| format!("cannot write `{}`", target.display()))?;
     let role = account.role.map(|role| format!(", role {role}")).unwrap_or_default();
     messages::note(format_args!(
-        "logged in as {}{role}; the token is kept in {}",
+        "logged in as {}{role}; the token is stored in {}",
         account.name,
         target.display()
     ));

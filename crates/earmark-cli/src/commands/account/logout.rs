@@ -9,7 +9,7 @@ use crate::args::hub::token_file;
 use crate::exit::Done;
 use crate::output::messages;
 
-/// Remove the token that `earmark login` kept.
+/// Delete the token that `earmark login` stored.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {}
 
@@ -18,12 +18,12 @@ pub(crate) fn run(_: &Args) -> Result<Done> {
     match fs::remove_file(&file) {
         Ok(()) => messages::note(format_args!("removed {}", file.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            messages::note(format_args!("no token was kept in {}", file.display()));
+            messages::note(format_args!("no token is stored in {}", file.display()));
         }
         Err(error) => return Err(error).with_context(|| format!("cannot remove `{}`", file.display())),
     }
     if std::env::var_os("HF_TOKEN").is_some_and(|token| !token.is_empty()) {
-        messages::warning("HF_TOKEN is set, and is still used");
+        messages::warning("HF_TOKEN is set and will still be used");
     }
     Ok(Done::Well)
 }

@@ -8,7 +8,7 @@ use crate::exit::Done;
 use crate::output::escape::escape;
 use crate::output::{messages, stdout};
 
-/// Print the account whose token is used.
+/// Print the Hub account of your token.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -9,6 +9,7 @@ use earmark_features::MAX_AMPLITUDE;
 use rayon::prelude::*;
 
 use crate::exit::Done;
+use crate::output::causes::brief;
 use crate::output::tables::manifest::ClipRow;
 use crate::output::{messages, progress};
 
@@ -30,7 +31,7 @@ pub(crate) fn examine(dataset: &AudioDataset) -> Vec<ClipRow> {
                     row.error = Some(warnings.join("; "));
                 }
             }
-            Err(problem) => row.error = Some(earmark_error::chain(&*problem)),
+            Err(problem) => row.error = Some(brief(&*problem)),
         }
         bar.set_position(done.fetch_add(1, Ordering::Relaxed) as u64 + 1);
         row
@@ -59,12 +60,10 @@ fn decode(clip: &Clip) -> Result<(f64, u32, u32, Vec<String>)> {
     }
     let mut warnings: Vec<String> = decoder.warnings().iter().map(ToString::to_string).collect();
     if let Some((frame, sample)) = odd {
-        warnings.push(format!(
-            "sample {frame} is {sample:e}, and no model computes with more than {MAX_AMPLITUDE:e}"
-        ));
+        warnings.push(format!("sample {frame} is {sample:e}, above the limit of {MAX_AMPLITUDE:e}"));
     }
     if frames == 0 {
-        bail!("it decodes to nothing");
+        bail!("it holds no samples");
     }
     Ok((frames as f64 / f64::from(rate), rate, channels, warnings))
 }

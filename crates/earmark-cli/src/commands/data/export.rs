@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::args::dataset::{Named, NamedArgs};
+use crate::batch::remaining::count;
 use crate::exit::Done;
 use crate::output::{messages, progress};
 
@@ -12,11 +13,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     dataset: NamedArgs,
 
-    /// The folder to write; it is there whole or not at all.
+    /// Folder to create. It appears once the export is complete.
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 
-    /// Parquet keeps every field; folders hold the sound files as they are, by class.
+    /// parquet keeps every field; folders copies the sound files unchanged into class folders.
     #[arg(long, value_name = "FORMAT", default_value = "parquet")]
     format: Format,
 }
@@ -51,6 +52,6 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         Format::Folders => dataset.write_folders(&args.output, report)?,
     }
     bar.finish_and_clear();
-    messages::note(format_args!("wrote {} clips into {}", dataset.clips.len(), args.output.display()));
+    messages::note(format_args!("wrote {} to {}", count(dataset.clips.len(), "clip"), args.output.display()));
     Ok(Done::Well)
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::args::dataset::{Named, NamedArgs};
 use crate::datasets::clips::Clips;
 use crate::exit::Done;
+use crate::output::causes::brief;
 use crate::output::escape::escape;
 use crate::output::{messages, stdout};
 
@@ -16,19 +17,19 @@ pub(crate) struct Args {
     #[command(flatten)]
     dataset: NamedArgs,
 
-    /// How many clips.
+    /// Clips to print.
     #[arg(short, long, value_name = "N", default_value_t = 5)]
     n: usize,
 
-    /// Pass over so many first.
+    /// Clips to skip first.
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip: usize,
 
-    /// Fetch no more than is printed, instead of the whole dataset.
+    /// Stream only the clips that are printed, instead of downloading the whole dataset first.
     #[arg(long)]
     stream: bool,
 
-    /// How to print them.
+    /// Output format.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
 }
@@ -67,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
             }
             Err(problem) => {
                 done = Done::InPart;
-                let line = earmark_error::chain(&problem);
+                let line = brief(&problem);
                 messages::error(line.as_str());
                 json!({"error": line})
             }

@@ -14,11 +14,11 @@ use crate::output::stdout;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
-    /// The dataset.
+    /// Dataset: a published one, a folder, a file or OWNER/NAME, see `earmark data --help`.
     #[arg(value_name = "DATASET")]
     dataset: String,
 
-    /// Name every configuration, class and file.
+    /// List every configuration, class and file.
     #[arg(long)]
     all: bool,
 
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let some = |names: &[String]| {
         let most = if args.all { usize::MAX } else { 10 };
         let more = if names.len() > most {
-            format!(", … ({} in all, --all names them)", names.len())
+            format!(", … ({} in all, see --all)", names.len())
         } else {
             String::new()
         };
@@ -68,13 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
             let options = SampleOptions::default();
             let clips = options.clips_per_genre * GENRES.len();
             line("dataset", "sample")?;
-            line(
-                "clips",
-                &format!(
-                    "{clips} of {} s, made on this machine when they are first used, 53 MB",
-                    options.seconds
-                ),
-            )?;
+            line("clips", &format!("{clips} of {} s, generated on first use (53 MB)", options.seconds))?;
             line("classes", &format!("{} of the folders: {}", GENRES.len(), some(&owned(&GENRES))))?;
             line("licence", "CC0-1.0")?;
         }

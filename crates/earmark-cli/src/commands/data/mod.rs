@@ -24,10 +24,11 @@ Examples:
   earmark data verify gtzan
   earmark data export esc50:esc10 -o esc10 --format folders";
 
-/// Look at datasets: what there is, what is in them, whether it is whole; and write them out.
+/// List, describe, check and export datasets.
 ///
-/// A DATASET is a published one (NAME or NAME:CONFIG, see `earmark data list`), `sample`, a folder with a sub-folder per class, a folder
-/// with metadata.csv, .jsonl or .parquet, Parquet with a column of sounds, or OWNER/NAME[:CONFIG] of such Parquet on the Hub.
+/// DATASET is a published dataset (NAME or NAME:CONFIG, see `earmark data list`), `sample` (built in), a folder with a sub-folder
+/// per class, a folder with metadata.csv, .jsonl or .parquet, a Parquet file with an audio column, or OWNER/NAME[:CONFIG] of
+/// such Parquet files on the Hub.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -39,15 +40,26 @@ pub(crate) struct Args {
 enum What {
     /// List the published datasets.
     List,
-    /// Describe a dataset: its configurations, splits, classes, licence and files. Of a published one nothing is fetched.
+    /// Describe a dataset: configurations, splits, classes, licence, files.
+    ///
+    /// Published datasets are described without downloading anything.
+    #[command(after_help = "Examples:\n  earmark data info minds14:en-AU\n  earmark data info recordings")]
     Info(info::Args),
-    /// Print its first clips: what is known of each, its rate and length, its first samples.
+    /// Print the first clips: label, fields, sampling rate, length, first samples.
+    #[command(
+        after_help = "Examples:\n  earmark data head recordings -n 2\n  earmark data head speech-commands:v0.02 --split validation --stream"
+    )]
     Head(head::Args),
-    /// Count its classes, and how long they play; files that cannot be decoded are named.
+    /// Count clips and their length per class, and list files that cannot be decoded.
+    #[command(after_help = "Examples:\n  earmark data stats recordings -o clips.csv")]
     Stats(stats::Args),
-    /// Decode every clip to its end, and name those that are damaged; exit code 3 says that there were some.
+    /// Decode every clip to its end and list the damaged ones (exit code 3 if any).
+    #[command(after_help = "Examples:\n  earmark data verify recordings\n  earmark data verify gtzan")]
     Verify(NamedArgs),
-    /// Write it as Parquet or as class folders, as Python's `datasets` loads them.
+    /// Write a dataset as Parquet or class folders, which Python's `datasets` loads.
+    #[command(
+        after_help = "Examples:\n  earmark data export recordings -o parquet\n  earmark data export esc50:esc10 -o esc10 --format folders"
+    )]
     Export(export::Args),
 }
 

@@ -8,6 +8,7 @@ use clap::Args as ClapArgs;
 use super::examine::{examine, report_bad};
 use crate::args::dataset::NamedArgs;
 use crate::args::output::refuse_existing;
+use crate::batch::remaining::count;
 use crate::exit::Done;
 use crate::output::tables::manifest::{ClipRow, Manifest, TableFormat, write_csv};
 use crate::output::{columns, messages, stdout};
@@ -17,11 +18,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     dataset: NamedArgs,
 
-    /// Write a row for each clip: name, label, duration, rate, channels, error; as Parquet or CSV, by the name's ending.
+    /// Write one row per clip (name, label, duration, rate, channels, error) to a .parquet or .csv file.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Replace --output if it is there.
+    /// Overwrite the --output file if it exists.
     #[arg(long, requires = "output")]
     force: bool,
 }
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         rows.iter().filter_map(of).for_each(|value| *counts.entry(value).or_default() += 1);
         counts.iter().map(|(value, clips)| format!("{value}{unit} × {clips}")).collect::<Vec<_>>().join(", ")
     };
-    writeln!(out, "{} clips, {:.2} hours", rows.len(), total / 3600.0)?;
+    writeln!(out, "{}, {:.2} hours", count(rows.len(), "clip"), total / 3600.0)?;
     writeln!(out, "rates     {}", counted(|row| row.rate, " Hz"))?;
     writeln!(out, "channels  {}", counted(|row| row.channels, ""))?;
     Ok(done)

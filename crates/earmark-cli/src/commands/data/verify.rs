@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::examine::{examine, report_bad};
 use crate::args::dataset::NamedArgs;
+use crate::batch::remaining::count;
 use crate::exit::Done;
 use crate::output::stdout;
 
@@ -16,8 +17,8 @@ pub(crate) fn run(args: &NamedArgs) -> Result<Done> {
     let mut out = stdout::stdout();
     writeln!(
         out,
-        "{} clips: {} whole, {damaged} damaged, {broken} that cannot be decoded",
-        rows.len(),
+        "{}: {} intact, {damaged} damaged, {broken} cannot be decoded",
+        count(rows.len(), "clip"),
         rows.len() - damaged - broken
     )?;
     Ok(done)

@@ -4,50 +4,55 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 
 use crate::args::audio::AudioArgs;
+use crate::args::dataset::dataset_name;
 use crate::args::device::ComputeArgs;
 use crate::args::hub::HubArgs;
 
 const EXAMPLES: &str = "\
 Examples:
+  # the newest run
   earmark eval
   earmark eval runs/sample/20261123-101500
   earmark eval --model ./model --data recordings --split all -o scores
-  earmark eval --model MIT/ast-finetuned-speech-commands-v2 --dataset speech-commands:v0.02-words -o scores
-  earmark eval --model sanchit-gandhi/distilhubert-finetuned-gtzan --dataset gtzan";
+  earmark eval --model MIT/ast-finetuned-speech-commands-v2 \\
+    --dataset speech-commands:v0.02-words -o scores
+  earmark eval --dataset gtzan \\
+    --model sanchit-gandhi/distilhubert-finetuned-gtzan";
 
-/// Score a model on clips it did not learn from.
+/// Score a model on held-out clips.
 ///
-/// Without --model it takes a run (the newest, or the folder named): the exported model is loaded afresh and scored on
-/// the run's held-out clips. With --model it scores any model on a published dataset or on your own clips.
+/// Without --model it evaluates a run (RUN, or else the newest): the exported model is loaded again and scored on the run's
+/// held-out clips. With --model it evaluates any model on a published dataset or on your own clips.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct Args {
-    /// A run folder [default: the newest run].
+    /// Run folder [default: the newest run].
     #[arg(value_name = "RUN", conflicts_with_all = ["model", "data", "dataset"])]
     pub(super) run: Option<PathBuf>,
 
-    /// The model to score: a Hub id or a folder.
+    /// Model to evaluate in place of a run: a Hub id or a folder in Hugging Face layout.
     #[arg(long, value_name = "ID|DIR")]
     pub(super) model: Option<String>,
 
-    /// The clips: a folder with a sub-folder per class, with metadata.csv, or with Parquet.
+    /// Folder of clips: a sub-folder per class, or with metadata.csv, metadata.jsonl or Parquet files.
     #[arg(long, value_name = "DIR", requires = "model")]
     pub(super) data: Option<PathBuf>,
 
-    /// The clips: a published dataset, see `earmark data list`. With --data the folder is a copy of it.
-    #[arg(long, value_name = "NAME[:CONFIG]", requires = "model")]
+    /// Published dataset, see `earmark data list`. With --data, that folder is a copy of it.
+    #[arg(long, value_name = "NAME[:CONFIG]", value_parser = dataset_name(), hide_possible_values = true, requires = "model")]
     pub(super) dataset: Option<String>,
 
-    /// The column that is the class [default: the usual one].
+    /// Column holding the class, or folder1, folder2 … for the folders, outermost first [default: label, labels, class, classes,
+    /// category, genre, intent_class or target, else the only column or folder left].
     #[arg(long, value_name = "NAME", requires = "model", conflicts_with = "run")]
     pub(super) label_column: Option<String>,
 
-    /// Which of them: a split that the dataset has; where it has none or only one, the part that training with this --test-size
-    /// and --seed holds out (test), the other part (train), or all.
+    /// Clips to score: a split of the dataset; if it has none or only one, test (the clips that training with this --test-size
+    /// and --seed holds out), train (the others) or all.
     #[arg(long, value_name = "PART", default_value = "test", requires = "model", conflicts_with = "run")]
     pub(super) split: String,
 
-    /// Clips held out: a fraction, or a number of clips.
+    /// Held-out clips: a fraction below 1, or a number of clips.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, requires = "model", conflicts_with = "run")]
     pub(super) test_size: f64,
 
@@ -55,22 +60,22 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 42, requires = "model", conflicts_with = "run")]
     pub(super) seed: u64,
 
-    /// Longer clips are cut here, in seconds.
+    /// Truncate clips to this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, requires = "model", conflicts_with = "run")]
     pub(super) max_duration: f64,
 
-    /// Clips of one forward pass [default: 8, or the run's].
+    /// Clips per batch [default: 8, or the run's].
     #[arg(long, value_name = "N")]
     pub(super) eval_batch_size: Option<NonZero<usize>>,
 
-    /// Leave out clips that cannot be used, with a warning, instead of stopping.
+    /// Skip clips that cannot be used, with a warning, instead of stopping.
     #[arg(long)]
     pub(super) skip_bad: bool,
 
     #[command(flatten)]
     pub(super) audio: AudioArgs,
 
-    /// Write report.json, predictions.parquet and confusion_matrix.svg into this folder, new or empty.
+    /// Write report.json, predictions.parquet and confusion_matrix.svg to this folder, new or empty.
     #[arg(short, long, value_name = "DIR")]
     pub(super) output: Option<PathBuf>,
 

@@ -20,7 +20,10 @@ pub(super) fn warn_of_changes(clips: &Clips, held_out: &HashMap<String, String>)
         });
     let changed: Vec<String> = changed.map(|(_, clip)| clip.name.clone()).collect();
     if !changed.is_empty() {
-        messages::warning(format_args!("other sounds than the run held out: {}", list(&changed)));
+        messages::warning(format_args!(
+            "these clips have changed since the run held them out: {}",
+            list(&changed)
+        ));
     }
 }
 

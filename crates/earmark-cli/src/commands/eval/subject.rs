@@ -15,6 +15,7 @@ use crate::args::model;
 use crate::args::run::{find_run, resume_command};
 use crate::args::training_data::open_data;
 use crate::datasets::open::{only, open_folder, open_published, open_sample};
+use crate::exit::usage;
 
 /// What is scored.
 pub(super) struct Subject {
@@ -72,10 +73,10 @@ impl Subject {
         if resampler.is_some_and(|it| it != recipe.resampler)
             || downmix.is_some_and(|it| it != recipe.downmix)
         {
-            bail!(
-                "a run's clips are resampled and mixed as in its training: leave out --resampler, --downmix and --compat, or name \
-                 its model by --model"
-            );
+            return Err(usage(
+                "a run's clips are resampled and mixed down as in its training: leave out --resampler, --downmix and --compat, or \
+                 pass its model by --model",
+            ));
         }
         recipe.skip_bad |= args.skip_bad;
         let folder = run.join("model");
@@ -83,7 +84,7 @@ impl Subject {
             bail!("`{}` has no model yet: it is still being trained", run.display());
         }
         if !folder.is_dir() {
-            bail!("`{}` has no model yet: finish it by `{}`", run.display(), resume_command(&run));
+            bail!("`{}` has no model yet: finish it with `{}`", run.display(), resume_command(&run));
         }
         let learner = Pretrained::open(&folder, device)?;
         let mut dataset = open_data(&recipe, &args.hub)?;
@@ -99,7 +100,7 @@ impl Subject {
 fn clips(args: &Args) -> Result<(AudioDataset, bool)> {
     let label = args.label_column.as_deref();
     match (&args.dataset, &args.data) {
-        (None, None) => bail!("name the clips to score the model on: --data DIR or --dataset NAME"),
+        (None, None) => Err(usage("no clips to score the model on: pass --data DIR or --dataset NAME")),
         (None, Some(data)) => {
             let dataset = open_folder(data, label)?;
             match dataset.splits.as_slice() {
@@ -134,7 +135,7 @@ fn keep_part(dataset: &mut AudioDataset, args: &Args) -> Result<()> {
         "all" => return Ok(()),
         "test" => split()?.test,
         "train" => split()?.train,
-        other => bail!("there is no part `{other}`: choose one of train, test, all"),
+        other => return Err(usage(format_args!("no part `{other}`: choose one of train, test, all"))),
     };
     dataset.clips = rows.into_iter().map(|row| dataset.clips[row].clone()).collect();
     Ok(())
@@ -146,7 +147,7 @@ fn keep_named(dataset: &mut AudioDataset, names: &[String]) -> Result<()> {
     let found = names.iter().map(|name| match by_name.get(name.as_str()) {
         Some(clip) => Ok((*clip).clone()),
         None if names.iter().filter(|other| *other == name).count() > 1 => bail!(
-            "several held-out clips are called `{name}`, and this run is from a version that did not tell them apart: train again"
+            "several held-out clips are named `{name}`, which this run's version of earmark could not tell apart: train again"
         ),
         None => bail!("the held-out clip `{name}` is no longer in `{}`", dataset.root.display()),
     });
@@ -162,7 +163,7 @@ pub(super) fn number_by_model(mut dataset: AudioDataset, learner: &Pretrained) -
         let id: Option<LabelId> = model.id(name);
         clip.label = id.with_context(|| {
             format!(
-                "the model does not know the class `{name}` of `{}`: it knows {}",
+                "the model has no label `{name}`, which is the class of `{}`: its labels are {}",
                 clip.name,
                 model.names().join(", ")
             )

@@ -9,22 +9,22 @@ use crate::output::results::rows::{InputResult, Row};
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
+    /// Aligned text.
     Table,
-    /// One array of objects.
+    /// One JSON array.
     Json,
-    /// One object a line.
+    /// One JSON object per line, for each file or window.
     Jsonl,
-    /// One line a label: path, duration, start, end, rank, label, score, error.
+    /// One row per label: path, duration, start, end, rank, label, score, error.
     Csv,
-    /// The columns of csv in one compressed file; needs --output, or a pipe.
+    /// The columns of csv as a Parquet file; needs --output or a pipe.
     Parquet,
-    /// A label track of Audacity; needs --window and one recording.
+    /// Audacity label track; needs --window and a single recording.
     Audacity,
-    /// A selection table of Raven, with BirdNET-Analyzer's columns: times of one file after the other, and each file's own
-    /// as File Offset; needs --window.
+    /// Raven selection table with BirdNET-Analyzer's columns; needs --window. Begin and End Time run on from file to file,
+    /// File Offset starts at 0 in each.
     Raven,
-    /// Rich transcription time marks, as speaker diarisation writes them; needs --window.
+    /// RTTM (rich transcription time marked), the format of speaker diarisation; needs --window.
     Rttm,
 }
 

@@ -23,7 +23,7 @@ impl EmbeddingFormat {
             Some("npy") => Ok(EmbeddingFormat::Npy),
             Some("parquet") => Ok(EmbeddingFormat::Parquet),
             _ => Err(usage(format_args!(
-                "the name `{}` says no format: end it in .npy or .parquet",
+                "unknown format of `{}`: use a name that ends in .npy or .parquet",
                 path.display()
             ))),
         }

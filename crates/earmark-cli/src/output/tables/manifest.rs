@@ -82,7 +82,7 @@ impl TableFormat {
             Some("parquet") => Ok(TableFormat::Parquet),
             Some("csv") => Ok(TableFormat::Csv),
             _ => Err(usage(format_args!(
-                "`{}` says no format: end its name in .parquet or .csv",
+                "unknown format of `{}`: use a name that ends in .parquet or .csv",
                 file.display()
             ))),
         }

@@ -1,0 +1,146 @@
+//! An error in one line: what failed, and the reason that helps.
+
+use std::error::Error;
+
+/// An error and its causes in one line, without those that say nothing new. [`earmark_error::chain`] has all of them.
+pub(crate) fn brief(error: &dyn Error) -> String {
+    fold(&earmark_error::causes(error))
+}
+
+/// Below these no cause helps: they are the resolver's and the sockets'.
+const LAST: &[&str] = &["no answer from "];
+
+fn fold(causes: &[String]) -> String {
+    let end = causes.iter().position(|cause| LAST.iter().any(|last| cause.starts_with(last)));
+    let causes = &causes[..end.map_or(causes.len(), |end| end + 1)];
+    let mut told: Vec<String> = Vec::new();
+    for (at, cause) in causes.iter().enumerate() {
+        if !causes.get(at + 1).is_some_and(|next| is_repeated(cause, next)) {
+            told.push(plain(cause));
+        }
+    }
+    if let [.., attempt, reason] = told.as_mut_slice()
+        && reason == NOT_FOUND
+    {
+        // `a.wav`: no such file
+        match attempt.split_once('`') {
+            Some((verb, name)) if verb.contains("read") || verb.contains("open") => {
+                *attempt = format!("`{name}");
+            }
+            Some((verb, _)) if verb.contains("write") => *reason = "its folder does not exist".to_owned(),
+            _ => {}
+        }
+    }
+    told.join(": ")
+}
+
+const NOT_FOUND: &str = "no such file";
+
+/// What the system calls its errors, and what we call them.
+const SYSTEM: &[(&str, &str)] = &[
+    ("No such file or directory", NOT_FOUND),
+    ("The system cannot find the file specified.", NOT_FOUND),
+    ("The system cannot find the path specified.", NOT_FOUND),
+    ("Permission denied", "permission denied"),
+    ("Is a directory", "it is a folder"),
+    ("Not a directory", "a part of the path is not a folder"),
+    ("No space left on device", "no space left on device"),
+];
+
+/// A cause without the number of the system's error.
+fn plain(cause: &str) -> String {
+    let Some((text, number)) = cause.rsplit_once(" (os error ") else { return cause.to_owned() };
+    let Some(rest) =
+        number.split_once(')').filter(|(number, _)| number.parse::<u32>().is_ok()).map(|(_, rest)| rest)
+    else {
+        return cause.to_owned();
+    };
+    let known =
+        SYSTEM.iter().find_map(|(system, ours)| Some(format!("{}{ours}", text.strip_suffix(system)?)));
+    known.unwrap_or_else(|| text.to_owned()) + rest
+}
+
+/// Whether a cause only says that something failed, of what the next one names as well.
+fn is_repeated(cause: &str, next: &str) -> bool {
+    if cause.ends_with("` could not be fetched") && next.starts_with("cannot fetch `") {
+        return true;
+    }
+    let is_attempt = cause.starts_with("cannot ") || cause.starts_with("failed to ");
+    let is_whole = cause.ends_with('`');
+    // In the odd places between backticks are the names.
+    let mut names = cause.split('`').skip(1).step_by(2);
+    is_attempt && is_whole && cause.contains('`') && names.all(|name| next.contains(&format!("`{name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fold;
+
+    fn folded(causes: &[&str]) -> String {
+        fold(&causes.iter().map(|&cause| cause.to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_the_next_cause_says_better_is_left_out() {
+        for (causes, line) in [
+            (
+                &[
+                    "cannot open the model in `half`",
+                    "cannot use the model file `half/config.json`",
+                    "no key",
+                ][..],
+                "cannot use the model file `half/config.json`: no key",
+            ),
+            (
+                &["cannot use `a.wav`", "failed to read audio from `a.wav`", "it is empty"],
+                "failed to read audio from `a.wav`: it is empty",
+            ),
+            // What it says of itself is kept, and so is what is named nowhere else.
+            (
+                &["cannot open `a`: it is a link", "cannot read `a`", "why"],
+                "cannot open `a`: it is a link: cannot read `a`: why",
+            ),
+            (
+                &["cannot open the run in `a`", "cannot read `b`", "why"],
+                "cannot open the run in `a`: cannot read `b`: why",
+            ),
+            (
+                &["--push-to-hub cannot work, so nothing was trained", "offline"],
+                "--push-to-hub cannot work, so nothing was trained: offline",
+            ),
+        ] {
+            assert_eq!(folded(causes), line);
+        }
+    }
+
+    #[test]
+    fn errors_of_the_system_are_told_plainly_and_once() {
+        for (causes, line) in [
+            (&["cannot read `a.wav`", "No such file or directory (os error 2)"][..], "`a.wav`: no such file"),
+            (
+                &["cannot write `a/b`", "No such file or directory (os error 2)"],
+                "cannot write `a/b`: its folder does not exist",
+            ),
+            (&["cannot read `a`", "Permission denied (os error 13)"], "cannot read `a`: permission denied"),
+            (
+                &["cannot write `a`: No space left on device (os error 28)"],
+                "cannot write `a`: no space left on device",
+            ),
+            (&["cannot read `a`", "odd thing (os error 99)"], "cannot read `a`: odd thing"),
+            (&["a (os error x)"], "a (os error x)"),
+        ] {
+            assert_eq!(folded(causes), line);
+        }
+    }
+
+    #[test]
+    fn resolvers_and_sockets_are_not_told() {
+        let causes = [
+            "cannot fetch `a`",
+            "no answer from example.org: check the network",
+            "client error (Connect)",
+            "dns error",
+        ];
+        assert_eq!(folded(&causes), "cannot fetch `a`: no answer from example.org: check the network");
+    }
+}

@@ -12,6 +12,7 @@ mod source; // What a stream reads from:
 mod pcm; // samples that lie in a file as numbers,
 mod packets; // or that a codec makes of packets.
 
+mod recording_time; // When a recording began.
 mod wav; // The way back.
 mod extensions;
 mod error;
@@ -29,6 +30,7 @@ pub use decode::{
 pub use decoder::Decoder;
 pub use downmix::Downmix;
 pub use options::{DecodeOptions, LiveFormat, RawSamples, Warning};
+pub use recording_time::RecordingTime;
 
 pub use error::{Error, ErrorKind, Origin, UnknownName};
 pub use extensions::{EXTENSIONS, has_audio_extension};

@@ -29,9 +29,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     fs::create_dir_all(&work).with_context(|| format!("failed to make `{}`", work.display()))?;
 
     let (run, clips) = (work.join("run"), work.join("reference/data"));
-    let checks: [(&str, Vec<PathBuf>); 7] = [
+    let checks: [(&str, Vec<PathBuf>); 8] = [
         ("trainer_parity.py", vec![work]), // First: it trains what the others read.
         ("export_loads.py", vec![run.join("model"), clips.clone()]),
+        ("labels_read.py", vec![run.join("model"), clips.clone()]),
         ("datasets_read.py", vec![clips]),
         ("folders.py", Vec::new()),
         ("model_card_reads.py", vec![run.join("model/README.md")]),

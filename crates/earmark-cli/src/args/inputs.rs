@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -40,6 +40,23 @@ fn parse_shard(text: &str) -> Result<Shard, String> {
 }
 
 impl InputArgs {
+    /// The folder of each PATH: the folder itself, or that which the file lies in, or the pattern begins in.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        let files = self.paths.iter().filter_map(|named| match Input::new(named) {
+            Input::File(path) => Some((path, named.to_str())),
+            Input::Url(_) | Input::Stdin => None,
+        });
+        let folder = |(path, text): (PathBuf, Option<&str>)| match text {
+            _ if path.is_dir() => path,
+            Some(text) if path.symlink_metadata().is_err() => beginning(text).0.into(),
+            _ => path.parent().map(Path::to_owned).unwrap_or_default(),
+        };
+        files
+            .map(folder)
+            .map(|folder| if folder.as_os_str().is_empty() { ".".into() } else { folder })
+            .collect()
+    }
+
     /// All inputs, in the order given; the files of a folder or a pattern sorted by name.
     pub(crate) fn find(&self) -> Result<Vec<Input>> {
         let mut inputs = Vec::new();
@@ -97,12 +114,17 @@ fn search(folder: &Path, inputs: &mut Vec<Input>) -> Result<()> {
 /// the pattern says how deep it goes: with `**` they may lead round and round.
 fn fitting(text: &str, inputs: &mut Vec<Input>) -> Result<()> {
     let pattern = Pattern::new(text).with_context(|| format!("invalid pattern `{text}`"))?;
-    let special = text.find(['*', '?', '[']).unwrap_or(text.len());
-    let start = text[..special].rfind(std::path::is_separator).map_or(0, |at| at + 1);
-    let (folder, rest) = text.split_at(start);
+    let (folder, rest) = beginning(text);
     let deep = rest.split(std::path::is_separator).any(|part| part == "**");
     let depth = (!deep).then(|| 1 + rest.matches(std::path::is_separator).count());
     descend(Path::new(folder), &pattern, depth, inputs)
+}
+
+/// The folder that a pattern begins in, and the rest.
+fn beginning(text: &str) -> (&str, &str) {
+    let special = text.find(['*', '?', '[']).unwrap_or(text.len());
+    let start = text[..special].rfind(std::path::is_separator).map_or(0, |at| at + 1);
+    text.split_at(start)
 }
 
 /// Without a depth no links are followed.

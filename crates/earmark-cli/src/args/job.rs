@@ -9,6 +9,7 @@ use earmark_labels::TopK;
 use earmark_pipeline::Windows;
 
 use crate::args::inputs::InputArgs;
+use crate::args::label_filter::LabelFilterArgs;
 use crate::args::parse;
 use crate::exit::usage;
 use crate::output::results::format::Format;
@@ -24,21 +25,26 @@ pub(crate) struct JobArgs {
     #[arg(long, value_name = "N|all", value_parser = parse::top_k)]
     pub(crate) top_k: Option<TopK>,
 
-    /// Hide labels below this score [default: show all].
-    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
-    pub(crate) threshold: Option<f32>,
+    #[command(flatten)]
+    pub(crate) filter: LabelFilterArgs,
 
-    /// Output format [default: from the name of --output, else table].
+    /// Output format [default: from the name of --output, csv for a folder, else table].
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
 
-    /// Write the results to this file once all inputs are done. Run the same command again to resume an interrupted job.
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
+    /// Write the results to this file once all inputs are done; or, for a folder (DIR/), one file per recording as soon as
+    /// it is done. Run the same command again to resume an interrupted job, or to add new recordings to the folder.
+    #[arg(short, long, value_name = "FILE|DIR/")]
+    output: Option<PathBuf>,
 
-    /// Overwrite the --output file if it exists.
+    /// Overwrite existing results.
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
+
+    /// Add the time of day at which each file or window begins, from GUANO, Song Meter, AudioMoth or Broadcast WAV
+    /// metadata or a file name such as 20210510_190000.wav (csv, parquet, json and jsonl).
+    #[arg(long)]
+    pub(crate) times: bool,
 
     /// Classify in windows of this length, in bounded memory however long the recording: 5s, 500ms, 1m [default: whole files].
     #[arg(long, value_name = "LENGTH", value_parser = parse::length, help_heading = "Windows")]
@@ -64,6 +70,16 @@ pub(crate) enum Aggregate {
     Max,
 }
 
+/// Where results are written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output<'a> {
+    Stdout,
+    /// All in one file.
+    File(&'a Path),
+    /// One file for each input.
+    Folder(&'a Path),
+}
+
 impl JobArgs {
     /// Refuses flags that contradict each other, before anything is opened.
     pub(crate) fn check(&self) -> Result<()> {
@@ -71,6 +87,12 @@ impl JobArgs {
             return Err(usage("leave out --output to write to standard output"));
         }
         let format = self.format()?;
+        if self.times && !format.has_times() {
+            return Err(usage(format_args!(
+                "--times adds a column to csv, parquet, json and jsonl; {} has none for it",
+                format.name()
+            )));
+        }
         if format.needs_windows() && self.window.is_none() {
             return Err(usage(
                 "this format needs the time of each label: pass --window LENGTH, such as --window 5s",
@@ -92,16 +114,36 @@ impl JobArgs {
         self.window.map(|length| Windows { length, hop: self.hop.unwrap_or(length) })
     }
 
+    /// A folder is one that exists, or a name with a slash at its end.
+    pub(crate) fn output(&self) -> Output<'_> {
+        match self.output.as_deref() {
+            None => Output::Stdout,
+            Some(path) => {
+                let last = path.as_os_str().as_encoded_bytes().last();
+                let is_folder =
+                    last.is_some_and(|&byte| std::path::is_separator(byte.into())) || path.is_dir();
+                if is_folder { Output::Folder(path) } else { Output::File(path) }
+            }
+        }
+    }
+
     /// What --format says, or else the name of --output.
     pub(crate) fn format(&self) -> Result<Format> {
-        match (self.format, &self.output) {
+        match (self.format, self.output()) {
             (Some(format), _) => Ok(format),
-            (None, None) => Ok(Format::Table),
-            (None, Some(output)) => Format::of_name(output).ok_or_else(|| {
-                usage(format_args!(
-                    "the name `{}` says no format: pass --format, or end it in .csv, .parquet, .json, .jsonl or .rttm",
-                    output.display()
-                ))
+            (None, Output::Stdout) => Ok(Format::Table),
+            (None, Output::Folder(_)) => Ok(Format::Csv),
+            (None, Output::File(path)) => Format::of_name(path).ok_or_else(|| {
+                let name = path.display();
+                match path.extension().and_then(|it| it.to_str()) {
+                    Some("txt" | "tsv") => usage(format_args!(
+                        "several formats are text: pass --format audacity, --format raven or --format table to write `{name}`"
+                    )),
+                    _ => usage(format_args!(
+                        "`{name}` does not end in .csv, .parquet, .json, .jsonl or .rttm: pass --format, or end it in a slash \
+                         for a folder with one file per recording"
+                    )),
+                }
             }),
         }
     }
@@ -119,11 +161,11 @@ impl JobArgs {
         let merge = if self.merge { "given" } else { "not given" };
         [
             ("--top-k", top_k),
-            ("--threshold", or_none(self.threshold.map(|it| it.to_string()))),
             ("--window", length(self.window)),
             ("--hop", length(self.hop)),
             ("--merge", merge.to_owned()),
             ("--aggregate", or_none(aggregate)),
+            ("--times", if self.times { "given" } else { "not given" }.to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()

@@ -6,6 +6,7 @@ pub(crate) mod device; // where it computes,
 pub(crate) mod hub; // and whether the network is used;
 pub(crate) mod inputs; // which sounds,
 pub(crate) mod labels; // which labels,
+pub(crate) mod label_filter;
 pub(crate) mod dataset; // which dataset,
 pub(crate) mod recipe; // how a model is trained on it,
 pub(crate) mod training_data;

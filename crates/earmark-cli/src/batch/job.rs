@@ -12,12 +12,14 @@ use earmark_labels::{Scores, TopK};
 use earmark_pipeline::AudioOptions;
 
 use crate::args::hub::HubArgs;
-use crate::args::job::JobArgs;
+use crate::args::job::{JobArgs, Output};
 use crate::args::model;
+use crate::batch::file_names::{common_folder, file_names};
 use crate::batch::journal::{Journal, Summary};
 use crate::batch::prepare::{Prepared, PreparedFile, Preparer, Reading};
 use crate::batch::record::Settings;
 use crate::batch::remaining::{Remaining, count};
+use crate::batch::result_folder::ResultFolder;
 use crate::batch::results::{Results, Sink};
 use crate::batch::windows::WindowScores;
 use crate::exit::{Done, usage};
@@ -30,7 +32,8 @@ use crate::output::results::format::{Format, Style};
 use crate::output::results::rows::Row;
 use crate::output::results::writer::Writer;
 use crate::output::{messages, progress, stdout};
-use crate::scoring::scorer::{Scorer, check_threshold, check_windows};
+use crate::scoring::label_filter::LabelFilter;
+use crate::scoring::scorer::{Scorer, check_windows};
 
 /// How long work goes on after Ctrl-C, to keep what is being done.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -52,8 +55,14 @@ pub(crate) struct JobOptions<'a> {
 
 /// Scores everything that `args` name.
 pub(crate) fn run(args: &JobArgs, options: &JobOptions<'_>, model: &impl Scorer) -> Result<Done> {
-    let style = Style { format: args.format()?, nyquist: f64::from(model.sampling_rate().hz()) / 2.0 };
-    check_threshold(args.threshold, options.scores)?;
+    let output = args.output();
+    let style = Style {
+        format: args.format()?,
+        times: args.times,
+        terminal: output == Output::Stdout && stdout::stdout().is_terminal(),
+        nyquist: f64::from(model.sampling_rate().hz()) / 2.0,
+    };
+    let filter = LabelFilter::new(&args.filter, model.labels(), options.scores)?;
     let top_k = match (args.top_k, style.format.needs_windows()) {
         (Some(k), _) => k,
         // A mark has room for one label.
@@ -66,36 +75,49 @@ pub(crate) fn run(args: &JobArgs, options: &JobOptions<'_>, model: &impl Scorer)
     }
     let inputs = args.inputs.find()?;
     let opener = Opener::new(&inputs, || options.hub.open())?;
-    if style.format == Format::Audacity && inputs.len() > 1 {
+    if style.format == Format::Audacity && inputs.len() > 1 && !matches!(output, Output::Folder(_)) {
         return Err(usage(format_args!(
-            "a label track belongs to one recording, and {} are named: take raven, rttm, csv or jsonl",
+            "a label track belongs to one recording, and there are {}: pass -o DIR/ for one track per recording, or another --format",
             inputs.len()
         )));
     }
     let order: Vec<String> = inputs.iter().map(Input::name).collect();
-    let (sink, earlier) = match &args.output {
-        Some(output) => {
+    let settings = || -> Result<Settings> {
+        let mut settings = options.settings.clone();
+        settings.extend(model::files(&options.folder)?);
+        settings.extend(args.settings(top_k));
+        settings.extend(filter.settings.clone());
+        Ok(settings)
+    };
+    let (sink, earlier) = match output {
+        Output::File(output) => {
             refuse_to_replace_what_is_read(output, &inputs, &options.folder)?;
-            let mut settings = options.settings.clone();
-            settings.extend(model::files(&options.folder)?);
-            settings.extend(args.settings(top_k));
-            let (journal, earlier) = Journal::open(output, &settings, args.force)?;
+            let (journal, earlier) = Journal::open(output, &settings()?, args.force)?;
             (Sink::Journal(journal), earlier)
         }
-        None => (Sink::Stdout(Writer::new(stdout::stdout(), style)?), HashMap::new()),
+        Output::Folder(folder) => {
+            refuse_folder_of_model(folder, &options.folder)?;
+            let mut settings = settings()?;
+            settings.push(("--format".to_owned(), style.format.name()));
+            let root = common_folder(&args.inputs.folders());
+            let names = file_names(&inputs, &root, style.format.extension());
+            let (folder, earlier) = ResultFolder::open(folder, &inputs, names, style, &settings, args.force)?;
+            (Sink::Folder(folder), earlier)
+        }
+        Output::Stdout => (Sink::Stdout(Writer::new(stdout::stdout(), style)?), HashMap::new()),
     };
     let Remaining { inputs, done } = Remaining::new(inputs, earlier);
     let template = match windows {
         None => "{bar:30} {pos}/{len} files {per_sec} {eta} left",
         Some(_) => "{bar:20} {pos}/{len} files {wide_msg}",
     };
-    let bar = match args.output.is_some() && (order.len() > 1 || windows.is_some()) {
+    let bar = match output != Output::Stdout && (order.len() > 1 || windows.is_some()) {
         true => progress::bar(order.len() as u64, template),
         false => indicatif::ProgressBar::hidden(),
     };
     bar.set_position((order.len() - inputs.len()) as u64);
     let stop = match &sink {
-        Sink::Journal(_) => interrupt::asked(
+        Sink::Journal(_) | Sink::Folder(_) => interrupt::asked(
             "stopping: what is done is kept, and the same command goes on from there (Ctrl-C again quits at once)",
             Some(PATIENCE),
         )?,
@@ -105,8 +127,8 @@ pub(crate) fn run(args: &JobArgs, options: &JobOptions<'_>, model: &impl Scorer)
 
     let mut job = Job {
         model,
-        scores: WindowScores::new(args, top_k, model.labels()),
-        results: Results { sink, done, bar },
+        scores: WindowScores::new(args, top_k, filter),
+        results: Results { sink, done, bar, times: args.times, untimed: Vec::new() },
         reading: None,
         left: inputs.len(),
         began: Instant::now(),
@@ -114,7 +136,8 @@ pub(crate) fn run(args: &JobArgs, options: &JobOptions<'_>, model: &impl Scorer)
     };
     std::thread::scope(|scope| -> Result<()> {
         let (sender, receiver) = sync_channel(1);
-        let preparer = Preparer { hearing: &options.hearing, opener: &opener, model, stop: &stop };
+        let preparer =
+            Preparer { hearing: &options.hearing, opener: &opener, model, stop: &stop, times: args.times };
         scope.spawn(move || preparer.run(inputs, windows, &sender));
         for prepared in receiver {
             if stop.load(Ordering::Relaxed) {
@@ -124,23 +147,46 @@ pub(crate) fn run(args: &JobArgs, options: &JobOptions<'_>, model: &impl Scorer)
         }
         Ok(())
     })?;
-    let Job { results: Results { sink, done, bar }, left, .. } = job;
+    job.results.report_untimed();
+    let Job { results: Results { sink, done, bar, .. }, left, .. } = job;
     bar.finish_and_clear();
     if left > 0 {
         return Ok(Done::Interrupted);
     }
-    match sink {
-        Sink::Stdout(writer) => writer.finish()?,
-        Sink::Journal(journal) => {
-            let Summary { rows, files, failed } = journal.finish(style, &order)?;
-            let output = args.output.as_deref().unwrap_or(Path::new("")).display();
-            let failed =
-                if failed > 0 { format!("; {} failed", count(failed, "file")) } else { String::new() };
-            let (rows, files) = (count(rows, "row"), count(files, "file"));
-            messages::note(format_args!("wrote {output}: {rows} from {files}{failed}"));
+    let (summary, listed) = match sink {
+        Sink::Stdout(writer) => {
+            writer.finish()?;
+            return Ok(done);
         }
+        Sink::Journal(journal) => (journal.finish(style, &order)?, ""),
+        Sink::Folder(folder) => (folder.finish(&order)?, ", listed there in failures.csv"),
+    };
+    if let Output::File(path) | Output::Folder(path) = output {
+        report(path, &summary, listed);
     }
     Ok(done)
+}
+
+/// Says what was written.
+fn report(output: &Path, Summary { rows, files, failed }: &Summary, listed: &str) {
+    let failed = match failed {
+        0 => String::new(),
+        failed => format!("; {} failed{listed}", count(*failed, "file")),
+    };
+    let (output, rows, files) = (output.display(), count(*rows, "row"), count(*files, "file"));
+    messages::note(format_args!("wrote {output}: {rows} from {files}{failed}"));
+}
+
+/// Refuses to write results among the files of the model.
+fn refuse_folder_of_model(folder: &Path, model: &Path) -> Result<()> {
+    let is_model = matches!((folder.canonicalize(), model.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    match is_model {
+        true => Err(usage(format_args!(
+            "`{}` is the folder of the model: choose another --output",
+            folder.display()
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// Refuses an output that the job reads, with --force too: one of its inputs, or a file of its model.
@@ -225,7 +271,7 @@ impl<M: Scorer> Job<'_, M> {
                 let scores = scores.next().expect("one list of scores a clip");
                 let scores = scores.with_context(|| reading.input.cannot_use())?;
                 let (path, predictions) = (reading.input.name(), self.scores.predictions(&scores));
-                let row = Row::Scored { path, duration, start: None, end: None, predictions };
+                let row = Row::Scored { path, duration, start: None, end: None, time: None, predictions };
                 Ok((duration, vec![row]))
             });
             self.left -= 1;

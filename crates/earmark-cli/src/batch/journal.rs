@@ -1,10 +1,10 @@
 //! What a job has done so far, so that the same command after a crash does only the rest.
 //!
-//! The journal lies beside the results, `NAME.part`: first what the job depends on, then a line for each input, and on the way
-//! through a long recording one for some windows at a time. A line begins with a checksum of all up to it. It is written whole or, when the
+//! The journal lies beside the results, `NAME.part`, or in the folder that they are in, `.earmark-journal`: first what the job
+//! depends on, then a line for each input, and on the way through a long recording one for some windows at a time. A line begins with a checksum of all up to it. It is written whole or, when the
 //! process dies meanwhile, cut off by the next one; results appear under their own name when the last input is done.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use earmark_fs::{AtomicFile, LockedFile};
 
 use crate::args::output::refuse_existing;
-use crate::batch::record::{Earlier, Progress, Record, Settings, WindowProgress, decode, encode};
+use crate::batch::record::{Earlier, Progress, Record, Settings, WindowProgress, Written, decode, encode};
 use crate::input::path::FileStamp;
 use crate::output::messages;
 use crate::output::results::format::Style;
@@ -30,8 +30,17 @@ pub(crate) struct Journal {
     file: LockedFile,
     path: PathBuf,
     output: PathBuf,
+    settings: Settings,
     /// The checksum of the last line.
     sum: u32,
+}
+
+/// What a journal holds.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    pub(crate) inputs: HashMap<String, Earlier>,
+    /// The files of a folder of results, by input.
+    pub(crate) written: BTreeMap<String, Written>,
 }
 
 impl Journal {
@@ -42,12 +51,37 @@ impl Journal {
         force: bool,
     ) -> Result<(Journal, HashMap<String, Earlier>)> {
         let path = beside(output, ".part");
+        let mut journal = Journal::lock(path, output, settings, || refuse_existing(output, force))?;
+        let past = journal.read(force)?;
+        let doing = || format!("cannot use `{}`", journal.path.display());
+        earmark_fs::sweep(folder(output)).with_context(doing)?;
+        Ok((journal, past.inputs))
+    }
+
+    /// Where the journal of a folder of results lies.
+    pub(crate) fn of_folder(folder: &Path) -> PathBuf {
+        folder.join(".earmark-journal")
+    }
+
+    /// As [`Journal::open`] for a folder with a file of results for each input; gives also which files it holds.
+    pub(crate) fn open_folder(folder: &Path, settings: &Settings, force: bool) -> Result<(Journal, Past)> {
+        let mut journal = Journal::lock(Journal::of_folder(folder), folder, settings, || Ok(()))?;
+        let past = journal.read(force)?;
+        let doing = || format!("cannot use `{}`", journal.path.display());
+        earmark_fs::sweep(folder).with_context(doing)?;
+        Ok((journal, past))
+    }
+
+    /// Opens the file of a journal, which no other process writes; `check` holds once it is locked.
+    fn lock(
+        path: PathBuf,
+        output: &Path,
+        settings: &Settings,
+        check: impl Fn() -> Result<()>,
+    ) -> Result<Journal> {
         let doing = || format!("cannot use `{}`", path.display());
-        if output.is_dir() {
-            bail!("`{}` is a folder: name a file", output.display());
-        }
         let file = loop {
-            refuse_existing(output, force)?;
+            check()?;
             let mut options = OpenOptions::new();
             let file = options.read(true).write(true).create(true).truncate(false).open(&path);
             let file = file.with_context(doing)?;
@@ -62,17 +96,15 @@ impl Journal {
                 break file;
             }
         };
-        let mut journal = Journal { file, path: path.clone(), output: output.into(), sum: 0 };
-        let before = journal.read(settings)?;
-        earmark_fs::sweep(folder(output)).with_context(doing)?;
-        Ok((journal, before))
+        Ok(Journal { file, path, output: output.into(), settings: settings.clone(), sum: 0 })
     }
 
-    /// What was done so far; what is damaged is cut off.
-    fn read(&mut self, settings: &Settings) -> Result<HashMap<String, Earlier>> {
+    /// What was done so far; what is damaged is cut off. With `force` a job of other settings is begun anew.
+    fn read(&mut self, force: bool) -> Result<Past> {
         let doing = || format!("cannot use `{}`", self.path.display());
+        let settings = &self.settings;
         let (begun, _) = encode(&Record::Settings(settings.clone()), 0)?;
-        let mut before: HashMap<String, Earlier> = HashMap::new();
+        let Past { inputs: mut before, mut written } = Past::default();
         let (mut whole, mut number, mut sum) = (0, 0, 0);
         let mut lines = BufReader::new(&*self.file);
         let mut line = Vec::new();
@@ -88,6 +120,7 @@ impl Journal {
             let read = decode(&line, sum);
             let next = read.as_ref().map_or(sum, |(_, next)| *next);
             match read.map(|(line, _)| line) {
+                Some(Record::Settings(began)) if number == 0 && force && began != *settings => break,
                 Some(Record::Settings(began)) if number == 0 => self.compare(&began, settings)?,
                 // The first line of a job that was killed at once.
                 None if number == 0 && cut && begun.starts_with(&line) => break,
@@ -108,6 +141,7 @@ impl Journal {
                     }
                     _ => _ = before.insert(input, Earlier { stamp, progress: Progress::Windows(progress) }),
                 },
+                Some(Record::Written(line)) => _ = written.insert(line.input.clone(), line),
                 // What was being written when the process died.
                 None | Some(Record::Settings(_)) if cut => break,
                 None | Some(Record::Settings(_)) => {
@@ -128,9 +162,9 @@ impl Journal {
         self.file.set_len(whole).with_context(doing)?;
         self.file.seek(SeekFrom::End(0)).with_context(doing)?;
         if whole == 0 {
-            self.append(&Record::Settings(settings.clone()))?;
+            self.append(&Record::Settings(self.settings.clone()))?;
         }
-        Ok(before)
+        Ok(Past { inputs: before, written })
     }
 
     /// Refuses other settings: rows of different settings do not belong into one table.
@@ -151,7 +185,7 @@ impl Journal {
             .collect();
         if !changes.is_empty() {
             bail!(
-                "`{}` was begun with other settings ({}): repeat that command, or remove the file to begin anew",
+                "`{}` was begun with other settings ({}): repeat that command, or pass --force to begin anew",
                 self.path.display(),
                 changes.join("; ")
             );
@@ -172,6 +206,27 @@ impl Journal {
         progress: WindowProgress,
     ) -> Result<()> {
         self.append(&Record::Windows { input: input.to_owned(), stamp, progress })
+    }
+
+    /// Adds the file of an input.
+    pub(crate) fn written(&mut self, written: &Written) -> Result<()> {
+        self.append(&Record::Written(written.clone()))
+    }
+
+    /// Keeps of the journal of a folder what its files are, and no windows.
+    pub(crate) fn compact(self, written: impl Iterator<Item = Written>) -> Result<()> {
+        let doing = || format!("cannot write `{}`", self.path.display());
+        let mut file = BufWriter::new(AtomicFile::create(&self.path).with_context(doing)?);
+        let records =
+            std::iter::once(Record::Settings(self.settings.clone())).chain(written.map(Record::Written));
+        let mut sum = 0;
+        for record in records {
+            let (bytes, next) = encode(&record, sum)?;
+            file.write_all(&bytes).with_context(doing)?;
+            sum = next;
+        }
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error).with_context(doing)?;
+        file.commit().with_context(doing)
     }
 
     fn append(&mut self, record: &Record) -> Result<()> {
@@ -276,7 +331,7 @@ mod tests {
         Earlier { stamp: None, progress: Progress::Done { failed: true } }
     }
 
-    const STYLE: Style = Style { format: Format::Jsonl, nyquist: 8000.0 };
+    const STYLE: Style = Style { format: Format::Jsonl, times: false, terminal: false, nyquist: 8000.0 };
 
     #[test]
     fn a_job_goes_on_behind_its_last_whole_line() {

@@ -6,4 +6,6 @@ pub(crate) mod windows; // the scores of a recording's windows,
 pub(crate) mod results; // where results go,
 pub(crate) mod journal; // what an interrupted job leaves,
 pub(crate) mod record; // its lines,
+pub(crate) mod result_folder; // a folder with a file for each input,
+pub(crate) mod file_names; // and the names of these,
 pub(crate) mod remaining; // and what is left to do.

@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use earmark_audio::DecodeOptions;
+use earmark_audio::{DecodeOptions, RecordingTime};
 use earmark_features::Features;
 use earmark_pipeline::{AudioOptions, Caution, Error, Window, Windows};
 use rayon::prelude::*;
@@ -25,11 +25,14 @@ pub(crate) const BATCH: usize = 16;
 pub(crate) struct Reading {
     pub(crate) input: Input,
     pub(crate) stamp: Option<FileStamp>,
+    /// When it was recorded, where that is wanted and known.
+    pub(crate) began: Option<RecordingTime>,
 }
 
 impl Reading {
-    fn begin(input: Input) -> Reading {
-        Reading { stamp: input.stamp(), input }
+    fn begin(input: Input, times: bool) -> Reading {
+        let began = if times { input.recording_time() } else { None };
+        Reading { stamp: input.stamp(), input, began }
     }
 }
 
@@ -62,6 +65,8 @@ pub(crate) struct Preparer<'a, M> {
     pub(crate) opener: &'a Opener,
     pub(crate) model: &'a M,
     pub(crate) stop: &'a AtomicBool,
+    /// Whether the time of day is wanted.
+    pub(crate) times: bool,
 }
 
 impl<M: Scorer> Preparer<'_, M> {
@@ -86,7 +91,7 @@ impl<M: Scorer> Preparer<'_, M> {
                 break;
             }
             let files = batch.par_iter().map(|(input, _)| {
-                let reading = Reading::begin(input.clone());
+                let reading = Reading::begin(input.clone(), self.times);
                 let file = self.file(input);
                 (reading, file)
             });
@@ -112,7 +117,7 @@ impl<M: Scorer> Preparer<'_, M> {
         windows: Windows,
         sender: &SyncSender<Prepared>,
     ) -> Sent {
-        let (reading, skip) = (Reading::begin(input.clone()), before.count);
+        let (reading, skip) = (Reading::begin(input.clone(), self.times), before.count);
         sender.send(Prepared::Begin(reading, before)).map_err(|_| Disconnected)?;
         let ended = match self.stream(input, skip, windows, sender) {
             Ok(duration) => Ok(duration),

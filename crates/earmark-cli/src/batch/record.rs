@@ -24,6 +24,19 @@ pub(crate) enum Record {
         stamp: Option<FileStamp>,
         progress: WindowProgress,
     },
+    Written(Written),
+}
+
+/// What a folder of results holds of an input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Written {
+    pub(crate) input: String,
+    pub(crate) stamp: Option<FileStamp>,
+    /// Its file below the folder; nothing where all of it failed.
+    pub(crate) file: Option<String>,
+    pub(crate) rows: usize,
+    /// Why it, or some of its windows, failed.
+    pub(crate) errors: Vec<String>,
 }
 
 /// How far a recording is scored, window by window.

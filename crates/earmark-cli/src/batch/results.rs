@@ -5,6 +5,8 @@ use anyhow::Result;
 use crate::batch::journal::Journal;
 use crate::batch::prepare::Reading;
 use crate::batch::record::WindowProgress;
+use crate::batch::remaining::count;
+use crate::batch::result_folder::ResultFolder;
 use crate::exit::Done;
 use crate::output::causes::brief;
 use crate::output::messages;
@@ -14,6 +16,7 @@ use crate::output::stdout::Stdout;
 
 pub(crate) enum Sink {
     Journal(Journal),
+    Folder(ResultFolder),
     Stdout(Writer<Stdout>),
 }
 
@@ -22,6 +25,10 @@ pub(crate) struct Results {
     pub(crate) sink: Sink,
     pub(crate) done: Done,
     pub(crate) bar: indicatif::ProgressBar,
+    /// Whether the time of day is wanted.
+    pub(crate) times: bool,
+    /// Inputs whose time is not known.
+    pub(crate) untimed: Vec<String>,
 }
 
 impl Results {
@@ -29,7 +36,15 @@ impl Results {
     pub(crate) fn keep(&mut self, reading: &Reading, rows: Result<(f64, Vec<Row>)>) -> Result<()> {
         let input = reading.input.name();
         let result = match rows {
-            Ok((duration, rows)) => InputResult { input, duration: Some(duration), rows },
+            Ok((duration, mut rows)) => {
+                if self.times {
+                    match reading.began {
+                        Some(began) => rows.iter_mut().for_each(|row| row.set_time(began)),
+                        None => self.untimed.push(input.clone()),
+                    }
+                }
+                InputResult { input, duration: Some(duration), rows }
+            }
             Err(error) => InputResult::failed(input, brief(&*error)),
         };
         for error in result.errors() {
@@ -39,6 +54,7 @@ impl Results {
         self.bar.inc(1);
         match &mut self.sink {
             Sink::Journal(journal) => journal.done(reading.stamp, result),
+            Sink::Folder(folder) => folder.write(reading.stamp, &result),
             Sink::Stdout(writer) => writer.write(&result),
         }
     }
@@ -47,7 +63,22 @@ impl Results {
     pub(crate) fn keep_windows(&mut self, reading: &Reading, progress: WindowProgress) -> Result<()> {
         match &mut self.sink {
             Sink::Journal(journal) => journal.windows(&reading.input.name(), reading.stamp, progress),
+            Sink::Folder(folder) => folder.windows(&reading.input.name(), reading.stamp, progress),
             Sink::Stdout(_) => Ok(()),
+        }
+    }
+
+    /// Reports the inputs whose time is not known.
+    pub(crate) fn report_untimed(&self) {
+        if let [first, rest @ ..] = self.untimed.as_slice() {
+            let others = if rest.is_empty() {
+                String::new()
+            } else {
+                format!(" and {} more", count(rest.len(), "file"))
+            };
+            messages::warning(format_args!(
+                "no time in the metadata or the name of `{first}`{others}: their results have none"
+            ));
         }
     }
 }

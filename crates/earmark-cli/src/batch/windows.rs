@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use earmark_features::Features;
-use earmark_labels::{LabelSet, Prediction, TopK, top_k};
+use earmark_labels::{Prediction, TopK};
 use earmark_pipeline::{Error, Window};
 
 use crate::args::job::{Aggregate, JobArgs};
@@ -11,13 +11,13 @@ use crate::input::path::Input;
 use crate::output::causes::brief;
 use crate::output::clock::clock;
 use crate::output::results::rows::Row;
+use crate::scoring::label_filter::LabelFilter;
 use crate::scoring::scorer::Scorer;
 
 /// The result of the file whose windows are being scored.
 pub(crate) struct WindowScores<'a> {
-    labels: &'a LabelSet,
+    labels: LabelFilter<'a>,
     top_k: TopK,
-    threshold: f32,
     merge: bool,
     aggregate: Option<Aggregate>,
     windows: Vec<(Window, Vec<Prediction>)>,
@@ -33,11 +33,10 @@ pub(crate) struct WindowScores<'a> {
 }
 
 impl<'a> WindowScores<'a> {
-    pub(crate) fn new(args: &JobArgs, top_k: TopK, labels: &'a LabelSet) -> WindowScores<'a> {
+    pub(crate) fn new(args: &JobArgs, top_k: TopK, labels: LabelFilter<'a>) -> WindowScores<'a> {
         WindowScores {
             labels,
             top_k: if args.merge { TopK::N(1) } else { top_k },
-            threshold: args.threshold.unwrap_or(f32::NEG_INFINITY),
             merge: args.merge,
             aggregate: args.aggregate,
             windows: Vec::new(),
@@ -50,9 +49,7 @@ impl<'a> WindowScores<'a> {
     }
 
     pub(crate) fn predictions(&self, scores: &[f32]) -> Vec<Prediction> {
-        let mut best = top_k(scores, self.labels, self.top_k);
-        best.retain(|prediction| prediction.score >= self.threshold);
-        best
+        self.labels.best(scores, self.top_k)
     }
 
     /// Begins the next file, with what was scored of it before.
@@ -153,8 +150,14 @@ impl<'a> WindowScores<'a> {
                 format!("{cannot_use}: {bad} of {count} windows fail, the first of them at {at}: {why}");
             failure = Some(Row::Failed { path: path.clone(), error });
         }
-        let row =
-            |start, end, predictions| Row::Scored { path: path.clone(), duration, start, end, predictions };
+        let row = |start, end, predictions| Row::Scored {
+            path: path.clone(),
+            duration,
+            start,
+            end,
+            time: None,
+            predictions,
+        };
         let mut rows = match self.aggregate {
             Some(how) => {
                 let share = if how == Aggregate::Mean { used.max(1) as f64 } else { 1.0 };
@@ -177,7 +180,10 @@ impl<'a> WindowScores<'a> {
 
 #[cfg(test)]
 mod tests {
+    use earmark_labels::{LabelSet, Scores};
+
     use super::*;
+    use crate::args::label_filter::LabelFilterArgs;
     use crate::output::results::rows::InputResult;
 
     #[test]
@@ -185,9 +191,8 @@ mod tests {
         let labels = LabelSet::from_names(["rain", "wind"]).unwrap();
         let best = |label: &str| vec![Prediction { label: label.to_owned(), score: 0.9 }];
         let mut scores = WindowScores {
-            labels: &labels,
+            labels: LabelFilter::new(&LabelFilterArgs::default(), &labels, Scores::Softmax).unwrap(),
             top_k: TopK::N(1),
-            threshold: 0.0,
             merge: false,
             aggregate: None,
             windows: Vec::new(),

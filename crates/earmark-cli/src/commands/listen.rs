@@ -110,7 +110,7 @@ struct WindowRow {
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
     if args.labels.given() {
-        check_threshold(args.threshold, ZeroShotScorer::SCORES)?;
+        check_threshold("--threshold", args.threshold, ZeroShotScorer::SCORES)?;
         let labels = args.labels.all()?;
         let ModelSource { folder, device, hearing } = args.model.open(Purpose::ZeroShot)?;
         let model = ZeroShotScorer::open(&folder, &labels, &args.labels.template, &device)?;
@@ -118,7 +118,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     } else {
         let ModelSource { folder, device, hearing } = args.model.open(Purpose::Classify)?;
         let model = ClassifierScorer::open(&folder, args.scores, &device)?;
-        check_threshold(args.threshold, model.scores)?;
+        check_threshold("--threshold", args.threshold, model.scores)?;
         listen(args, &hearing, &model)
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use earmark_audio::RecordingTime;
 use serde::{Deserialize, Serialize};
 
 /// One sound to read.
@@ -31,6 +32,15 @@ impl Input {
         match self {
             Input::File(path) => FileStamp::of(path),
             Input::Url(_) | Input::Stdin => None,
+        }
+    }
+
+    /// When it was recorded, as its metadata or its name states it. What cannot be read has none: decoding reports why.
+    pub(crate) fn recording_time(&self) -> Option<RecordingTime> {
+        match self {
+            Input::File(path) => RecordingTime::of_file(path).ok().flatten(),
+            Input::Url(url) => RecordingTime::of_name(url.split(['?', '#']).next()?),
+            Input::Stdin => None,
         }
     }
 

@@ -20,6 +20,19 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// JSON as [`escape`] leaves text, and the same values.
+pub(crate) fn escape_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        match is_hidden(c) {
+            // Such a character stands in a string.
+            true => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| _ = write!(escaped, "\\u{unit:04x}")),
+            false => escaped.push(c),
+        }
+    }
+    escaped
+}
+
 /// Whether a character acts on a terminal instead of being seen.
 fn is_hidden(c: char) -> bool {
     c.is_control() // C0, DEL and C1

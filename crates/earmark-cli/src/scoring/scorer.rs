@@ -33,17 +33,17 @@ pub(crate) fn check_windows(windows: Windows, model: &impl Scorer) -> Result<()>
     Ok(())
 }
 
-/// Refuses a threshold that no score can reach, or that every score reaches.
-pub(crate) fn check_threshold(threshold: Option<f32>, scores: Scores) -> Result<()> {
+/// Refuses a threshold that no score can reach, or that every score reaches; `name` is what it is called.
+pub(crate) fn check_threshold(name: &str, threshold: Option<f32>, scores: Scores) -> Result<()> {
     match threshold {
-        Some(it) if it.is_nan() => Err(usage("--threshold is not a number")),
+        Some(it) if it.is_nan() => Err(usage(format_args!("{name} is not a number"))),
         Some(it) if scores != Scores::None && !(0.0..=1.0).contains(&it) => {
             let percent = if (1.0..=100.0).contains(&it) {
                 format!(": {it} % is {}", it / 100.0)
             } else {
                 String::new()
             };
-            Err(usage(format_args!("--threshold is {it}, and scores lie between 0 and 1{percent}")))
+            Err(usage(format_args!("{name} is {it}, and scores lie between 0 and 1{percent}")))
         }
         _ => Ok(()),
     }

@@ -105,7 +105,7 @@ fn weights_that_were_replaced_do_not_go_on_with_the_rows_of_the_old_ones() {
     bytes[last] ^= 1;
     fs::write(&weights, &bytes).unwrap();
     fs::File::options().write(true).open(&weights).unwrap().set_modified(written).unwrap();
-    half.resume().says(1, &["rows.jsonl.part", "the model's model.safetensors was", "remove the file"]);
+    half.resume().says(1, &["rows.jsonl.part", "the model's model.safetensors was", "--force to begin anew"]);
     assert!(!half.place.path("rows.jsonl").exists());
     bytes[last] ^= 1;
     fs::write(&weights, &bytes).unwrap();
@@ -399,7 +399,8 @@ fn a_job_ends_with_a_word() {
 fn what_cannot_be_meant_is_refused_as_wrong_usage() {
     let place = with_clips();
     for (args, words) in [
-        ("-o night.txt", &["`night.txt`", "--format"][..]),
+        ("-o night.txt", &["`night.txt`", "--format audacity", "raven", "table"][..]),
+        ("-o night.tsv", &["`night.tsv`", "--format audacity", "raven", "table"]),
         ("-o night", &["`night`", "--format"]),
         ("-o clip.wav", &["`clip.wav`", "--format"]),
         ("--threshold 80", &["--threshold is 80", "between 0 and 1", "80 % is 0.8"]),
@@ -408,7 +409,8 @@ fn what_cannot_be_meant_is_refused_as_wrong_usage() {
         ("--scores sigmoid --threshold 1.5", &["--threshold is 1.5"]),
         ("--threads 5000", &["5000", "--threads", "from 1 to"]),
         ("--format raven", &["--window"]),
-        ("--format audacity --window 1s", &["one recording"]),
+        ("--format audacity --window 1s", &["one recording", "-o DIR/"]),
+        ("-o out/ --format raven --window 1s --times", &["--times", "raven has none"]),
         ("--format rttm --window 1s --aggregate max", &["--aggregate"]),
     ] {
         place.run(&format!("classify many --model model {args}")).says(2, words);
@@ -418,7 +420,7 @@ fn what_cannot_be_meant_is_refused_as_wrong_usage() {
     let mut command = place.command("classify many --model model");
     let said = Ran::of(command.env("RAYON_NUM_THREADS", "100000"));
     said.says(2, &["RAYON_NUM_THREADS is 100000"]);
-    place.run("classify many --model model -o many --format csv --force").says(1, &["`many` is a folder"]);
+    place.run("classify many --model model -o model").says(2, &["the folder of the model"]);
     place.run("listen --model model --threshold 80").says(2, &["--threshold is 80"]);
 }
 

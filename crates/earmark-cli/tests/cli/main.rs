@@ -13,6 +13,8 @@ mod numbers;
 mod data;
 mod runs;
 mod cache;
+mod formats;
+mod folders;
 #[cfg(unix)]
 mod jobs;
 #[cfg(unix)]

@@ -15,14 +15,14 @@ pub(crate) enum Format {
     Json,
     /// One JSON object per line, for each file or window.
     Jsonl,
-    /// One row per label: path, duration, start, end, rank, label, score, error.
+    /// One row per label: path, duration, start, end, rank, label, score, error (and time, with --times).
     Csv,
     /// The columns of csv as a Parquet file; needs --output or a pipe.
     Parquet,
-    /// Audacity label track; needs --window and a single recording.
+    /// Audacity label track, each label with its score; needs --window, and a single recording or -o DIR/.
     Audacity,
-    /// Raven selection table with BirdNET-Analyzer's columns; needs --window. Begin and End Time run on from file to file,
-    /// File Offset starts at 0 in each.
+    /// Raven selection table with BirdNET-Analyzer's columns; needs --window. In one table of several files Begin and End
+    /// Time run on from file to file, File Offset starts at 0 in each.
     Raven,
     /// RTTM (rich transcription time marked), the format of speaker diarisation; needs --window.
     Rttm,
@@ -34,7 +34,31 @@ impl Format {
         matches!(self, Format::Audacity | Format::Raven | Format::Rttm)
     }
 
-    /// The format that a file's name ends in.
+    /// Whether it has room for the time of day.
+    pub(crate) fn has_times(self) -> bool {
+        matches!(self, Format::Json | Format::Jsonl | Format::Csv | Format::Parquet)
+    }
+
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// What the names of its files end in.
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Format::Table | Format::Audacity => "txt",
+            Format::Json => "json",
+            Format::Jsonl => "jsonl",
+            Format::Csv => "csv",
+            Format::Parquet => "parquet",
+            // As Raven itself calls them.
+            Format::Raven => "selections.txt",
+            Format::Rttm => "rttm",
+        }
+    }
+
+    /// The format that a file's name ends in. Several are written as `.txt`.
     pub(crate) fn of_name(path: &Path) -> Option<Format> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "json" => Some(Format::Json),
@@ -65,6 +89,10 @@ impl Format {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
     pub(crate) format: Format,
+    /// Whether there is a column for the time of day.
+    pub(crate) times: bool,
+    /// Whether a terminal shows them, which acts on control characters.
+    pub(crate) terminal: bool,
     /// Half the model's sampling rate, in hertz: the highest frequency that it is given.
     pub(crate) nyquist: f64,
 }

@@ -13,6 +13,8 @@ use crate::output::tables::parquet::ROW_GROUP;
 pub(crate) struct ResultTable<W: Write> {
     writer: BatchedWriter<W>,
     group: RowGroup,
+    /// Whether there is a column for the time of day.
+    times: bool,
 }
 
 /// The row group that is being filled.
@@ -26,11 +28,12 @@ struct RowGroup {
     label: Vec<Option<String>>,
     score: Vec<Option<f32>>,
     error: Vec<Option<String>>,
+    time: Vec<Option<String>>,
 }
 
 impl RowGroup {
-    fn frame(&self) -> PolarsResult<DataFrame> {
-        df![
+    fn frame(&self, times: bool) -> PolarsResult<DataFrame> {
+        let mut frame = df![
             "path" => &self.path,
             "duration" => &self.duration,
             "start" => &self.start,
@@ -39,12 +42,16 @@ impl RowGroup {
             "label" => &self.label,
             "score" => &self.score,
             "error" => &self.error,
-        ]
+        ]?;
+        if times {
+            frame.with_column(Column::new("time".into(), &self.time))?;
+        }
+        Ok(frame)
     }
 
     fn push(&mut self, row: &Row) {
         match row {
-            Row::Scored { path, duration, start, end, predictions } => {
+            Row::Scored { path, duration, start, end, time, predictions } => {
                 let span = (Some(*duration), *start, *end);
                 if predictions.is_empty() {
                     // Nothing above the threshold; the file has its row all the same.
@@ -53,9 +60,11 @@ impl RowGroup {
                 for ranked in (1..).zip(predictions) {
                     self.push_line(path, span, Some(ranked), None);
                 }
+                self.time.resize(self.path.len(), time.clone());
             }
             Row::Failed { path, error } => {
                 self.push_line(path, (None, None, None), None, Some(error.clone()));
+                self.time.push(None);
             }
         }
     }
@@ -79,10 +88,10 @@ impl RowGroup {
 }
 
 impl<W: Write> ResultTable<W> {
-    pub(crate) fn new(out: W) -> Result<ResultTable<W>> {
+    pub(crate) fn new(out: W, times: bool) -> Result<ResultTable<W>> {
         let group = RowGroup::default();
-        let writer = ParquetWriter::new(out).batched(group.frame()?.schema())?;
-        Ok(ResultTable { writer, group })
+        let writer = ParquetWriter::new(out).batched(group.frame(times)?.schema())?;
+        Ok(ResultTable { writer, group, times })
     }
 
     pub(crate) fn write(&mut self, row: &Row) -> Result<()> {
@@ -98,7 +107,7 @@ impl<W: Write> ResultTable<W> {
 
     fn flush(&mut self) -> Result<()> {
         if !self.group.path.is_empty() {
-            self.writer.write_batch(&std::mem::take(&mut self.group).frame()?)?;
+            self.writer.write_batch(&std::mem::take(&mut self.group).frame(self.times)?)?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What becomes of each input: scored files and windows, and failures.
 
+use earmark_audio::RecordingTime;
 use earmark_labels::Prediction;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,9 @@ pub(crate) enum Row {
         start: Option<f64>,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         end: Option<f64>,
+        /// When it begins, in ISO 8601, where that is asked for and known.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        time: Option<String>,
         predictions: Vec<Prediction>,
     },
     Failed {
@@ -36,6 +40,13 @@ impl Row {
     pub(crate) fn path(&self) -> &str {
         let (Row::Scored { path, .. } | Row::Failed { path, .. }) = self;
         path
+    }
+
+    /// Sets when it begins, of a recording that began then.
+    pub(crate) fn set_time(&mut self, began: RecordingTime) {
+        if let Row::Scored { start, time, .. } = self {
+            *time = began.after(start.unwrap_or(0.0)).map(|time| time.to_string());
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use earmark_labels::Prediction;
 use crate::exit::usage;
 use crate::output::clock::clock;
 use crate::output::columns;
-use crate::output::escape::escape;
+use crate::output::escape::{escape, escape_json};
 use crate::output::results::format::{Format, Style};
 use crate::output::results::rows::{InputResult, Row};
 
@@ -39,21 +39,24 @@ impl<W: Write> TextWriter<W> {
         let first = self.rows == 0;
         self.rows += 1;
         match self.style.format {
-            Format::Jsonl => writeln!(self.out, "{}", serde_json::to_string(row)?)?,
+            Format::Jsonl => writeln!(self.out, "{}", self.object(row)?)?,
             Format::Json => {
-                write!(self.out, "{}{}", if first { "[" } else { ",\n" }, serde_json::to_string(row)?)?;
+                let object = self.object(row)?;
+                write!(self.out, "{}{object}", if first { "[" } else { ",\n" })?;
             }
             Format::Csv => {
                 if first {
-                    self.out.write_all(CSV_HEADER)?;
+                    self.csv_header()?;
                 }
-                csv_lines(&mut self.out, row)?;
+                self.csv_lines(row)?;
             }
             Format::Table => table_block(&mut self.out, row)?,
             Format::Parquet => unreachable!("`Writer` writes it by a `ResultTable`"),
             Format::Audacity => {
                 for (start, end, prediction) in marks(row)? {
-                    writeln!(self.out, "{start:.6}\t{end:.6}\t{}", escape(&prediction.label))?;
+                    // A track has no column for the score, and who looks at it wants to know.
+                    let (label, score) = (escape(&prediction.label), prediction.score);
+                    writeln!(self.out, "{start:.6}\t{end:.6}\t{label} {score:.2}")?;
                 }
             }
             Format::Raven => {
@@ -74,8 +77,50 @@ impl<W: Write> TextWriter<W> {
         Ok(())
     }
 
-    /// The columns of BirdNET-Analyzer's tables, which Raven's readers know by their names. Raven plays the files one after
-    /// the other: a selection's times are in all of them, its offset in its own.
+    /// A row as JSON.
+    fn object(&self, row: &Row) -> serde_json::Result<String> {
+        let object = serde_json::to_string(row)?;
+        Ok(if self.style.terminal { escape_json(&object) } else { object })
+    }
+
+    fn csv_header(&mut self) -> io::Result<()> {
+        self.out.write_all(b"path,duration,start,end,rank,label,score,error")?;
+        self.out.write_all(if self.style.times { b",time\n" } else { b"\n" })
+    }
+
+    fn csv_lines(&mut self, row: &Row) -> Result<()> {
+        let mut lines = csv::WriterBuilder::new().has_headers(false).from_writer(&mut self.out);
+        let Style { times, terminal, .. } = self.style;
+        let mut line = |fields: [&str; 9]| {
+            let fields = fields[..if times { 9 } else { 8 }].iter();
+            match terminal {
+                true => lines.write_record(fields.map(|field| escape(field).into_owned())),
+                false => lines.write_record(fields),
+            }
+        };
+        let seconds = |x: &Option<f64>| x.map(|x| x.to_string()).unwrap_or_default();
+        match row {
+            Row::Scored { path, duration, start, end, time, predictions } => {
+                let (duration, start, end) = (duration.to_string(), seconds(start), seconds(end));
+                let time = time.as_deref().unwrap_or_default();
+                if predictions.is_empty() {
+                    // Nothing above the threshold; the file has its row all the same.
+                    line([path, &duration, &start, &end, "", "", "", "", time])?;
+                }
+                for (rank, Prediction { label, score }) in predictions.iter().enumerate() {
+                    let (rank, score) = ((rank + 1).to_string(), score.to_string());
+                    line([path, &duration, &start, &end, &rank, label, &score, "", time])?;
+                }
+            }
+            Row::Failed { path, error } => line([path, "", "", "", "", "", "", error, ""])?,
+        }
+        Ok(lines.flush()?)
+    }
+
+    /// The columns of BirdNET-Analyzer's tables (2.4.0, `save_as_rtable` in `birdnet_analyzer/analyze/core.py`), which Raven's
+    /// readers know by their names, but for the Scientific Name: a label is one name here. Raven plays the files of a table one
+    /// after the other: a selection's times are in all of them, its offset in its own. As in Raven, and unlike in
+    /// BirdNET-Analyzer, a file without a selection takes its time as well.
     fn selections(&mut self, row: &Row) -> Result<()> {
         let path = row.path();
         let file = path.rsplit(['/', std::path::MAIN_SEPARATOR]).next().unwrap_or_default();
@@ -103,7 +148,7 @@ impl<W: Write> TextWriter<W> {
 
     pub(crate) fn finish(mut self) -> Result<()> {
         match (self.style.format, self.rows) {
-            (Format::Csv, 0) => self.out.write_all(CSV_HEADER)?,
+            (Format::Csv, 0) => self.csv_header()?,
             (Format::Raven, 0) => self.out.write_all(RAVEN_HEADER)?,
             (Format::Json, 0) => self.out.write_all(b"[]\n")?,
             (Format::Json, _) => self.out.write_all(b"]\n")?,
@@ -112,8 +157,6 @@ impl<W: Write> TextWriter<W> {
         Ok(self.out.flush()?)
     }
 }
-
-const CSV_HEADER: &[u8] = b"path,duration,start,end,rank,label,score,error\n";
 
 const RAVEN_HEADER: &[u8] =
     b"Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\t\
@@ -128,26 +171,6 @@ fn marks(row: &Row) -> Result<Vec<(f64, f64, &Prediction)>> {
         Row::Scored { path, .. } => Err(usage(format_args!("`{path}` has no windows: pass --window"))),
         Row::Failed { .. } => Ok(Vec::new()),
     }
-}
-
-fn csv_lines(out: &mut impl Write, row: &Row) -> Result<()> {
-    let mut lines = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-    let seconds = |x: &Option<f64>| x.map(|x| x.to_string()).unwrap_or_default();
-    match row {
-        Row::Scored { path, duration, start, end, predictions } => {
-            let (duration, start, end) = (duration.to_string(), seconds(start), seconds(end));
-            if predictions.is_empty() {
-                // Nothing above the threshold; the file has its row all the same.
-                lines.write_record([path, &duration, &start, &end, "", "", "", ""])?;
-            }
-            for (rank, Prediction { label, score }) in predictions.iter().enumerate() {
-                let (rank, score) = ((rank + 1).to_string(), score.to_string());
-                lines.write_record([path, &duration, &start, &end, &rank, label, &score, ""])?;
-            }
-        }
-        Row::Failed { path, error } => lines.write_record([path, "", "", "", "", "", "", error])?,
-    }
-    Ok(lines.flush()?)
 }
 
 fn table_block(out: &mut impl Write, row: &Row) -> io::Result<()> {

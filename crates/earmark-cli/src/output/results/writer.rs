@@ -18,7 +18,7 @@ pub(crate) enum Writer<W: Write> {
 impl<W: Write> Writer<W> {
     pub(crate) fn new(out: W, style: Style) -> Result<Writer<W>> {
         Ok(match style.format {
-            Format::Parquet => Writer::Parquet(Box::new(ResultTable::new(out)?)),
+            Format::Parquet => Writer::Parquet(Box::new(ResultTable::new(out, style.times)?)),
             _ => Writer::Text(TextWriter::new(out, style)),
         })
     }
@@ -53,6 +53,7 @@ mod tests {
             duration: 4.5,
             start: *start,
             end: start.map(|it| it + 2.0),
+            time: start.map(|it| format!("2021-05-10T19:00:0{it}Z")),
             predictions: vec![Prediction { label: label.to_owned(), score: 0.75 }],
         };
         InputResult { input: path.to_owned(), duration: Some(4.5), rows: starts.iter().map(row).collect() }
@@ -66,9 +67,17 @@ mod tests {
         InputResult::failed("x.wav".to_owned(), "it is no sound".to_owned())
     }
 
+    fn style(format: Format) -> Style {
+        Style { format, times: false, terminal: false, nyquist: 8000.0 }
+    }
+
     fn written(format: Format, results: &[InputResult]) -> String {
+        written_as(style(format), results)
+    }
+
+    fn written_as(style: Style, results: &[InputResult]) -> String {
         let mut out = Vec::new();
-        let mut writer = Writer::new(&mut out, Style { format, nyquist: 8000.0 }).unwrap();
+        let mut writer = Writer::new(&mut out, style).unwrap();
         results.iter().for_each(|result| writer.write(result).unwrap());
         writer.finish().unwrap();
         String::from_utf8(out).unwrap()
@@ -95,14 +104,42 @@ mod tests {
     }
 
     #[test]
+    fn times_are_a_column_of_csv_where_they_are_asked_for() {
+        let want = "path,duration,start,end,rank,label,score,error,time\n\
+                    a b.wav,4.5,1,3,1,\"dog, \"\"barking\"\"\",0.75,,2021-05-10T19:00:01Z\n\
+                    x.wav,,,,,,,it is no sound,\n";
+        let style = Style { times: true, ..style(Format::Csv) };
+        assert_eq!(written_as(style, &[scored(Some(1.0)), failed()]), want);
+        assert_eq!(written_as(style, &[]), "path,duration,start,end,rank,label,score,error,time\n");
+    }
+
+    #[test]
+    fn on_a_terminal_data_are_without_what_acts_on_it_and_json_stays_json() {
+        const HOSTILE: &str = "a\u{1b}[2J\u{9b}31m\u{202e}\n\u{e0041}b";
+        let results = [result("x\u{7f}.wav", HOSTILE, &[Some(1.0)])];
+        for format in [Format::Csv, Format::Json, Format::Jsonl] {
+            let shown = written_as(Style { terminal: true, ..style(format) }, &results);
+            let lines: Vec<&str> = shown.lines().collect();
+            assert!(lines.iter().all(|line| *line == crate::output::escape::escape(line)), "{shown:?}");
+            let piped = written(format, &results);
+            if format == Format::Csv {
+                assert!(piped.contains(HOSTILE), "{piped:?}");
+            } else {
+                let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+                assert_eq!(value(&shown), value(&piped));
+            }
+        }
+    }
+
+    #[test]
     fn marks_have_their_columns() {
         let rows = [scored(Some(1.0)), failed()];
-        assert_eq!(written(Format::Audacity, &rows), "1.000000\t3.000000\tdog, \"barking\"\n");
+        assert_eq!(written(Format::Audacity, &rows), "1.000000\t3.000000\tdog, \"barking\" 0.75\n");
         assert_eq!(
             written(Format::Rttm, &rows),
             "SPEAKER a_b.wav 1 1.000 2.000 <NA> <NA> dog,_\"barking\" 0.7500 <NA>\n"
         );
-        let mut writer = Writer::new(Vec::new(), Style { format: Format::Raven, nyquist: 8000.0 }).unwrap();
+        let mut writer = Writer::new(Vec::new(), style(Format::Raven)).unwrap();
         assert!(writer.write(&scored(None)).is_err(), "a whole file has no start");
     }
 

@@ -3,8 +3,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::RecordingTime;
 use super::text::{audiomoth, civil, iso, numbers};
+use super::time::RecordingTime;
 
 const MAX_CHUNKS: usize = 1024;
 /// GUANO is text, and some recorders add long notes to it.

@@ -4,8 +4,8 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{Timestamp, ToSpan as _};
 
-use super::RecordingTime;
 use super::text::{civil, offset};
+use super::time::RecordingTime;
 
 /// The one time in a name; the same time twice is one.
 pub(super) fn read(name: &str) -> Option<RecordingTime> {

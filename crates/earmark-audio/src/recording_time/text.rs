@@ -4,7 +4,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::temporal::Pieces;
 use jiff::tz::Offset;
 
-use super::RecordingTime;
+use super::time::RecordingTime;
 
 /// Recorders were first built in the one, and the other is far off: numbers outside are no years.
 const YEARS: std::ops::RangeInclusive<i16> = 1990..=2100;

@@ -1,7 +1,7 @@
 //! Writing WAV.
 
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Seek as _, Write};
+use std::path::{Path, PathBuf};
 
 use earmark_error::Context as _;
 use earmark_fs::AtomicFile;
@@ -37,76 +37,180 @@ pub fn write_wav_channels(
     rate: SampleRate,
     format: WavFormat,
 ) -> Result<(), Error> {
-    let path = path.as_ref();
-    let planes: Vec<&[f32]> = planes.iter().map(AsRef::as_ref).collect();
-    write_to(path, &planes, rate, format)
-        .map_err(ErrorKind::Write)
-        .with_context(|| Origin::File(path.to_path_buf()))
+    let mut wav = WavWriter::create(path, planes.len(), rate, format)?;
+    wav.write(planes)?;
+    wav.finish()
 }
 
-fn write_to(path: &Path, planes: &[&[f32]], rate: SampleRate, format: WavFormat) -> io::Result<()> {
-    let header = header(planes, rate, format)?;
-    let mut file = BufWriter::new(AtomicFile::create(path)?);
-    file.write_all(&header)?;
-    for frame in 0..planes[0].len() {
-        for plane in planes {
-            let sample = plane[frame];
-            match format {
-                // `as` saturates, which is the clipping.
-                WavFormat::Pcm16 => file.write_all(&((sample * 32768.0).round() as i16).to_le_bytes()),
-                WavFormat::Float32 => file.write_all(&sample.to_le_bytes()),
-            }?;
-        }
-    }
-    file.into_inner()?.commit()
+/// Writes a WAV block by block, in bounded memory however long it is. The file is there once [`WavWriter::finish`] is
+/// called, and not at all if the writer is dropped before that.
+///
+/// ```
+/// use earmark_audio::{SampleRate, WavFormat, WavWriter};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("stereo.wav");
+/// let mut wav = WavWriter::create(&path, 2, SampleRate::HZ_48000, WavFormat::Pcm16)?;
+/// wav.write(&[[0.0, 0.5], [0.25, -0.25]])?; // two frames: the left channel, the right channel
+/// wav.write(&[[1.0], [-1.0]])?;
+/// wav.finish()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct WavWriter {
+    file: BufWriter<AtomicFile>,
+    path: PathBuf,
+    layout: Layout,
+    frames: u64,
 }
 
-/// All that comes before the samples. What is not integers has, by the format's own rule, an extension of the `fmt ` chunk,
-/// here an empty one, and a `fact` chunk that counts its frames; SoX and the Windows shell ask for them.
-fn header(planes: &[&[f32]], rate: SampleRate, format: WavFormat) -> io::Result<Vec<u8>> {
-    let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what);
-    let frames = planes.first().ok_or_else(|| invalid("there are no channels"))?.len();
-    if planes.iter().any(|plane| plane.len() != frames) {
-        return Err(invalid("the channels are not equally long"));
+impl WavWriter {
+    /// Starts the file, in a folder that is there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Write`], naming the path: also without channels, and with more than 65 535.
+    pub fn create(
+        path: impl AsRef<Path>,
+        channels: usize,
+        rate: SampleRate,
+        format: WavFormat,
+    ) -> Result<WavWriter, Error> {
+        let path = path.as_ref();
+        let create = || -> io::Result<WavWriter> {
+            let layout = Layout::new(channels, rate, format)?;
+            let mut file = BufWriter::new(AtomicFile::create(path)?);
+            file.write_all(&layout.header(0)?)?;
+            Ok(WavWriter { file, path: path.to_path_buf(), layout, frames: 0 })
+        };
+        create().map_err(ErrorKind::Write).with_context(|| Origin::File(path.to_path_buf()))
     }
-    let channels = u16::try_from(planes.len()).map_err(|_| invalid("a WAV has at most 65535 channels"))?;
-    let (tag, width) = match format {
-        WavFormat::Pcm16 => (1u16, 2u16),
-        WavFormat::Float32 => (3, 4),
-    };
-    let block = channels.checked_mul(width).ok_or_else(|| invalid("a WAV frame has at most 65535 bytes"))?;
-    let bytes = (frames as u64)
-        .checked_mul(block.into())
-        .and_then(|bytes| u32::try_from(bytes).ok())
-        .filter(|bytes| *bytes <= u32::MAX - 50)
-        .ok_or_else(|| invalid("a WAV holds at most 4 GiB"))?;
-    let byte_rate = rate.hz().saturating_mul(block.into());
 
-    let mut fmt = Vec::with_capacity(18);
-    fmt.extend(tag.to_le_bytes());
-    fmt.extend(channels.to_le_bytes());
-    fmt.extend(rate.hz().to_le_bytes());
-    fmt.extend(byte_rate.to_le_bytes());
-    fmt.extend(block.to_le_bytes());
-    fmt.extend((width * 8).to_le_bytes());
-    let mut chunks = Vec::with_capacity(58);
-    match format {
-        WavFormat::Pcm16 => chunk(&mut chunks, b"fmt ", &fmt),
-        WavFormat::Float32 => {
-            fmt.extend(0u16.to_le_bytes());
-            chunk(&mut chunks, b"fmt ", &fmt);
-            // Fewer than `bytes`, which fits.
-            chunk(&mut chunks, b"fact", &(frames as u32).to_le_bytes());
-        }
+    /// Adds samples: one list a channel, all equally long.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Write`], naming the path: also for another number of lists than there are channels, lists that are
+    /// not equally long, and when the file would pass the 4 GiB a WAV header can count.
+    pub fn write(&mut self, planes: &[impl AsRef<[f32]>]) -> Result<(), Error> {
+        let written = self.append(planes).map_err(ErrorKind::Write);
+        written.with_context(|| Origin::File(self.path.clone()))
     }
-    let mut header = Vec::with_capacity(58);
-    header.extend(b"RIFF");
-    header.extend((4 + chunks.len() as u32 + 8 + bytes).to_le_bytes());
-    header.extend(b"WAVE");
-    header.extend(chunks);
-    header.extend(b"data");
-    header.extend(bytes.to_le_bytes());
-    Ok(header)
+
+    fn append(&mut self, planes: &[impl AsRef<[f32]>]) -> io::Result<()> {
+        let planes: Vec<&[f32]> = planes.iter().map(AsRef::as_ref).collect();
+        if planes.len() != usize::from(self.layout.channels) {
+            return Err(invalid("there is not one list of samples for each channel"));
+        }
+        let frames = planes[0].len();
+        if planes.iter().any(|plane| plane.len() != frames) {
+            return Err(invalid("the channels are not equally long"));
+        }
+        self.layout.bytes(self.frames + frames as u64)?;
+        for frame in 0..frames {
+            for plane in &planes {
+                let sample = plane[frame];
+                match self.layout.format {
+                    // `as` saturates, which is the clipping.
+                    WavFormat::Pcm16 => {
+                        self.file.write_all(&((sample * 32768.0).round() as i16).to_le_bytes())?;
+                    }
+                    WavFormat::Float32 => self.file.write_all(&sample.to_le_bytes())?,
+                }
+            }
+        }
+        self.frames += frames as u64;
+        Ok(())
+    }
+
+    /// Completes the file and gives it its name. What was there before is replaced.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Write`], naming the path.
+    pub fn finish(self) -> Result<(), Error> {
+        let WavWriter { mut file, path, layout, frames } = self;
+        let finish = || -> io::Result<()> {
+            // Only now it is known how many there are.
+            file.rewind()?;
+            file.write_all(&layout.header(frames)?)?;
+            file.into_inner()?.commit()
+        };
+        finish().map_err(ErrorKind::Write).with_context(|| Origin::File(path))
+    }
+}
+
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what)
+}
+
+/// What the header says beside the number of frames.
+#[derive(Debug)]
+struct Layout {
+    channels: u16,
+    rate: SampleRate,
+    format: WavFormat,
+    /// Bytes of a frame.
+    block: u16,
+}
+
+impl Layout {
+    fn new(channels: usize, rate: SampleRate, format: WavFormat) -> io::Result<Layout> {
+        if channels == 0 {
+            return Err(invalid("there are no channels"));
+        }
+        let channels = u16::try_from(channels).map_err(|_| invalid("a WAV has at most 65535 channels"))?;
+        let width = match format {
+            WavFormat::Pcm16 => 2u16,
+            WavFormat::Float32 => 4,
+        };
+        let block =
+            channels.checked_mul(width).ok_or_else(|| invalid("a WAV frame has at most 65535 bytes"))?;
+        Ok(Layout { channels, rate, format, block })
+    }
+
+    /// Bytes of so many frames, with room for the header.
+    fn bytes(&self, frames: u64) -> io::Result<u32> {
+        frames
+            .checked_mul(self.block.into())
+            .and_then(|bytes| u32::try_from(bytes).ok())
+            .filter(|bytes| *bytes <= u32::MAX - 50)
+            .ok_or_else(|| invalid("a WAV holds at most 4 GiB"))
+    }
+
+    /// All that comes before the samples: as long whatever the number of frames. What is not integers has, by the format's
+    /// own rule, an extension of the `fmt ` chunk, here an empty one, and a `fact` chunk that counts its frames; SoX and the
+    /// Windows shell ask for them.
+    fn header(&self, frames: u64) -> io::Result<Vec<u8>> {
+        let bytes = self.bytes(frames)?;
+        let byte_rate = self.rate.hz().saturating_mul(self.block.into());
+        let (tag, bits) = match self.format {
+            WavFormat::Pcm16 => (1u16, 16u16),
+            WavFormat::Float32 => (3, 32),
+        };
+        let mut fmt = Vec::with_capacity(18);
+        fmt.extend(tag.to_le_bytes());
+        fmt.extend(self.channels.to_le_bytes());
+        fmt.extend(self.rate.hz().to_le_bytes());
+        fmt.extend(byte_rate.to_le_bytes());
+        fmt.extend(self.block.to_le_bytes());
+        fmt.extend(bits.to_le_bytes());
+        let mut chunks = Vec::with_capacity(58);
+        match self.format {
+            WavFormat::Pcm16 => chunk(&mut chunks, b"fmt ", &fmt),
+            WavFormat::Float32 => {
+                fmt.extend(0u16.to_le_bytes());
+                chunk(&mut chunks, b"fmt ", &fmt);
+                // Fewer than `bytes`, which fits.
+                chunk(&mut chunks, b"fact", &(frames as u32).to_le_bytes());
+            }
+        }
+        let mut header = Vec::with_capacity(58);
+        header.extend(b"RIFF");
+        header.extend((4 + chunks.len() as u32 + 8 + bytes).to_le_bytes());
+        header.extend(b"WAVE");
+        header.extend(chunks);
+        header.extend(b"data");
+        header.extend(bytes.to_le_bytes());
+        Ok(header)
+    }
 }
 
 fn chunk(to: &mut Vec<u8>, name: &[u8; 4], content: &[u8]) {

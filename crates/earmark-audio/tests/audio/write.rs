@@ -1,6 +1,6 @@
 use earmark_audio::{
-    DecodeOptions, ErrorKind, SampleRate, WavFormat, Waveform, decode_file, decode_file_channels, write_wav,
-    write_wav_channels,
+    DecodeOptions, ErrorKind, SampleRate, WavFormat, WavWriter, Waveform, decode_file, decode_file_channels,
+    write_wav, write_wav_channels,
 };
 use earmark_testkit::noise;
 
@@ -75,4 +75,34 @@ fn a_float_wav_has_the_chunks_that_its_format_asks_for() {
     assert_eq!((&bytes[50..54], word(54), bytes.len()), (&b"data"[..], 800, 858));
     assert_eq!(word(4) as usize, bytes.len() - 8);
     assert_eq!(hound::WavReader::open(&path).unwrap().duration(), 100);
+}
+
+#[test]
+fn a_wav_written_in_blocks_is_the_one_written_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, blocks) = (folder.path().join("whole.wav"), folder.path().join("blocks.wav"));
+    let planes = [noise(1000, 1), noise(1000, 2)];
+    for format in [WavFormat::Pcm16, WavFormat::Float32] {
+        write_wav_channels(&whole, &planes, SampleRate::HZ_48000, format).unwrap();
+        let mut wav = WavWriter::create(&blocks, 2, SampleRate::HZ_48000, format).unwrap();
+        for span in [0..1, 1..700, 700..700, 700..1000] {
+            wav.write(&planes.each_ref().map(|plane| &plane[span.clone()])).unwrap();
+        }
+        wav.finish().unwrap();
+        assert_eq!(std::fs::read(&blocks).unwrap(), std::fs::read(&whole).unwrap(), "{format:?}");
+    }
+}
+
+#[test]
+fn a_wav_that_is_not_finished_is_no_file_and_replaces_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clip.wav");
+    std::fs::write(&path, b"what was here before").unwrap();
+    let mut wav = WavWriter::create(&path, 2, SampleRate::HZ_16000, WavFormat::Pcm16).unwrap();
+    wav.write(&[[0.5; 9], [0.5; 9]]).unwrap();
+    let error = wav.write(&[[0.5; 9]]).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Write(_)), "{error:?}");
+    drop(wav);
+    assert_eq!(std::fs::read(&path).unwrap(), b"what was here before");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -15,7 +15,7 @@ pub use atomic_file::{AtomicFile, write};
 pub use atomic_folder::AtomicFolder;
 pub use fsync::{persist, sync_file, sync_folder, sync_tree};
 pub use locked_file::LockedFile;
-pub use path_text::text;
+pub use path_text::{path_of_text, text};
 pub use read::{open, read, read_to_string};
 pub use sweep::sweep;
 pub use walk::{Entries, Entry, EntryKind, Walk, WalkError};

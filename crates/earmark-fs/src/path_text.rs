@@ -1,5 +1,6 @@
 use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 /// A file name or path as text, without loss: two different names give two different texts.
 ///
@@ -37,31 +38,51 @@ pub fn text(name: impl AsRef<OsStr>) -> String {
     text
 }
 
+/// The path that [`text`] wrote as `text`.
+///
+/// Outside Unix, where no path holds other bytes than UTF-8, only `\x5c` is replaced.
+///
+/// ```
+/// assert_eq!(earmark_fs::path_of_text(r"night\x5cx41.wav"), std::path::Path::new(r"night\x41.wav"));
+/// ```
+pub fn path_of_text(text: &str) -> PathBuf {
+    let mut path = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(r"\x") {
+        let (before, from) = rest.split_at(at);
+        path.extend_from_slice(before.as_bytes());
+        let digits = from.get(2..4).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match byte.filter(|byte| cfg!(unix) || *byte == b'\\') {
+            Some(byte) => {
+                path.push(byte);
+                rest = &from[4..];
+            }
+            None => {
+                path.extend_from_slice(&from.as_bytes()[..2]);
+                rest = &from[2..];
+            }
+        }
+    }
+    path.extend_from_slice(rest.as_bytes());
+    of_bytes(path)
+}
+
+#[cfg(unix)]
+fn of_bytes(bytes: Vec<u8>) -> PathBuf {
+    <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes).into()
+}
+
+#[cfg(not(unix))]
+fn of_bytes(bytes: Vec<u8>) -> PathBuf {
+    String::from_utf8_lossy(&bytes).into_owned().into()
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::ffi::OsStrExt as _;
 
     use super::*;
-
-    /// The inverse of [`text`].
-    fn bytes(text: &str) -> Vec<u8> {
-        let text = text.as_bytes();
-        let (mut bytes, mut at) = (Vec::new(), 0);
-        while at < text.len() {
-            let digits = text.get(at + 2..at + 4).and_then(|digits| std::str::from_utf8(digits).ok());
-            match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-                Some(byte) if text[at..].starts_with(br"\x") => {
-                    bytes.push(byte);
-                    at += 4;
-                }
-                _ => {
-                    bytes.push(text[at]);
-                    at += 1;
-                }
-            }
-        }
-        bytes
-    }
 
     #[test]
     fn a_name_can_be_recovered_from_its_text() {
@@ -71,7 +92,7 @@ mod tests {
             let name: Vec<u8> =
                 (0..4).flat_map(|place| parts[numbers / 9usize.pow(place) % 9]).copied().collect();
             let text = text(OsStr::from_bytes(&name));
-            assert_eq!(bytes(&text), name, "{text}");
+            assert_eq!(path_of_text(&text).as_os_str().as_bytes(), name, "{text}");
             let other = texts.entry(text).or_insert_with(|| name.clone());
             assert_eq!(*other, name, "two names are one text");
         }

@@ -76,7 +76,7 @@ impl Shard {
     ///
     /// # Errors
     /// When it is no Parquet file.
-    pub(crate) fn table_of(path: &Path) -> Result<Shard, Error> {
+    pub fn table_of(path: &Path) -> Result<Shard, Error> {
         let name = path.display().to_string();
         Shard::any(local(path)?, &name).with_context(|| Task::Open(path.to_path_buf()))
     }
@@ -203,6 +203,20 @@ impl Shard {
         })
     }
 
+    /// The rows without their sounds, of the columns that are named, some rows in memory at a time. A column that is not
+    /// there is left out.
+    ///
+    /// # Errors
+    /// When the file is broken.
+    pub fn table_rows(&self, columns: &[&str]) -> Result<TableRows, Error> {
+        let batches = guarded(|| {
+            let mask = self.mask(columns.iter().copied());
+            self.reader(mask, None, None, self.batch_rows())
+        });
+        let batches = batches.with_context(|| self.opening())?;
+        Ok(TableRows { shard: self.clone(), batches, held: Vec::new().into_iter(), done: 0, failed: false })
+    }
+
     /// What each row says beside its sound: the path of that, if any, and the other columns. No sound is read.
     ///
     /// # Errors
@@ -212,9 +226,7 @@ impl Shard {
             // The path lies beside the bytes, in the same column.
             let path = self.audio.as_ref().map(|audio| format!("{audio}.path"));
             let columns = self.columns();
-            let leaves = columns.into_iter().chain(path.as_deref());
-            let mask =
-                ProjectionMask::columns(self.metadata.metadata().file_metadata().schema_descr(), leaves);
+            let mask = self.mask(columns.into_iter().chain(path.as_deref()));
             let most = limit(MOST_TEXT, self.chunks.size());
             let (mut rows, mut text) = (Vec::new(), 0u64);
             for batch in self.reader(mask, None, None, self.batch_rows())? {
@@ -237,6 +249,10 @@ impl Shard {
         guarded(read).with_context(|| self.opening())
     }
 
+    fn mask<'a>(&self, columns: impl IntoIterator<Item = &'a str>) -> ProjectionMask {
+        ProjectionMask::columns(self.metadata.metadata().file_metadata().schema_descr(), columns)
+    }
+
     fn opening(&self) -> Task {
         Task::Open(self.name.clone().into())
     }
@@ -257,10 +273,7 @@ impl Shard {
                 before += rows;
             }
             let audio = self.audio.as_deref().ok_or(ErrorKind::NoSound(row))?;
-            let mask = ProjectionMask::columns(
-                self.metadata.metadata().file_metadata().schema_descr(),
-                [format!("{audio}.bytes").as_str(), audio],
-            );
+            let mask = self.mask([format!("{audio}.bytes").as_str(), audio]);
             let one = RowSelection::from(vec![RowSelector::skip(row - before), RowSelector::select(1)]);
             let batch =
                 self.reader(mask, Some(group), Some(one), 1)?.next().ok_or(ErrorKind::NoRow(row))??;
@@ -334,6 +347,53 @@ fn check_value(value: &Value, column: &str, row: usize) -> Result<(), ErrorKind>
 fn local(path: &Path) -> Result<Arc<dyn ReadAt>, Error> {
     let file = earmark_fs::open(path).and_then(LocalFile::new);
     Ok(Arc::new(file.with_context(|| Task::Open(path.to_path_buf()))?))
+}
+
+/// The rows of a [`Shard`] without their sounds, in order; made by [`Shard::table_rows`].
+pub struct TableRows {
+    shard: Shard,
+    batches: ParquetRecordBatchReader,
+    held: std::vec::IntoIter<(Option<String>, Fields)>,
+    /// Rows in the batches so far.
+    done: usize,
+    failed: bool,
+}
+
+impl TableRows {
+    fn fill(&mut self) -> Result<(), ErrorKind> {
+        let (shard, batches, done) = (&self.shard, &mut self.batches, self.done);
+        let rows = guarded(|| match batches.next().transpose()? {
+            Some(batch) => shard.read(&batch, done),
+            None => Ok(Vec::new()),
+        })?;
+        self.done += rows.len();
+        self.held = rows.into_iter();
+        Ok(())
+    }
+}
+
+impl Iterator for TableRows {
+    type Item = Result<Fields, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.held.len() == 0
+            && !self.failed
+            && let Err(kind) = self.fill()
+        {
+            self.failed = true;
+            return Some(Err(kind).with_context(|| self.shard.opening()));
+        }
+        self.held.next().map(|(_, fields)| Ok(fields))
+    }
+}
+
+impl std::fmt::Debug for TableRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TableRows")
+            .field("shard", &self.shard.name)
+            .field("done", &self.done)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The clips of a [`Shard`], in order; made by [`Shard::examples`].

@@ -15,6 +15,7 @@ mod input; // the sounds that arguments name,
 mod datasets; // and the datasets,
 mod scoring; // the models that score them,
 mod batch; // a job over many sounds,
+mod clips; // clips cut from what it found,
 mod upload; // models on their way to the Hub,
 mod output; // what is written,
 mod exit; // and how a command ends.
@@ -31,8 +32,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::account::{login, logout, whoami};
 use crate::commands::{
-    bench, classify, completions, data, decode, embed, eval, features, inspect, listen, man, push, train,
-    zero_shot,
+    bench, classify, clip, completions, data, decode, embed, eval, features, inspect, listen, man, push,
+    train, zero_shot,
 };
 use crate::output::causes::brief;
 use crate::output::escape::escape;
@@ -79,6 +80,7 @@ enum Command {
     Push(push::Args),
     Decode(decode::Args),
     Embed(embed::Args),
+    Clip(Box<clip::Args>),
     Inspect(inspect::Args),
     Features(features::Args),
     Bench(bench::Args),
@@ -141,6 +143,7 @@ fn main() -> ExitCode {
         Command::Push(args) => push::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Embed(args) => embed::run(&args),
+        Command::Clip(args) => clip::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Bench(args) => bench::run(&args, cli.threads),

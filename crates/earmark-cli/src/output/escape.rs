@@ -34,7 +34,7 @@ pub(crate) fn escape_json(json: &str) -> String {
 }
 
 /// Whether a character acts on a terminal instead of being seen.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control() // C0, DEL and C1
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}'

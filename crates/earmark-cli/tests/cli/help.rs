@@ -34,6 +34,7 @@ const COMMANDS: &[&str] = &[
     "push",
     "decode",
     "embed",
+    "clip",
     "inspect",
     "features",
     "bench",

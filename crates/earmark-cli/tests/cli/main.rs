@@ -15,6 +15,7 @@ mod runs;
 mod cache;
 mod formats;
 mod folders;
+mod clip;
 #[cfg(unix)]
 mod jobs;
 #[cfg(unix)]

@@ -1,0 +1,189 @@
+//! The arguments of `earmark clip`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args as ClapArgs, ValueEnum};
+use earmark_audio::WavFormat;
+use earmark_fs::{Walk, path_of_text};
+use earmark_labels::TopK;
+
+use crate::args::parse;
+use crate::clips::choose::Choice;
+use crate::clips::plan::Shape;
+use crate::clips::sounds::Wanted;
+use crate::exit::usage;
+use crate::output::results::read;
+
+const EXAMPLES: &str = "\
+Examples:
+  earmark classify nights --window 3s -o found.csv --model ./model
+  earmark clip found.csv -o clips
+  earmark clip found.csv -o check --bins 10 --per-bin 5
+  earmark clip found.csv -o clips --only-labels owl,fox --pad 1s
+  earmark train --data clips";
+
+/// Cut the sounds that `classify` found into WAV files, in a folder for each label.
+///
+/// Writes DIR/LABEL/SCORE_RECORDING_START-END.wav with the rate and the channels of the recording, and DIR/clips.csv, which
+/// lists the clips. Of overlapping windows with the same label only the one with the highest score is cut; `classify
+/// --merge` joins them instead. Recordings that cannot be read are listed on stderr, and the exit code is 3. After an
+/// interruption the same command writes the clips that are missing.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Results of `earmark classify --window`: csv, Parquet, jsonl or Raven tables, or folders of them. Raven tables may be
+    /// edited by hand: selections without a score count as the best.
+    #[arg(value_name = "RESULTS", required = true)]
+    results: Vec<PathBuf>,
+
+    /// The folder to write.
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output: PathBuf,
+
+    /// Replace the clips of an earlier job in --output, or add clips to a folder with other files.
+    #[arg(long)]
+    pub(super) force: bool,
+
+    /// Print the files that would be written, and write nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// The folder that relative paths in RESULTS start from [default: the current folder].
+    #[arg(long, value_name = "DIR")]
+    audio: Option<PathBuf>,
+
+    /// Leave out sounds below this score [default: 0.5, and with --bins none].
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true, help_heading = "Which sounds")]
+    threshold: Option<f32>,
+
+    /// Cut only these labels: a file with one a line, or labels with commas between them.
+    #[arg(long, value_name = "FILE|A,B,…", help_heading = "Which sounds")]
+    only_labels: Vec<String>,
+
+    /// Leave these labels out; given as for --only-labels.
+    #[arg(long, value_name = "FILE|A,B,…", help_heading = "Which sounds")]
+    except_labels: Vec<String>,
+
+    /// Clips of each label, those with the highest scores: a number, or all.
+    #[arg(long, value_name = "N|all", value_parser = parse::top_k, default_value = "100", conflicts_with = "bins", help_heading = "Which sounds")]
+    top_n: TopK,
+
+    /// Draw clips at random from this many equal bins of scores between 0 and 1: to see how good which scores are.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Which sounds")]
+    bins: Option<u16>,
+
+    /// Clips of each label from each of the bins, at most.
+    #[arg(long, value_name = "N", default_value = "10", requires = "bins", help_heading = "Which sounds")]
+    per_bin: usize,
+
+    /// Seed of the random draw.
+    #[arg(long, value_name = "N", default_value = "42", requires = "bins", help_heading = "Which sounds")]
+    seed: u64,
+
+    /// Add this much of the recording before and after each sound: 1s, 500ms.
+    #[arg(long, value_name = "LENGTH", value_parser = parse::length, help_heading = "Clips")]
+    pad: Option<Duration>,
+
+    /// Lengthen shorter clips on both sides to this, within the recording.
+    #[arg(long, value_name = "LENGTH", value_parser = parse::length, help_heading = "Clips")]
+    min_length: Option<Duration>,
+
+    /// Samples of the WAV files: 16-bit integers or 32-bit floats.
+    #[arg(long, value_name = "FORMAT", default_value = "pcm16", help_heading = "Clips")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Pcm16,
+    Float32,
+}
+
+/// The least score without --threshold: of scores that add up to 1, one label of a window can reach it.
+const THRESHOLD: f32 = 0.5;
+
+/// The largest list of labels.
+const MOST_LIST: u64 = 16 << 20;
+
+impl Args {
+    /// The tables that are given, and those in folders that are, by name.
+    pub(super) fn tables(&self) -> Result<Vec<PathBuf>> {
+        let mut tables = Vec::new();
+        for path in &self.results {
+            if !path.is_dir() {
+                tables.push(path.clone());
+                continue;
+            }
+            let before = tables.len();
+            let mut entries = Walk::new(path).into_iter();
+            while let Some(entry) = entries.next() {
+                let entry = entry?;
+                let ending = entry.path.extension().and_then(|ending| ending.to_str());
+                let is_table =
+                    ending.is_some_and(|it| read::ENDINGS.contains(&it.to_ascii_lowercase().as_str()));
+                match entry.is_hidden() {
+                    true => entries.skip_folder(),
+                    false if is_table && !entry.is_folder() => tables.push(entry.path),
+                    false => {}
+                }
+            }
+            if tables.len() == before {
+                bail!("the folder `{}` holds no tables ({})", path.display(), read::ENDINGS.join(", "));
+            }
+        }
+        Ok(tables)
+    }
+
+    pub(super) fn wanted(&self) -> Result<Wanted> {
+        let threshold = match self.threshold {
+            Some(threshold) if threshold.is_nan() => return Err(usage("--threshold: expected a number")),
+            None if self.bins.is_none() => Some(THRESHOLD),
+            threshold => threshold,
+        };
+        Ok(Wanted { threshold, only: listed(&self.only_labels)?, except: listed(&self.except_labels)? })
+    }
+
+    pub(super) fn choice(&self) -> Choice {
+        match self.bins {
+            None => Choice::Top(self.top_n),
+            Some(bins) => Choice::Bins { bins: bins.into(), each: self.per_bin, seed: self.seed },
+        }
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        let seconds = |length: Option<Duration>| length.unwrap_or_default().as_secs_f64();
+        let format = match self.format {
+            Format::Pcm16 => WavFormat::Pcm16,
+            Format::Float32 => WavFormat::Float32,
+        };
+        Shape { pad: seconds(self.pad), min_length: seconds(self.min_length), format }
+    }
+
+    /// The file of a recording, as results spell it.
+    pub(super) fn locate(&self, path: &str) -> PathBuf {
+        let below =
+            |path: &Path| self.audio.as_ref().map_or_else(|| path.to_path_buf(), |audio| audio.join(path));
+        let exact = below(&path_of_text(path));
+        // Other tools do not escape: a backslash of theirs is one.
+        let plain = below(Path::new(path));
+        if !exact.exists() && plain.exists() { plain } else { exact }
+    }
+}
+
+/// The labels of `--only-labels` or `--except-labels`: of a file its lines, or else what stands between commas.
+fn listed(values: &[String]) -> Result<BTreeSet<String>> {
+    let mut labels = BTreeSet::new();
+    for value in values {
+        let text = match Path::new(value).is_file() {
+            true => earmark_fs::read_to_string(value, MOST_LIST)
+                .with_context(|| format!("cannot read `{value}`"))?,
+            false => value.replace(',', "\n"),
+        };
+        let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().map(str::trim);
+        labels.extend(lines.filter(|label| !label.is_empty()).map(str::to_owned));
+    }
+    Ok(labels)
+}

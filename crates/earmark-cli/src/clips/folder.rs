@@ -52,7 +52,7 @@ impl ClipFolder {
             || fs::read_dir(path).is_ok_and(|held| held.flatten().all(|it| is_hidden(it.file_name())));
         if path.is_dir() && !force && !is_empty() && !is_ours() {
             bail!(
-                "the folder `{name}` is not empty: name another --output, or pass --force to add the clips to it"
+                "the folder `{name}` is not empty: choose another --output, or pass --force to add the clips to it"
             );
         }
         let lock = match path.is_dir() {
@@ -70,11 +70,11 @@ impl ClipFolder {
             (true, ..) => remove_changed(path, plan, old_stamps)?,
             (false, true, _) => remove_earlier(path, old_plan)?,
             (false, false, Some(_)) => bail!(
-                "`{name}` holds the clips of an unfinished job with other results or options: repeat that command, or pass \
-                 --force to start anew"
+                "`{name}` holds the clips of an unfinished job with other results or options: run that command again, or pass \
+                 --force to start over"
             ),
             (false, false, None) if manifest.exists() => bail!(
-                "`{name}` holds the clips of another job: name another --output, or pass --force to replace them"
+                "`{name}` already holds the clips of another job: choose another --output, or pass --force to replace them"
             ),
             (false, false, None) => {}
         }

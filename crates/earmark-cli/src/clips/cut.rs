@@ -11,6 +11,7 @@ use earmark_audio::{DecodeOptions, Decoder, SampleRate, WavFormat, WavWriter};
 
 use crate::args::audio;
 use crate::clips::plan::PlannedClip;
+use crate::output::causes::brief;
 use crate::output::clock::clock;
 
 /// Clips that are written at once. Where more overlap, the recording is decoded again for the others.
@@ -91,7 +92,7 @@ impl Cutter<'_> {
         let mut decoder = match Decoder::open(recording, &options) {
             Ok(decoder) => decoder,
             Err(error) => {
-                self.fail(now.iter().copied(), outcomes, &earmark_error::chain(&error.kind));
+                self.fail(now.iter().copied(), outcomes, &brief(&error.kind));
                 return Ok(());
             }
         };
@@ -109,7 +110,7 @@ impl Cutter<'_> {
                 Err(error) => {
                     let unfinished =
                         open.iter().map(|(part, _)| part.clip).chain(waiting.map(|part| part.clip));
-                    self.fail(unfinished, outcomes, &earmark_error::chain(&error.kind));
+                    self.fail(unfinished, outcomes, &brief(&error.kind));
                     return Ok(());
                 }
             };

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::output::causes::brief;
 use crate::output::results::read::columns::Columns;
 use crate::output::results::read::found::Found;
 
@@ -38,7 +39,7 @@ pub(super) fn read(file: &Path, visit: &mut dyn FnMut(Found<'_>)) -> Result<()> 
                 let line = 1 + error.position().map_or_else(|| rows.position().line(), csv::Position::line);
                 let why = match error.kind() {
                     csv::ErrorKind::Utf8 { .. } => "is not UTF-8".to_owned(),
-                    csv::ErrorKind::Io(error) => earmark_error::chain(error),
+                    csv::ErrorKind::Io(error) => brief(error),
                     _ => error.to_string(),
                 };
                 bail!("`{name}`: line {line} {why}");

@@ -80,6 +80,7 @@ enum Command {
     Push(push::Args),
     Decode(decode::Args),
     Embed(embed::Args),
+    #[command(hide = true)]
     Clip(Box<clip::Args>),
     Inspect(inspect::Args),
     Features(features::Args),

@@ -34,7 +34,6 @@ const COMMANDS: &[&str] = &[
     "push",
     "decode",
     "embed",
-    "clip",
     "inspect",
     "features",
     "bench",

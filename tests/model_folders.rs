@@ -161,7 +161,7 @@ fn labels_that_do_not_fit_the_head_are_counted() {
     config["id2label"] = json!({ "0": "a", "1": "b" });
     write(&dir.path().join("config.json"), &config);
     let said = refusal(dir.path());
-    says(&said, &["`id2label`", "names 2 labels", "has 3"]);
+    says(&said, &["`id2label`", "has 2 labels", "has 3"]);
     assert!(!said.contains("--"), "a library knows no flags: {said}");
 }
 

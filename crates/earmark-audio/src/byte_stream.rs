@@ -56,7 +56,7 @@ impl ByteStream {
     pub(crate) fn header<const N: usize>(&mut self, what: &str) -> Result<[u8; N], ErrorKind> {
         let mut bytes = [0; N];
         self.read_exact(&mut bytes).map_err(|e| match e.kind() {
-            io::ErrorKind::UnexpectedEof => ErrorKind::malformed(format!("its {what} header is cut short")),
+            io::ErrorKind::UnexpectedEof => ErrorKind::malformed(format!("its {what} header is truncated")),
             _ => ErrorKind::Read(e),
         })?;
         Ok(bytes)

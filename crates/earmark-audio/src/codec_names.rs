@@ -50,9 +50,11 @@ pub(crate) fn not_audio(start: &[u8]) -> Option<&'static str> {
         _ if begins(b"#EXTM3U") => "a playlist",
         _ if begins(b"PK\x03\x04") => "a ZIP archive",
         _ if begins(&[0x1f, 0x8b]) => "a gzip file",
-        _ if begins(b"version https://git-lfs") => "a Git LFS pointer: the sound itself was not fetched",
+        _ if begins(b"version https://git-lfs") => {
+            "a Git LFS pointer; run `git lfs pull` to get the sound itself"
+        }
         _ if text.starts_with(b"<!doctype html") || text.starts_with(b"<html") => {
-            "a web page: the address of the sound led elsewhere"
+            "a web page; check the address"
         }
         _ => return None,
     })

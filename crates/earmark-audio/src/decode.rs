@@ -10,13 +10,13 @@ use crate::error::{Error, ErrorKind};
 use crate::options::{DecodeOptions, Warning};
 use crate::waveform::{SampleRate, Waveform};
 
-/// A clip, and what was wrong with its file.
+/// A decoded clip, and the problems of its file.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Decoded {
     /// The clip, mono, at the rate of the file.
     pub waveform: Waveform,
-    /// What was wrong with the file: empty for an intact one.
+    /// Problems of the file that did not prevent decoding; empty for an intact file.
     pub warnings: Vec<Warning>,
 }
 
@@ -24,25 +24,25 @@ pub struct Decoded {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Channels {
-    /// One list of samples a channel, all equally long and finite; at least one channel with one sample.
+    /// The samples of each channel, all of one length and finite; at least one channel with one sample.
     pub planes: Vec<Vec<f32>>,
-    /// Samples a second, in each channel.
+    /// The sample rate of each channel.
     pub rate: SampleRate,
-    /// What was wrong with the file: empty for an intact one.
+    /// Problems of the file that did not prevent decoding; empty for an intact file.
     pub warnings: Vec<Warning>,
 }
 
 /// Decodes a file to mono, at its own rate.
 ///
 /// # Errors
-/// [`Error`] names the file, and its kind says why: it could not be opened, is in no known format, holds no
-/// samples, or decodes to more than [`DecodeOptions::max_duration`], or to more than 2000 samples a byte and ten minutes
+/// [`Error`] with the file and the reason: it cannot be opened, its format is not supported, it has no samples, or it
+/// decodes to more than [`DecodeOptions::max_duration`], or to more than ten minutes and 2000 samples per byte
 /// ([`ErrorKind::TooDense`]).
 pub fn decode_file(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<Decoded, Error> {
     mono(Decoder::open(path, options)?)
 }
 
-/// Decodes bytes in memory, as [`decode_file`].
+/// Decodes the bytes of a sound file, as [`decode_file`].
 ///
 /// # Errors
 /// As [`decode_file`], with [`Origin::Bytes`](crate::Origin::Bytes).
@@ -50,7 +50,7 @@ pub fn decode_bytes(bytes: impl Into<Vec<u8>>, options: &DecodeOptions) -> Resul
     mono(Decoder::from_bytes(bytes, options)?)
 }
 
-/// Decodes from a reader that can seek, as [`decode_file`]; the file begins where the reader does.
+/// Decodes from a reader that can seek, as [`decode_file`], from its first byte.
 ///
 /// # Errors
 /// As [`decode_file`], with [`Origin::Bytes`](crate::Origin::Bytes).
@@ -69,15 +69,15 @@ pub fn decode_stream(reader: impl Read, options: &DecodeOptions) -> Result<Decod
     mono(Decoder::from_stream(reader, options)?)
 }
 
-/// Decodes a file and keeps its channels apart; [`DecodeOptions::downmix`] is not used.
+/// Decodes a file without a downmix: one list of samples per channel. [`DecodeOptions::downmix`] is not used.
 ///
 /// # Errors
-/// As [`decode_file`]. The cap on duration counts the samples of every channel.
+/// As [`decode_file`]. The limit on the duration counts the samples of every channel.
 pub fn decode_file_channels(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<Channels, Error> {
     planar(Decoder::open(path, options)?)
 }
 
-/// Decodes bytes in memory and keeps the channels apart, as [`decode_file_channels`].
+/// Decodes the bytes of a sound file without a downmix, as [`decode_file_channels`].
 ///
 /// # Errors
 /// As [`decode_file_channels`], with [`Origin::Bytes`](crate::Origin::Bytes).

@@ -18,7 +18,7 @@ const MAX_STREAM_BYTES: u64 = 1 << 30;
 /// The rate the duration cap is counted at, at most: so that it bounds memory, whatever rate a header claims.
 const CAP_RATE: u32 = 48_000;
 
-/// Decodes a clip block by block, in bounded memory however long it is.
+/// Decodes a sound of any length block by block, in bounded memory.
 ///
 /// ```no_run
 /// use earmark_audio::{DecodeOptions, Decoder};
@@ -54,8 +54,8 @@ impl Decoder {
     /// Opens a file.
     ///
     /// # Errors
-    /// [`Error`] when it cannot be opened, is no regular file (a named pipe or a device may never end: read it with
-    /// [`Decoder::from_stream`]), or its start cannot be understood.
+    /// [`Error`] when it cannot be opened, is not a regular file (a named pipe or a device may never end: read it with
+    /// [`Decoder::from_stream`]), or its header is invalid or not supported.
     pub fn open(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<Decoder, Error> {
         let path = path.as_ref();
         let origin = Origin::File(path.to_path_buf());
@@ -71,7 +71,7 @@ impl Decoder {
         Decoder::from_reader(Cursor::new(bytes.into()), options)
     }
 
-    /// Decodes from a reader that can seek; the file begins where the reader begins, wherever it stands now.
+    /// Decodes from a reader that can seek, from its first byte, whatever its current position.
     ///
     /// # Errors
     /// As [`Decoder::open`], with [`Origin::Bytes`].
@@ -118,12 +118,12 @@ impl Decoder {
         }
     }
 
-    /// Samples a second.
+    /// The sample rate.
     pub fn rate(&self) -> SampleRate {
         self.source.rate()
     }
 
-    /// How many channels the file has at its start, before any down-mix.
+    /// How many channels the file has at its start, before any downmix.
     pub fn channels(&self) -> usize {
         self.channels
     }
@@ -133,7 +133,7 @@ impl Decoder {
         &self.origin
     }
 
-    /// What has been wrong with the file so far; complete once the last block was handed out.
+    /// The problems of the file found so far; complete after the last block.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = self.source.warnings();
         warnings.extend(self.change.clone());
@@ -144,18 +144,18 @@ impl Decoder {
         warnings
     }
 
-    /// The next samples, mixed to mono: never an empty block, `None` at the end. Where the number of channels changes
-    /// midway, each part is mixed by itself.
+    /// The next samples, mixed to mono; never an empty block, `None` at the end. Where the number of channels changes
+    /// midway, each part is mixed separately.
     ///
     /// # Errors
-    /// [`Error`] when the rest cannot be decoded, holds a sample that is not finite, or passes the cap on duration.
+    /// [`Error`] when the rest cannot be decoded, has a sample that is not finite, or exceeds the limit on the duration.
     pub fn next_block(&mut self) -> Result<Option<&[f32]>, Error> {
         let is_filled = self.fill_mono().with_context(|| self.origin.clone())?;
         Ok(is_filled.then_some(&self.mono))
     }
 
-    /// The next samples, one list a channel, all equally long: never an empty block, `None` at the end. Where the number
-    /// of channels changes midway, that is the end, and a warning says so.
+    /// The next samples, one list per channel, all of one length; never an empty block, `None` at the end. A change of the
+    /// number of channels ends the sound, with a warning.
     ///
     /// # Errors
     /// As [`Decoder::next_block`].

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ErrorKind, UnknownName};
 
-/// How several channels become one. A mono file is never changed.
+/// How several channels are mixed to mono. A mono file is never changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -113,7 +113,7 @@ mod tests {
             assert_eq!(serde_json::to_value(downmix).unwrap(), downmix.name());
         }
         let error = "stereo".parse::<Downmix>().unwrap_err();
-        assert_eq!(error.to_string(), "`stereo` is unknown: expected one of mean, sqrt2, left, right");
+        assert_eq!(error.to_string(), "unknown value `stereo`: expected one of mean, sqrt2, left, right");
     }
 
     #[test]

@@ -3,11 +3,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use earmark_error::Attempt;
+use earmark_error::{Attempt, reason};
 
 /// A sound that could not be read or written: which one, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("{} {origin}", self.kind.attempt())]
+#[error("{}", self.kind.headline(&self.origin))]
 #[non_exhaustive]
 pub struct Error {
     /// Where the bytes came from, or were going.
@@ -27,7 +27,7 @@ pub enum Origin {
     Bytes,
 }
 
-/// What is tried is to read the sound from there, or to write it there.
+/// The operation is to read the sound from there, or to write it there.
 impl Attempt for Origin {
     type Kind = ErrorKind;
     type Error = Error;
@@ -41,27 +41,27 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::File(path) => write!(f, "`{}`", earmark_fs::text(path)),
-            Origin::Bytes => f.write_str("memory"),
+            Origin::Bytes => f.write_str("the sound"),
         }
     }
 }
 
-/// A name that is none of those a choice has.
+/// A string that is not one of the names of an option, as [`FromStr`](std::str::FromStr) returns it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is unknown: expected one of {}", .expected.join(", "))]
+#[error("unknown value `{found}`: expected one of {}", .expected.join(", "))]
 #[non_exhaustive]
 pub struct UnknownName {
-    /// The name.
+    /// The string.
     pub found: String,
-    /// The names there are.
+    /// The names it could have been.
     pub expected: Vec<&'static str>,
 }
 
 impl UnknownName {
-    /// The one of `all` that `name` calls `text`.
+    /// The value in `all` whose name, by `name`, is `text`.
     ///
     /// # Errors
-    /// When there is none: all their names.
+    /// When there is none.
     pub fn find<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T, UnknownName> {
         let unknown = || UnknownName {
             found: text.to_owned(),
@@ -76,79 +76,79 @@ impl UnknownName {
 #[non_exhaustive]
 pub enum ErrorKind {
     /// It has no samples.
-    #[error("it holds no samples")]
+    #[error("it contains no samples")]
     Empty,
-    /// A float file holds NaN or infinity, or channels that add up to it.
+    /// A float file contains NaN or an infinity, or channels whose sum overflows to one.
     #[error("sample {index}, at {:.3} s, is {value}, not a finite number", .at.as_secs_f64())]
     NotFinite {
         /// Position of the first such sample.
         index: usize,
-        /// The same in time.
+        /// Its time.
         at: Duration,
-        /// What it is: NaN or an infinity.
+        /// Its value: NaN or an infinity.
         value: f32,
     },
     /// The bytes could not be read.
-    #[error("it could not be read")]
+    #[error("{}", reason(.0))]
     Read(#[source] io::Error),
     /// The file could not be written.
-    #[error("it could not be written")]
+    #[error("{}", reason(.0))]
     Write(#[source] io::Error),
-    /// No container this crate knows begins like this.
+    /// It does not start like any container that this crate reads.
     #[error(
-        "it is not in a known format (WAV, Wave64, AU, AIFF, CAF, FLAC, MP3, AAC, Ogg, MP4/M4A, Matroska/WebM)"
+        "not a supported audio format (WAV, Wave64, AU, AIFF, CAF, FLAC, MP3, AAC, Ogg, MP4/M4A, Matroska/WebM)"
     )]
     Unrecognised,
-    /// The container is known and contradicts itself.
-    #[error("it is malformed: {reason}")]
+    /// The container is supported, but its content is inconsistent or damaged.
+    #[error("malformed: {reason}")]
     Malformed {
-        /// The first contradiction.
+        /// The first problem found.
         reason: String,
     },
-    /// The container is known and holds something this crate has no decoder for.
-    #[error("it cannot be decoded: {what}; convert it to WAV or FLAC")]
+    /// The container is supported, but not the codec in it.
+    #[error("{what} is not supported; convert it to WAV or FLAC")]
     Unsupported {
         /// The codec or variant.
         what: String,
     },
-    /// It is a file of another kind.
-    #[error("it is {what}")]
+    /// It is a known kind of file without sound, such as a playlist.
+    #[error("not a sound file but {what}")]
     NotSound {
         /// What it is.
         what: &'static str,
     },
     /// It decodes to more than [`DecodeOptions::max_duration`](crate::DecodeOptions::max_duration) allows.
-    #[error("it decodes to more than {limit:?} of sound, which is the limit")]
+    #[error("it is longer than the limit of {limit:?}")]
     TooLong {
-        /// The cap that was passed.
+        /// The limit.
         limit: Duration,
     },
-    /// It decodes to more samples per byte than any recording: it is made to fill the memory.
+    /// It decodes to more samples per byte than any recording, so it was made to exhaust memory.
     #[error(
-        "it decodes to more than {minutes} minutes and to more than {limit} samples a byte of it, which is the limit"
+        "it decodes to more than {minutes} minutes and more than {limit} samples per byte, which no real recording does"
     )]
     TooDense {
-        /// The most samples per byte; it holds for files that decode to more than `minutes`.
+        /// The largest number of samples per byte; checked for files that decode to more than `minutes`.
         limit: u64,
-        /// The minutes, at 48 kHz.
+        /// Minutes of mono sound at 48 kHz that are decoded without that check.
         minutes: u64,
     },
-    /// A stream that cannot be rewound is held in memory, and this one is too large for that.
-    #[error("it streams more than {limit} bytes; save it to a file first")]
+    /// A stream that cannot seek is held in memory, and this one is too large for that.
+    #[error("the stream is longer than {limit} bytes; save it to a file first")]
     TooLarge {
-        /// The largest stream that is held.
+        /// The largest stream that is held, in bytes.
         limit: u64,
     },
-    /// The chosen down-mix is not defined for this many channels.
-    #[error("it has {channels} channels, for which only the down-mix `mean` is defined")]
+    /// The chosen downmix is not defined for this many channels.
+    #[error("it has {channels} channels; only the downmix `mean` supports more than two")]
     Downmix {
         /// How many there are.
         channels: usize,
     },
-    /// A decoder panicked: a bug of its own, worth a report with the file.
-    #[error("the decoder gave up: {message}")]
+    /// A decoder panicked: a bug in the decoder, worth reporting with the file.
+    #[error("the decoder crashed: {message}")]
     Panicked {
-        /// What it said.
+        /// The panic message.
         message: String,
     },
 }
@@ -162,10 +162,12 @@ impl ErrorKind {
         ErrorKind::Unsupported { what: what.into() }
     }
 
-    fn attempt(&self) -> &'static str {
+    /// What an [`Error`] prints: the operation that failed, or the whole reason where a file cannot be read at all.
+    fn headline(&self, origin: &Origin) -> String {
         match self {
-            ErrorKind::Write(_) => "failed to write audio to",
-            _ => "failed to read audio from",
+            ErrorKind::Write(_) => format!("cannot write {origin}"),
+            ErrorKind::Read(cause) => format!("{origin}: {}", reason(cause)),
+            _ => format!("cannot decode {origin}"),
         }
     }
 }

@@ -1,15 +1,15 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// The extensions of sound files, without the dot, lower case, sorted. What a file holds is recognised by its content: these
-/// only choose which files of a folder are opened.
+/// The extensions of the supported formats, in lower case, without the dot, sorted. They only select the files of a folder: the
+/// format of a file is recognised by its content.
 pub const EXTENSIONS: &[&str] = &[
     "3g2", "3gp", "3gpp", "aac", "adts", "aif", "aifc", "aiff", "au", "bw64", "bwf", "caf", "flac", "m4a",
     "m4b", "m4r", "m4v", "mka", "mkv", "mov", "mp1", "mp2", "mp3", "mp4", "mpga", "oga", "ogg", "opus", "qt",
     "rf64", "snd", "w64", "wav", "wave", "wavex", "weba", "webm",
 ];
 
-/// Whether a path has one of the [`EXTENSIONS`], in any case.
+/// Whether a path has one of the [`EXTENSIONS`], in upper or lower case.
 pub fn has_audio_extension(path: &Path) -> bool {
     let extension = path.extension().map(OsStr::to_ascii_lowercase);
     extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| OsStr::new(known) == extension))

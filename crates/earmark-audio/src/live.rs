@@ -12,7 +12,7 @@ use crate::source::Source;
 
 impl Decoder {
     /// Decodes from a pipe with little delay: a block is returned as soon as a twentieth of a second has arrived, and no more
-    /// than that is held. [`DecodeOptions::max_duration`] holds here too: for a microphone set it to
+    /// than that is held. [`DecodeOptions::max_duration`] applies: for a microphone set it to
     /// [`Duration::MAX`](std::time::Duration::MAX).
     ///
     /// # Errors
@@ -82,7 +82,7 @@ impl<R: Read> Seek for Forward<R> {
                 self.position = target;
                 Ok(target)
             }
-            _ => Err(io::Error::new(io::ErrorKind::NotSeekable, "a pipe does not go back")),
+            _ => Err(io::Error::new(io::ErrorKind::NotSeekable, "a pipe cannot seek backwards")),
         }
     }
 }

@@ -10,15 +10,15 @@ use crate::downmix::Downmix;
 use crate::error::UnknownName;
 use crate::waveform::SampleRate;
 
-/// What the caller chooses about decoding.
+/// How sounds are decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecodeOptions {
-    /// How several channels become one.
+    /// How several channels become mono.
     pub downmix: Downmix,
     /// The longest clip that is decoded, six hours by default: a few kilobytes of FLAC can hold a day of silence.
     ///
-    /// Above 48 kHz (or, with channels kept apart, beyond one channel) it is counted in samples as if at 48 kHz, so
-    /// that six hours never take more than 4.2 GB. A server that takes uploads wants minutes here.
+    /// Above 48 kHz (and without a downmix, beyond one channel) samples are counted as if at 48 kHz, so that six hours
+    /// never take more than 4.2 GB. A server that accepts uploads should allow minutes.
     pub max_duration: Duration,
 }
 
@@ -28,7 +28,7 @@ impl Default for DecodeOptions {
     }
 }
 
-/// How raw samples are written: little-endian, channels interleaved.
+/// The type of raw samples; little-endian, channels interleaved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RawSamples {
@@ -45,7 +45,7 @@ pub enum RawSamples {
 }
 
 impl RawSamples {
-    /// Every kind.
+    /// Every type.
     pub const ALL: &[RawSamples] =
         &[RawSamples::U8, RawSamples::S16, RawSamples::S24, RawSamples::S32, RawSamples::F32];
 
@@ -78,26 +78,26 @@ impl FromStr for RawSamples {
 /// The format of a live stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LiveFormat {
-    /// A WAV of plain samples, whose header need not know how many.
+    /// A WAV of PCM samples; the length in its header is ignored.
     Wav,
     /// Samples without a header.
     Raw {
-        /// How each is written.
+        /// The type of the samples.
         samples: RawSamples,
-        /// Samples a second, in each channel.
+        /// The sample rate of each channel.
         rate: SampleRate,
-        /// How many channels.
+        /// The number of channels.
         channels: usize,
     },
 }
 
-/// What is wrong with a file that decoded all the same.
+/// A problem of a file that was decoded nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// The stream stopped before its own header, index or last frame said it would.
+    /// The file ends before the end that its header, index or last frame gives.
     Truncated,
-    /// Damaged packets were left out, as ffmpeg does; what follows them is earlier than it should be.
+    /// Damaged packets were skipped, as ffmpeg does; the sound after them is earlier than it should be.
     SkippedPackets {
         /// How many.
         count: u64,
@@ -107,47 +107,47 @@ pub enum Warning {
         /// The contradiction, and how it was read.
         what: String,
     },
-    /// The number of channels changes midway. All of it was decoded; each part was mixed to mono by itself.
+    /// The number of channels changes midway. All of it was decoded; each part was mixed to mono separately.
     ChannelsChanged {
-        /// How many at first.
+        /// The number before.
         from: usize,
-        /// How many then.
+        /// The number after.
         to: usize,
         /// When.
         at: Duration,
     },
-    /// What follows a moment was not decoded.
+    /// The sound after some time was not decoded.
     LeftOut {
-        /// The moment, in the clip.
+        /// The time in the clip.
         at: Duration,
-        /// Why it was not.
+        /// The reason.
         what: String,
     },
-    /// The channels cancel each other: their mix is silence, or all but that, and one of them alone is not.
+    /// The channels cancel each other out: the downmix is nearly silent, although a single channel is not.
     Cancelled,
-    /// It is HE-AAC, of which only the AAC-LC core was decoded: at half the rate, and without the treble.
+    /// It is HE-AAC, and only the AAC-LC core was decoded: at half the sample rate, without the high frequencies.
     CoreOnly,
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Warning::Truncated => f.write_str("the stream ends early; the samples up to there were kept"),
-            Warning::SkippedPackets { count: 1 } => f.write_str("1 damaged packet was left out"),
-            Warning::SkippedPackets { count } => write!(f, "{count} damaged packets were left out"),
+            Warning::Truncated => f.write_str("the file ends early; the samples before that were kept"),
+            Warning::SkippedPackets { count: 1 } => f.write_str("skipped 1 damaged packet"),
+            Warning::SkippedPackets { count } => write!(f, "skipped {count} damaged packets"),
             Warning::Header { what } => write!(f, "its header is wrong: {what}"),
             Warning::ChannelsChanged { from, to, at } => {
                 let at = at.as_secs_f64();
-                write!(f, "the number of channels changes from {from} to {to} at {at:.3} s; each part was mixed by itself")
+                write!(f, "the number of channels changes from {from} to {to} at {at:.3} s; each part was downmixed separately")
             }
             Warning::LeftOut { at, what } => {
-                write!(f, "what follows {:.3} s was left out: {what}", at.as_secs_f64())
+                write!(f, "skipped everything after {:.3} s: {what}", at.as_secs_f64())
             }
             Warning::Cancelled => f.write_str(
-                "its channels cancel each other, and their mix is as good as silent; one channel alone is not",
+                "its channels cancel each other out, so the downmix is nearly silent; a single channel is not",
             ),
             Warning::CoreOnly => f.write_str(
-                "it is HE-AAC, of which only the AAC-LC core was decoded: at half the rate and without the treble",
+                "it is HE-AAC: only the AAC-LC core was decoded, at half the sample rate and without the high frequencies",
             ),
         }
     }

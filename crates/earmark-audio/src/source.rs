@@ -65,7 +65,7 @@ impl Source {
         match (input.peek(&mut start)?, &start) {
             (0, _) => return Err(ErrorKind::Empty),
             (12, start) if is_wav(start) => {}
-            _ => return Err(ErrorKind::unsupported("it does not begin as a WAV does")),
+            _ => return Err(ErrorKind::unsupported("it does not start with a WAV header")),
         }
         let Header::Samples(mut layout) = riff::open(&mut input)? else {
             return Err(ErrorKind::unsupported(

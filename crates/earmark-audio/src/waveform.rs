@@ -85,7 +85,7 @@ impl Waveform {
         self.samples
     }
 
-    /// Samples a second.
+    /// The sample rate.
     pub fn rate(&self) -> SampleRate {
         self.rate
     }

@@ -4,18 +4,18 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// What a `model_type` says of a model: everything about its files that is no number. In a configuration it is written and read
-/// as its [`model_type`](Self::model_type).
+/// What a `model_type` determines: the network, the extractor, the names in its files. In a configuration it is serialised as
+/// its [`model_type`](Self::model_type).
 #[derive(PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Family {
     /// The `model_type` of its `config.json`.
     pub model_type: &'static str,
-    /// The network that computes it.
+    /// The network.
     pub network: Network,
     /// The reference's class, for `architectures` in `config.json`.
     pub class: &'static str,
-    /// The extractor that makes its input, as in the reference's `feature_extraction_auto.py`.
+    /// The feature extractor, as in the reference's `feature_extraction_auto.py`.
     pub extractor: Extractor,
     /// How the reference initialises new convolutions.
     pub convolutions: Convolutions,
@@ -23,7 +23,7 @@ pub struct Family {
     pub keys: Keys,
 }
 
-/// A network, of which several families may be checkpoints.
+/// A network; several families may share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Network {
@@ -36,7 +36,7 @@ pub enum Network {
     Ast,
     /// Whisper's encoder.
     Whisper,
-    /// CLAP, which scores sentences and has no labels of its own.
+    /// CLAP, which scores any texts and has no fixed labels.
     Clap,
 }
 
@@ -76,7 +76,7 @@ impl Extractor {
     pub const ALL: [Extractor; 4] =
         [Extractor::Wav2Vec2, Extractor::Ast, Extractor::Whisper, Extractor::Clap];
 
-    /// The reference's class, which a file names as its `feature_extractor_type`.
+    /// The reference's class, the `feature_extractor_type` in a file.
     pub const fn class(self) -> &'static str {
         match self {
             Extractor::Wav2Vec2 => "Wav2Vec2FeatureExtractor",
@@ -98,25 +98,25 @@ impl fmt::Display for Extractor {
     }
 }
 
-/// What the checkpoints of a family may hold, beside exactly the network's parameters. A name that ends in a dot stands for
-/// all keys that begin with it, one that begins with a dot for all keys that end in it.
+/// How the keys of a family's checkpoints may differ from the network's parameters. A name that ends in a dot matches all keys
+/// that start with it, one that starts with a dot all keys that end with it.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Keys {
-    /// Stands before the base model's keys wherever the base model is a part of something: added to a bare base model's file
-    /// when the network has it, and taken off when the network goes without. The reference's `base_model_prefix`.
+    /// The prefix of the base model's keys, `base_model_prefix` of the reference: added to the keys of a bare base model when
+    /// the network has it, and removed when the network has not.
     pub base: &'static str,
-    /// What belongs to the head: everything outside the base model.
+    /// The keys of the head: everything outside the base model.
     pub head: &'static [&'static str],
-    /// The head's last weight: its first dimension counts the labels. `None` for a network without a head.
+    /// The last weight of the head, whose first dimension is the number of labels. `None` for a network without a head.
     pub labels: Option<&'static str>,
-    /// Parts of a checkpoint's keys, and what our fields are called. Each must name one field only, as it is undone to save.
+    /// Parts of a checkpoint's keys, and the names of our fields. One to one, because saving reverses it.
     pub renames: &'static [(&'static str, &'static str)],
-    /// Parameters that are a single number: of no dimension in a file, and of one here.
+    /// Parameters that are a single number: without dimensions in a file, with one here.
     pub scalars: &'static [&'static str],
-    /// Parameters that a checkpoint may lack, as the reference initialises them anew as well.
+    /// Parameters that a checkpoint may lack; they are then initialised, as in the reference.
     pub optional: &'static [&'static str],
-    /// Keys that are ignored, each with its reason. Anything else left over is named in a warning.
+    /// Keys that are ignored, each with its reason. Any other key that is not used is listed in a warning.
     pub unused: &'static [(&'static str, &'static str)],
 }
 
@@ -150,7 +150,7 @@ fn stands_for(names: &[&str], key: &str) -> bool {
 }
 
 impl Family {
-    /// Whether its checkpoints may have a classification head. One without takes any sentence for a label.
+    /// Whether its checkpoints may have a classification head. A family without one scores any text as a label.
     pub fn has_head(&self) -> bool {
         self.keys.labels.is_some()
     }

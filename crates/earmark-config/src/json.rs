@@ -7,20 +7,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// The largest file that [`read`] takes: old Whisper extractors spell out their filter banks in half a megabyte.
+/// The largest file that [`read`] accepts, in bytes. Old Whisper extractors contain their filter banks, half a megabyte.
 pub const MOST_BYTES: u64 = 16 << 20;
 
-/// The object that a JSON file holds.
+/// A JSON object.
 pub type Object = Map<String, Value>;
 
-/// A configuration with a value that cannot be read.
+/// A configuration with a value of the wrong type.
 #[derive(Debug, thiserror::Error)]
-#[error("`{key}` cannot be read")]
+#[error("invalid `{key}`")]
 #[non_exhaustive]
 pub struct KeyError {
-    /// The key, with those that it lies under; `.` when the whole is at fault.
+    /// The path of the key, such as `text_config.hidden_size`; `.` for the whole file.
     pub key: String,
-    /// What was found, and what was expected.
+    /// The value found, and what was expected.
     #[source]
     pub source: serde_json::Error,
 }
@@ -28,7 +28,7 @@ pub struct KeyError {
 /// Reads the bytes of a JSON file.
 ///
 /// # Errors
-/// Those of [`earmark_fs::read`]: it is missing, no regular file, a Git LFS pointer, or larger than [`MOST_BYTES`].
+/// As [`earmark_fs::read`]: when it is missing, not a regular file, a Git LFS pointer, or larger than [`MOST_BYTES`].
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     earmark_fs::read(path, MOST_BYTES)
 }
@@ -36,18 +36,19 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// Parses an object.
 ///
 /// # Errors
-/// When it is not JSON, or something else than an object.
+/// When it is not JSON, or not an object.
 pub fn object(text: &[u8]) -> Result<Object, serde_json::Error> {
     serde_json::from_slice(text).map_err(brief)
 }
 
-/// The configuration that `keys` describe. A missing key takes its value from `C`'s default, if `C` is `#[serde(default)]`.
+/// Deserialises `keys`. A missing key takes its value from `C`'s default, if `C` is `#[serde(default)]`.
 ///
 /// # Errors
-/// [`KeyError`] naming the first key that cannot be read.
+/// [`KeyError`] with the first key whose value is invalid.
 pub fn config<C: Default + Serialize + DeserializeOwned>(keys: Object) -> Result<C, KeyError> {
     let mut value = Value::Object(keys);
-    let default = serde_json::to_value(C::default()).expect("a config holds nothing but what JSON can say");
+    let default =
+        serde_json::to_value(C::default()).expect("a config has only values that JSON can represent");
     as_python_reads(&mut value, &default);
     serde_path_to_error::deserialize(&value).map_err(|error| match error.path().to_string() {
         key if key != "." => KeyError { key, source: brief(error.into_inner()) },
@@ -101,7 +102,7 @@ fn as_python_reads(value: &mut Value, default: &Value) {
     }
 }
 
-/// The beginning of a text from a file, for an error: such a text may have any length.
+/// The first 100 characters of a text from a file, for an error message.
 pub fn shown(text: &str) -> String {
     const MOST: usize = 100;
     match text.char_indices().nth(MOST) {
@@ -110,7 +111,7 @@ pub fn shown(text: &str) -> String {
     }
 }
 
-/// The whole number that `number` is exactly.
+/// `number` as an integer; `None` if it has a fraction, or is too large to be exact.
 pub fn whole(number: f64) -> Option<i64> {
     const EXACT: f64 = (1_u64 << 53) as f64;
     (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)

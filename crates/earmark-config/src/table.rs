@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::family::{Convolutions, Extractor, Family, Keys, Network, SpansOf};
 
-/// Every family, in the order in which messages name them.
+/// Every supported family, in the order in which messages list them.
 pub static FAMILIES: &[&Family] = &[&HUBERT, &WAV2VEC2, &UNISPEECH, &UNISPEECH_SAT, &AST, &WHISPER, &CLAP];
 
 /// The family of a `model_type`.
@@ -13,8 +13,8 @@ pub fn family(model_type: &str) -> Option<&'static Family> {
 }
 
 impl Extractor {
-    /// The extractor of a model whose folder does not say which, by what its `config.json` does say: a `feature_extractor_type`
-    /// or a `model_type`.
+    /// The extractor for a `feature_extractor_type` or a `model_type` of `config.json`, for models whose folder does not say
+    /// which extractor they use.
     pub fn of(model: &str) -> Option<Extractor> {
         Extractor::named(model).or_else(|| Some(family(model)?.extractor))
     }
@@ -23,7 +23,7 @@ impl Extractor {
 impl<'de> Deserialize<'de> for &'static Family {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<&'static Family, D::Error> {
         let model_type = String::deserialize(from)?;
-        family(&model_type).ok_or_else(|| de::Error::custom("no model of this `model_type` can be run"))
+        family(&model_type).ok_or_else(|| de::Error::custom("this `model_type` is not supported"))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::dataset::AudioDataset;
 /// A decoded clip and its class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelledWaveform {
-    /// What the dataset calls it.
+    /// Its name in the dataset.
     pub name: String,
     /// Its sound, mono, at the clip's own rate.
     pub waveform: Waveform,
@@ -28,7 +28,7 @@ impl Dataset<Clip> for AudioDataset {
     }
 }
 
-/// Decodes each clip when it is asked for; a clip that cannot be decoded is an error that names it.
+/// Decodes each clip when it is accessed; the error of a clip that cannot be decoded names it.
 impl Dataset<LabelledWaveform> for AudioDataset {
     fn get(&self, index: usize) -> Result<LabelledWaveform, DatasetError> {
         let clip = &self.clips[index];

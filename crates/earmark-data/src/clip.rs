@@ -13,19 +13,19 @@ use crate::read::parquet::shard::Shard;
 /// One recording and its class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Clip {
-    /// What it is called in this dataset, and no other clip of it: the path below the root, with `/` on every system and as
-    /// [`text`](earmark_fs::text) writes it, `blues/blues.00000.wav`; of a row, the path it says. Where several rows
-    /// say one path, `clips/a.wav#7` for row 7 of the dataset and `data/train.parquet#7/a.wav` for row 7 of a shard, from 0.
+    /// Its name, unique in the dataset: the path below the root, with `/` on every system and as [`text`](earmark_fs::text)
+    /// writes it, such as `blues/blues.00000.wav`; for a row, the path in it. Where several rows have the same path,
+    /// `clips/a.wav#7` for row 7 of the dataset and `data/train.parquet#7/a.wav` for row 7 of a shard, counted from 0.
     pub name: String,
-    /// The file that holds it: its own, or a shard with many.
+    /// Its file: a sound file, or a shard with many clips.
     pub path: PathBuf,
     /// Its class.
     pub label: LabelId,
     /// The split of the dataset that it belongs to, if that has any.
     pub split: Option<Arc<str>>,
-    /// What else the dataset says of it: speaker, fold, language.
+    /// Its other fields in the dataset, such as speaker, fold or language.
     pub fields: Fields,
-    /// Whether the dataset's makers keep it for evaluation.
+    /// Whether the dataset was published with this clip held out for evaluation.
     pub held_out: bool,
     /// Its row, when `path` is a shard.
     row: Option<(Arc<Shard>, usize)>,
@@ -34,7 +34,7 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// A file of its own.
+    /// A clip that is a sound file.
     pub fn new(name: impl Into<String>, path: impl Into<PathBuf>, label: LabelId) -> Clip {
         let fields = Fields::new();
         Clip {
@@ -69,7 +69,7 @@ impl Clip {
         }
     }
 
-    /// With what else is known of it.
+    /// The same clip with these fields.
     #[must_use]
     pub fn with_fields(self, fields: Fields) -> Clip {
         Clip { fields, ..self }
@@ -92,10 +92,10 @@ impl Clip {
         bytes.with_context(|| self.decoding())
     }
 
-    /// Reads the sound, at its own rate and length.
+    /// Decodes the sound, at its own rate and length.
     ///
     /// # Errors
-    /// When the file cannot be read or is no sound; the error names it.
+    /// When the file cannot be read or decoded; the error names it.
     pub fn decode(&self, options: &DecodeOptions) -> Result<Decoded, Error> {
         let decoded = match self.row {
             None => earmark_audio::decode_file(&self.path, options),
@@ -108,7 +108,7 @@ impl Clip {
         Ok(decoded)
     }
 
-    /// Where it is, for people: its file, or the shard with `#` and its row in it, from 0.
+    /// Its location, for messages: the file, or the shard with `#` and the row, counted from 0.
     pub fn location(&self) -> PathBuf {
         match &self.row {
             None => self.path.clone(),

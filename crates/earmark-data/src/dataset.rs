@@ -9,35 +9,33 @@ use crate::clip::Clip;
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::text;
 
-/// A list of labelled clips, and where they come from.
-///
-/// Nothing was decoded to make it.
+/// A list of labelled clips. Opening a dataset decodes none of them.
 #[derive(Debug, Clone)]
 pub struct AudioDataset {
     /// A short name, e.g. `gtzan` or the folder's.
     pub name: String,
-    /// The folder the clips' names start from.
+    /// The folder that the names of clips are relative to.
     pub root: PathBuf,
-    /// Every clip: of a folder sorted by label, then by name; else in the dataset's order.
+    /// Every clip: for class folders sorted by label, then by name; otherwise in the dataset's order.
     pub clips: Vec<Clip>,
     /// The classes.
     pub labels: LabelSet,
-    /// What says the class: ``column `species` ``, `folders`.
+    /// Where the classes come from: ``the column `species` ``, `the folders`.
     pub classes_from: String,
-    /// The splits of its own, in order; none where nothing says one.
+    /// The dataset's splits, in order; empty if it has none.
     pub splits: Vec<Arc<str>>,
-    /// What is known about the recordings as a whole.
+    /// Licence, citation and home page.
     pub info: DatasetInfo,
-    /// What was found and is none of the clips, by reason.
+    /// Files and rows that are not clips, with the reason.
     pub skipped: Vec<Skipped>,
-    /// What was decided and could have been meant otherwise, a sentence each.
+    /// Choices that opening made where the layout was ambiguous, a sentence each.
     pub remarks: Vec<String>,
 }
 
-/// A file or row that is none of the clips.
+/// A file or row that is not a clip of the dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
-    /// Where it is: a file, as [`text`](earmark_fs::text) writes it, or a table and a row of it.
+    /// Its location: a file, as [`text`](earmark_fs::text) writes it, or a table and a row.
     pub location: String,
     /// Why it is skipped.
     pub reason: SkipReason,
@@ -49,29 +47,29 @@ impl Skipped {
     }
 }
 
-/// Why something is none of the clips.
+/// Why a file or row is not a clip.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// Its name does not end as those of sound files do.
+    /// It does not have the extension of a sound file.
     NotASound,
-    /// Its name ends as those of sound files of a kind that is not supported.
+    /// It has the extension of a sound format that is not supported.
     Unsupported,
-    /// An archive: what is in it is not read.
+    /// An archive; archives are not opened.
     Archive,
-    /// A folder, a device, or a link that leads nowhere.
+    /// A folder, a device, or a broken link.
     NotAFile,
     /// A folder without files.
     EmptyFolder,
-    /// It lies beside the folders that are the classes.
+    /// It is beside the class folders, not in one.
     NoClassFolder,
-    /// No row of the tables names it.
+    /// No row of the metadata lists it.
     NotListed,
     /// It is in none of the splits.
     NoSplit,
-    /// Its row says no class.
+    /// Its row has no class.
     NoLabel,
-    /// A table that holds neither sounds nor their file names.
+    /// A table without audio and without file names.
     NoClips,
     /// It is known to be damaged.
     KnownDamaged,
@@ -80,16 +78,16 @@ pub enum SkipReason {
 impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            SkipReason::NotASound => "its name does not end as those of sound files do",
-            SkipReason::Unsupported => "sounds of its kind are not supported",
-            SkipReason::Archive => "it is an archive, which is not read: unpack it",
-            SkipReason::NotAFile => "it is no file",
+            SkipReason::NotASound => "it does not have the extension of a sound file",
+            SkipReason::Unsupported => "this sound format is not supported",
+            SkipReason::Archive => "it is an archive; unpack it to use its clips",
+            SkipReason::NotAFile => "it is not a file",
             SkipReason::EmptyFolder => "it is a folder without files",
-            SkipReason::NoClassFolder => "it lies in no class folder",
-            SkipReason::NotListed => "no row of the metadata names it",
-            SkipReason::NoSplit => "it belongs to none of the splits",
-            SkipReason::NoLabel => "its row says no class",
-            SkipReason::NoClips => "it is a table without sounds or their file names",
+            SkipReason::NoClassFolder => "it is not in a class folder",
+            SkipReason::NotListed => "no row of the metadata lists it",
+            SkipReason::NoSplit => "it is in none of the splits",
+            SkipReason::NoLabel => "its row has no class",
+            SkipReason::NoClips => "it is a table without audio or file names",
             SkipReason::KnownDamaged => "it is known to be damaged",
         })
     }
@@ -111,10 +109,10 @@ impl AudioDataset {
         }
     }
 
-    /// One split of it. What has no splits of its own is all `train`, as in `datasets`.
+    /// The clips of one split. A dataset without splits is all `train`, as in `datasets`.
     ///
     /// # Errors
-    /// [`ErrorKind::Unknown`] lists the splits there are.
+    /// [`ErrorKind::Unknown`] with the names of the splits.
     pub fn split(mut self, name: &str) -> Result<AudioDataset, Error> {
         if self.splits.is_empty() && name == "train" {
             return Ok(self);
@@ -132,14 +130,14 @@ impl AudioDataset {
         Ok(self)
     }
 
-    /// How many clips each of its splits has.
+    /// The number of clips in each split.
     pub fn clips_per_split(&self) -> Vec<(&str, usize)> {
         let count =
             |split: &str| self.clips.iter().filter(|clip| clip.split.as_deref() == Some(split)).count();
         self.splits.iter().map(|split| (&**split, count(split))).collect()
     }
 
-    /// Together with another part of the same dataset, which its makers keep for evaluation. Names begin with the parts' own.
+    /// Adds another part of the same dataset as held-out clips. The names of all clips then start with the name of their part.
     #[must_use]
     pub fn with_held_out(mut self, part: &str, other: AudioDataset, other_part: &str) -> AudioDataset {
         for clip in &mut self.clips {
@@ -153,11 +151,10 @@ impl AudioDataset {
         self
     }
 
-    /// Which group each clip belongs to, by one of its fields: those of one speaker, fold or artist. A split by groups keeps a
-    /// group on one side.
+    /// The group of each clip, by one of its fields, such as speaker, fold or artist: for a split that keeps groups together.
     ///
     /// # Errors
-    /// When a clip has no such field.
+    /// [`ErrorKind::NoField`] for the first clip without that field.
     pub fn groups(&self, field: &str) -> Result<Vec<String>, Error> {
         let group = |clip: &Clip| {
             let missing = || ErrorKind::NoField { clip: clip.name.clone(), field: field.to_owned() };
@@ -168,7 +165,7 @@ impl AudioDataset {
         groups.with_context(|| Task::Open(self.root.clone()))
     }
 
-    /// How many clips each class has, in id order.
+    /// The number of clips in each class, in id order.
     pub fn clips_per_label(&self) -> Vec<usize> {
         let mut counts = vec![0; self.labels.len()];
         for clip in &self.clips {
@@ -178,12 +175,12 @@ impl AudioDataset {
     }
 }
 
-/// What a dataset's makers say about it.
+/// Licence, citation and home page of a dataset.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DatasetInfo {
-    /// The terms the recordings are under.
+    /// The licence of the recordings.
     pub licence: Option<String>,
-    /// Whom to cite.
+    /// The publication to cite.
     pub citation: Option<String>,
     /// Its home page.
     pub home: Option<String>,

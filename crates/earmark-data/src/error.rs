@@ -5,27 +5,27 @@ use earmark_error::Attempt;
 
 use crate::split::sizes::SplitSizes;
 
-/// Something about a dataset that did not work: what was being done, and why it failed.
+/// A failure with a dataset: the operation that failed, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to {task}")]
+#[error("cannot {task}")]
 #[non_exhaustive]
 pub struct Error {
-    /// What was being done.
+    /// The operation that failed.
     pub task: Task,
     /// Why it failed.
     #[source]
     pub kind: ErrorKind,
 }
 
-/// What was being done when it failed.
+/// An operation on a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Task {
-    /// Finding a published dataset, or its files.
+    /// Opening a published dataset by its name.
     Choose(String),
-    /// Listing the clips of a folder or a file.
+    /// Opening a dataset at a path.
     Open(PathBuf),
-    /// Reading the sound of a clip.
+    /// Decoding a clip.
     Decode(PathBuf),
     /// Unpacking an archive.
     Unpack {
@@ -36,9 +36,9 @@ pub enum Task {
     },
     /// Writing the built-in sample.
     Write(PathBuf),
-    /// Writing a dataset out.
+    /// Exporting a dataset.
     Export(PathBuf),
-    /// Splitting so many clips into train and test.
+    /// Splitting this many clips into train and test.
     Split(usize),
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for Task {
             }
             Task::Export(path) => write!(f, "write the dataset to `{}`", path.display()),
             Task::Write(path) => write!(f, "write the sample dataset to `{}`", path.display()),
-            Task::Split(clips) => write!(f, "split {clips} clips"),
+            Task::Split(clips) => write!(f, "split {clips} clips into train and test"),
         }
     }
 }
@@ -71,42 +71,40 @@ impl Attempt for Task {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The folder is not there.
-    #[error("there is no such folder; give the folder whose sub-folders are the classes")]
+    /// The folder does not exist.
+    #[error("no such folder; expected a folder with a sub-folder for each class")]
     NoFolder,
-    /// The sounds lie in no folders that could be their classes.
+    /// The sound files are not in class folders.
     #[error(
-        "its sounds lie in no class folders; put the clips of each class into a folder named after the class"
+        "its sound files are in no class folders; put the clips of each class into a folder named after the class"
     )]
     NoClasses,
-    /// No file of it is a sound.
-    #[error(
-        "it holds no sounds: neither files that are named as sounds are, nor Parquet with a column of sounds"
-    )]
+    /// No file in it is a sound file.
+    #[error("it contains no sound files (by their extensions), and no Parquet file with an audio column")]
     NoSounds,
-    /// There is nothing to tell apart.
+    /// There is only one class.
     #[error("`{class}` is its only class; a classifier needs at least two")]
     OneClass {
         /// The name of the class.
         class: String,
     },
-    /// Folders of splits whose clips lie in no class folders.
-    #[error("`{}` look like splits, but their clips lie in no class folders", folders.join("`, `"))]
+    /// Folders of splits whose clips are not in class folders.
+    #[error("`{}` look like splits, but their clips are in no class folders", folders.join("`, `"))]
     SplitsWithoutClasses {
         /// The folders.
         folders: Vec<String>,
     },
-    /// A file whose path says two splits at once.
-    #[error("`{file}` says two splits at once, {}; rename it or its folder", splits.join(" and "))]
+    /// A file whose path contains the names of two splits.
+    #[error("the path `{file}` contains the names of two splits, {}; rename the file or its folder", splits.join(" and "))]
     TwoSplits {
         /// The file.
         file: String,
         /// The splits.
         splits: Vec<String>,
     },
-    /// Sound files and shards of sounds in one folder.
+    /// Sound files and Parquet files with audio in one folder.
     #[error(
-        "it holds both sound files (`{file}`) and Parquet with sounds (`{shard}`): open one of them alone"
+        "it contains both sound files (`{file}`) and Parquet with audio (`{shard}`): open one of them alone"
     )]
     TwoLayouts {
         /// A sound.
@@ -114,56 +112,56 @@ pub enum ErrorKind {
         /// A shard.
         shard: String,
     },
-    /// More of something than is read.
+    /// Something exceeds a limit.
     #[error("{what}; the limit is {limit}")]
     Limit {
-        /// What there is too much of, and how much.
+        /// What exceeds the limit, and its size.
         what: String,
         /// The limit.
         limit: String,
     },
     /// A folder that cannot be listed.
-    #[error("folder `{}` cannot be listed", folder.display())]
+    #[error("cannot list the folder `{}`", folder.display())]
     Unlisted {
         /// The folder.
         folder: PathBuf,
-        /// What the file system says.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A dataset with known contents is not whole.
+    /// A GTZAN that is incomplete.
     #[error(
-        "it holds {clips} clips of {labels} genres where GTZAN has {wanted_clips} of {wanted_labels}: unpack its archive again"
+        "it has {clips} clips of {labels} genres, but GTZAN has {wanted_clips} of {wanted_labels}: unpack its archive again"
     )]
     NotGtzan {
         /// Clips found.
         clips: usize,
         /// Of GTZAN's genres, those found.
         labels: usize,
-        /// Clips there should be.
+        /// Clips of GTZAN.
         wanted_clips: usize,
-        /// Genres there should be.
+        /// Genres of GTZAN.
         wanted_labels: usize,
     },
-    /// An archive entry that leads out of the folder it is unpacked to.
-    #[error("entry `{entry}` leads outside the archive; this is not the archive it should be")]
+    /// An archive entry with a path outside the folder that it is unpacked to.
+    #[error("entry `{entry}` leads outside the archive; this is not the archive that was expected")]
     Escape {
         /// The entry's path.
         entry: String,
     },
     /// An archive entry that is neither a file nor a folder.
-    #[error("entry `{entry}` is a link or a device; this is not the archive it should be")]
+    #[error("entry `{entry}` is a link or a device; this is not the archive that was expected")]
     NotAFile {
         /// The entry's path.
         entry: String,
     },
     /// The same clip twice in one archive.
-    #[error("entry `{entry}` occurs twice; this is not the archive it should be")]
+    #[error("entry `{entry}` occurs twice; this is not the archive that was expected")]
     Repeated {
         /// The entry's path.
         entry: String,
     },
-    /// A file, or everything together, is larger than the dataset could be.
-    #[error("{what} is larger than {limit} bytes; this is not the archive it should be")]
+    /// A file, or the whole content, is larger than the dataset could be.
+    #[error("{what} is larger than {limit} bytes; this is not the archive that was expected")]
     TooLarge {
         /// What is too large.
         what: String,
@@ -171,47 +169,47 @@ pub enum ErrorKind {
         limit: u64,
     },
     /// The target exists and was not written by this crate.
-    #[error("it already exists and is something else; choose another folder or remove this one")]
+    #[error("it already exists and was not written by earmark; choose another folder or remove this one")]
     Occupied,
-    /// An option of the built-in sample beyond its limits.
-    #[error("{option} is {value}, but has to be between {least} and {most}")]
+    /// An option of the built-in sample that is out of range.
+    #[error("{option} is {value}, but must be between {least} and {most}")]
     OutOfRange {
         /// The option's name.
         option: &'static str,
         /// Its value.
         value: f64,
-        /// The least value allowed.
+        /// The smallest value allowed.
         least: f64,
         /// The largest value allowed.
         most: f64,
     },
-    /// Either part needs a clip.
+    /// A part of the split would have no clips.
     #[error("{sizes} leaves {train} clips to train on and {test} to test on; both need at least one")]
     EmptyPart {
-        /// The sizes asked for.
+        /// The requested sizes.
         sizes: SplitSizes,
         /// Clips to train on.
         train: usize,
         /// Clips to test on.
         test: usize,
     },
-    /// Both parts together are more than the whole.
+    /// Both parts together are larger than the dataset.
     #[error("{sizes} is more than the {clips} clips there are; reduce one of them")]
     Oversized {
-        /// The sizes asked for.
+        /// The requested sizes.
         sizes: SplitSizes,
-        /// Clips there are.
+        /// Clips of the dataset.
         clips: usize,
     },
-    /// A fraction that is none.
+    /// A size that is not a fraction between 0 and 1.
     #[error("a {part} size of {share} is not a fraction between 0 and 1")]
     NotAFraction {
         /// `train` or `test`.
         part: &'static str,
-        /// The size asked for.
+        /// The requested size.
         share: f64,
     },
-    /// A class that cannot be in both parts.
+    /// A class with a single clip, which cannot be in both parts.
     #[error(
         "class {class} has only 1 clip, and a stratified split needs 2 of each class; add one or drop the class"
     )]
@@ -219,96 +217,96 @@ pub enum ErrorKind {
         /// The class.
         class: earmark_labels::LabelId,
     },
-    /// A part that is too small to have every class.
+    /// A part that is too small for all classes.
     #[error("a {part} part of {clips} clips is too small for {classes} classes; it needs one clip of each")]
     FewerThanClasses {
         /// `training` or `test`.
         part: &'static str,
         /// Clips of the part.
         clips: usize,
-        /// Classes that occur.
+        /// Classes with clips.
         classes: usize,
     },
-    /// Nothing can be kept apart.
-    #[error("all clips are of one group, and a group is never split")]
+    /// All clips are in one group.
+    #[error("all clips are in one group, and a group is never split")]
     OneGroup,
-    /// Whole groups overshoot the size that was asked for until nothing is left.
+    /// The groups are so large that the test part takes all of them.
     #[error(
-        "{sizes} takes all {groups} groups whole and leaves none to train on; lower it, or try another seed"
+        "{sizes} takes all {groups} groups, as groups are never split, and leaves none to train on; lower it, or try another seed"
     )]
     LargeGroups {
-        /// The sizes asked for.
+        /// The requested sizes.
         sizes: SplitSizes,
-        /// Groups there are.
+        /// Number of groups.
         groups: usize,
     },
-    /// A fold without a clip.
+    /// A fold without clips.
     #[error("no clip is in fold {fold}; the folds are {}", folds.join(", "))]
     NoSuchFold {
-        /// The fold asked for.
+        /// The requested fold.
         fold: String,
-        /// The folds there are.
+        /// The folds that exist.
         folds: Vec<String>,
     },
     /// A fold with all clips.
     #[error("every clip is in fold {fold}, which leaves none to train on")]
     OneFold {
-        /// The fold asked for.
+        /// The requested fold.
         fold: String,
     },
     /// No clips, no folds.
-    #[error("there are no clips, and so no folds")]
+    #[error("there are no clips, so there are no folds")]
     NoFolds,
     /// A Parquet file that cannot be read.
-    #[error("it cannot be read as Parquet")]
+    #[error("not a valid Parquet file")]
     Parquet(#[from] parquet::errors::ParquetError),
     /// Columns that cannot be read.
-    #[error("its columns cannot be read")]
+    #[error("cannot read its columns")]
     Arrow(#[from] arrow_schema::ArrowError),
-    /// A file that is broken in some other way.
-    #[error("it is broken: {0}")]
+    /// A file that is damaged, or not the expected file.
+    #[error("damaged or not the expected file: {0}")]
     Broken(String),
-    /// A table without sounds.
+    /// A table without an audio column.
     #[error(
-        "none of its columns holds sounds; expected `audio` with bytes and path, as `datasets` writes it, and it has {}",
+        "no column holds audio; expected `audio` with bytes and path, as `datasets` writes it; its columns: {}",
         columns.join(", ")
     )]
     NoAudioColumn {
-        /// The columns it has.
+        /// Its columns.
         columns: Vec<String>,
     },
-    /// A table without the column that is needed.
-    #[error("it has no column `{column}`, only {}", columns.join(", "))]
+    /// A table without the requested column.
+    #[error("it has no column `{column}`; its columns: {}", columns.join(", "))]
     NoColumn {
         /// The column.
         column: String,
-        /// Those it has.
+        /// Its columns.
         columns: Vec<String>,
     },
-    /// A dataset whose makers keep nothing for evaluation.
-    #[error("it was published without a part for evaluation: split it at random, by class or by a group")]
+    /// A dataset that was published without a split for evaluation.
+    #[error("it was published without a split for evaluation: split it at random, stratified or by a group")]
     NoPublishedSplit,
-    /// Nothing says plainly what is the class.
-    #[error("which column is the class has to be said: it has {}", columns.join(", "))]
+    /// The column with the class is ambiguous.
+    #[error("choose the column that holds the class; its columns: {}", columns.join(", "))]
     NoLabelColumn {
-        /// The columns it has, each with what it looks like.
+        /// Its columns, each with examples of its values.
         columns: Vec<String>,
     },
-    /// A column of several classes a clip.
-    #[error("the column `{column}` holds lists: several classes a clip are not supported, only one of a set")]
+    /// A column with several classes per clip.
+    #[error("column `{column}` holds lists: several classes per clip are not supported")]
     ManyLabels {
         /// The column.
         column: String,
     },
-    /// No row says its class.
-    #[error("none of its {rows} rows says a class in `{column}`")]
+    /// No row has a class.
+    #[error("none of its {rows} rows has a class in column `{column}`")]
     NoLabels {
         /// The column.
         column: String,
-        /// How many rows there are.
+        /// The number of rows.
         rows: usize,
     },
-    /// A clip without the field that is needed.
+    /// A clip without the requested field.
     #[error("clip `{clip}` has no `{field}`")]
     NoField {
         /// The clip.
@@ -316,45 +314,45 @@ pub enum ErrorKind {
         /// The field.
         field: String,
     },
-    /// There is no dataset, configuration or split of that name.
+    /// There is no dataset, configuration, split or label column of that name.
     #[error("there is no {what} `{name}`; choose one of {}", known.join(", "))]
     Unknown {
-        /// What was looked for.
+        /// The kind of name, such as `split`.
         what: &'static str,
         /// Its name.
         name: String,
-        /// Those there are.
+        /// The names that exist.
         known: Vec<String>,
     },
     /// More or fewer clips than were published.
-    #[error("it holds {clips} clips where {wanted} were published: delete `{}`, and it is fetched again", file.display())]
+    #[error("it has {clips} clips, but {wanted} were published: delete `{}` to download it again", file.display())]
     NotWhole {
         /// Clips found.
         clips: usize,
-        /// Clips there should be.
+        /// Clips that were published.
         wanted: usize,
-        /// The file they are from.
+        /// The file that they come from.
         file: PathBuf,
     },
-    /// A folder that is not whole, and holds more than what could be unpacked again.
+    /// A folder that is incomplete, and contains files that are not from the archive.
     #[error(
-        "it is not whole, and holds other things, such as `{}`: move it away, and its archive is unpacked again",
+        "it is incomplete and contains other files, such as `{}`: move it away, so that the archive can be unpacked again",
         file.display()
     )]
     NotOurs {
         /// Something that is not from the archive.
         file: PathBuf,
     },
-    /// A table of clips that cannot be used.
-    #[error("`{}` cannot be used: {why}", path.display())]
+    /// An invalid table of clips.
+    #[error("cannot use `{}`: {why}", path.display())]
     BadTable {
         /// The file.
         path: PathBuf,
         /// What is wrong, with its line.
         why: String,
     },
-    /// A file that lies elsewhere could not be had.
-    #[error("`{file}` could not be fetched")]
+    /// A file could not be downloaded.
+    #[error("cannot download `{file}`")]
     Fetch {
         /// The file.
         file: String,
@@ -362,26 +360,33 @@ pub enum ErrorKind {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A row whose class is none of the dataset's.
-    #[error("row {row} has `{class}` in `{column}`, which is no class of the dataset")]
+    /// A row whose class is not a class of the dataset.
+    #[error("row {row} has `{class}` in `{column}`, which is not a class of the dataset")]
     NoClass {
         /// The row, from 0.
         row: usize,
-        /// The column of classes.
+        /// The column with the class.
         column: String,
-        /// What it holds.
+        /// Its value.
         class: String,
     },
-    /// A row whose sound is not in the file: `datasets` may leave only a path behind.
-    #[error("row {0} holds no sound")]
+    /// A row without audio: `datasets` may write only a path.
+    #[error("row {0} has no audio")]
     NoSound(usize),
-    /// A row behind the last.
+    /// A row after the last.
     #[error("it has no row {0}")]
     NoRow(usize),
-    /// The sound did not decode.
+    /// A sound could not be decoded.
     #[error(transparent)]
-    Audio(#[from] earmark_audio::Error),
-    /// The file system said no, or an archive is cut short or damaged.
+    Audio(earmark_audio::ErrorKind),
+    /// A file could not be read or written, or an archive is truncated or damaged.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+/// The path of the sound is left out: [`Error::task`] has it.
+impl From<earmark_audio::Error> for ErrorKind {
+    fn from(error: earmark_audio::Error) -> ErrorKind {
+        ErrorKind::Audio(error.kind)
+    }
 }

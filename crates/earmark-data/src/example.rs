@@ -5,19 +5,19 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Task};
 
-/// What a dataset says of a clip beside its class: speaker, fold, language, transcription, by the dataset's own names.
+/// The fields of a clip besides its class, such as speaker, fold or transcription, under the dataset's own names.
 pub type Fields = Map<String, Value>;
 
-/// A clip as it comes out of an archive or a shard: its bytes, not yet decoded, and what is known about it.
+/// A clip of a stream: the bytes of its sound file, not yet decoded, its class and its other fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
-    /// What the dataset calls it: a path inside its archive, or that of the sound in its row.
+    /// Its name: the path in the archive, or the path in its row.
     pub name: String,
     /// The bytes of a sound file.
     pub audio: Vec<u8>,
-    /// Its class; `None` where the dataset does not say.
+    /// Its class; `None` where the dataset gives none.
     pub label: Option<LabelId>,
-    /// Everything else.
+    /// Its other fields.
     pub fields: Fields,
 }
 
@@ -25,7 +25,7 @@ impl Example {
     /// Decodes it, at its own rate and length.
     ///
     /// # Errors
-    /// When its bytes are no sound file.
+    /// When its bytes cannot be decoded.
     pub fn decode(&self, options: &DecodeOptions) -> Result<Decoded, Error> {
         let decoded = decode_bytes(self.audio.clone(), options);
         decoded.with_context(|| Task::Decode(self.name.clone().into()))

@@ -14,22 +14,22 @@ use crate::read::parquet::shard::Shard;
 impl AudioDataset {
     /// Opens a folder, whatever its layout:
     ///
-    /// - `metadata.csv`, `.jsonl` or `.parquet` with a column `file_name`, as the Hub's `audiofolder` has it, in the folder or in
-    ///   folders below; clips in the order of the rows;
-    /// - Parquet files with a column of sounds, as `datasets` writes them, in the folder or below it;
-    /// - the repository of ESC-50's makers;
-    /// - otherwise folders of sounds, whose names are the classes.
+    /// - `metadata.csv`, `.jsonl` or `.parquet` with a column `file_name`, as in the Hub's `audiofolder`, in the folder or in
+    ///   folders below it; clips are in the order of the rows;
+    /// - Parquet files with an audio column, as `datasets` writes them, in the folder or below it;
+    /// - a clone of the original ESC-50 repository;
+    /// - otherwise class folders: a folder of sound files for each class.
     ///
-    /// A single Parquet file will do as well. Splits are those of `datasets`: shards `data/NAME-00000-of-00001…`, or folders or
-    /// files whose names have a word such as `train`, `validation`, `dev`, `test`.
+    /// `path` may also be a single Parquet file. Splits are found as `datasets` finds them: shards `data/NAME-00000-of-00001…`, or
+    /// folders or files whose names contain a word such as `train`, `validation`, `dev`, `test`.
     ///
-    /// `label` names the column that is the class; `folder1`, `folder2` … are the folders that a clip lies in, from outside. Without
-    /// it the class is the column that is called so (`label`, `class`, `category`, …), else the only one that looks like classes,
-    /// else the folder.
+    /// `label` is the column with the class; `folder1`, `folder2` … are the folders of a clip, the outermost first. Without it
+    /// the class is in the column `label`, `class`, `category` or the like, else in the only column that looks like classes, else
+    /// it is the folder.
     ///
     /// # Errors
-    /// When nothing of it is there; [`ErrorKind::NoLabelColumn`] when the class would be a guess; a table with an unknown class or a
-    /// clip that is missing.
+    /// When there are no clips; [`ErrorKind::NoLabelColumn`] when the class column is ambiguous; when a table has an unknown class
+    /// or a missing file.
     pub fn open(path: impl AsRef<Path>, label: Option<&str>) -> Result<AudioDataset, Error> {
         let path = path.as_ref();
         let checkouts = CATALOG.iter().filter_map(|spec| Some((spec, spec.checkout?)));
@@ -53,7 +53,7 @@ impl AudioDataset {
         folder::open_class_folders(root).with_context(|| Task::Open(root.to_path_buf()))
     }
 
-    /// Opens Parquet files with a column of sounds as one dataset without splits.
+    /// Opens Parquet files with an audio column as one dataset without splits.
     ///
     /// # Errors
     /// As [`open`](Self::open).

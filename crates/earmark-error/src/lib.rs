@@ -1,33 +1,37 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod plain;
+
 use std::error::Error;
 
-/// What is tried. When it fails, it says so in the error of its crate.
+pub use plain::reason;
+
+/// An operation that may fail, such as opening a file. Implement it on the value that describes the operation.
 pub trait Attempt {
-    /// The reasons that the crate knows.
+    /// The crate's `ErrorKind`: why the operation failed.
     type Kind;
-    /// The crate's error: the attempt and the reason.
+    /// The crate's `Error`: the operation and the kind together.
     type Error;
 
-    /// This attempt failed, because of `kind`.
+    /// The error of this operation, with `kind` as its cause.
     fn failed(self, kind: Self::Kind) -> Self::Error;
 }
 
-/// Says what was tried when a result is an error.
+/// Adds the attempted operation to an error, as `anyhow::Context` adds a message.
 pub trait Context<T, E> {
-    /// The error of `attempt`, for the reason that the result holds.
+    /// Turns an error into that of `attempt`, with the error as its kind.
     ///
     /// # Errors
-    /// When the result is one.
+    /// The error of `attempt` when `self` is an error.
     fn context<A: Attempt>(self, attempt: A) -> Result<T, A::Error>
     where
         E: Into<A::Kind>;
 
-    /// As [`context`](Self::context), for an attempt that takes work to describe.
+    /// Like [`context`](Self::context), but `attempt` is called only when `self` is an error.
     ///
     /// # Errors
-    /// When the result is one.
+    /// As [`context`](Self::context).
     fn with_context<A: Attempt>(self, attempt: impl FnOnce() -> A) -> Result<T, A::Error>
     where
         E: Into<A::Kind>;
@@ -49,12 +53,13 @@ impl<T, E> Context<T, E> for Result<T, E> {
     }
 }
 
-/// An error and its causes, each said once: a transparent error says what its source says.
+/// The messages of an error and of its sources, outermost first. A message that the one before it ends with is left out, as
+/// that of a transparent error is; an error of the operating system at the end of a message reads as [`reason`] writes it.
 pub fn causes(error: &dyn Error) -> Vec<String> {
-    let mut causes = vec![error.to_string()];
+    let mut causes = vec![plain::plain(error.to_string())];
     let mut source = error.source();
     while let Some(error) = source {
-        let text = error.to_string();
+        let text = plain::plain(error.to_string());
         if !causes.last().is_some_and(|before| before.ends_with(&text)) {
             causes.push(text);
         }
@@ -63,7 +68,7 @@ pub fn causes(error: &dyn Error) -> Vec<String> {
     causes
 }
 
-/// [`causes`] in one line, `a: b: c`.
+/// [`causes`] on one line, joined by `: `.
 pub fn chain(error: &dyn Error) -> String {
     causes(error).join(": ")
 }

@@ -55,7 +55,7 @@ pub(crate) fn in_range(key: &'static str, value: usize, range: RangeInclusive<us
     match range.contains(&value) {
         true => Ok(()),
         false => {
-            let rule = "that is out of the range any model uses";
+            let rule = "models use values within a smaller range";
             Err(Task::Configure.failed(ErrorKind::Value { key, value: value.to_string(), rule }))
         }
     }
@@ -66,7 +66,7 @@ pub(crate) fn product(key: &'static str, with: &str, count: u64, most: u64) -> R
     if count <= most {
         return Ok(());
     }
-    let value = format!("so large that with {with} it makes {count} numbers");
+    let value = format!("so large that together with {with} it gives {count} numbers");
     let rule = "no model needs that many";
     Err(Task::Configure.failed(ErrorKind::Value { key, value, rule }))
 }
@@ -77,7 +77,7 @@ pub(crate) fn even_frame(key: &'static str, samples: usize) -> Result<(), Error>
     match samples.is_multiple_of(2) {
         true => Ok(()),
         false => {
-            let rule = "a frame must be even";
+            let rule = "a frame must have an even number of samples";
             Err(Task::Configure.failed(ErrorKind::Value { key, value: samples.to_string(), rule }))
         }
     }

@@ -4,19 +4,19 @@ use earmark_audio::SampleRate;
 use earmark_config::Extractor;
 use earmark_error::Attempt;
 
-/// A failure to make features: what was tried, and why it failed.
+/// Features that could not be extracted: the operation that failed, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to {task}")]
+#[error("cannot {task}")]
 #[non_exhaustive]
 pub struct Error {
-    /// What was tried.
+    /// The operation that failed.
     pub task: Task,
     /// Why it failed.
     #[source]
     pub kind: ErrorKind,
 }
 
-/// What this crate does.
+/// An operation of this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Task {
@@ -57,38 +57,38 @@ impl Attempt for Task {
 #[non_exhaustive]
 pub enum ErrorKind {
     /// Not JSON.
-    #[error("it is not the configuration of an extractor")]
+    #[error("not the JSON configuration of a feature extractor")]
     Json(#[source] serde_json::Error),
-    /// A key has a value of another kind.
-    #[error("`{key}` cannot be read")]
+    /// A key has a value of the wrong type.
+    #[error("invalid `{key}`")]
     Key {
         /// The key in `preprocessor_config.json`.
         key: String,
-        /// What was found, and what was expected.
+        /// The value found, and what was expected.
         #[source]
         source: serde_json::Error,
     },
-    /// No extractor of that name is built in.
-    #[error("`feature_extractor_type` is `{found}`; supported are {}", supported())]
+    /// An extractor that is not supported.
+    #[error("`feature_extractor_type` `{found}` is not supported; supported: {}", supported())]
     UnknownExtractor {
-        /// What the file says.
+        /// The name in the file.
         found: String,
     },
-    /// The file does not say which extractor it configures.
+    /// The file has no `feature_extractor_type`.
     #[error("it has no `feature_extractor_type`; add one of {}", supported())]
     NoExtractor,
-    /// A value out of the range that the extractor supports.
+    /// A value outside the supported range.
     #[error("`{key}` is {value}, but {rule}")]
     Value {
         /// The key in `preprocessor_config.json`, or the option's name.
         key: &'static str,
-        /// What it holds.
+        /// Its value.
         value: String,
-        /// What would be accepted.
+        /// What is supported.
         rule: &'static str,
     },
     /// The clip has another sample rate than the model was trained on.
-    #[error("the clip is at {clip} and the model expects {model}; resample the clip first (`resample`)")]
+    #[error("the clip is at {clip}, but the model expects {model}; resample the clip first (`resample`)")]
     RateMismatch {
         /// The clip's rate.
         clip: SampleRate,
@@ -96,7 +96,7 @@ pub enum ErrorKind {
         model: SampleRate,
     },
     /// The clip has too few samples for a single frame.
-    #[error("the clip has {samples} samples and one frame needs {needed}")]
+    #[error("the clip has {samples} samples, but one frame needs {needed}")]
     TooShort {
         /// Samples in the clip.
         samples: usize,
@@ -104,7 +104,7 @@ pub enum ErrorKind {
         needed: usize,
     },
     /// A batch without clips.
-    #[error("there is no clip in the batch")]
+    #[error("the batch is empty")]
     NoClips,
     /// A row of the batch is longer than the length all rows are padded to.
     #[error("clip {row} has {samples} samples, more than `max_length` {max_length}; set `truncation`")]
@@ -116,18 +116,18 @@ pub enum ErrorKind {
         /// Samples a row may hold.
         max_length: usize,
     },
-    /// Two rates too far apart: the output could be enormous.
-    #[error("{from} to {to} is more than a factor of {limit}; is the file's rate right?")]
+    /// Two sample rates that are too far apart: the output could be enormous.
+    #[error("{from} to {to} is more than a factor of {limit}; check the sample rate in the file's header")]
     RatesTooFarApart {
         /// The clip's rate.
         from: SampleRate,
-        /// The wanted rate.
+        /// The target rate.
         to: SampleRate,
-        /// The largest factor served.
+        /// The largest factor supported.
         limit: u32,
     },
     /// A crop that does not lie inside the clip.
-    #[error("a crop starts at {start}, and the last place it may start is {last}")]
+    #[error("the crop starts at {start}, but the last possible start is {last}")]
     CropOutside {
         /// Where the crop starts, in samples (`rand_trunc`) or frames (`fusion`).
         start: usize,
@@ -135,7 +135,9 @@ pub enum ErrorKind {
         last: usize,
     },
     /// A sample so large that sums of its squares overflow.
-    #[error("sample {index}, at {seconds:.3} s, is {value:e}: is the file really 32-bit float?")]
+    #[error(
+        "sample {index}, at {seconds:.3} s, is {value:e}, far outside [-1, 1]: check that the file is 32-bit float"
+    )]
     TooLoud {
         /// Position in the clip.
         index: usize,
@@ -145,8 +147,6 @@ pub enum ErrorKind {
         value: f32,
     },
     /// The features are not finite: a setting is out of the range of `f32`.
-    #[error(
-        "the features are not finite numbers: a setting of the extractor is out of the range of 32-bit floats"
-    )]
+    #[error("a feature is not a finite number: a setting of the extractor overflows 32-bit floats")]
     NotFinite,
 }

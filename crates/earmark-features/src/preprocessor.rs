@@ -255,9 +255,9 @@ where
     })?;
     if !missing.is_empty() {
         let read = serde_json::to_value(&config).expect("a config serialises");
-        let assumed: Vec<String> = missing.iter().map(|key| format!("`{key}` {}", read[key])).collect();
+        let assumed: Vec<String> = missing.iter().map(|key| format!("`{key}` ({})", read[key])).collect();
         tracing::warn!(
-            "the model's {extractor} configuration lacks {}: the reference's defaults",
+            "the model's {extractor} configuration has no {}: using the defaults of transformers",
             assumed.join(", ")
         );
     }

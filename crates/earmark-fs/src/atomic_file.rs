@@ -117,7 +117,7 @@ fn destination(path: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
         Ok(found) if found.is_dir() => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")),
         Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound && is_link => {
-            Err(io::Error::new(io::ErrorKind::NotFound, "it is a link that leads to nothing"))
+            Err(io::Error::new(io::ErrorKind::NotFound, "it is a broken link"))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((path.to_owned(), None)),
         Err(error) => Err(error),

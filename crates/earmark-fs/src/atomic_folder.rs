@@ -35,9 +35,9 @@ impl AtomicFolder {
     /// Those of the system.
     pub fn create(target: impl AsRef<Path>) -> io::Result<AtomicFolder> {
         let target = target.as_ref();
-        let name = target
-            .file_name()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "its last part is no name"))?;
+        let name = target.file_name().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, "its last part is not a folder name")
+        })?;
         let above = parent(target);
         make_folders(above)?;
         let (temporary, mut lock) = temporary::create(above, |path| {

@@ -80,8 +80,8 @@ fn refuse_lfs_pointer(file: &mut File) -> io::Result<()> {
     }
     let text = String::from_utf8_lossy(&text);
     let size = text.lines().find_map(|line| line.strip_prefix("size ")?.trim().parse::<u64>().ok());
-    let size = size.map_or(String::new(), |size| format!(" of {size} bytes"));
-    let why = format!("it is a Git LFS pointer and not the file{size} itself, which `git lfs pull` fetches");
+    let size = size.map_or(String::new(), |size| format!(" ({size} bytes)"));
+    let why = format!("it is a Git LFS pointer, not the file itself{size}; run `git lfs pull` to get it");
     Err(io::Error::new(io::ErrorKind::InvalidData, why))
 }
 

@@ -121,7 +121,7 @@ impl Iterator for Entries {
         let is_deepest = depth == self.max_depth;
         self.entered = entry.file_type().is_dir() && !is_deepest;
         if entry.file_type().is_dir() && is_deepest && !self.is_cut {
-            let source = io::Error::other(format!("folders are nested more than {MAX_DEPTH} deep"));
+            let source = io::Error::other(format!("folders are nested more than {MAX_DEPTH} levels deep"));
             return Some(Err(WalkError { path: entry.into_path(), source }));
         }
         Some(Ok(self.entry(entry.into_path(), kind, is_link)))

@@ -83,7 +83,10 @@ fn folders_nested_too_deep_are_an_error_that_names_one() {
     let deep = root.path().join("d/".repeat(300));
     fs::create_dir_all(deep).unwrap();
     let error = Walk::new(root.path()).into_iter().find_map(Result::err).unwrap();
-    assert!(error.path.ends_with("d/d/d") && error.source.to_string().contains("256 deep"), "{error:?}");
+    assert!(
+        error.path.ends_with("d/d/d") && error.source.to_string().contains("256 levels deep"),
+        "{error:?}"
+    );
     assert_eq!(Walk::new(root.path()).depth(300).into_iter().filter(Result::is_ok).count(), 300);
 }
 

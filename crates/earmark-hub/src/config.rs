@@ -23,7 +23,7 @@ impl Hub {
     /// The Hub of this environment, see [`HubBuilder::from_env`].
     ///
     /// # Errors
-    /// A variable that cannot be used: an endpoint that is no URL, a token that no header can carry, no home folder.
+    /// When a variable is invalid: an endpoint that is not a URL, a token that cannot be a header; or there is no home folder.
     pub fn from_env() -> Result<Hub, Error> {
         HubBuilder::from_env()?.build()
     }
@@ -73,7 +73,7 @@ impl HubBuilder {
     /// An empty variable counts as unset.
     ///
     /// # Errors
-    /// There is no home folder, and no variable names a cache.
+    /// When there is no home folder, and no variable sets the cache.
     pub fn from_env() -> Result<HubBuilder, Error> {
         HubBuilder::from_vars(&|name| std::env::var_os(name), std::env::home_dir().as_deref())
     }
@@ -147,13 +147,13 @@ impl HubBuilder {
         self
     }
 
-    /// Receives the progress of downloads and uploads.
+    /// The receiver of the progress of downloads and uploads.
     pub fn progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.progress = Some(progress);
         self
     }
 
-    /// How often a request is repeated when the network fails or the server is busy; default 4. After a wrong length or
+    /// How many times a request is repeated when the network fails or the server is busy; default 4. After a wrong length or
     /// checksum it is repeated once.
     pub fn retries(mut self, retries: u32) -> Self {
         self.timeouts.retries = retries;
@@ -183,7 +183,7 @@ impl HubBuilder {
     /// The Hub with these settings. This sends nothing and creates no folder.
     ///
     /// # Errors
-    /// An endpoint that is no URL, a token no header can carry, or an HTTP client that does not start.
+    /// When the endpoint is not a URL, the token cannot be a header, or the HTTP client does not start.
     pub fn build(self) -> Result<Hub, Error> {
         let endpoint = parse_endpoint(&self.endpoint).context(Subject::Settings)?;
         let http = if self.offline {

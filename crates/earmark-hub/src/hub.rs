@@ -24,7 +24,7 @@ impl Hub {
         &self.cache_dir
     }
 
-    /// Whether it never opens a socket.
+    /// Whether it is offline, and so never opens a socket.
     pub fn is_offline(&self) -> bool {
         self.http.is_none()
     }

@@ -74,7 +74,7 @@ impl Hub {
     /// Requests an `http` or `https` address. It caches nothing and sends no token, as the address may lead anywhere.
     ///
     /// # Errors
-    /// [`ErrorKind::Offline`] when offline; an address that is none, no answer, or a status other than success.
+    /// [`ErrorKind::Offline`] when offline; an invalid address, no answer, or a status other than success.
     pub fn open_url(&self, url: &str) -> Result<Body, Error> {
         self.try_open_url(url).with_context(|| Subject::Address(redacted_text(url)))
     }
@@ -145,7 +145,7 @@ impl Hub {
                 Err(error) => return Err(body_error(error, target)),
             };
             if body.expected.is_none() && body.received > MAX_UNKNOWN {
-                let what = "what comes from there, of no promised length,".to_owned();
+                let what = "the download, whose length the server did not announce,".to_owned();
                 return Err(ErrorKind::TooLarge { what, limit: MAX_UNKNOWN });
             }
             hasher.update(&buffer[..read]);

@@ -1,9 +1,9 @@
-//! The `f32` arithmetic that the models spend their time in, on the CPU and on plain slices.
+//! CPU kernels on `f32` slices: the operations that models spend their time in, forward and backward.
 //!
 //! ```
 //! use earmark_kernels::{Activation, Epilogue, Matrix, linear};
 //!
-//! // Two frames of three numbers through a layer of two neurons, its weight stored as PyTorch does: [out, in].
+//! // Two frames of three values through a linear layer of two outputs, with its weight as PyTorch stores it: [out, in].
 //! let x = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
 //! let weight = [1.0, 0.0, 0.0, 0.0, -1.0, 0.0];
 //! let mut out = [0.0; 4];
@@ -13,17 +13,17 @@
 //! ```
 //!
 //! Every array is row-major with the channels last: `[frames, channels]`. A convolution, a linear layer and the two
-//! products of attention are all the product of the crate `gemm` on strided views, with no operand copied; what follows a product
-//! (bias, activation, softmax) is done while its block of the output is in cache. The work is shared out over Rayon's
-//! current pool. How a product is cut up depends on how many threads that has, and with it the last place of some results.
+//! products of attention are products of the crate `gemm` on strided views, without copies of their operands; what follows a
+//! product (bias, activation, softmax) is computed while its block of the output is in cache. The work runs on Rayon's
+//! current pool. How a product is divided depends on the number of its threads, and so does the last bit of some results.
 //!
-//! For training there are the gradients, and [`dropout`], whose mask is computed twice instead of kept. The
+//! For training there are gradients, and [`dropout`], whose mask is computed twice instead of stored. The
 //! gradients of a linear layer are [`linear`] of transposed views; attention has none yet.
 //!
-//! The instruction set is chosen at run time (AVX-512, AVX2 with FMA, or what the target promises) by [`pulp`], so
+//! The instruction set is chosen at run time (AVX-512, AVX2 with FMA, or that of the target) by [`pulp`], so
 //! `-C target-cpu` is not needed. The only `unsafe` code is in `matrix.rs`, behind checked views.
 //!
-//! It knows no tensors, no models and no files. Lengths that do not fit together are the caller's bugs: they panic.
+//! It has no tensors, no models and reads no files. Lengths that do not fit together are bugs of the caller and panic.
 #![deny(unsafe_code)]
 
 mod gemm; // Read first: products, and the views that everything else is written in.

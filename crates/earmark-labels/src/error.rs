@@ -1,18 +1,18 @@
 use earmark_error::Attempt;
 
-/// Labels or scores that could not be read: which, and why.
+/// Labels or scores that are invalid: which, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to read {what}")]
+#[error("cannot use {what}")]
 #[non_exhaustive]
 pub struct Error {
-    /// What was being read, e.g. `label names`.
+    /// What is invalid, such as `label names`.
     pub what: &'static str,
-    /// Why it could not be read.
+    /// The reason.
     #[source]
     pub kind: ErrorKind,
 }
 
-/// What is read, as [`Error::what`] names it.
+/// What is checked, for [`Error::what`].
 pub(crate) struct Reading(pub(crate) &'static str);
 
 impl Attempt for Reading {
@@ -24,15 +24,15 @@ impl Attempt for Reading {
     }
 }
 
-/// Why it could not be read.
+/// Why labels or scores are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// There are no labels.
-    #[error("there is not one label in it")]
+    #[error("there are no labels")]
     Empty,
-    /// Two classes have one name, so that a name does not identify a class.
-    #[error("label `{name}` stands for both class {first} and class {second}; rename one of them")]
+    /// Two classes have the same name, so a name does not identify a class.
+    #[error("label `{name}` is used for both class {first} and class {second}; rename one of them")]
     Duplicate {
         /// The name.
         name: String,
@@ -48,21 +48,21 @@ pub enum ErrorKind {
         key: String,
     },
     /// Two keys of `id2label` are the same number, e.g. `1` and `01`.
-    #[error("class {id} is named twice")]
+    #[error("class id {id} appears twice")]
     RepeatedId {
         /// The class id.
         id: usize,
     },
     /// The class ids are not 0, 1, 2 and so on.
-    #[error("class {missing} has no name although {count} classes are named; ids run from 0 without a gap")]
+    #[error("class id {missing} is missing, although there are {count} labels; ids run from 0 without gaps")]
     Gap {
         /// The first id without a name.
         missing: usize,
-        /// How many ids have one.
+        /// The number of ids that have a name.
         count: usize,
     },
-    /// There are no scores of this name.
-    #[error("`{name}` is not one of softmax, sigmoid, none")]
+    /// Not the name of a kind of scores.
+    #[error("unknown scores `{name}`: expected one of softmax, sigmoid, none")]
     UnknownScores {
         /// The name as given.
         name: String,

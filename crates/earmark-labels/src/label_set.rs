@@ -115,7 +115,7 @@ impl LabelSet {
         self.names.get(id.0).map(String::as_str)
     }
 
-    /// The class with this name.
+    /// The class with this name, or `None`.
     pub fn id(&self, name: &str) -> Option<LabelId> {
         self.ids.get(name).copied().map(LabelId)
     }

@@ -5,13 +5,13 @@ use earmark_error::Attempt as _;
 
 use crate::error::{Error, ErrorKind, Reading};
 
-/// How logits become scores (transformers 5.23.0 `pipelines/audio_classification.py`, `function_to_apply`).
+/// How logits become scores: `function_to_apply` of transformers 5.23.0, `pipelines/audio_classification.py`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scores {
-    /// The classes exclude each other: scores are probabilities that sum to one.
+    /// For classes that exclude each other: probabilities that sum to one.
     #[default]
     Softmax,
-    /// The classes do not exclude each other: each score is a probability of its own.
+    /// For classes that do not exclude each other: an independent probability for each.
     Sigmoid,
     /// The logits themselves.
     None,

@@ -20,10 +20,10 @@ pub trait Architecture: Module {
 pub(crate) trait ArchitectureConfig {
     /// The row in the table of model types.
     fn family(&self) -> &'static Family;
-    /// Checks that the values describe a network.
+    /// Checks that every value is in range and that they fit together.
     ///
     /// # Errors
-    /// [`ErrorKind::BadConfig`] naming the key.
+    /// [`ErrorKind::BadConfig`] with the key.
     fn validate(&self) -> Result<(), ErrorKind>;
     /// Standard deviation of new linear weights.
     fn initializer_range(&self) -> f64;
@@ -32,7 +32,7 @@ pub(crate) trait ArchitectureConfig {
     fn min_samples(&self) -> usize {
         1
     }
-    /// The shape of the spectrogram that the network reads, without the batch; `None` for a network over samples.
+    /// The shape of the spectrogram that the network expects, without the batch; `None` for a network over samples.
     fn spectrogram(&self) -> Option<[usize; 2]> {
         None
     }
@@ -49,7 +49,7 @@ pub(crate) trait Classify {
     /// # Errors
     /// [`ErrorKind::BadInput`] for an input of another kind or shape than the network's own extractor makes.
     fn classify(&self, input: Input, rng: Option<&mut TrainingRng>) -> Result<Tensor<2>, ErrorKind>;
-    /// One vector for each clip, `[B, D]`: the last hidden states as the network pools them, before its head.
+    /// The embedding of each clip, `[B, D]`: the last hidden states as the network pools them, before the head.
     ///
     /// # Errors
     /// As [`classify`](Self::classify).
@@ -77,7 +77,7 @@ impl Input {
         match self {
             Input::Waveforms { values, lengths } => Ok((values, lengths)),
             Input::Spectrograms(_) => {
-                Err(ErrorKind::BadInput("spectrograms were given, and this network reads samples".to_owned()))
+                Err(ErrorKind::BadInput("the network expects samples, not spectrograms".to_owned()))
             }
         }
     }
@@ -87,7 +87,7 @@ impl Input {
         match self {
             Input::Spectrograms(values) => Ok(values),
             Input::Waveforms { .. } => {
-                Err(ErrorKind::BadInput("samples were given, and this network reads spectrograms".to_owned()))
+                Err(ErrorKind::BadInput("the network expects spectrograms, not samples".to_owned()))
             }
         }
     }

@@ -21,12 +21,12 @@ use crate::networks::speech::{SpeechConfig, SpeechForSequenceClassification};
 use crate::networks::whisper::{WhisperConfig, WhisperForAudioClassification};
 use crate::training::rng::TrainingRng;
 
-/// What a `config.json` says of a network.
+/// The configuration of a network in a `config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum NetworkConfig {
-    /// HuBERT, Wav2Vec2, UniSpeech and their kin.
+    /// HuBERT, Wav2Vec2, UniSpeech and UniSpeech-SAT.
     Speech(SpeechConfig),
     /// The Audio Spectrogram Transformer.
     Ast(AstConfig),
@@ -41,7 +41,7 @@ pub enum NetworkConfig {
     reason = "a network is made once and its weights are elsewhere; burn has no boxed modules"
 )]
 pub enum Classifier {
-    /// HuBERT, Wav2Vec2, UniSpeech and their kin.
+    /// HuBERT, Wav2Vec2, UniSpeech and UniSpeech-SAT.
     Speech(SpeechForSequenceClassification),
     /// The Audio Spectrogram Transformer.
     Ast(AstForAudioClassification),
@@ -70,7 +70,7 @@ impl NetworkConfig {
         }
     }
 
-    /// The same with every random regulariser off.
+    /// The same with dropout, layerdrop and SpecAugment off.
     #[must_use]
     pub fn without_dropout(self) -> NetworkConfig {
         match self {
@@ -90,26 +90,26 @@ impl NetworkConfig {
         self.values().family()
     }
 
-    /// Checks that the values describe a network.
+    /// Checks that every value is in range and that they fit together.
     ///
     /// # Errors
-    /// [`ErrorKind::BadConfig`] naming the key.
+    /// [`ErrorKind::BadConfig`] with the key.
     pub fn validate(&self) -> Result<(), ErrorKind> {
         self.values().validate()
     }
 
-    /// The shortest clip that the network makes a frame of, in samples at its own rate.
+    /// The shortest clip that gives one frame, in samples at the model's rate.
     pub fn min_samples(&self) -> usize {
         self.values().min_samples()
     }
 
-    /// The shape of the spectrogram that the network reads, without the batch; `None` for a network over samples.
+    /// The shape of the spectrogram that the network expects, without the batch; `None` for a network over samples.
     pub fn spectrogram(&self) -> Option<[usize; 2]> {
         self.values().spectrogram()
     }
 
-    /// Whether zeros behind a clip leave its logits as they are, once the network is given the clip's length. A norm over time,
-    /// as in base models, counts them.
+    /// Whether zeros after a clip do not change its logits when the network gets the clip's length. In base models they do,
+    /// because of a norm over time.
     pub fn padding_is_harmless(&self) -> bool {
         self.values().padding_is_harmless()
     }
@@ -152,7 +152,7 @@ impl Classifier {
     }
 
     /// A network with a checkpoint's weights, and the names of the parameters that were initialised from `seed` because the
-    /// checkpoint has none and need not.
+    /// checkpoint lacks them.
     ///
     /// The config must have passed [`NetworkConfig::validate`].
     ///
@@ -192,7 +192,7 @@ impl Classifier {
         self.network().classify(input, rng)
     }
 
-    /// One vector for each clip, `[B, D]`: the last hidden states as the network pools them, before its head.
+    /// The embedding of each clip, `[B, D]`: the last hidden states as the network pools them, before the head.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).

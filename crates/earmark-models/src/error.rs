@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use earmark_config::FAMILIES;
 use earmark_error::Attempt;
 
-/// A model that could not be read, built or written: which file, and why.
+/// A model that could not be read, built or written: its file, and the reason.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use the model file `{}`", path.display())]
+#[error("cannot use `{}`", earmark_fs::text(path))]
 #[non_exhaustive]
 pub struct Error {
     /// The file, or the folder when a file is missing from it.
     pub path: PathBuf,
-    /// What was wrong with it.
+    /// The reason.
     #[source]
     pub kind: ErrorKind,
 }
@@ -28,7 +28,7 @@ impl Attempt for Using<'_> {
     }
 }
 
-/// What was wrong with a model.
+/// Why a model cannot be read, built, run or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -36,76 +36,79 @@ pub enum ErrorKind {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// There is no `config.json`.
-    #[error("there is no such file, and a model's folder has one beside its weights")]
+    #[error("no config.json here; a model folder has one beside its weights (for a run, use RUN/model)")]
     NoConfig,
-    /// `config.json` is not the JSON it should be.
-    #[error("it is not a model configuration")]
+    /// `config.json` is not a JSON object, or not that of a model.
+    #[error("not the JSON of a model configuration")]
     Json(#[from] serde_json::Error),
-    /// A key of `config.json` has a value of another kind.
-    #[error("`{key}` cannot be read")]
+    /// A key of `config.json` has a value of the wrong type.
+    #[error("invalid `{key}`")]
     BadKey {
-        /// The key, with those that it lies under.
+        /// The path of the key, such as `text_config.hidden_size`.
         key: String,
-        /// What was found, and what was expected.
+        /// The value found, and what was expected.
         #[source]
         source: serde_json::Error,
     },
-    /// A value that no network can be built from.
+    /// A value that is out of range or not supported.
     #[error("`{key}` {why}")]
     BadConfig {
         /// The key in `config.json`.
         key: &'static str,
-        /// What is wrong and what was expected, as the rest of a sentence that begins with the key.
+        /// What is wrong and what was expected; the end of a sentence that starts with the key.
         why: String,
     },
-    /// An architecture that is not implemented.
-    #[error(
-        "`model_type` is `{found}`, but only {} can be run, and {} for zero-shot",
-        supported(true),
-        supported(false)
-    )]
+    /// An architecture that is not supported.
+    #[error("{}; supported: {}, and {} for zero-shot", unsupported(found), supported(true), supported(false))]
     UnsupportedModel {
-        /// What the file says; empty when it says nothing.
+        /// The `model_type` in the file; empty when there is none.
         found: String,
     },
-    /// `tokenizer.json` is broken, or asks for something that cannot be done.
-    #[error("the tokenizer cannot be used")]
+    /// `tokenizer.json` is invalid, or uses something that is not supported.
+    #[error("invalid tokenizer.json")]
     BrokenTokenizer(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Sounds or texts that the network cannot take.
+    /// An input that does not fit the network.
     #[error("{0}")]
     BadInput(String),
     /// None of the weight files that a checkpoint may have.
-    #[error("it has no weights: expected one of {}", expected.join(", "))]
+    #[error("no weights here: expected one of {}", expected.join(", "))]
     NoWeights {
-        /// The names looked for.
+        /// The names of weight files.
         expected: &'static [&'static str],
     },
-    /// The weight file is broken: cut short, not the format its name says, or hostile.
+    /// The weight file is truncated, damaged or not of the format that its name says.
     #[error("the weights cannot be read: {0}")]
     BrokenWeights(String),
-    /// The network cannot be written: the device did not give what it holds.
+    /// The weights cannot be read from the device to be written.
     #[error("the weights cannot be written: {0}")]
     NotWritten(String),
-    /// The names or shapes in the file do not fit the network.
+    /// The keys or shapes in the file do not match the network.
     #[error("{0}")]
     Keys(KeyMismatch),
     /// A base checkpoint where one with a classification head is needed.
     #[error(
-        "it is a base checkpoint without a classification head (`{key}` is missing): fine-tune it first, or name a \
-         checkpoint that was"
+        "it is a base checkpoint without a classification head (`{key}` is missing): fine-tune it first, or use a \
+         fine-tuned checkpoint"
     )]
     NoHead {
         /// The head's weight that the file lacks.
         key: &'static str,
     },
-    /// The head was made for another number of labels.
-    #[error("its classification head has {found} labels, but {wanted} are wanted")]
+    /// The classification head has another number of labels.
+    #[error("its classification head has {found} labels, but {wanted} are needed")]
     OtherHead {
         /// Labels of the head in the file.
         found: usize,
-        /// Labels asked for.
+        /// Labels that are needed.
         wanted: usize,
     },
+}
+
+fn unsupported(found: &str) -> String {
+    match found {
+        "" => "it has no `model_type`".to_owned(),
+        found => format!("`model_type` `{found}` is not supported"),
+    }
 }
 
 /// The model types that can be run, with or without a classification head.
@@ -120,7 +123,7 @@ fn supported(has_head: bool) -> String {
 pub struct KeyMismatch {
     /// Keys the network needs that the file lacks, with their shapes.
     pub missing: Vec<(String, Vec<usize>)>,
-    /// Keys in the file that the network has no place for; alone they are no error.
+    /// Keys in the file that the network does not use; alone they are not an error.
     pub unexpected: Vec<String>,
     /// Keys with the wrong shape: name, found, expected.
     pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
@@ -134,7 +137,7 @@ impl KeyMismatch {
 
 impl fmt::Display for KeyMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("its keys do not fit the network that config.json describes")?;
+        f.write_str("its keys do not match the network that config.json describes")?;
         let missing = self.missing.iter().map(|(key, shape)| format!("missing `{key}` {shape:?}"));
         let misshapen = self
             .misshapen

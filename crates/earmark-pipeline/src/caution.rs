@@ -4,29 +4,28 @@ use earmark_features::Preprocessor;
 
 use crate::model::pretrained::Pretrained;
 
-/// What to know before a model is asked about a clip of some length.
+/// What a model does with a clip of some length that its user may not expect.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Caution {
-    /// The model reads the beginning of a clip and nothing of the rest, as in the reference: 30 s for Whisper, about 10 s for
-    /// AST.
+    /// The model uses only the beginning of a clip, as in the reference: 30 s for Whisper, about 10 s for AST.
     ReadsTheBeginning {
-        /// How much it reads, in seconds.
+        /// How much it uses, in seconds.
         seconds: f64,
-        /// How long the clip is.
+        /// The length of the clip, in seconds.
         of: f64,
     },
-    /// The model reads one window of the clip, drawn at random from a fixed seed: an unfused CLAP.
+    /// The model uses one window of the clip, at a random position from a fixed seed: an unfused CLAP.
     ReadsOneWindow {
-        /// How much it reads, in seconds.
+        /// How much it uses, in seconds.
         seconds: f64,
-        /// How long the clip is.
+        /// The length of the clip, in seconds.
         of: f64,
     },
-    /// Every frame attends to every other, so time grows with the square of the length, on devices other than the CPU memory
-    /// too.
+    /// Every frame attends to every other, so time grows with the square of the length, and on devices other than the CPU
+    /// memory as well.
     Long {
-        /// How long the clip is, in seconds.
+        /// The length of the clip, in seconds.
         seconds: f64,
     },
 }
@@ -35,7 +34,7 @@ pub enum Caution {
 const LONG: f64 = 60.0;
 
 impl Caution {
-    /// Of a clip of `samples` samples and the extractor that reads it.
+    /// That of a clip of `samples` samples with this extractor.
     pub(crate) fn of(preprocessor: &Preprocessor, samples: usize) -> Option<Caution> {
         let rate = f64::from(preprocessor.sampling_rate().hz());
         let of = samples as f64 / rate;
@@ -57,7 +56,7 @@ impl Caution {
 }
 
 impl Pretrained {
-    /// What to know before the model is asked about a clip of so many samples at its rate.
+    /// What to expect of a clip of so many samples at the model's rate; `None` where all of it is used in one short pass.
     pub fn caution(&self, samples: usize) -> Option<Caution> {
         Caution::of(&self.preprocessor, samples)
     }
@@ -67,13 +66,16 @@ impl fmt::Display for Caution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Caution::ReadsTheBeginning { seconds, of } => {
-                write!(f, "the model reads the first {seconds:.1} s of {of:.1} s, and nothing of the rest")
+                write!(f, "the model uses only the first {seconds:.1} s of {of:.1} s")
             }
             Caution::ReadsOneWindow { seconds, of } => {
-                write!(f, "the model reads {seconds:.1} s of {of:.1} s, from a place drawn at random")
+                write!(f, "the model uses only {seconds:.1} s of {of:.1} s, from a random position")
             }
             Caution::Long { seconds } => {
-                write!(f, "attention over {seconds:.0} s at once takes time with the square of the length")
+                write!(
+                    f,
+                    "attention over {seconds:.0} s at once is slow: its time grows with the square of the length"
+                )
             }
         }
     }

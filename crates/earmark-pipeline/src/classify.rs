@@ -13,10 +13,10 @@ use crate::model::pretrained::Pretrained;
 use crate::sound::{AudioOptions, DecodedSound, Sound};
 use crate::windows::{Window, WindowIter, Windows};
 
-/// Classifies sounds by the labels its model was trained on: the reference's `pipeline("audio-classification")`.
+/// Classifies sounds with the labels that its model was trained on, like `pipeline("audio-classification")` of transformers.
 ///
-/// The scores of a clip do not depend on the other clips: clips share a forward pass only where padding
-/// changes nothing, or where there is none.
+/// The scores of a clip do not depend on the other clips: clips share a batch only where padding changes nothing, or where
+/// there is none.
 #[derive(Debug)]
 pub struct AudioClassifier {
     model: Pretrained,
@@ -28,7 +28,7 @@ pub struct AudioClassifier {
 }
 
 impl AudioClassifier {
-    /// Opens a folder in Hugging Face layout.
+    /// Opens a model folder in Hugging Face layout.
     ///
     /// # Errors
     /// As [`Pretrained::open`].
@@ -36,7 +36,7 @@ impl AudioClassifier {
         AudioClassifier::new(Pretrained::open(dir.as_ref(), device)?, device)
     }
 
-    /// A classifier of a model that is open already.
+    /// A classifier with a model that is already open.
     ///
     /// # Errors
     /// When it has no labels.
@@ -53,19 +53,19 @@ impl AudioClassifier {
         })
     }
 
-    /// How many labels a sound gets; 5 unless set.
+    /// How many labels are returned for each sound; 5 unless set.
     #[must_use]
     pub fn with_top_k(self, top_k: TopK) -> Self {
         AudioClassifier { top_k, ..self }
     }
 
-    /// What the numbers are; as the model's `problem_type` says unless set.
+    /// How logits become scores; unless set, as the model's `problem_type` says.
     #[must_use]
     pub fn with_scores(self, scores: Scores) -> Self {
         AudioClassifier { scores, ..self }
     }
 
-    /// How sounds are decoded.
+    /// How sounds are decoded and resampled.
     #[must_use]
     pub fn with_audio(self, audio: AudioOptions) -> Self {
         AudioClassifier { audio, ..self }
@@ -76,7 +76,7 @@ impl AudioClassifier {
         &self.labels
     }
 
-    /// The model's rate.
+    /// The model's sample rate.
     pub fn sampling_rate(&self) -> SampleRate {
         self.model.preprocessor.sampling_rate()
     }
@@ -86,7 +86,7 @@ impl AudioClassifier {
         self.model.min_samples()
     }
 
-    /// What to know before it classifies a clip of so many samples at the model's rate.
+    /// What to expect of a clip of so many samples at the model's rate: see [`Caution`].
     pub fn caution(&self, samples: usize) -> Option<Caution> {
         self.model.caution(samples)
     }
@@ -96,16 +96,16 @@ impl AudioClassifier {
         &self.model
     }
 
-    /// The labels of a sound, best first. [`caution`](Self::caution) says which part of a long sound the model reads.
+    /// Classifies one sound: its labels, best first. [`caution`](Self::caution) says which part of a long sound is used.
     ///
     /// # Errors
-    /// When it is no sound, or too short for the model, or the model makes numbers of it that are not finite.
+    /// When it cannot be decoded or is too short for the model, or when a logit is not finite.
     pub fn classify(&self, sound: impl Into<Sound>) -> Result<Vec<Prediction>, Error> {
         self.classify_all([sound]).swap_remove(0)
     }
 
-    /// The labels of each sound, as [`classify`](Self::classify) gives them, in order; decoded on all threads, and the
-    /// features of a few held at a time.
+    /// Classifies many sounds: for each, in order, the result of [`classify`](Self::classify). They are decoded on all threads,
+    /// and the features of one batch are in memory at a time.
     pub fn classify_all<S: Into<Sound>>(
         &self,
         sounds: impl IntoIterator<Item = S>,
@@ -116,7 +116,8 @@ impl AudioClassifier {
         of_sounds(sounds, decode, features, |clips| self.logits(clips).into_iter().map(predict).collect())
     }
 
-    /// The windows of a recording of any length, at the model's rate, cut while it is being decoded: memory holds one window.
+    /// The windows of a recording of any length, at the model's rate, cut while it is being decoded; one window is in memory at
+    /// a time.
     ///
     /// # Errors
     /// When the file cannot be opened, or the windows are shorter than the model needs.
@@ -124,8 +125,8 @@ impl AudioClassifier {
         windows.cut_file(file, &self.audio, self.sampling_rate(), self.min_samples())
     }
 
-    /// The labels of each window of a recording, as [`classify`](Self::classify) gives them, in order; a few windows are
-    /// held at a time. After a part that cannot be decoded it ends.
+    /// Classifies each window of a recording, in order, as [`classify`](Self::classify) does; one batch of windows is in memory at
+    /// a time. It ends at the first part that cannot be decoded.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -150,10 +151,10 @@ impl AudioClassifier {
         Ok(of_windows(windows, |clips| self.classify_all(clips)))
     }
 
-    /// A sound at the model's rate.
+    /// Decodes a sound and resamples it to the model's rate.
     ///
     /// # Errors
-    /// When it is no sound.
+    /// When it cannot be read or decoded.
     pub fn decode(&self, sound: impl Into<Sound>) -> Result<DecodedSound, Error> {
         self.audio.decode(sound, self.sampling_rate())
     }
@@ -161,23 +162,23 @@ impl AudioClassifier {
     /// The model's input for a clip at its rate.
     ///
     /// # Errors
-    /// [`ErrorKind::TooShort`](crate::ErrorKind::TooShort) when neither extractor nor network could make a frame of it;
-    /// when the clip is at another rate, or so loud that numbers overflow.
+    /// [`ErrorKind::TooShort`](crate::ErrorKind::TooShort) when it is too short for one frame; when the clip is at another rate,
+    /// or so loud that features would overflow.
     pub fn features(&self, clip: &Waveform) -> Result<Features, Error> {
         self.model.features(clip)
     }
 
-    /// The model's logits for each clip's features, in order and finite.
+    /// The model's logits for each clip's features, in order: one per label, all finite.
     ///
-    /// A clip's error leaves the others alone: [`ErrorKind::NotFinite`](crate::ErrorKind::NotFinite) for a logit that is NaN
-    /// or infinite, others for features that are another model's, and when the device gives no numbers.
+    /// The error of one clip does not affect the others: [`ErrorKind::NotFinite`](crate::ErrorKind::NotFinite) for a logit that is
+    /// NaN or infinite, others for features of another model and for a device that fails.
     pub fn logits(&self, clips: &[Features]) -> Vec<Result<Vec<f32>, Error>> {
         let network = |input| self.model.network.forward(input, None);
         let labels = self.labels.names();
         self.model.forward(clips, &self.device, network, |i| format!("the logit of `{}`", labels[i]))
     }
 
-    /// Scores of logits, best first.
+    /// The predictions for one clip's logits, best first.
     pub fn predict(&self, logits: &[f32]) -> Vec<Prediction> {
         top_k(&self.scores.apply(logits), &self.labels, self.top_k)
     }

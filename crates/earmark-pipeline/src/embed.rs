@@ -17,11 +17,11 @@ use crate::windows::{Window, WindowIter, Windows};
 #[cfg(feature = "clap")]
 use crate::zero_shot::ZeroShotClassifier;
 
-/// Gives each sound a vector, by any checkpoint: one with a classification head, one without (`facebook/wav2vec2-base`,
-/// `openai/whisper-base`, of whatever family [`earmark_config::FAMILIES`] lists), or a CLAP model.
+/// Computes an embedding of each sound with any checkpoint: one with a classification head, one without
+/// (`facebook/wav2vec2-base`, `openai/whisper-base`, of any family in [`earmark_config::FAMILIES`]), or a CLAP model.
 ///
-/// It is the mean of the last hidden states over time, AST's over its two tokens for the whole clip; of CLAP it is the place
-/// in the space shared with texts, of length 1.
+/// The embedding is the mean of the last hidden states over time, for AST that of its two tokens for the whole clip; for CLAP
+/// it is the projection into the space shared with texts, of length 1.
 #[derive(Debug)]
 pub struct AudioEmbedder {
     model: Model,
@@ -38,10 +38,10 @@ enum Model {
 }
 
 impl AudioEmbedder {
-    /// Opens a folder in Hugging Face layout.
+    /// Opens a model folder in Hugging Face layout.
     ///
     /// # Errors
-    /// When a file is missing or broken, or it is another architecture.
+    /// When a file is missing or invalid, or the architecture is not supported.
     pub fn open(dir: impl AsRef<Path>, device: &Device) -> Result<AudioEmbedder, Error> {
         let dir = dir.as_ref();
         let model = match Pretrained::open_encoder(dir, device) {
@@ -55,13 +55,13 @@ impl AudioEmbedder {
         Ok(AudioEmbedder { model, audio: AudioOptions::default(), device: device.clone() })
     }
 
-    /// How sounds are decoded.
+    /// How sounds are decoded and resampled.
     #[must_use]
     pub fn with_audio(self, audio: AudioOptions) -> Self {
         AudioEmbedder { audio, ..self }
     }
 
-    /// The model's rate.
+    /// The model's sample rate.
     pub fn sampling_rate(&self) -> SampleRate {
         match &self.model {
             Model::Encoder(it) => it.preprocessor.sampling_rate(),
@@ -79,7 +79,7 @@ impl AudioEmbedder {
         }
     }
 
-    /// What to know before it embeds a clip of so many samples at the model's rate.
+    /// What to expect of a clip of so many samples at the model's rate: see [`Caution`].
     pub fn caution(&self, samples: usize) -> Option<Caution> {
         match &self.model {
             Model::Encoder(it) => it.caution(samples),
@@ -88,10 +88,10 @@ impl AudioEmbedder {
         }
     }
 
-    /// The vector of a sound.
+    /// The embedding of one sound.
     ///
     /// # Errors
-    /// When it is no sound, or too short for the model, or the model makes numbers of it that are not finite.
+    /// When it cannot be decoded or is too short for the model, or when the embedding is not finite.
     pub fn embed(&self, sound: impl Into<Sound>) -> Result<Vec<f32>, Error> {
         self.embed_all([sound]).swap_remove(0)
     }
@@ -129,10 +129,10 @@ impl AudioEmbedder {
         Ok(of_windows(windows, |clips| self.embed_all(clips)))
     }
 
-    /// A sound at the model's rate.
+    /// Decodes a sound and resamples it to the model's rate.
     ///
     /// # Errors
-    /// When it is no sound.
+    /// When it cannot be read or decoded.
     pub fn decode(&self, sound: impl Into<Sound>) -> Result<DecodedSound, Error> {
         self.audio.decode(sound, self.sampling_rate())
     }
@@ -149,7 +149,7 @@ impl AudioEmbedder {
         }
     }
 
-    /// The vector of each clip's features, in order and finite. A clip's error leaves the others alone.
+    /// The embedding of each clip's features, in order, all finite. The error of one clip does not affect the others.
     pub fn embeddings(&self, clips: &[Features]) -> Vec<Result<Vec<f32>, Error>> {
         match &self.model {
             Model::Encoder(it) => {

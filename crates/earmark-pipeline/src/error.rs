@@ -1,12 +1,12 @@
 use earmark_audio::SampleRate;
 use earmark_error::Attempt;
 
-/// A model that could not be opened, or a sound that it could not classify or embed: what was tried, and why it failed.
+/// A model that could not be opened, or a sound that it could not classify or embed: the operation that failed, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}")]
 #[non_exhaustive]
 pub struct Error {
-    /// What was tried, such as `cannot open the model in `models/ast``.
+    /// The operation that failed, such as "cannot open the model in `models/ast`".
     pub doing: String,
     /// Why it failed.
     #[source]
@@ -20,84 +20,84 @@ pub enum ErrorKind {
     /// A file could not be read or written.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// The sound is at fault.
+    /// The sound could not be decoded.
     #[error(transparent)]
-    Audio(#[from] earmark_audio::Error),
+    Audio(earmark_audio::ErrorKind),
     /// The extractor refused a clip or a preprocessor configuration.
     #[error(transparent)]
-    Features(#[from] earmark_features::Error),
-    /// The labels are at fault.
+    Features(earmark_features::ErrorKind),
+    /// The model's labels, or the labels to score, are invalid.
     #[error(transparent)]
-    Labels(#[from] earmark_labels::Error),
-    /// The model files are at fault.
+    Labels(earmark_labels::ErrorKind),
+    /// A file of the model is missing or invalid.
     #[error(transparent)]
-    Model(#[from] earmark_models::Error),
-    /// The network cannot be built, or cannot take what it was given.
+    Model(earmark_models::Error),
+    /// The network cannot be built, or its input does not fit.
     #[error(transparent)]
     Network(#[from] earmark_models::ErrorKind),
-    /// `config.json` is not what it should be.
-    #[error("it is not the JSON it should be")]
+    /// `config.json` is not valid JSON.
+    #[error("invalid JSON")]
     Json(#[from] serde_json::Error),
-    /// An extractor that does not make what the network takes.
+    /// The features of this extractor do not fit the network.
     #[error("{0}")]
     OtherExtractor(String),
-    /// A folder that does not say how features are made.
+    /// The folder has no configuration of a feature extractor.
     #[error(
-        "it has neither processor_config.json nor preprocessor_config.json, one of which says how features are made of a \
-         sound: copy it from the checkpoint that the model was made of"
+        "it has neither processor_config.json nor preprocessor_config.json, which describe the feature extractor: copy one from \
+         the checkpoint that the model was fine-tuned from"
     )]
     NoExtractor,
-    /// The head was made for another number of labels than `config.json` names.
+    /// The classification head has another number of labels than `config.json`.
     #[error(
-        "`id2label` in config.json names {named} labels, and the classification head in its weights has {head}: one of the \
-         files is another model's"
+        "`id2label` in config.json has {named} labels, but the classification head in the weights has {head}: one of the files \
+         belongs to another model"
     )]
     OtherLabels {
-        /// Labels that `config.json` names.
+        /// Labels in `config.json`.
         named: usize,
         /// Labels of the head.
         head: usize,
     },
-    /// The model would not make a single frame of it.
-    #[error("it is {samples} samples at {rate}, and the model needs {least}")]
+    /// The clip is too short for a single frame.
+    #[error("too short: it has {samples} samples at {rate}, but the model needs {least}")]
     TooShort {
         /// Samples of the clip at the model's rate.
         samples: usize,
-        /// The model's rate.
+        /// The model's sample rate.
         rate: SampleRate,
-        /// Samples it needs.
+        /// Samples that the model needs.
         least: usize,
     },
-    /// A model of another kind than the one asked for.
+    /// A model for another task.
     #[error("`model_type` is `{found}`: {advice}")]
     OtherKind {
-        /// What `config.json` says.
+        /// The `model_type` in `config.json`.
         found: String,
-        /// What can be done with such a model.
+        /// The task that such a model is for.
         advice: &'static str,
     },
-    /// A template without a place for the label.
-    #[error("the template `{0}` has no {{}} where the label goes")]
+    /// A template without `{}`, the place of the label.
+    #[error("the template `{0}` needs a {{}} where the label goes")]
     Template(String),
-    /// Windows that cannot be cut.
+    /// Windows of an invalid length or hop.
     #[error("{0}")]
     Windows(String),
-    /// The model's answer is not made of finite numbers.
-    #[error("{what} is {value}: {}", weight.as_deref().unwrap_or("the network's numbers overflow on it"))]
+    /// The model's output contains NaN or an infinity.
+    #[error("{what} is {value}: {}", weight.as_deref().unwrap_or("the network overflows on this clip"))]
     NotFinite {
-        /// Which number: `the logit of `siren``.
+        /// Which number, such as "the logit of `siren`".
         what: String,
         /// NaN or infinity.
         value: f32,
-        /// The weight that is at fault, such as "`classifier.bias` holds NaN"; `None` when all of them are in order.
+        /// The weight that causes it, such as "`classifier.bias` holds NaN"; `None` when every weight is finite.
         weight: Option<String>,
     },
-    /// What the device computed cannot be read.
-    #[error("the device gave no numbers: {0}")]
+    /// The result cannot be read from the device.
+    #[error("cannot read the result from the device: {0}")]
     Device(String),
 }
 
-/// What was tried, as [`Error::doing`] says it.
+/// The operation that failed, for [`Error::doing`].
 pub(crate) struct Doing(pub(crate) String);
 
 impl Attempt for Doing {
@@ -109,9 +109,42 @@ impl Attempt for Doing {
     }
 }
 
+/// The folder that lacks a file is left out: [`Error::doing`] has it.
+impl From<earmark_models::Error> for ErrorKind {
+    fn from(error: earmark_models::Error) -> ErrorKind {
+        use earmark_models::ErrorKind::{NoConfig, NoWeights};
+        match error.kind {
+            kind @ (NoConfig | NoWeights { .. }) => ErrorKind::Network(kind),
+            _ => ErrorKind::Model(error),
+        }
+    }
+}
+
+/// The operation is left out: [`Error::doing`] has it.
+impl From<earmark_features::Error> for ErrorKind {
+    fn from(error: earmark_features::Error) -> ErrorKind {
+        ErrorKind::Features(error.kind)
+    }
+}
+
+/// The list of labels is left out: [`Error::doing`] has it.
+impl From<earmark_labels::Error> for ErrorKind {
+    fn from(error: earmark_labels::Error) -> ErrorKind {
+        ErrorKind::Labels(error.kind)
+    }
+}
+
+/// The file that was being decoded is left out: [`Error::doing`] has it.
+impl From<earmark_audio::Error> for ErrorKind {
+    fn from(error: earmark_audio::Error) -> ErrorKind {
+        ErrorKind::Audio(error.kind)
+    }
+}
+
 impl Error {
-    /// The same, said of the sound that is called `name`.
-    pub(crate) fn about(self, name: &str) -> Error {
+    /// The same failure for the sound `name`, such as "`rain.wav`": features and logits know no file names.
+    #[must_use]
+    pub fn about(self, name: &str) -> Error {
         Error { doing: format!("cannot use {name}"), ..self }
     }
 }

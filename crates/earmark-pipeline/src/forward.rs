@@ -53,7 +53,7 @@ impl Pretrained {
                 }
             }
         }
-        rows.into_iter().map(|row| row.with_context(|| Doing("cannot ask the model".to_owned()))).collect()
+        rows.into_iter().map(|row| row.with_context(|| Doing("cannot run the model".to_owned()))).collect()
     }
 
     /// Refuses features that are not of this model's extractor.
@@ -64,11 +64,11 @@ impl Pretrained {
             None => clip.shape == [clip.data.len()] && clip.data.len() >= self.min_samples(),
         };
         if !fits || clip.data.len() != clip.shape.iter().product::<usize>() {
-            return bad(format!("features of the shape {:?} are not this model's", clip.shape));
+            return bad(format!("features of shape {:?} do not fit this model", clip.shape));
         }
         match clip.data.iter().fold(true, |finite, x| finite & x.is_finite()) {
             true => Ok(()),
-            false => bad("the features are not finite numbers".to_owned()),
+            false => bad("a feature is not a finite number".to_owned()),
         }
     }
 

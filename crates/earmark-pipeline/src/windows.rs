@@ -4,34 +4,34 @@ use std::path::Path;
 use std::time::Duration;
 
 use earmark_audio::{DecodeOptions, Decoder, Origin, SampleRate, Warning, Waveform};
-use earmark_error::Context as _;
+use earmark_error::{Attempt as _, Context as _};
 use earmark_features::StreamResampler;
 
 use crate::error::{Doing, Error, ErrorKind};
 use crate::sound::AudioOptions;
 
-/// How a recording is cut: windows of one length, each a hop after the one before.
+/// How a recording is cut into windows: all of one length, each starting a hop after the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Windows {
-    /// How long a window is.
+    /// The length of a window; at most an hour.
     pub length: Duration,
-    /// How far the next one begins after this one; the length for windows side by side.
+    /// The time from the start of a window to the start of the next; equal to the length for windows without overlap.
     pub hop: Duration,
 }
 
-/// Where a window lies, in seconds from the beginning.
+/// The position of a window, in seconds from the start of the recording.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
-    /// Its first sample.
+    /// The time of its first sample.
     pub start: f64,
-    /// Behind its last one.
+    /// The time after its last sample.
     pub end: f64,
 }
 
 /// A window and its samples, at the model's rate.
 #[derive(Debug, Clone)]
 pub struct WindowSpan {
-    /// Where it lies.
+    /// Its position.
     pub window: Window,
     /// Its samples.
     pub waveform: Waveform,
@@ -49,8 +49,8 @@ impl Windows {
         Windows { hop, ..self }
     }
 
-    /// Cuts a file of any length while it is being decoded; `rate` and `least` as in [`cut`](Self::cut). The longest clip that
-    /// `audio` allows does not matter here, for memory holds one window, however long the file is.
+    /// Cuts a file of any length while it is being decoded; `rate` and `least` as in [`cut`](Self::cut). The limit on the length
+    /// of a clip in `audio` does not apply, because one window is in memory at a time.
     ///
     /// # Errors
     /// When the file cannot be opened, and as [`check`](Self::check).
@@ -63,14 +63,14 @@ impl Windows {
     ) -> Result<WindowIter, Error> {
         let file = file.as_ref();
         let options = DecodeOptions { max_duration: Duration::MAX, ..audio.decode.clone() };
-        let decoder = Decoder::open(file, &options)
-            .with_context(|| Doing(format!("cannot decode `{}`", earmark_fs::text(file))))?;
+        let decoder =
+            Decoder::open(file, &options).map_err(|error| Doing(error.to_string()).failed(error.into()))?;
         self.cut(decoder, audio, rate, least)
     }
 
-    /// Cuts what `decoder` gives, resampled to `rate` as one stream: a window holds the very samples that the whole recording
-    /// has there. The last window may be shorter; it is there when it holds sound that no window before it holds, and then at
-    /// least `least` samples, or is the only one.
+    /// Decodes, resamples to `rate` and cuts, in bounded memory. A window has exactly the samples that the whole recording,
+    /// resampled at once, has there. The last window may be shorter: it is returned if it has samples that no window before
+    /// it has and is at least `least` samples long, or if it is the only one.
     ///
     /// # Errors
     /// As [`check`](Self::check).
@@ -86,6 +86,7 @@ impl Windows {
         let [length, hop] = self.samples(rate, least).with_context(doing)?;
         let resampler = StreamResampler::new(decoder.rate(), rate, audio.resampler).with_context(doing)?;
         Ok(WindowIter {
+            origin,
             decoder,
             resampler: Some(resampler),
             rate,
@@ -103,10 +104,11 @@ impl Windows {
 }
 
 impl Windows {
-    /// Checks that a model that needs `least` samples can take windows of a recording at `rate`.
+    /// Checks that the windows fit a model at `rate` that needs `least` samples.
     ///
     /// # Errors
-    /// [`ErrorKind::Windows`] for a length or hop of no sample, a length of less than `least` samples or of more than an hour.
+    /// [`ErrorKind::Windows`] for a length or hop of less than a sample, and for a length of less than `least` samples or more
+    /// than an hour.
     pub fn check(self, rate: SampleRate, least: usize) -> Result<(), Error> {
         self.samples(rate, least).map(|_| ()).with_context(|| Doing("cannot cut windows".to_owned()))
     }
@@ -117,13 +119,13 @@ impl Windows {
             [self.length, self.hop].map(|it| (it.as_secs_f64() * f64::from(rate.hz())).round() as usize);
         if length == 0 || hop == 0 || self.length > Duration::from_secs(3600) {
             return Err(ErrorKind::Windows(format!(
-                "windows of {:?} every {:?}: expected more than nothing, up to an hour",
+                "windows of {:?} every {:?}: both must be above 0, and the length at most 1 h",
                 self.length, self.hop
             )));
         }
         if length < least {
             return Err(ErrorKind::Windows(format!(
-                "windows of {:?} are {length} samples at {rate}, and the model needs {least}",
+                "a window of {:?} has {length} samples at {rate}, but the model needs {least}",
                 self.length
             )));
         }
@@ -134,6 +136,8 @@ impl Windows {
 /// The windows of a recording, in order; made by [`Windows::cut`]. After an error it ends.
 #[derive(Debug)]
 pub struct WindowIter {
+    /// Where the recording is from, for error messages.
+    origin: String,
     decoder: Decoder,
     /// Until the end of the recording.
     resampler: Option<StreamResampler>,
@@ -152,12 +156,8 @@ pub struct WindowIter {
     failed: bool,
 }
 
-fn doing() -> Doing {
-    Doing("cannot hear the recording".to_owned())
-}
-
 impl WindowIter {
-    /// What has been wrong with the file so far; complete once the last window was handed out.
+    /// The problems of the file found so far; complete after the last window.
     pub fn warnings(&self) -> Vec<Warning> {
         self.decoder.warnings()
     }
@@ -167,7 +167,7 @@ impl WindowIter {
         self.decoder.origin()
     }
 
-    /// How much was decoded so far, in seconds; all of it once the last window was handed out.
+    /// The seconds of sound decoded so far; the length of the recording after the last window.
     pub fn duration(&self) -> f64 {
         (self.first + self.held.len()) as f64 / f64::from(self.rate.hz())
     }
@@ -175,9 +175,11 @@ impl WindowIter {
     /// Decodes until the next window is whole, or the recording ends.
     fn fill(&mut self) -> Result<(), Error> {
         while !self.ended && self.first + self.held.len() < self.next + self.length {
-            let block = self.decoder.next_block().with_context(doing)?;
+            let block =
+                self.decoder.next_block().map_err(|error| Doing(error.to_string()).failed(error.into()))?;
             match (block, &mut self.resampler) {
                 (Some(block), Some(resampler)) => {
+                    let doing = || Doing(format!("cannot resample {}", self.origin));
                     resampler.push(block, &mut self.held).with_context(doing)?;
                 }
                 (_, resampler) => {
@@ -211,7 +213,7 @@ impl WindowIter {
         let window = Window { start: seconds(self.next), end: seconds(end) };
         let waveform = Waveform::new(samples, self.rate)
             .map_err(|kind| ErrorKind::Windows(kind.to_string()))
-            .with_context(doing)?;
+            .with_context(|| Doing(format!("cannot resample {}", self.origin)))?;
         self.covered = end;
         // After a rest nothing follows.
         self.next = if whole { self.next + self.hop } else { usize::MAX - self.length };

@@ -15,10 +15,10 @@ use crate::forward::{finite, read};
 use crate::model::extractor::read_extractor;
 use crate::sound::{AudioOptions, DecodedSound, Sound};
 
-/// What the reference makes of a label before its text tower reads it.
+/// The sentence that the reference puts a label into before it embeds it.
 pub const HYPOTHESIS_TEMPLATE: &str = "This is a sound of {}.";
 
-/// Classifies sounds by any labels at all: the reference's `pipeline("zero-shot-audio-classification")`, over CLAP.
+/// Classifies sounds with labels of your choice, like `pipeline("zero-shot-audio-classification")` of transformers, with CLAP.
 #[derive(Debug)]
 pub struct ZeroShotClassifier {
     network: ClapModel,
@@ -28,7 +28,7 @@ pub struct ZeroShotClassifier {
     device: Device,
 }
 
-/// Labels after the text tower, which reads them once for any number of sounds.
+/// Labels and their text embeddings, computed once for any number of sounds.
 #[derive(Debug)]
 pub struct Candidates {
     labels: LabelSet,
@@ -37,10 +37,10 @@ pub struct Candidates {
 }
 
 impl ZeroShotClassifier {
-    /// Opens a CLAP model's folder in Hugging Face layout.
+    /// Opens the folder of a CLAP model in Hugging Face layout.
     ///
     /// # Errors
-    /// When a file is missing or broken, or it is another architecture.
+    /// When a file is missing or invalid, or the model is not CLAP.
     pub fn open(dir: impl AsRef<Path>, device: &Device) -> Result<ZeroShotClassifier, Error> {
         let dir = dir.as_ref();
         let doing = || Doing(format!("cannot open the model in `{}`", dir.display()));
@@ -52,13 +52,13 @@ impl ZeroShotClassifier {
             .with_context(|| Doing(format!("cannot use `{}`", dir.join("config.json").display())))?;
         let found = json.get("model_type").and_then(Value::as_str).unwrap_or_default().to_owned();
         if found != CLAP.model_type {
-            let advice = "zero-shot classification and text need a `clap` model";
+            let advice =
+                "zero-shot classification and text embeddings need a CLAP model; this one has fixed labels";
             return Err(doing().failed(ErrorKind::OtherKind { found, advice }));
         }
         let preprocessor = read_extractor(dir, &json)?;
         if preprocessor.extractor() != Extractor::Clap {
-            let why =
-                "`feature_extractor_type` is not ClapFeatureExtractor, whose features CLAP takes".to_owned();
+            let why = "`feature_extractor_type` is not ClapFeatureExtractor, which CLAP needs".to_owned();
             return Err(doing().failed(ErrorKind::OtherExtractor(why)));
         }
         let config = ClapConfig::from_json(json)
@@ -77,13 +77,13 @@ impl ZeroShotClassifier {
         })
     }
 
-    /// How sounds are decoded.
+    /// How sounds are decoded and resampled.
     #[must_use]
     pub fn with_audio(self, audio: AudioOptions) -> Self {
         ZeroShotClassifier { audio, ..self }
     }
 
-    /// The model's rate.
+    /// The model's sample rate.
     pub fn sampling_rate(&self) -> SampleRate {
         self.preprocessor.sampling_rate()
     }
@@ -93,15 +93,16 @@ impl ZeroShotClassifier {
         self.preprocessor.min_samples()
     }
 
-    /// What to know before it classifies a clip of so many samples at the model's rate.
+    /// What to expect of a clip of so many samples at the model's rate: see [`Caution`].
     pub fn caution(&self, samples: usize) -> Option<Caution> {
         Caution::of(&self.preprocessor, samples)
     }
 
-    /// Embeds `labels` with the text tower, each put in the place of `{}` in `template`.
+    /// Embeds `labels` with the text encoder, each in place of `{}` in `template`.
     ///
     /// # Errors
-    /// [`ErrorKind::Template`] without such a place; no labels, or one of them twice; a label too long for the text tower.
+    /// [`ErrorKind::Template`] when `template` has no `{}`; when there are no labels, a label appears twice or is too long for
+    /// the text encoder.
     pub fn candidates<S: AsRef<str>>(&self, labels: &[S], template: &str) -> Result<Candidates, Error> {
         let doing = || Doing("cannot use the labels".to_owned());
         if !template.contains("{}") {
@@ -120,10 +121,10 @@ impl ZeroShotClassifier {
         Ok(Candidates { labels: set, texts })
     }
 
-    /// Scores every label, best first. They sum to one: a sound that is none of them has a best label all the same.
+    /// Scores every label, best first. The scores sum to one, so there is a best label even for a sound that fits none.
     ///
     /// # Errors
-    /// When it is no sound.
+    /// When it cannot be decoded, or when a logit is not finite.
     pub fn classify(
         &self,
         sound: impl Into<Sound>,
@@ -137,36 +138,36 @@ impl ZeroShotClassifier {
         Ok(top_k(&Scores::Softmax.apply(&logits), &candidates.labels, TopK::All))
     }
 
-    /// A sound at the model's rate.
+    /// Decodes a sound and resamples it to the model's rate.
     ///
     /// # Errors
-    /// When it is no sound.
+    /// When it cannot be read or decoded.
     pub fn decode(&self, sound: impl Into<Sound>) -> Result<DecodedSound, Error> {
         self.audio.decode(sound, self.sampling_rate())
     }
 
-    /// The input of the audio tower for a clip at the model's rate.
+    /// The input of the audio encoder for a clip at the model's rate.
     ///
     /// # Errors
-    /// When the clip is at another rate, or so loud that numbers overflow.
+    /// When the clip is at another rate, or so loud that features would overflow.
     pub fn features(&self, clip: &Waveform) -> Result<Features, Error> {
         self.preprocessor.extract(clip).with_context(|| Doing("cannot use the clip".to_owned()))
     }
 
-    /// How well a clip goes with each label, in the labels' order; their softmax are the scores.
+    /// The logit of each label for a clip, in the labels' order; their softmax are the scores.
     ///
     /// # Errors
-    /// When the features are another model's, or [`ErrorKind::NotFinite`] when a logit is.
+    /// When the features do not fit this model; [`ErrorKind::NotFinite`] when a logit is not finite.
     pub fn logits(&self, features: &Features, candidates: &Candidates) -> Result<Vec<f32>, Error> {
         let labels = candidates.labels.names();
         let logits = self.audio(features).and_then(|audio| {
             let logits = read(self.network.logits_per_audio(audio, candidates.texts.clone()))?.swap_remove(0);
             finite(logits, |i| format!("the logit of `{}`", labels[i]), || unusable_weight(&self.network))
         });
-        logits.with_context(|| Doing("cannot ask the model".to_owned()))
+        logits.with_context(|| Doing("cannot run the model".to_owned()))
     }
 
-    /// Where a clip lies in the space that sounds and texts share: P numbers, of length 1.
+    /// The embedding of a clip in the space that sounds and texts share: P numbers, a vector of length 1.
     ///
     /// # Errors
     /// As [`logits`](Self::logits).
@@ -175,17 +176,21 @@ impl ZeroShotClassifier {
             let what = |i| format!("number {i} of the embedding");
             finite(read(audio)?.swap_remove(0), what, || unusable_weight(&self.network))
         });
-        embedding.with_context(|| Doing("cannot ask the model".to_owned()))
+        embedding.with_context(|| Doing("cannot run the model".to_owned()))
     }
 
     /// `[1, P]`
     fn audio(&self, features: &Features) -> Result<Tensor<2>, ErrorKind> {
         let bad = |why: String| Err(ErrorKind::Network(earmark_models::ErrorKind::BadInput(why)));
         let &[views, frames, bins] = features.shape.as_slice() else {
-            return bad(format!("features of the shape {:?} are not this model's", features.shape));
+            return bad(format!("features of shape {:?} do not fit this model", features.shape));
         };
         if features.data.len() != views * frames * bins {
-            return bad(format!("features of the shape {:?} are {}", features.shape, features.data.len()));
+            return bad(format!(
+                "features of shape {:?} have {} values",
+                features.shape,
+                features.data.len()
+            ));
         }
         let data = TensorData::new(features.data.clone(), [1, views, frames, bins]);
         let views = Tensor::from_data(data, &self.device);

@@ -40,7 +40,7 @@ pub enum ErrorKind {
     #[error(transparent)]
     Config(#[from] earmark_models::ErrorKind),
     /// A JSON file is not what it should be.
-    #[error("it is not the JSON it should be")]
+    #[error("invalid JSON")]
     Json(#[from] serde_json::Error),
     /// A recipe is not what it should be.
     #[error("it is not a recipe")]

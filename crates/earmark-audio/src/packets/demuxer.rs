@@ -225,7 +225,7 @@ pub(crate) fn undecoded(
     let container = codec_names::container(container);
     match codec {
         Some(codec) => ErrorKind::unsupported(format!("{codec} in {container}")),
-        None => ErrorKind::unsupported(format!("{container} without a track of audio")),
+        None => ErrorKind::unsupported(format!("{container} without an audio track")),
     }
 }
 

@@ -137,9 +137,7 @@ impl Frames {
             (None, Some(Info { rate, channels, bits, .. })) => {
                 Ok(Config { rate, channels, bits, block: 4096 })
             }
-            (None, None) => {
-                Err(ErrorKind::malformed("it has neither a description of its stream nor a frame"))
-            }
+            (None, None) => Err(ErrorKind::malformed("it has neither a STREAMINFO block nor a frame")),
         }
     }
 
@@ -408,12 +406,11 @@ impl Header {
     }
 
     fn config(&self, info: Option<Info>) -> Result<Config, ErrorKind> {
-        let missing = |what| ErrorKind::malformed(format!("neither the stream nor its frames say {what}"));
+        let missing = |what| ErrorKind::malformed(format!("neither STREAMINFO nor the frames give {what}"));
         let rate = self.rate.or(info.map(|info| info.rate)).ok_or_else(|| missing("the sample rate"))?;
-        let bits =
-            self.bits.or(info.map(|info| info.bits)).ok_or_else(|| missing("how many bits a sample has"))?;
+        let bits = self.bits.or(info.map(|info| info.bits)).ok_or_else(|| missing("the bits per sample"))?;
         let block = u16::try_from(self.block).map_err(|_| {
-            ErrorKind::malformed(format!("it has blocks of {} frames; 65535 are the most", self.block))
+            ErrorKind::malformed(format!("it has blocks of {} samples; the maximum is 65535", self.block))
         })?;
         Ok(Config { rate, channels: self.channels, bits, block: block.max(4096) })
     }

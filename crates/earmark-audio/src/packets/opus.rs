@@ -29,7 +29,7 @@ impl Opus {
         let Some([b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', _version, channels, rest @ ..]) =
             head.first_chunk::<19>()
         else {
-            return Err(ErrorKind::malformed("its Opus header is cut short"));
+            return Err(ErrorKind::malformed("its Opus header is truncated"));
         };
         let [skip_0, skip_1, _, _, _, _, gain_0, gain_1, family] = *rest;
         let half = |bytes| {

@@ -225,7 +225,7 @@ impl PacketReader {
                 Step::OtherTrack => continue,
                 Step::Damaged => {
                     self.damaged += 1;
-                    reason.get_or_insert_with(|| "a packet makes no sense".to_owned());
+                    reason.get_or_insert_with(|| "a packet is malformed".to_owned());
                     continue;
                 }
                 Step::Stream { promised } => {
@@ -269,7 +269,7 @@ impl PacketReader {
                 }
             }
         }
-        Err(ErrorKind::malformed("a million packets in a row hold no sample"))
+        Err(ErrorKind::malformed("a million packets in a row contain no samples"))
     }
 
     /// The stream is over. Nothing decoded at all, and a reason for it, is an error.
@@ -284,7 +284,7 @@ impl PacketReader {
     fn stop(&mut self, kind: ErrorKind) -> Result<Option<Spec>, ErrorKind> {
         match kind {
             ErrorKind::Unsupported { what } if self.spec.channels > 0 => {
-                self.left_out = Some(format!("{what} follows, for which there is no decoder"));
+                self.left_out = Some(format!("{what} follows, which is not supported"));
                 Ok(None)
             }
             kind => Err(kind),

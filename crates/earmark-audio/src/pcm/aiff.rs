@@ -39,7 +39,7 @@ pub(crate) fn open(input: &mut ByteStream) -> Result<Layout, ErrorKind> {
     let held = layout.bytes.map(|bytes| bytes / frame);
     if let Some(held) = held.filter(|held| *held != u64::from(common.frames)) {
         layout.warnings.push(Warning::Header {
-            what: format!("it says {} frames, where its samples are {held}; all were read", common.frames),
+            what: format!("it says {} frames, but there are {held}; all were read", common.frames),
         });
     }
     Ok(layout)
@@ -56,7 +56,9 @@ fn sound_at(input: &mut ByteStream, body: u64, size: u32) -> Result<(u64, Option
     }
     let bytes = u64::from(size).checked_sub(8 + u64::from(offset));
     bytes.map(|bytes| (start, Some(bytes))).ok_or_else(|| {
-        ErrorKind::malformed(format!("its `SSND` chunk of {size} bytes has samples from byte {offset} on"))
+        ErrorKind::malformed(format!(
+            "its `SSND` chunk has {size} bytes, but its samples start at byte {offset}"
+        ))
     })
 }
 
@@ -108,13 +110,13 @@ impl Common {
             }
         };
         let encoding = encoding
-            .ok_or_else(|| ErrorKind::malformed(format!("its header says samples of {bits} bits")))?;
+            .ok_or_else(|| ErrorKind::malformed(format!("its header says {bits} bits per sample")))?;
         // G.711 is sixteen bits before it is eight, and writers say either.
         let is_law = matches!(encoding, Encoding::MuLaw | Encoding::ALaw);
         if !is_law && usize::from(bits.div_ceil(8)) != encoding.bytes() {
             let (true_bits, name) = (8 * encoding.bytes(), String::from_utf8_lossy(&compression));
             warnings.push(Warning::Header {
-                what: format!("it says `{name}` samples of {bits} bits; they were read as of {true_bits}"),
+                what: format!("it says `{name}` samples of {bits} bits; they were read as {true_bits} bits"),
             });
         }
         Ok(Common {

@@ -14,7 +14,7 @@ pub(crate) fn open(input: &mut ByteStream) -> Result<Header, ErrorKind> {
     let header: [u8; 52] = input.header("CAF")?;
     let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     if header[8..12] != *b"desc" || (u64::from(word(12)) << 32 | u64::from(word(16))) < 32 {
-        return Err(ErrorKind::malformed("its first chunk is no description of 32 bytes"));
+        return Err(ErrorKind::malformed("its first chunk is not a `desc` chunk of 32 bytes"));
     }
     let hz = f64::from_bits(u64::from(word(20)) << 32 | u64::from(word(24))).round();
     if !(0.0..=f64::from(u32::MAX)).contains(&hz) {
@@ -48,7 +48,7 @@ pub(crate) fn open(input: &mut ByteStream) -> Result<Header, ErrorKind> {
     let frame = (encoding.bytes() * spec.channels) as u64;
     if u64::from(packet) != frame || frames != 1 {
         return Err(ErrorKind::malformed(format!(
-            "its header says {frames} frame(s) of {channels} channel(s) of {bits} bits in {packet} bytes"
+            "its header is inconsistent: frames {frames}, channels {channels}, bits {bits}, bytes per packet {packet}"
         )));
     }
     let (start, bytes) = data(input)?;

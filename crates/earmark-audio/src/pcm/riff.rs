@@ -126,15 +126,11 @@ fn found(
         }
         Kind::Doubtful24(endian) => {
             if !input.is_file() {
-                return Err(ErrorKind::malformed(
-                    "its header says 24 bits in 4 bytes, which writers mean differently",
-                ));
+                return Err(ErrorKind::malformed("its header says 24 bits in 4 bytes, which is ambiguous"));
             }
             let (bytes, read) = input.bytes_at::<16384>(start)?;
             let (encoding, as_what) = detect_24(&bytes[..read], endian);
-            format.doubt(format!(
-                "it says 24 bits in 4 bytes, which writers mean differently; it was read as {as_what}"
-            ));
+            format.doubt(format!("it says 24 bits in 4 bytes, which is ambiguous; it was read as {as_what}"));
             Packing::Plain(encoding, endian)
         }
     };
@@ -193,8 +189,10 @@ impl Format {
             (tag::FLOAT, 8) => Encoding::F64,
             // No float has another number of bits.
             (tag::FLOAT, _) if a_channel == 4 || a_channel == 8 => {
-                format
-                    .doubt(format!("it says floats of {bits} bits; they were read as of {}", 8 * a_channel));
+                format.doubt(format!(
+                    "it says floats of {bits} bits; they were read as {} bits",
+                    8 * a_channel
+                ));
                 if a_channel == 4 { Encoding::F32 } else { Encoding::F64 }
             }
             (tag::A_LAW | tag::IBM_A_LAW, _) => Encoding::ALaw,
@@ -217,7 +215,7 @@ impl Format {
         let is_possible = matches!((tag, a_channel), (tag::PCM, 1..=4) | (tag::FLOAT, 4 | 8));
         if usize::from(block) != true_block && says_block && is_possible {
             return Err(ErrorKind::malformed(format!(
-                "its header says {channels} channel(s) of {bits} bits, and blocks of {block} bytes, {byte_rate} a second"
+                "its header is inconsistent: channels {channels}, bits {bits}, bytes per block {block}, bytes per second {byte_rate}"
             )));
         }
         if usize::from(block) != true_block {
@@ -230,7 +228,7 @@ impl Format {
             && u64::from(byte_rate) != u64::from(hz) * true_block as u64
         {
             format.doubt(format!(
-                "it says {byte_rate} bytes a second, which is not {hz} Hz; it was read at {hz} Hz"
+                "it says {byte_rate} bytes per second, which does not match {hz} Hz; it was read at {hz} Hz"
             ));
         }
         format.kind = Kind::Packing(Packing::Plain(encoding, endian));
@@ -268,15 +266,14 @@ fn extension(
         rest[2..4].reverse();
     }
     let tag = u16::try_from(tag).ok().filter(|_| RESTS.contains(&rest));
-    let tag =
-        tag.ok_or_else(|| ErrorKind::unsupported("samples of a type that its GUID keeps secret, in WAV"))?;
+    let tag = tag.ok_or_else(|| ErrorKind::unsupported("an unknown sample type (by its GUID) in WAV"))?;
     let mut doubt = |what: String| warnings.push(Warning::Header { what });
     if valid > bits {
         doubt(format!("it says {valid} valid bits of {bits}; it was read as samples of {bits} bits"));
     }
     let speakers = mask.count_ones();
     if mask != 0 && mask != 1 << 31 && speakers != u32::from(channels) {
-        doubt(format!("its mask places {speakers} of {channels} channels; all were read"));
+        doubt(format!("its channel mask lists {speakers} of {channels} channels; all were read"));
     }
     Ok(tag)
 }
@@ -293,7 +290,7 @@ fn adpcm(
     let (name, header) = if tag == tag::IMA_ADPCM { ("IMA ADPCM", 4) } else { ("MS ADPCM", 7) };
     if bits != 4 || channels > 2 || block < header * channels {
         return Err(ErrorKind::malformed(format!(
-            "its header says {name} of {channels} channel(s) and {bits} bits in blocks of {block} bytes"
+            "its header is inconsistent: {name}, channels {channels}, bits {bits}, bytes per block {block}"
         )));
     }
     let a_channel = u32::from(block / channels - header);
@@ -303,7 +300,7 @@ fn adpcm(
         let said = u32::from(u16::from_le_bytes([a, b]));
         if said != frames {
             return Err(ErrorKind::malformed(format!(
-                "its header says {said} samples in a block of {name} of {block} bytes, which holds {frames}"
+                "its header says {said} samples per block of {name}, but a block of {block} bytes holds {frames}"
             )));
         }
     }

@@ -37,12 +37,12 @@ pub(crate) fn check(input: &mut ByteStream, layout: &mut Layout, chunks: Chunks)
     } else if left >= NEGLIGIBLE && bytes == 0 && rest == end {
         layout.bytes = None;
         layout.warnings.push(Warning::Header {
-            what: format!("it counts no samples and {left} bytes follow; they were read"),
+            what: format!("it says there are no samples, but {left} bytes follow; they were read"),
         });
     } else if left >= NEGLIGIBLE && !is_padding(input, rest)? {
         layout.warnings.push(Warning::LeftOut {
             at: layout.duration(bytes),
-            what: format!("{left} bytes follow that its header does not count"),
+            what: format!("{left} bytes follow the samples that its header counts"),
         });
     }
     Ok(())

@@ -201,7 +201,7 @@ fn what_a_data_chunk_does_not_count_is_left_out_and_said() {
     let decoded = decode(Wav { data_size: Some(320), ..Wav::new() }.bytes()).unwrap();
     assert_eq!(decoded.waveform.samples(), &as_floats(&truth())[..160]);
     let [Warning::LeftOut { at, what }] = &decoded.warnings[..] else { panic!("{:?}", decoded.warnings) };
-    assert_eq!((at.as_millis(), what.as_str()), (10, "480 bytes follow that its header does not count"));
+    assert_eq!((at.as_millis(), what.as_str()), (10, "480 bytes follow the samples that its header counts"));
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_wav_joined_to_a_wav_is_left_out_and_said() {
         panic!("{:?}", decoded.warnings)
     };
     assert_eq!(at.as_millis(), 25);
-    let text = "what follows 0.025 s was left out: another file begins where this one ends";
+    let text = "skipped everything after 0.025 s: another file begins where this one ends";
     assert_eq!(warning.to_string(), text);
 }
 
@@ -246,7 +246,7 @@ fn an_extensible_header_is_read_by_its_guid() {
     secret.extension[12] ^= 1;
     assert!(matches!(refusal(secret.bytes()), ErrorKind::Unsupported { .. }));
     let mp3 = refusal(Wav::extensible(0x55, 16, 4).bytes());
-    assert_eq!(mp3.to_string(), "it cannot be decoded: MP3 in WAV; convert it to WAV or FLAC");
+    assert_eq!(mp3.to_string(), "MP3 in WAV is not supported; convert it to WAV or FLAC");
     let mut short = Wav::extensible(1, 16, 4);
     short.extension.truncate(2);
     is_malformed("a chunk of 18 bytes", short.bytes());
@@ -414,7 +414,7 @@ fn an_aiff_is_read_by_its_samples_and_not_its_count() {
     }
     is_malformed("samples of less than nothing", aiff(None, 16, 400, Some(7), &data));
     let ima = refusal(aiff(Some(b"ima4"), 16, 400, None, &data));
-    assert_eq!(ima.to_string(), "it cannot be decoded: IMA ADPCM in AIFF-C; convert it to WAV or FLAC");
+    assert_eq!(ima.to_string(), "IMA ADPCM in AIFF-C is not supported; convert it to WAV or FLAC");
 }
 
 #[test]
@@ -475,5 +475,5 @@ fn a_caf_whose_packets_are_not_its_samples_is_refused() {
         is_malformed(what, bytes);
     }
     let opus = refusal(caf(48_000.0, b"opus", 0, 0, 804));
-    assert_eq!(opus.to_string(), "it cannot be decoded: Opus in CAF; convert it to WAV or FLAC");
+    assert_eq!(opus.to_string(), "Opus in CAF is not supported; convert it to WAV or FLAC");
 }

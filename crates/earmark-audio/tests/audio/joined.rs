@@ -104,7 +104,7 @@ fn an_ogg_joined_to_a_codec_without_a_decoder_is_kept_up_to_there_and_said() {
     let changed = decode([bytes("opus.ogg"), crate::unsupported::speex()].concat()).unwrap();
     assert_eq!(changed.waveform, first);
     let [Warning::LeftOut { what, .. }] = &changed.warnings[..] else { panic!("{:?}", changed.warnings) };
-    assert_eq!(what, "Speex in Ogg follows, for which there is no decoder");
+    assert_eq!(what, "Speex in Ogg follows, which is not supported");
 }
 
 /// The header of each frame of an ADTS stream, with other bits for the rate or the channels.
@@ -139,7 +139,7 @@ fn an_adts_stream_whose_rate_changes_is_kept_up_to_there_and_said() {
     let changed = decode([bytes("adts.aac"), more].concat()).unwrap();
     assert_eq!(changed.waveform, first);
     let [Warning::LeftOut { what, .. }] = &changed.warnings[..] else { panic!("{:?}", changed.warnings) };
-    assert_eq!(what, "AAC-LC of 6 channels in ADTS follows, for which there is no decoder");
+    assert_eq!(what, "AAC-LC of 6 channels in ADTS follows, which is not supported");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_failed_write_names_the_path_and_leaves_nothing_behind() {
     let path = folder.path().join("uneven.wav");
     let error = write_wav_channels(&path, &uneven, SampleRate::HZ_16000, WavFormat::Pcm16).unwrap_err();
     assert!(matches!(error.kind, ErrorKind::Write(_)), "{error:?}");
-    assert!(error.to_string().starts_with("failed to write audio to `"), "{error}");
+    assert!(error.to_string().starts_with("cannot write `"), "{error}");
     assert!(error.to_string().contains("uneven.wav"), "{error}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 

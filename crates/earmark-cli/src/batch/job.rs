@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use earmark_labels::{Scores, TopK};
 use earmark_pipeline::AudioOptions;
 
@@ -269,7 +269,7 @@ impl<M: Scorer> Job<'_, M> {
         for (reading, duration) in files {
             let rows = duration.and_then(|duration| {
                 let scores = scores.next().expect("one list of scores a clip");
-                let scores = scores.with_context(|| reading.input.cannot_use())?;
+                let scores = scores.map_err(|error| reading.input.name_in(error))?;
                 let (path, predictions) = (reading.input.name(), self.scores.predictions(&scores));
                 let row = Row::Scored { path, duration, start: None, end: None, time: None, predictions };
                 Ok((duration, vec![row]))

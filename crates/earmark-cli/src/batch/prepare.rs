@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use earmark_audio::{DecodeOptions, RecordingTime};
 use earmark_features::Features;
 use earmark_pipeline::{AudioOptions, Caution, Error, Window, Windows};
@@ -106,7 +106,7 @@ impl<M: Scorer> Preparer<'_, M> {
         if let Some(caution) = self.model.caution(clip.waveform.samples().len()) {
             messages::warning(format_args!("`{}`: {}", input.name(), suggest_windows(caution)));
         }
-        let features = self.model.features(&clip.waveform).with_context(|| input.cannot_use())?;
+        let features = self.model.features(&clip.waveform).map_err(|error| input.name_in(error))?;
         Ok(PreparedFile { duration: clip.duration, features })
     }
 
@@ -154,7 +154,7 @@ impl<M: Scorer> Preparer<'_, M> {
             }
             number += batch.len();
             let spans = batch.into_iter().collect::<Result<Vec<_>, Error>>();
-            let spans = spans.with_context(|| input.cannot_use()).map_err(failed)?;
+            let spans = spans.map_err(|error| failed(input.name_in(error).into()))?;
             if number <= skip {
                 continue;
             }

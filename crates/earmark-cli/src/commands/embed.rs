@@ -1,6 +1,6 @@
 use std::io::Write as _;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args as ClapArgs;
 use earmark_features::Features;
 use earmark_pipeline::{AudioEmbedder, AudioOptions};
@@ -65,7 +65,8 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         let mut vectors = model.embeddings(&clips).into_iter();
         for (input, prepared) in batch.iter().zip(prepared) {
             let vector = prepared.and_then(|()| {
-                vectors.next().expect("one vector a clip").with_context(|| input.cannot_use())
+                let vector = vectors.next().expect("one vector a clip");
+                vector.map_err(|error| input.name_in(error).into())
             });
             match vector {
                 Ok(vector) => {
@@ -100,5 +101,5 @@ fn features(
     if let Some(caution) = model.caution(clip.waveform.samples().len()) {
         messages::warning(format_args!("`{}`: {caution}", input.name()));
     }
-    model.features(&clip.waveform).with_context(|| input.cannot_use())
+    model.features(&clip.waveform).map_err(|error| input.name_in(error).into())
 }

@@ -53,7 +53,12 @@ impl Input {
         }
     }
 
-    /// The context of an error that ends the work on it.
+    /// `error` with the name of this input, which the model does not know.
+    pub(crate) fn name_in(&self, error: earmark_pipeline::Error) -> earmark_pipeline::Error {
+        error.about(&format!("`{}`", self.name()))
+    }
+
+    /// The start of a message about an input that cannot be scored.
     pub(crate) fn cannot_use(&self) -> String {
         format!("cannot use `{}`", self.name())
     }

@@ -386,7 +386,7 @@ mod classify {
     #[test]
     fn a_folder_that_is_no_model_is_named() {
         let (place, _) = trained();
-        place.run("classify data/rain/0.wav --model data").says(1, &["data/config.json"]);
+        place.run("classify data/rain/0.wav --model data").says(1, &["`data`", "no config.json"]);
         place.run("classify data/rain/0.wav --model a/b/c").says(1, &["no folder `a/b/c`", "Hub id"]);
     }
 }
@@ -770,7 +770,7 @@ mod web {
             Ran::of(&mut command)
         };
         let said = ask(&format!("{url}/bell.wav data/bell/0.wav {url}/gone.wav {url}/cut.wav"), "");
-        said.says(3, &["gone.wav", "404", "cut.wav", "cut after 100 of"]);
+        said.says(3, &["gone.wav", "404", "cut.wav", "broke after 100 of"]);
         let rows = lines(&said.out);
         assert_eq!(rows[0]["path"], format!("{url}/bell.wav"));
         assert_eq!(rows[0]["predictions"], rows[1]["predictions"]);
@@ -1081,7 +1081,7 @@ mod zero_shot {
         ask("--labels rain,rain").says(2, &["rain"]);
         ask("--labels rain --template sound").says(1, &["{}", "sound"]);
         let other = format!("zero-shot data/bell/0.wav --labels a --model {}", golden_checkpoint().display());
-        place.run(&other).says(1, &["hubert", "clap"]);
+        place.run(&other).says(1, &["hubert", "CLAP"]);
         let other = format!("classify data/bell/0.wav --model {}", clap.display());
         place.run(&other).says(1, &["clap", "zero-shot"]);
     }
@@ -1289,7 +1289,7 @@ mod refusals {
         let place = WorkDir::with_clips();
         for offline in ["", "--offline"] {
             let said = place.run(&format!("classify data/rain/0.wav --model no/such {offline}"));
-            said.says(1, &["no/such", "offline", "cache", "a folder that is here"]);
+            said.says(1, &["no/such", "offline", "cache", "a local folder"]);
         }
         place.run("train").says(1, &["GTZAN", "earmark train --sample"]);
     }

@@ -190,7 +190,7 @@ fn a_dataset_is_counted_checked_and_written_out() {
     assert!(
         code == 0
             && out.contains("12 clips")
-            && err.contains("broken.wav` is left out: no row of the metadata names it"),
+            && err.contains("broken.wav` is left out: no row of the metadata lists it"),
         "{out}{err}"
     );
     let table = fs::read_to_string(place.path("clips/metadata.csv")).unwrap();
@@ -282,7 +282,7 @@ fn a_run_may_keep_speakers_folds_and_classes_together() {
     assert_eq!(classes, ["bell", "rain", "siren"]);
     let recipe = fs::read_to_string(place.path("fold/recipe.toml")).unwrap();
     assert!(recipe.contains("split_by = \"fold:fold=3\""), "{recipe}");
-    for (how, word) in [("group:artist", "artist"), ("fold:fold=9", "9"), ("published", "without a part")] {
+    for (how, word) in [("group:artist", "artist"), ("fold:fold=9", "9"), ("published", "without a split")] {
         let (code, _, err) = train(how, "no");
         assert!(code == 1 && err.contains(word), "{how}: {err}");
     }
@@ -495,7 +495,7 @@ fn a_cut_archive_lands_nothing_and_its_cure_is_one() {
     let (cut, _) = hub(vec![("data/genres.tar.gz", archive.clone())]);
     for _ in 0..2 {
         let (code, _, err) = place.earmark("data stats gtzan", Some(&cut));
-        assert!(code == 1 && err.contains("holds 500 clips where 999 were published: delete `"), "{err}");
+        assert!(code == 1 && err.contains("has 500 clips, but 999 were published: delete `"), "{err}");
         assert!(!place.path("data/gtzan").exists());
         let left = fs::read_dir(place.path("data")).map(|left| left.count()).unwrap_or(0);
         assert_eq!(left, 0, "nothing is left behind");

@@ -308,7 +308,7 @@ fn names_are_bytes_and_two_that_differ_in_one_are_two_rows() {
     }
     fs::write(place.path(OsStr::from_bytes(b"\xfd.wav")), "no sound").unwrap();
     let said = Ran::of(place.command("classify --model model").arg(OsStr::from_bytes(b"\xfd.wav")));
-    said.says(3, &[r"`\xfd.wav`: it is not in a known format"]);
+    said.says(3, &[r"`\xfd.wav`: not a supported audio format"]);
     // Each named by itself.
     let mut command = place.command("classify --model model -o rows.csv --top-k 1");
     Ran::of(command.args(names.map(OsStr::from_bytes))).says(0, &["3 rows from 3 files"]);
@@ -369,7 +369,7 @@ fn on_a_full_disk_nothing_stands_under_its_final_name() {
             place.clip(format!("split/{class}/1.wav"), noise(3000, 1));
         }
         let said = on_a_full_disk(&place, blocks, &format!("{args} {output}"));
-        said.says(1, &["write", output, "File too large"]);
+        said.says(1, &["write", output, "file too large"]);
         assert!(!place.path(output).exists(), "{args} {output}");
         let left: Vec<String> =
             place.list(".").into_iter().filter(|name| name.contains("unfinished")).collect();

@@ -67,7 +67,7 @@ fn what_is_assumed_of_the_extractor_is_said() {
     edit(&place, "model/preprocessor_config.json", |json| {
         json.as_object_mut().unwrap().remove("sampling_rate");
     });
-    place.run(CLASSIFY).says(0, &["warning: ", "Wav2Vec2FeatureExtractor", "`sampling_rate` 16000"]);
+    place.run(CLASSIFY).says(0, &["warning: ", "Wav2Vec2FeatureExtractor", "`sampling_rate` (16000)"]);
     fs::remove_file(place.path("model/preprocessor_config.json")).unwrap();
     let words = ["warning: ", "neither processor_config.json nor preprocessor_config.json", "16000 Hz"];
     place.run(CLASSIFY).says(0, &words);
@@ -92,7 +92,7 @@ fn advice_is_what_the_command_has() {
     let place = with_model("speech/group");
     edit(&place, "model/config.json", |json| json["id2label"] = json!({ "0": "a", "1": "b" }));
     let said = place.run(CLASSIFY);
-    said.says(1, &["names 2 labels", "has 3"]);
+    said.says(1, &["has 2 labels", "has 3"]);
     assert!(!said.err.contains("--new-head"), "{}", said.err);
 }
 

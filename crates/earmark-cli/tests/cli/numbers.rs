@@ -238,16 +238,16 @@ fn a_part_that_is_not_read_is_told_of_once_a_file_with_what_helps() {
     change_model(&place, "whisper", "whisper/last", |_, _| true);
     let whisper = "whisper";
     let said = place.run(&format!("classify long.wav good.wav --format jsonl --model {whisper}"));
-    let line = "warning: `long.wav`: the model reads the first 1.0 s of 2.5 s, and nothing of the rest: \
+    let line = "warning: `long.wav`: the model uses only the first 1.0 s of 2.5 s: \
                 --window 1s scores all of it\n";
     assert_eq!(said.says(0, &[]).err, line);
     let said = place.run(&format!("classify long.wav --window 1s --format jsonl --model {whisper}"));
     assert_eq!((said.says(0, &[]).err.as_str(), said.rows().len()), ("", 3));
     let said = place.run(&format!("classify long.wav --window 2s --format jsonl --model {whisper}"));
-    said.says(0, &["of each window the model reads the first 1.0 s of 2.0 s"]);
+    said.says(0, &["of each window the model uses only the first 1.0 s of 2.0 s"]);
     // `embed` has no windows to advise.
     let said = place.run(&format!("embed long.wav -o v.npy --model {whisper}"));
-    assert!(said.says(0, &["reads the first 1.0 s of 2.5 s"]).err.find("--window").is_none());
+    assert!(said.says(0, &["uses only the first 1.0 s of 2.5 s"]).err.find("--window").is_none());
 
     write_clip(&place, "minutes.wav", 16_000, noise(61 * 16_000, 1));
     let speech = golden_model("speech/group").display().to_string();

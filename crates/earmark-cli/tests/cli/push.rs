@@ -99,7 +99,8 @@ mod accounts {
         let kept = place.path("home/token");
         place.run("whoami").says(1, &["no token", "earmark login"]);
         place.run("login").says(1, &["no token on standard input"]);
-        Account::run_with(&mut place.command("login"), "hf_nobodys").says(1, &["does not take this token"]);
+        Account::run_with(&mut place.command("login"), "hf_nobodys")
+            .says(1, &["the Hub rejected this token"]);
         assert!(!kept.exists());
 
         Account::run_with(&mut place.command("login"), &format!("{TOKEN}\n"))
@@ -400,7 +401,7 @@ mod downloads {
         let line = "trap '' XFSZ; ulimit -f 200; exec \"$0\" inspect me/tiny";
         shell.args(["-c", line, env!("CARGO_BIN_EXE_earmark")]);
         let said = Account::run_with(&mut place.prepare(shell), "");
-        said.says(1, &["the cache could not be used at", "File too large"]);
+        said.says(1, &["cannot use the cache at", "file too large"]);
         assert!(blobs(&place).iter().all(|(name, _)| !name.contains("incomplete")), "{:?}", blobs(&place));
         whole(&place, &weights);
     }

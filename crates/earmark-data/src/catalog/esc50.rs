@@ -73,10 +73,10 @@ fn is_checkout(root: &Path) -> bool {
     root.join("meta/esc50.csv").is_file() && root.join("audio").is_dir()
 }
 
-/// Lists the repository of the dataset's makers, unpacked: `meta/esc50.csv` and `audio`.
+/// Opens a clone of the original ESC-50 repository, with `meta/esc50.csv` and `audio`.
 ///
 /// # Errors
-/// A table with other columns, a clip that is not there, or more or fewer than 2 000.
+/// When the table has other columns, a clip is missing, or there are not exactly 2 000 clips.
 pub fn open(root: impl AsRef<Path>) -> Result<AudioDataset, Error> {
     let root = root.as_ref();
     read_checkout(root).with_context(|| Task::Open(root.to_path_buf()))
@@ -109,19 +109,20 @@ fn read_checkout(root: &Path) -> Result<AudioDataset, ErrorKind> {
             value.map(str::to_owned).ok_or_else(|| bad(format!("it has no column `{column}`")))
         };
         let (name, class) = (of("filename")?, of("category")?);
-        let label: LabelId =
-            labels.id(&class).ok_or_else(|| bad(format!("line {line}: `{class}` is no class of ESC-50")))?;
+        let label: LabelId = labels
+            .id(&class)
+            .ok_or_else(|| bad(format!("line {line}: `{class}` is not a class of ESC-50")))?;
         if name.contains(['/', '\\']) || name.starts_with('.') {
-            return Err(bad(format!("line {line}: `{name}` is no plain file name")));
+            return Err(bad(format!("line {line}: `{name}` is not a plain file name")));
         }
         let clip = root.join("audio").join(&name);
         if !clip.is_file() {
-            return Err(bad(format!("line {line}: `{}` is not there", clip.display())));
+            return Err(bad(format!("line {line}: no such file `{}`", clip.display())));
         }
         clips.push(Clip::new(name, clip, label).with_fields(fields));
     }
     if clips.len() != CLIPS {
-        let why = format!("it lists {} clips where {CLIPS} were published", clips.len());
+        let why = format!("it lists {} clips, but {CLIPS} were published", clips.len());
         return Err(ErrorKind::BadTable { path, why });
     }
     let mut dataset = AudioDataset::empty("esc50".into(), root.to_path_buf(), labels, ESC50.info());

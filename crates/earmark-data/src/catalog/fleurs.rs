@@ -213,17 +213,17 @@ impl Sentences {
     fn read(code: &str, label_column: &str, path: &str, table: &str) -> Result<Sentences, ErrorKind> {
         let bad = |why: String| ErrorKind::BadTable { path: path.into(), why };
         let lang_id = CODES.iter().position(|known| *known == code);
-        let lang_id = lang_id.ok_or_else(|| bad(format!("`{code}` is no language of FLEURS")))?;
+        let lang_id = lang_id.ok_or_else(|| bad(format!("`{code}` is not a language of FLEURS")))?;
         let (_, language, group) = LANGUAGES[lang_id];
         let mut clips = HashMap::new();
         for (line, row) in table.lines().enumerate() {
             // Quotes are part of the sentences: this is no CSV.
             let columns: Vec<&str> = row.split('\t').collect();
             let &[id, file, raw, transcription, _characters, samples, gender] = columns.as_slice() else {
-                return Err(bad(format!("line {}: {} columns instead of 7", line + 1, columns.len())));
+                return Err(bad(format!("line {}: {} columns, expected 7", line + 1, columns.len())));
             };
             let number = |what: &str, text: &str| {
-                text.parse::<u64>().map_err(|_| bad(format!("line {}: `{text}` is no {what}", line + 1)))
+                text.parse::<u64>().map_err(|_| bad(format!("line {}: `{text}` is not a {what}", line + 1)))
             };
             let gender = gender.trim().to_lowercase();
             let gender_id = GENDERS.iter().position(|known| *known == gender).unwrap_or(2);

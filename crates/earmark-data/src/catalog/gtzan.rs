@@ -37,10 +37,10 @@ pub const ARCHIVE: &str = "data/genres.tar.gz";
 pub const GENRES: [&str; 10] =
     ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"];
 
-/// Clips that are there but not used, with the reason. The name is that of a [`Clip`](crate::Clip), less the
+/// Clips in the archive that are not used, with the reason. The name is that of a [`Clip`](crate::Clip) without the
 /// extension.
 pub const CORRUPT: &[(&str, &str)] =
-    &[("jazz/jazz.00054", "the WAV file is damaged; the reference drops it as well")];
+    &[("jazz/jazz.00054", "the WAV file is damaged; the reference leaves it out as well")];
 
 const TRAIN: &str = include_str!("gtzan/train_filtered.txt");
 const VALIDATION: &str = include_str!("gtzan/valid_filtered.txt");
@@ -79,10 +79,10 @@ pub static GTZAN: Spec = Spec {
     checkout: None,
 };
 
-/// Lists an unpacked GTZAN: the folder with the ten genre folders, or the one with `genres` in it.
+/// Opens an unpacked GTZAN: the folder with the ten genre folders, or the folder that contains `genres`.
 ///
 /// # Errors
-/// When it is not whole: 999 clips of the ten genres.
+/// When it is incomplete: it must have 999 clips of the ten genres.
 pub fn open(dir: impl AsRef<Path>) -> Result<AudioDataset, Error> {
     let dir = dir.as_ref();
     let inner = dir.join("genres");

@@ -21,7 +21,7 @@ use crate::read::stream::{Part, Stream};
 use crate::read::unpack::Unpacked;
 
 impl Spec {
-    /// The dataset of that name; `speech_commands` and `PolyAI/minds14` are understood as well.
+    /// The dataset of that name. Its name on the Hub and other spellings work as well: `PolyAI/minds14`, `speech_commands`.
     pub fn find(name: &str) -> Option<&'static Spec> {
         let plain = |name: &str| name.to_lowercase().replace(['-', '_'], "");
         let is_it = |spec: &&&Spec| plain(spec.id) == plain(name) || spec.repo.eq_ignore_ascii_case(name);
@@ -45,10 +45,10 @@ fn choose<T>(
 }
 
 impl Selection {
-    /// Reads `NAME` or `NAME:CONFIG`; without a split it is the first, without a label column the usual one.
+    /// Selects `NAME` or `NAME:CONFIG`; by default with its first split and its first label column.
     ///
     /// # Errors
-    /// [`ErrorKind::Unknown`] lists what there is.
+    /// [`ErrorKind::Unknown`] with the names that exist.
     pub fn new(name: &str, split: Option<&str>, label_column: Option<&str>) -> Result<Selection, Error> {
         let (dataset, config) = match name.split_once(':') {
             Some((dataset, config)) => (dataset, Some(config)),
@@ -89,7 +89,7 @@ impl Selection {
         }
     }
 
-    /// Its clips as they come, without fetching more than is asked for.
+    /// Streams the clips; only what is read is downloaded.
     pub fn stream(&self, fetch: Arc<dyn Fetch>) -> Stream {
         let parts = match self.layout() {
             Layout::Shards { files, keep } => {
@@ -102,12 +102,12 @@ impl Selection {
         Stream::new(parts, fetch)
     }
 
-    /// All of it, on this machine: shards stay where `fetch` keeps them, archives are unpacked below `folder`, each whole or not
-    /// at all. No sound is decoded. `progress` is called with the file that is being unpacked, and the bytes of it
+    /// Downloads all of it and lists its clips; none is decoded. Shards stay where `fetch` puts them, archives are unpacked below
+    /// `folder`, each completely or not at all. `progress` is called with the file that is being unpacked and the bytes of it
     /// that have been read.
     ///
     /// # Errors
-    /// A file that cannot be had or is broken; [`ErrorKind::NotWhole`] when there are more or fewer clips than were published.
+    /// When a file cannot be downloaded or is damaged; [`ErrorKind::NotWhole`] when the number of clips is not the published one.
     pub fn open(
         &self,
         fetch: &dyn Fetch,
@@ -194,7 +194,7 @@ impl Selection {
             let progress = |bytes| progress(&archive.file, bytes);
             let file = archive::Progress { inner: earmark_fs::open(&from)?, read: 0, report: progress };
             if archive::unpack(file, folder, archive.limits, |path| index.unpacked_path(path))? == 0 {
-                return Err(ErrorKind::Broken("it holds none of the dataset's clips".to_owned()));
+                return Err(ErrorKind::Broken("it contains none of the dataset's clips".to_owned()));
             }
             match (is_whole(folder)?, wanted) {
                 ((false, clips), Some(wanted)) => {

@@ -8,7 +8,7 @@ use crate::dataset::{AudioDataset, DatasetInfo};
 use crate::error::ErrorKind;
 use crate::read::layout::Layout;
 
-/// A published dataset: what it is called, who made it, its configurations, splits and classes, and where its files lie.
+/// A published dataset: its name, licence, configurations, splits and classes, and the location of its files.
 ///
 /// [`CATALOG`](crate::CATALOG) lists all of them.
 #[derive(Debug)]
@@ -17,15 +17,15 @@ pub struct Spec {
     pub id: &'static str,
     /// The dataset on the Hub: `PolyAI/minds14`.
     pub repo: &'static str,
-    /// The terms the recordings are under, where the makers state them.
+    /// The licence of the recordings, where it was published.
     pub licence: Option<&'static str>,
-    /// Whom to cite.
+    /// The publication to cite.
     pub citation: &'static str,
     /// Its home page.
     pub home: &'static str,
-    /// Its configurations, the usual one first.
+    /// Its configurations, the default first.
     pub configs: &'static [Config],
-    /// The fields by which clips belong together, such as `fold` or `speaker_id`: a split that parts them flatters.
+    /// The fields that group clips, such as `fold` or `speaker_id`. A split that separates clips of a group overstates accuracy.
     pub group_fields: &'static [&'static str],
     /// Where the files of a selection lie, and what is in them.
     pub(crate) layout: fn(&Selection) -> Layout,
@@ -38,9 +38,9 @@ pub struct Spec {
 pub struct Config {
     /// Its name.
     pub name: &'static str,
-    /// Its splits, the one to train on first.
+    /// Its splits, the one for training first.
     pub splits: &'static [SplitSpec],
-    /// The columns that can be its class, the usual one first.
+    /// The columns that can be the class, the default first.
     pub label_columns: &'static [ClassColumn],
 }
 
@@ -49,7 +49,7 @@ pub struct Config {
 pub struct SplitSpec {
     /// Its name: `train`, `validation` or `test`.
     pub name: &'static str,
-    /// How many clips were published, where that is known.
+    /// The number of clips that were published, if known.
     pub clips: Option<usize>,
 }
 
@@ -58,7 +58,7 @@ pub struct SplitSpec {
 pub struct ClassColumn {
     /// The column.
     pub name: &'static str,
-    /// Its classes, in the order of their numbers.
+    /// Its classes, in id order.
     pub classes: &'static [&'static str],
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Checkout {
     pub(crate) open: fn(&Path) -> Result<AudioDataset, ErrorKind>,
 }
 
-/// A split of a configuration of a published dataset, and the column that is its class: what `minds14:en-AU` and so on name.
+/// A published dataset with a configuration, a split and a label column: what `minds14:en-AU` selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Selection {
     /// The dataset.
@@ -80,7 +80,7 @@ pub struct Selection {
     pub config: &'static Config,
     /// Its split.
     pub split: &'static SplitSpec,
-    /// The column that is its class.
+    /// The column with the class.
     pub label_column: &'static ClassColumn,
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn walk(
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         sum = sum.saturating_add(entry.size());
         if sum > total {
-            return Err(ErrorKind::TooLarge { what: "the archive's content".into(), limit: total });
+            return Err(ErrorKind::TooLarge { what: "the content of the archive".into(), limit: total });
         }
         match entry.header().entry_type() {
             EntryType::Regular | EntryType::Directory => {}

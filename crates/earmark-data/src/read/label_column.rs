@@ -8,14 +8,14 @@ use serde_json::Value;
 use crate::error::ErrorKind;
 use crate::example::{Fields, text};
 
-/// Which column says the class, and the names of the classes.
+/// The column with the class, and the names of the classes.
 #[derive(Debug, Clone)]
 pub struct LabelColumn {
     /// The column.
     pub name: String,
     /// The classes.
     pub labels: LabelSet,
-    /// Whether other classes may occur: a configuration that is a part of its dataset leaves their rows out.
+    /// Whether rows with other classes are skipped: in a configuration that is only a part of its dataset.
     pub partial: bool,
 }
 

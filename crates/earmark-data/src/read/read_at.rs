@@ -9,19 +9,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-/// Something with a length that can be read from any offset. This crate implements it for files and memory; a client of a server
-/// implements it for remote files.
+/// Bytes of a known length that can be read at any offset. This crate implements it for files and memory; implement it for
+/// remote files over a client of your own.
 pub trait ReadAt: Send + Sync + fmt::Debug {
-    /// How many bytes there are.
+    /// The length in bytes.
     fn size(&self) -> u64;
 
     /// Fills `buffer` from `offset` on.
     ///
     /// # Errors
-    /// When they cannot be had; [`io::ErrorKind::UnexpectedEof`] past the end.
+    /// When they cannot be read; [`io::ErrorKind::UnexpectedEof`] past the end.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// Whether a read costs a request, so that a little more at once is better than twice.
+    /// Whether each read is a request, so that few large reads are better than many small ones.
     fn is_remote(&self) -> bool {
         true
     }
@@ -35,10 +35,10 @@ pub struct LocalFile {
 }
 
 impl LocalFile {
-    /// Takes an open file.
+    /// Wraps an open file.
     ///
     /// # Errors
-    /// When its length cannot be had.
+    /// When its length cannot be read.
     pub fn new(file: File) -> io::Result<LocalFile> {
         Ok(LocalFile { size: file.metadata()?.len(), file })
     }
@@ -107,7 +107,7 @@ const FIRST_BLOCK: usize = 64 << 10;
 const LAST_BLOCK: usize = 8 << 20;
 
 impl Sequential {
-    /// From `offset` on.
+    /// Starts reading at `offset`.
     pub fn new(source: Arc<dyn ReadAt>, offset: u64) -> Sequential {
         Sequential { source, offset, block: Vec::new(), used: 0, next_block: FIRST_BLOCK }
     }

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use crate::read::read_at::ReadAt;
 
-/// A file of a published dataset, and where it lies.
+/// A file of a published dataset: its location and checksum.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RemoteFile {
-    /// Where.
+    /// Its location.
     pub location: Location,
     /// Its SHA-256, where it was published.
     pub sha256: Option<&'static str>,
 }
 
-/// Where a file lies.
+/// The location of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Location {
     /// In a dataset on the Hugging Face Hub.
@@ -53,20 +53,21 @@ impl RemoteFile {
     }
 }
 
-/// What fetching may fail with.
+/// The error of a [`Fetch`].
 pub type FetchError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Gets the files of published datasets. This crate opens no sockets; its caller does, or has the files already.
+/// Provides the files of published datasets. This crate opens no sockets: implement it over an HTTP client, a mirror or a
+/// folder of files.
 pub trait Fetch: Send + Sync {
-    /// Opens a file to be read in part, without fetching the rest.
+    /// Opens a file for reading parts of it without downloading the rest.
     ///
     /// # Errors
-    /// When it cannot be had.
+    /// When it cannot be opened.
     fn open(&self, file: &RemoteFile) -> Result<Arc<dyn ReadAt>, FetchError>;
 
-    /// The whole file on this machine, fetched if need be.
+    /// The path of the whole file on this machine, downloaded if need be.
     ///
     /// # Errors
-    /// When it cannot be had.
+    /// When it cannot be downloaded.
     fn path(&self, file: &RemoteFile) -> Result<PathBuf, FetchError>;
 }

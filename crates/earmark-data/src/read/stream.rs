@@ -35,18 +35,18 @@ impl Part {
     }
 }
 
-/// Where a stream stands: how many of its files are over, and how many clips of the next one were handed out or passed over.
+/// The position of a stream: the number of files it has finished, and of clips it has passed in the next file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Position {
-    /// Files that are over.
+    /// Finished files.
     pub files: usize,
-    /// Clips of the file that is next.
+    /// Clips passed in the next file.
     pub clips: usize,
 }
 
-/// The clips of a dataset in order, fetched as they are asked for; made by [`Selection::stream`](crate::Selection::stream).
+/// The clips of a dataset in order, downloaded as they are needed; made by [`Selection::stream`](crate::Selection::stream).
 ///
-/// It is an [`Iterator`]; after an error it goes on with the next file.
+/// It is an [`Iterator`]; after an error it continues with the next file.
 pub struct Stream {
     parts: VecDeque<Part>,
     fetch: Arc<dyn Fetch>,
@@ -64,11 +64,11 @@ impl Stream {
         Stream { parts, fetch, open: None, position: Position::default() }
     }
 
-    /// The clips of Parquet files with a column of sounds, and their classes: those that the first file names, else the values of
-    /// the column, for which that column of every file is read.
+    /// The clips of Parquet files with an audio column, and their classes: those declared in the first file, else the values of
+    /// the label column, for which that column of every file is read.
     ///
     /// # Errors
-    /// When a file cannot be had, or has no such column.
+    /// When a file cannot be opened, or has no such column.
     pub fn of_shards(
         files: Vec<RemoteFile>,
         label: Option<&str>,
@@ -92,16 +92,16 @@ impl Stream {
         Ok((label_column.labels, Stream::new(parts, fetch)))
     }
 
-    /// Where it stands: [`resume`](Self::resume) of a new stream of the same selection goes on here.
+    /// The current position, for [`resume`](Self::resume) of a new stream of the same selection.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// Goes on where another stream of this selection stood. Files that are over are not touched; of a shard no sound before the
-    /// place is read, of an archive all of it is, as it has no index.
+    /// Continues at the position of another stream of this selection. Finished files are not opened. In a shard no audio before
+    /// the position is read; an archive is read from its start, as it has no index.
     ///
     /// # Errors
-    /// When the file to go on in cannot be had.
+    /// When the file at the position cannot be opened.
     pub fn resume(mut self, at: Position) -> Result<Stream, Error> {
         self.parts.drain(..at.files.min(self.parts.len()));
         self.position = Position { files: at.files, clips: 0 };
@@ -109,8 +109,8 @@ impl Stream {
         Ok(self)
     }
 
-    /// Only every `count`-th file, from the `index`-th (from 0) on: for jobs that share the work. Of a dataset with fewer files
-    /// than jobs some have nothing to do.
+    /// Only every `count`-th file, starting at file `index` (from 0), for jobs that share the work. With more jobs than files
+    /// some jobs get no clips.
     #[must_use]
     pub fn shard(mut self, index: usize, count: usize) -> Stream {
         let parts = self.parts.into_iter().enumerate();
@@ -118,8 +118,8 @@ impl Stream {
         self
     }
 
-    /// In an order that is drawn from `seed`: each clip is one of the next `buffer`, and memory holds as many sounds. The orders
-    /// are not those of `datasets`, which shuffles the files as well.
+    /// Shuffles by `seed`: each clip is drawn from the next `buffer` clips, which are held in memory. The order is not that of
+    /// `datasets`, which also shuffles the files.
     pub fn shuffle(self, buffer: usize, seed: u64) -> Shuffled {
         Shuffled { stream: self, rng: Pcg64::seeded(seed), held: Vec::new(), buffer: buffer.max(1) }
     }
@@ -244,7 +244,7 @@ fn read_table(file: Arc<dyn ReadAt>) -> Result<String, ErrorKind> {
     Ok(text)
 }
 
-/// A [`Stream`] in a drawn order; made by [`Stream::shuffle`].
+/// A shuffled [`Stream`]; made by [`Stream::shuffle`].
 pub struct Shuffled {
     stream: Stream,
     rng: Pcg64,

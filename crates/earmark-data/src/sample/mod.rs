@@ -27,14 +27,14 @@ const VERSION: u32 = 1;
 const MANIFEST: &str = "sample.json";
 const MAKER: &str = "earmark's built-in sample";
 
-/// What is written. The same options give the same bytes on every machine.
+/// The options of the built-in sample. The same options give the same bytes on every machine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SampleOptions {
     /// Clips of each of the ten genres, 1 to 100 000.
     pub clips_per_genre: usize,
     /// Length of a clip in seconds, 0.1 to 600.
     pub seconds: f64,
-    /// Every clip is drawn from this.
+    /// The seed of all clips.
     pub seed: u64,
 }
 

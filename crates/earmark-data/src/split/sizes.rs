@@ -5,13 +5,13 @@ use std::fmt;
 /// How large one part of a split is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum PartSize {
-    /// A share between 0 and 1, both excluded. The clips of a test part are rounded up, those of a training part down.
+    /// A fraction between 0 and 1, both excluded. The number of test clips is rounded up, that of training clips down.
     Fraction(f64),
-    /// So many clips.
+    /// A number of clips.
     Count(usize),
 }
 
-/// How much of a dataset is kept for testing.
+/// The size of the test part.
 pub type TestSize = PartSize;
 
 impl fmt::Display for PartSize {

@@ -43,7 +43,7 @@ impl AudioDataset {
             for label in self.labels.names() {
                 if label.is_empty() || label.starts_with('.') || label.contains(['/', '\\', ':']) {
                     return Err(ErrorKind::Broken(format!(
-                        "the class `{label}` cannot be a folder's name: write Parquet"
+                        "the class `{label}` is not a valid folder name; write Parquet instead"
                     )));
                 }
                 if self.splits.is_empty() {

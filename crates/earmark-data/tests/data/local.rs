@@ -200,7 +200,7 @@ fn folders_that_only_look_like_splits_are_classes_or_refused() {
     plant(dir.path(), &["train/a.wav", "test/b.wav"]);
     assert!(
         refusal(dir.path())
-            .contains("`test`, `train` look like splits, but their clips lie in no class folders")
+            .contains("`test`, `train` look like splits, but their clips are in no class folders")
     );
     let dir = tempfile::tempdir().unwrap();
     plant(dir.path(), &["dog/mic test.wav", "dog/b.wav", "rain/c.wav"]);
@@ -208,7 +208,10 @@ fn folders_that_only_look_like_splits_are_classes_or_refused() {
     assert_eq!((dataset.clips.len(), dataset.splits.len(), dataset.remarks.len()), (3, 0, 1));
     let dir = tempfile::tempdir().unwrap();
     plant(dir.path(), &["train/test/dog/a.wav", "train/rain/b.wav"]);
-    assert!(refusal(dir.path()).contains("`train/test/dog/a.wav` says two splits at once, train and test"));
+    assert!(
+        refusal(dir.path())
+            .contains("`train/test/dog/a.wav` contains the names of two splits, train and test")
+    );
 }
 
 #[test]
@@ -296,7 +299,7 @@ fn rows_without_a_class_are_left_out_with_their_places() {
         dataset.skipped.into_iter().map(|it| (it.location, it.reason)).collect();
     assert_eq!(places, [1, 2].map(|row| (format!("{}#{row}", path.display()), SkipReason::NoLabel)));
     shard(&path, &[(Some("a.wav"), Some(0)), (Some("b.wav"), Some(7))], Some(&["dog", "rain"]));
-    assert!(refusal(dir.path()).contains("row 1 has `7` in `label`, which is no class of the dataset"));
+    assert!(refusal(dir.path()).contains("row 1 has `7` in `label`, which is not a class of the dataset"));
 
     // As pandas, `datasets` reads these as nothing.
     let dir = with_table(
@@ -358,7 +361,7 @@ fn a_table_may_be_written_in_many_ways() {
     for out in ["/etc/passwd", "../x.wav", "x/../../x.wav"] {
         fs::write(dir.path().join("metadata.csv"), format!("file_name,label\n{out},dog\n")).unwrap();
         assert!(refusal(dir.path()).contains("line 2: "), "{out}");
-        assert!(refusal(dir.path()).contains("leads out of the folder"), "{out}");
+        assert!(refusal(dir.path()).contains("is outside the folder of the table"), "{out}");
     }
 }
 
@@ -399,7 +402,7 @@ fn a_column_is_the_class_only_where_that_is_no_guess() {
     ] {
         let why = refusal(table(columns, cells).path());
         assert!(
-            why.contains("which column is the class has to be said") && why.contains(asked),
+            why.contains("choose the column that holds the class") && why.contains(asked),
             "{columns}: {why}"
         );
     }
@@ -423,7 +426,7 @@ fn several_classes_a_clip_are_refused_by_name() {
     fs::write(dir.path().join("metadata.jsonl"), lines).unwrap();
     assert!(
         refusal(dir.path())
-            .contains("the column `labels` holds lists: several classes a clip are not supported")
+            .contains("column `labels` holds lists: several classes per clip are not supported")
     );
 
     let mut lists = ListBuilder::new(StringBuilder::new());
@@ -435,7 +438,7 @@ fn several_classes_a_clip_are_refused_by_name() {
     let columns: Vec<(&str, ArrayRef)> =
         vec![("audio", audio(&[(Some("a"), "x"), (Some("b"), "y")])), ("label", Arc::new(lists.finish()))];
     write(&dir.path().join("train.parquet"), columns, None, Compression::SNAPPY);
-    assert!(refusal(dir.path()).contains("the column `label` holds lists"));
+    assert!(refusal(dir.path()).contains("column `label` holds lists"));
 }
 
 #[test]
@@ -473,7 +476,7 @@ fn sounds_and_shards_of_sounds_are_not_mixed() {
     shard(&dir.path().join("x/train.parquet"), &[(Some("a.wav"), Some(0))], Some(&["dog", "rain"]));
     assert!(
         refusal(dir.path())
-            .contains("holds both sound files (`dog/a.wav`) and Parquet with sounds (`x/train.parquet`)")
+            .contains("contains both sound files (`dog/a.wav`) and Parquet with audio (`x/train.parquet`)")
     );
 }
 
@@ -526,7 +529,7 @@ fn twenty_million_null_rows_in_a_small_file_are_refused_before_they_are_read() {
     let size = fs::metadata(&path).unwrap().len();
     assert!(size < 200_000, "{size}");
     let (what, _) = limit(dir.path());
-    assert_eq!(what, format!("it claims 20971520 rows of 2 columns in {size} bytes"));
+    assert_eq!(what, format!("it claims 20971520 rows of 2 columns in a file of {size} bytes"));
 }
 
 #[test]
@@ -561,7 +564,7 @@ fn a_value_that_a_small_file_makes_huge_is_refused() {
         ),
     ];
     write(&dir.path().join("train.parquet"), columns, None, Compression::ZSTD(ZstdLevel::default()));
-    assert!(limit(dir.path()).0.contains("bytes beside their sounds"), "{}", limit(dir.path()).0);
+    assert!(limit(dir.path()).0.contains("bytes besides their audio"), "{}", limit(dir.path()).0);
 }
 
 #[test]

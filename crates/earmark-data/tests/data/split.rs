@@ -234,7 +234,7 @@ fn a_stratified_split_names_the_class_that_has_one_clip() {
     assert!(matches!(error.kind, ErrorKind::LoneClip { class } if class == LabelId::new(7)));
     assert_eq!(
         super::told(&error),
-        "failed to split 5 clips: class 7 has only 1 clip, and a stratified split needs 2 of each class; add one or \
+        "cannot split 5 clips into train and test: class 7 has only 1 clip, and a stratified split needs 2 of each class; add one or \
          drop the class"
     );
 }
@@ -268,7 +268,7 @@ fn groups_that_cannot_be_kept_apart_are_refused() {
     let greedy = refusal(&[1, 1, 2, 2], TestSize::Count(3));
     assert_eq!(
         super::told(&greedy),
-        "failed to split 4 clips: a test size of 3 clips takes all 2 groups whole and leaves none to train on; lower \
+        "cannot split 4 clips into train and test: a test size of 3 clips takes all 2 groups, as groups are never split, and leaves none to train on; lower \
          it, or try another seed"
     );
     assert!(matches!(refusal(&[], TestSize::Fraction(0.1)).kind, ErrorKind::EmptyPart { .. }));
@@ -284,7 +284,7 @@ fn a_fold_is_tested_and_the_others_are_trained_on() {
     let missing = fold_split(&folds, &4).unwrap_err();
     assert_eq!(
         super::told(&missing),
-        "failed to split 6 clips: no clip is in fold 4; the folds are 1, 2, 3, 5"
+        "cannot split 6 clips into train and test: no clip is in fold 4; the folds are 1, 2, 3, 5"
     );
     assert!(matches!(fold_split(&[1, 1], &1).unwrap_err().kind, ErrorKind::OneFold { .. }));
     assert!(matches!(k_folds(&[1, 1]).unwrap_err().kind, ErrorKind::OneFold { .. }));

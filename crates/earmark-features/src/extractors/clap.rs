@@ -149,7 +149,7 @@ impl ClapExtractor {
         let (low, high) = (config.frequency_min, config.frequency_max);
         if !(0.0 <= low && low < high && high <= f64::from(rate)) {
             let (key, value) = ("frequency_max", high.to_string());
-            let rule = "the filters need `0 <= frequency_min < frequency_max <= sampling_rate`";
+            let rule = "the filter bank needs `0 <= frequency_min < frequency_max <= sampling_rate`";
             return Err(Task::Configure.failed(ErrorKind::Value { key, value, rule }));
         }
         let scale = match config.truncation {
@@ -274,7 +274,7 @@ impl ClapExtractor {
                 (data, true)
             }
             wrong => {
-                let rule = "the clip's length and `truncation` call for another kind";
+                let rule = "the clip's length and `truncation` need another kind";
                 let kind = ErrorKind::Value { key: "crop", value: format!("{wrong:?}"), rule };
                 return Err(TASK.failed(kind));
             }

@@ -166,6 +166,6 @@ mod tests {
             assert_eq!(serde_json::to_value(resampler).unwrap(), resampler.name());
         }
         let error = "sox".parse::<Resampler>().unwrap_err();
-        assert_eq!(error.to_string(), "`sox` is unknown: expected one of hq, torchaudio");
+        assert_eq!(error.to_string(), "unknown value `sox`: expected one of hq, torchaudio");
     }
 }

@@ -21,9 +21,9 @@ const MAX_FILES: u64 = 1_000_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RemoteFile {
-    /// Its path in the repository, `/` between parts; never one that leads out of it.
+    /// Its path in the repository, with `/` between parts; never outside the repository.
     pub path: String,
-    /// Its length.
+    /// Its length in bytes.
     pub size: u64,
     /// Its SHA-256, if it is kept in LFS.
     pub sha256: Option<String>,
@@ -73,7 +73,7 @@ impl Http {
         let mut target = RepoUrl::api(endpoint, repo, "tree");
         target.url.set_query(Some("recursive=true"));
         let too_large = |what: &str, limit| {
-            let what = format!("the Hub's list of files of {repo}, counted in {what},");
+            let what = format!("the Hub's list of files of {repo}, in {what},");
             ErrorKind::TooLarge { what, limit }
         };
         let mut files = Vec::new();

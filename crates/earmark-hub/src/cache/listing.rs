@@ -26,7 +26,7 @@ impl RepoCache {
         let entries: Vec<TreeEntry> = files.iter().map(RemoteFile::to_entry).collect();
         let text = serde_json::to_vec(&entries).expect("strings and numbers are JSON");
         if let Err(error) = create_parent(&path).and_then(|()| earmark_fs::write(&path, text)) {
-            tracing::debug!(path = %path.display(), %error, "cannot note the list of files");
+            tracing::debug!(path = %path.display(), %error, "cannot record the list of files");
         }
     }
 

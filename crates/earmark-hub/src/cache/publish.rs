@@ -23,7 +23,7 @@ impl RepoCache {
     pub(crate) fn write_no_exist(&self, commit: &Commit, file: FileName<'_>) {
         let path = self.no_exist_path(commit, file);
         if let Err(error) = create_parent(&path).and_then(|()| fs::write(&path, "")) {
-            tracing::debug!(path = %path.display(), %error, "cannot note that the file does not exist");
+            tracing::debug!(path = %path.display(), %error, "cannot record that the file does not exist");
         }
     }
 
@@ -35,7 +35,7 @@ impl RepoCache {
         }
         let path = self.ref_path(revision);
         if let Err(error) = create_parent(&path).and_then(|()| earmark_fs::write(&path, commit.as_str())) {
-            tracing::warn!(path = %path.display(), %error, "cannot note the commit for offline use");
+            tracing::warn!(path = %path.display(), %error, "cannot record the commit for offline use");
         }
     }
 

@@ -86,7 +86,7 @@ impl Hub {
             }
             Err(kind) => match cached.filter(|_| kind.allows_cached()) {
                 Some(cached) => {
-                    tracing::warn!(%repo, file = file.as_str(), error = %kind, "using the cached file");
+                    tracing::warn!(%repo, file = file.as_str(), error = %kind, "cannot get the file from the Hub; using the cached one");
                     Ok(cached)
                 }
                 None => Err(kind),

@@ -79,13 +79,13 @@ fn shards(index: &Path, extension: &str) -> Result<BTreeSet<String>, ErrorKind> 
     let bytes = earmark_fs::read(index, MAX_INDEX).context(CachePath(index))?;
     // Without serde's message, which may repeat any length of the file.
     let Index { weight_map } = serde_json::from_slice(&bytes)
-        .map_err(|_| bad("it is not JSON with an object `weight_map` that leads from tensors to files"))?;
+        .map_err(|_| bad("it is not JSON with an object `weight_map` from tensor names to file names"))?;
     if weight_map.is_empty() {
         return Err(bad("`weight_map` is empty"));
     }
     let fits = |file: &String| file.rsplit_once('.').is_some_and(|(_, found)| found == extension);
     if !weight_map.values().all(fits) {
-        return Err(bad(&format!("`weight_map` leads to something other than a `.{extension}` file")));
+        return Err(bad(&format!("`weight_map` lists something other than a `.{extension}` file")));
     }
     Ok(weight_map.into_values().collect())
 }

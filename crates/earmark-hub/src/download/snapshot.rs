@@ -15,7 +15,7 @@ use crate::repo::Repo;
 
 /// Files of one commit in the cache.
 ///
-/// Reports of results, recipes and journals should note the commit: a branch moves, a commit does not.
+/// Record the commit with your results: a branch moves, a commit does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     folder: PathBuf,
@@ -44,12 +44,12 @@ impl Snapshot {
 }
 
 impl Hub {
-    /// The same repository at the commit that its revision stands for now, so that everything read next belongs together.
+    /// The same repository at the current commit of its revision, so that all files read from it belong together.
     ///
-    /// Offline, or without an answer, that is the commit that it stood for when last asked.
+    /// Offline, or without an answer, that is the last known commit.
     ///
     /// # Errors
-    /// No such repository or revision, no access, or no answer and no noted commit.
+    /// No such repository or revision, no access, or no answer and no known commit.
     pub fn pin(&self, repo: &Repo) -> Result<Repo, Error> {
         let commit = self.head_commit(repo).with_context(|| Subject::Repo(repo.clone()))?;
         Ok(repo.at(commit.as_revision()))
@@ -57,11 +57,11 @@ impl Hub {
 
     /// Every file of the revision, sorted by path, all of one commit.
     ///
-    /// The list of a commit is kept in the cache, so it is asked for once and known offline. Offline and without such a list,
-    /// it is the files of the commit that are in the cache.
+    /// The list of a commit is kept in the cache, so it is requested once and known offline. Offline and without such a list,
+    /// these are the files of the commit that are in the cache.
     ///
     /// # Errors
-    /// As [`Hub::pin`], or an answer that is no list of files.
+    /// As [`Hub::pin`], or an answer that is not a list of files.
     pub fn list(&self, repo: &Repo) -> Result<Vec<RemoteFile>, Error> {
         self.try_list(repo).with_context(|| Subject::Repo(repo.clone()))
     }
@@ -93,7 +93,7 @@ impl Hub {
         let target = RepoUrl::api(&self.endpoint, repo, "revision");
         match (off_runtime(|| http.head_commit(&target)), noted) {
             (Err(kind), Some(noted)) if kind.allows_cached() => {
-                tracing::warn!(%repo, error = %kind, "using the commit last seen");
+                tracing::warn!(%repo, error = %kind, "cannot get the current commit from the Hub; using the last known one");
                 Ok(noted)
             }
             (answer, _) => answer,

@@ -20,25 +20,25 @@ pub enum ErrorKind {
         why: String,
     },
     /// The token cannot be sent.
-    #[error("the token (HF_TOKEN, or the file `huggingface-cli login` wrote) holds characters no token has")]
+    #[error("the token (HF_TOKEN, or the file that a login wrote) contains characters that no token has")]
     Token,
     /// No home folder, and no variable that names a cache.
-    #[error("there is no home folder to keep the cache in: set HF_HOME or HF_HUB_CACHE")]
+    #[error("no home folder for the cache: set HF_HOME or HF_HUB_CACHE")]
     NoCacheDir,
     /// The HTTP client did not start.
-    #[error("the HTTP client did not start")]
+    #[error("cannot start the HTTP client")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Offline, and the file is not cached.
     #[error(
-        "offline, and the cache at `{}` does not hold it: fetch it once while online (offline mode and HF_HUB_OFFLINE off), \
-         or use a folder that is here", cache_dir.display()
+        "offline, and it is not in the cache at `{}`: download it once while online (offline mode and HF_HUB_OFFLINE off), \
+         or use a local folder", cache_dir.display()
     )]
     Offline {
         /// The cache that was searched.
         cache_dir: PathBuf,
     },
     /// Offline, and it is a web address.
-    #[error("offline: download it while online (offline mode and HF_HUB_OFFLINE off), and name the file")]
+    #[error("offline: download it while online (offline mode and HF_HUB_OFFLINE off), and use the file")]
     OfflineAddress,
     /// No answer from a web address.
     #[error("no answer from {host}: check the address and the network")]
@@ -50,7 +50,7 @@ pub enum ErrorKind {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A server without range requests.
-    #[error("its server does not give parts of files: fetch it whole")]
+    #[error("its server does not support range requests: download the whole file")]
     NoRanges,
     /// A web address that answers with an error.
     #[error("the server answered {status}: {}", address_advice(*status))]
@@ -60,8 +60,8 @@ pub enum ErrorKind {
     },
     /// No answer.
     #[error(
-        "no answer from {endpoint}: check the network; without one, use a folder that is here, \
-         or HF_HUB_OFFLINE=1 with a warm cache"
+        "no answer from {endpoint}: check the network; without one, use a local folder, \
+         or HF_HUB_OFFLINE=1 with a filled cache"
     )]
     Unreachable {
         /// Where the request went.
@@ -71,7 +71,7 @@ pub enum ErrorKind {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The connection ended before the file did.
-    #[error("the connection to {server} was cut after {received}{} bytes: try again", of(*expected))]
+    #[error("the connection to {server} broke after {received}{} bytes: try again", of(*expected))]
     Interrupted {
         /// Scheme, host and port of the server.
         server: String,
@@ -85,7 +85,7 @@ pub enum ErrorKind {
     },
     /// The server keeps the connection open but sends too slowly; see
     /// [`HubBuilder::min_rate`](crate::HubBuilder::min_rate).
-    #[error("{server} sent only {bytes} bytes in {seconds:.1} seconds, so it was given up on: try again")]
+    #[error("{server} is too slow, it sent only {bytes} bytes in {seconds:.1} seconds: try again")]
     TooSlow {
         /// Scheme, host and port of the server.
         server: String,
@@ -103,17 +103,17 @@ pub enum ErrorKind {
         limit: u64,
     },
     /// A redirect from https to plain http, which others can read and change, or to something that is no web address.
-    #[error("it is redirected to `{to}`: refused, as what comes from there could be anybody's")]
+    #[error("it redirects from https to `{to}`: refused, as that is not secure")]
     InsecureRedirect {
         /// Scheme, host and port of the redirect.
         to: String,
     },
     /// More redirects than are followed.
-    #[error("it leads from one address to the next without an end")]
+    #[error("too many redirects")]
     TooManyRedirects,
     /// The repository is gated or private.
     #[error(
-        "the Hub answered {status}, so this is gated or private: {}, and accept the licence \
+        "the Hub answered {status}, so it is gated or private: {}, and accept the licence \
          if {page} asks for it", token_advice(*token_sent)
     )]
     AccessDenied {
@@ -125,7 +125,7 @@ pub enum ErrorKind {
         token_sent: bool,
     },
     /// There is no such repository, revision or file.
-    #[error("{what}: compare with {page}")]
+    #[error("{what}: see {page}")]
     NotFound {
         /// Which of the three.
         what: Missing,
@@ -133,7 +133,7 @@ pub enum ErrorKind {
         page: String,
     },
     /// None of several files exists, of which one is needed.
-    #[error("it has none of {}: compare with {page}", files.join(", "))]
+    #[error("it has none of {}: see {page}", files.join(", "))]
     NoneOf {
         /// Those files.
         files: Vec<String>,
@@ -149,7 +149,7 @@ pub enum ErrorKind {
         url: String,
     },
     /// An answer that a Hub would not give.
-    #[error("the answer for {url} has no usable {what}: is HF_ENDPOINT a Hugging Face Hub?")]
+    #[error("the answer for {url} has no valid {what}: check that HF_ENDPOINT is a Hugging Face Hub")]
     Malformed {
         /// What is missing or wrong.
         what: &'static str,
@@ -157,7 +157,7 @@ pub enum ErrorKind {
         url: String,
     },
     /// The download is longer or shorter than the Hub announced.
-    #[error("{received} bytes came where the Hub promised {expected}; nothing was kept, try again")]
+    #[error("received {received} bytes, but the Hub announced {expected}; nothing was kept, try again")]
     Length {
         /// Bytes received, or announced by the storage.
         received: u64,
@@ -165,7 +165,7 @@ pub enum ErrorKind {
         expected: u64,
     },
     /// The download has another SHA-256 than the Hub announced.
-    #[error("its SHA-256 is {received} where the Hub promised {expected}; nothing was kept, try again")]
+    #[error("its SHA-256 is {received}, but the Hub announced {expected}; nothing was kept, try again")]
     Checksum {
         /// SHA-256 of the download, hexadecimal.
         received: String,
@@ -173,10 +173,10 @@ pub enum ErrorKind {
         expected: String,
     },
     /// The file changed since it was opened.
-    #[error("it changed on the Hub while it was read: start over")]
+    #[error("it changed on the Hub while it was being read: start over")]
     Changed,
     /// A read beyond the end of the file.
-    #[error("it has {len} bytes, so there are no {wanted} at byte {offset}")]
+    #[error("cannot read {wanted} bytes at byte {offset}: it has {len}")]
     OutOfRange {
         /// Start of the read.
         offset: u64,
@@ -186,22 +186,22 @@ pub enum ErrorKind {
         len: u64,
     },
     /// `model.safetensors.index.json` does not list shards.
-    #[error("it does not list the shards: {why}")]
+    #[error("invalid list of shards: {why}")]
     Index {
         /// What is wrong with it.
         why: String,
     },
     /// A push while offline.
-    #[error("offline: nothing was sent; do it while online (offline mode and HF_HUB_OFFLINE off)")]
+    #[error("offline: nothing was sent; try again while online (offline mode and HF_HUB_OFFLINE off)")]
     OfflinePush,
     /// No token for a call that needs one.
     #[error(
-        "there is no token: `earmark login` keeps one (make it at https://huggingface.co/settings/tokens), or set HF_TOKEN"
+        "no token: make one at https://huggingface.co/settings/tokens and log in with `earmark login`, or set HF_TOKEN"
     )]
     NoToken,
     /// The Hub does not know the token.
     #[error(
-        "the Hub does not take this token: make another at https://huggingface.co/settings/tokens, then `earmark login`"
+        "the Hub rejected this token: make a new one at https://huggingface.co/settings/tokens, then `earmark login`"
     )]
     BadToken,
     /// The token may only read, or belongs to another user.
@@ -216,7 +216,7 @@ pub enum ErrorKind {
         page: String,
     },
     /// The branch has a new commit since the push was prepared.
-    #[error("somebody else committed meanwhile, and nothing of this push was: push again")]
+    #[error("the branch has a new commit since the push began, and nothing was committed: push again")]
     Conflict,
     /// No answer to a push.
     #[error("no answer from {endpoint}: check the network and try again")]
@@ -239,8 +239,8 @@ pub enum ErrorKind {
     },
     /// The storage did not take a file.
     #[error(
-        "the storage {server} answered {status} for `{file}`, and nothing was committed: push again, what it took already \
-         is not sent twice"
+        "the storage {server} answered {status} for `{file}`, and nothing was committed: push again; what it already has is \
+         not sent twice"
     )]
     Upload {
         /// Scheme, host and port of the storage.
@@ -252,8 +252,8 @@ pub enum ErrorKind {
     },
     /// The connection to the storage broke.
     #[error(
-        "the connection to {server} broke while `{file}` was sent, and nothing was committed: push again, what arrived \
-         already is not sent twice"
+        "the connection to {server} broke while `{file}` was sent, and nothing was committed: push again; what already \
+         arrived is not sent twice"
     )]
     UploadCut {
         /// Scheme, host and port of the storage.
@@ -267,8 +267,8 @@ pub enum ErrorKind {
     /// The storage keeps the connection open but receives too slowly; see
     /// [`HubBuilder::min_rate`](crate::HubBuilder::min_rate).
     #[error(
-        "{server} took only {bytes} bytes of `{file}` in {seconds:.1} seconds, so it was given up on, and nothing was \
-         committed: push again, what arrived already is not sent twice"
+        "{server} is too slow, it received only {bytes} bytes of `{file}` in {seconds:.1} seconds, and nothing was committed: \
+         push again; what already arrived is not sent twice"
     )]
     UploadTooSlow {
         /// Scheme, host and port of the storage.
@@ -281,7 +281,7 @@ pub enum ErrorKind {
         seconds: f64,
     },
     /// The Hub names an upload address that is not allowed.
-    #[error("the Hub would have `{file}` sent to {address}, {why}: refused, and nothing was committed")]
+    #[error("refused to send `{file}` to {address}, {why}; nothing was committed")]
     UploadAddress {
         /// The file's path in the repository.
         file: String,
@@ -291,9 +291,7 @@ pub enum ErrorKind {
         why: &'static str,
     },
     /// The Hub names an upload header that would send the token to the storage.
-    #[error(
-        "the Hub would have `{file}` sent with the header `{header}`: refused, and nothing was committed"
-    )]
+    #[error("refused the header `{header}` that the Hub wants for `{file}`; nothing was committed")]
     UploadHeader {
         /// The file's path in the repository.
         file: String,
@@ -301,7 +299,7 @@ pub enum ErrorKind {
         header: String,
     },
     /// After the push, the Hub holds other bytes than those that were sent.
-    #[error("commit {commit} does not hold the `{file}` that was sent: push again")]
+    #[error("commit {commit} does not contain the `{file}` that was sent: push again")]
     PushMismatch {
         /// The file's path in the repository.
         file: String,
@@ -309,7 +307,7 @@ pub enum ErrorKind {
         commit: String,
     },
     /// A file to be sent cannot be read.
-    #[error("`{}` cannot be read", path.display())]
+    #[error("cannot read `{}`", path.display())]
     LocalFile {
         /// The file.
         path: PathBuf,
@@ -318,7 +316,7 @@ pub enum ErrorKind {
         source: std::io::Error,
     },
     /// The cache could not be read or written.
-    #[error("the cache could not be used at `{}`", path.display())]
+    #[error("cannot use the cache at `{}`", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -402,17 +400,17 @@ fn of(expected: Option<u64>) -> String {
 
 fn token_advice(token_sent: bool) -> &'static str {
     match token_sent {
-        true => "the token that was sent may not read it, try another HF_TOKEN",
+        true => "the token that was sent has no access, try another HF_TOKEN",
         false => "set HF_TOKEN",
     }
 }
 
 fn address_advice(status: u16) -> &'static str {
     match status {
-        401 | 403 => "it wants a login, so download it by other means and name the file",
+        401 | 403 => "it needs a login: download it by other means and use the file",
         404 | 410 => "there is nothing at this address",
         429 => "too many requests, wait a little",
-        500.. => "the server is in trouble, try again later",
+        500.. => "the server has a problem, try again later",
         _ => "check the address",
     }
 }
@@ -420,7 +418,7 @@ fn address_advice(status: u16) -> &'static str {
 fn status_advice(status: u16) -> &'static str {
     match status {
         429 => "too many requests, wait a little or set HF_TOKEN",
-        500.. => "the server is in trouble, try again later",
+        500.. => "the server has a problem, try again later",
         _ => "check HF_ENDPOINT",
     }
 }

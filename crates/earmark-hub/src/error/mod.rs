@@ -47,12 +47,12 @@ pub enum Subject {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Subject::Settings => f.write_str("cannot set up the Hub"),
+            Subject::Settings => f.write_str("cannot set up the Hub client"),
             Subject::Name(name) => write!(f, "cannot use the name `{name}`"),
             Subject::File(repo, file) => write!(f, "cannot fetch `{file}` of {repo}"),
             Subject::Repo(repo) => write!(f, "cannot fetch {repo}"),
             Subject::Push(repo) => write!(f, "cannot push to {repo}"),
-            Subject::Account => f.write_str("cannot tell whose token this is"),
+            Subject::Account => f.write_str("cannot look up the user of the token"),
             Subject::Address(url) => write!(f, "cannot fetch `{url}`"),
         }
     }

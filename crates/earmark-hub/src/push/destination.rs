@@ -13,7 +13,7 @@ pub(crate) fn check_destination(endpoint: &Url, address: &Url) -> Result<(), &'s
     let secure = match address.scheme() {
         "https" => true,
         "http" => false,
-        _ => return Err("which is no web address"),
+        _ => return Err("which is not a web address"),
     };
     if address.host() == endpoint.host() && (secure || endpoint.scheme() == "http") {
         Ok(())

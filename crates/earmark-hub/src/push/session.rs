@@ -84,7 +84,10 @@ impl PushSession<'_> {
                     UploadMode::Lfs => large.push(*file),
                     UploadMode::Inline => {}
                     UploadMode::Ignored => {
-                        tracing::warn!(file = file.path, "left out: the repository's .gitignore names it");
+                        tracing::warn!(
+                            file = file.path,
+                            "not uploaded: it matches the repository's .gitignore"
+                        );
                         sending.retain(|other| other.path != file.path);
                     }
                 }
@@ -93,7 +96,7 @@ impl PushSession<'_> {
         let inline = || sending.iter().filter(|file| !large.iter().any(|other| other.path == file.path));
         if inline().map(|file| file.size).sum::<u64>() > MAX_INLINE {
             let file = inline().max_by_key(|file| file.size).map_or("", |file| &file.path);
-            let what = format!("what the Hub wants inside the commit, `{file}` above all,");
+            let what = format!("the content that the Hub wants inside the commit, mainly `{file}`,");
             return Err(ErrorKind::TooLarge { what, limit: MAX_INLINE });
         }
         for batch in large.chunks(BATCH) {

@@ -16,7 +16,7 @@ fn missing_file_is_an_error_that_names_the_cache_and_no_socket_opened() {
     let error = hub.fetch(&repo(), "config.json").unwrap_err();
     assert!(matches!(*error.kind, ErrorKind::Offline { .. }), "{error:?}");
     assert!(error.kind.to_string().contains(cache.0.path().to_str().unwrap()), "{}", error.kind);
-    assert!(error.kind.to_string().contains("a folder that is here"), "{}", error.kind);
+    assert!(error.kind.to_string().contains("a local folder"), "{}", error.kind);
     assert!(hub.fetch_model(&repo()).is_err());
     assert_eq!(server.connections(), 0);
     assert_eq!(cache.files(), [""; 0]);

@@ -9,7 +9,7 @@ use crate::architecture::Architecture;
 use crate::checkpoint::keys;
 use crate::checkpoint::module_path::ModulePath;
 
-/// Initialises the parameters that `draws` says yes to, by their checkpoint names; the others stay.
+/// Randomly initialises the parameters for whose checkpoint name `draws` is true; the others stay as they are.
 ///
 /// The distributions are those of the models' `_init_weights` (transformers 5.23.0): linear and embedding weights normal
 /// with `initializer_range`, convolutions as [`Family::convolutions`] says, HuBERT's positional convolution as

@@ -63,7 +63,9 @@ pub(crate) fn unwrapped(
         }
         name.clone_into(&mut tensor.name);
         if found.insert(name.to_owned(), tensor).is_some() {
-            return Err(ErrorKind::BrokenWeights(format!("`{name}` is there twice, bare and in a wrapping")));
+            return Err(ErrorKind::BrokenWeights(format!(
+                "`{name}` appears twice, with and without a wrapper's prefix"
+            )));
         }
     }
     Ok(found)
@@ -93,7 +95,7 @@ pub(crate) fn renamed(
             tensor.shape = [1].into();
         }
         if renamed.insert(name.clone(), tensor).is_some() {
-            return Err(ErrorKind::BrokenWeights(format!("`{name}` is there twice, under two names")));
+            return Err(ErrorKind::BrokenWeights(format!("`{name}` appears twice, under two names")));
         }
     }
     Ok(renamed)

@@ -17,25 +17,25 @@ use crate::checkpoint::keys::{Parameter, expected, renamed};
 use crate::checkpoint::weights::Checkpoint;
 use crate::error::{Error, ErrorKind, KeyMismatch, Using};
 
-/// What to do about the classification head.
+/// Which classification head a loaded network gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Head {
-    /// The checkpoint must have it.
+    /// That of the checkpoint, which must have one.
     FromCheckpoint,
-    /// A new one when the checkpoint has none.
+    /// That of the checkpoint, or a new one when it has none.
     NewIfMissing,
     /// A new one, whatever the checkpoint has.
     New,
 }
 
-/// Fills `network` from `checkpoint`; what may be missing and is, is initialised from `seed` as [`init_weights`] does. As in
-/// the reference, keys that the network has no place for are ignored; a warning is logged that names them.
+/// Fills `network` from `checkpoint`. Parameters that the checkpoint may lack, and does, are initialised from `seed` as
+/// [`init_weights`] does. As in the reference, keys that the network does not use are ignored, with a warning that lists them.
 ///
-/// Returns the network and the names of the parameters that were initialised and not read. Weights get the dtype of `network`,
-/// its device's: `f32` unless that was configured otherwise.
+/// Returns the network, and the names of the parameters that were initialised. Weights get the dtype of `network`, which is
+/// that of its device: `f32` unless that was configured otherwise.
 ///
 /// # Errors
-/// [`ErrorKind::Keys`] lists every key that is missing or misshapen.
+/// [`ErrorKind::Keys`] with every key that is missing or has the wrong shape.
 pub fn load<M: Architecture>(
     mut network: M,
     checkpoint: &Checkpoint,
@@ -96,7 +96,7 @@ pub fn load<M: Architecture>(
             more => format!(" and {more} more"),
         };
         tracing::warn!(
-            "`{}` holds what the network has no place for, and it is passed over: {}{more}",
+            "ignoring weights in `{}` that the network does not use: {}{more}",
             checkpoint.path().display(),
             shown.join(", ")
         );

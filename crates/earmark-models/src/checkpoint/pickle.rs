@@ -56,7 +56,8 @@ fn check(path: &Path) -> Result<(), ErrorKind> {
         (0..5).try_for_each(|_| scan.pickle())
     } else {
         Err(broken(
-            "it is no PyTorch checkpoint: neither a zip archive nor of PyTorch 0.1.10 to 1.5".to_owned(),
+            "not a PyTorch checkpoint: neither a zip archive nor the format of PyTorch 0.1.10 to 1.5"
+                .to_owned(),
         ))
     }
 }
@@ -66,7 +67,7 @@ fn broken(why: String) -> ErrorKind {
 }
 
 fn beyond(what: &str, most: impl std::fmt::Display) -> ErrorKind {
-    broken(format!("its pickle {what}, and the limit is {most}"))
+    broken(format!("its pickle {what}; the limit is {most}"))
 }
 
 /// Whether the file begins with the magic number of PyTorch before 1.6, in any protocol.
@@ -234,9 +235,9 @@ impl<R: BufRead> Scan<R> {
 
     fn pop(&mut self) -> Result<Slot, ErrorKind> {
         if self.marks.last() == Some(&self.stack.len()) {
-            return Err(broken("its pickle takes an object where a mark is".to_owned()));
+            return Err(broken("its pickle pops an object where there is a mark".to_owned()));
         }
-        self.stack.pop().ok_or_else(|| broken("its pickle takes an object where none is".to_owned()))
+        self.stack.pop().ok_or_else(|| broken("its pickle pops an object from an empty stack".to_owned()))
     }
 
     /// The deepest of so many objects, taken.
@@ -247,12 +248,12 @@ impl<R: BufRead> Scan<R> {
     /// The deepest object above the last mark, all of them taken.
     fn pop_to_mark(&mut self) -> Result<u8, ErrorKind> {
         let mark = self.marks.pop().filter(|mark| *mark <= self.stack.len());
-        let mark = mark.ok_or_else(|| broken("its pickle looks for a mark where none is".to_owned()))?;
+        let mark = mark.ok_or_else(|| broken("its pickle pops a mark that is not there".to_owned()))?;
         Ok(self.stack.drain(mark..).map(|slot| slot.depth).max().unwrap_or(0))
     }
 
     fn top(&mut self) -> Result<&mut Slot, ErrorKind> {
-        self.stack.last_mut().ok_or_else(|| broken("its pickle uses an object where none is".to_owned()))
+        self.stack.last_mut().ok_or_else(|| broken("its pickle uses an object of an empty stack".to_owned()))
     }
 
     fn wrap(&mut self, count: usize) -> Result<(), ErrorKind> {
@@ -278,7 +279,8 @@ impl<R: BufRead> Scan<R> {
     fn put(&mut self, index: u64) -> Result<(), ErrorKind> {
         self.count()?;
         self.charge(1)?;
-        let index = u32::try_from(index).map_err(|_| broken(format!("its pickle has the memo {index}")))?;
+        let index = u32::try_from(index)
+            .map_err(|_| broken(format!("its pickle has memo {index}, which is out of range")))?;
         let top = self.top()?;
         top.memo = Some(index);
         let depth = top.depth;
@@ -342,7 +344,7 @@ impl<R: BufRead> Scan<R> {
     fn index(&mut self) -> Result<u64, ErrorKind> {
         let line = self.read_line()?;
         let index = std::str::from_utf8(&line).ok().and_then(|text| text.trim_end().parse().ok());
-        index.ok_or_else(|| broken("its pickle has a memo that is no number".to_owned()))
+        index.ok_or_else(|| broken("its pickle has a memo that is not a number".to_owned()))
     }
 }
 

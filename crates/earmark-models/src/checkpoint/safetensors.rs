@@ -28,21 +28,21 @@ pub(crate) fn open(path: &Path) -> Result<BTreeMap<String, PackTensor>, ErrorKin
     let size = file.metadata()?.len();
     let mut length = [0; 8];
     file.read_exact(&mut length)
-        .map_err(|_| broken(format!("it ends after {size} bytes, within its first number")))?;
+        .map_err(|_| broken(format!("it has only {size} bytes, too few for the length of a header")))?;
     let length = u64::from_le_bytes(length);
     if length > size.saturating_sub(8) {
-        return Err(broken(format!("its header would be {length} bytes long, and the file is {size}")));
+        return Err(broken(format!("its header claims {length} bytes, but the file has only {size}")));
     }
     if length > MOST_HEADER {
-        return Err(broken(format!("its header is {length} bytes long, and the limit is {MOST_HEADER}")));
+        return Err(broken(format!("its header has {length} bytes; the limit is {MOST_HEADER}")));
     }
     let mut header = vec![0; length as usize];
     file.read_exact(&mut header)?;
     if header.iter().filter(|byte| **byte == b'{').count() > MOST_TENSORS {
-        return Err(broken(format!("its header names more tensors than the limit of {MOST_TENSORS}")));
+        return Err(broken(format!("its header lists more tensors than the limit of {MOST_TENSORS}")));
     }
     let metadata: Metadata =
-        serde_json::from_slice(&header).map_err(|e| broken(format!("its header: {e}")))?;
+        serde_json::from_slice(&header).map_err(|e| broken(format!("invalid header: {e}")))?;
 
     let start = 8 + length;
     let (infos, mut next) = (metadata.tensors(), 0);
@@ -57,14 +57,15 @@ pub(crate) fn open(path: &Path) -> Result<BTreeMap<String, PackTensor>, ErrorKin
     }
     if start + next as u64 != size {
         return Err(broken(format!(
-            "its header tells of {} bytes, and the file has {size}",
+            "its header describes {} bytes, but the file has {size}",
             start + next as u64
         )));
     }
 
     let file = Arc::new(Mutex::new(file));
     let tensors = infos.into_iter().map(|(name, info)| {
-        let dtype = dtype(info.dtype).ok_or_else(|| broken(format!("`{name}` is {:?}", info.dtype)))?;
+        let dtype = dtype(info.dtype)
+            .ok_or_else(|| broken(format!("`{name}` has dtype {:?}, which is not supported", info.dtype)))?;
         let (file, (from, to)) = (Arc::clone(&file), info.data_offsets);
         let read = move || {
             let read = |bytes: &mut [u8]| {
@@ -120,7 +121,7 @@ pub(crate) fn write(
         let expected = shape.iter().product::<usize>() * size_of::<f32>();
         if bytes.len() != expected {
             return Err(failed(format!(
-                "`{name}` has {} bytes, and its shape {shape:?} needs {expected}",
+                "`{name}` has {} bytes, but its shape {shape:?} needs {expected}",
                 bytes.len()
             )));
         }
@@ -139,7 +140,7 @@ fn check(info: &TensorInfo, start: usize) -> Result<usize, String> {
         Some(bits) if from == start && to >= from && bits.is_multiple_of(8) && to - from == bits / 8 => {
             Ok(to)
         }
-        _ => Err(format!("of shape {:?} does not fit its place, {from} to {to}", info.shape)),
+        _ => Err(format!("of shape {:?} does not fit its byte range, {from} to {to}", info.shape)),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::checkpoint::keys::{in_file, saved};
 use crate::checkpoint::safetensors;
 use crate::error::{Error, Using};
 
-/// Every parameter of a network by the reference's name, in the reference's shape; values are read when asked for.
+/// Every parameter of a network under the reference's name, in the reference's shape; values are read when they are used.
 pub fn parameters<M: Architecture>(network: &M) -> Vec<PackTensor> {
     collected(network, Box::new(BurnToPyTorchAdapter))
 }
@@ -37,7 +37,7 @@ fn exported<M: Architecture>(network: &M) -> Vec<(String, Vec<usize>, PackTensor
     tensors.collect()
 }
 
-/// Writes `model.safetensors` with the reference's names, whole or not at all: `transformers` opens it.
+/// Writes `model.safetensors` atomically, with the reference's names; `transformers` opens it.
 ///
 /// # Errors
 /// When the file cannot be written, or the device cannot be read.
@@ -45,8 +45,8 @@ pub fn save<M: Architecture>(network: &M, path: &Path) -> Result<(), Error> {
     safetensors::write(path, exported(network)).context(Using(path))
 }
 
-/// Why a network can give nothing but NaN: the first of its weights that is not a number, infinite, or a variance below zero,
-/// such as "`classifier.bias` holds NaN". `None` when there is none. It reads every weight.
+/// The first weight that makes the network's output useless: NaN, infinite, or a negative variance, such as
+/// "`classifier.bias` holds NaN". `None` when every weight is in order. It reads all weights.
 pub fn unusable_weight<M: Architecture>(network: &M) -> Option<String> {
     // Not the exported values: transposing matrices takes longer than looking at them.
     let values = network.collect(None, Some(Box::new(FloatCastAdapter::to(DType::F32))), true);
@@ -58,7 +58,9 @@ pub fn unusable_weight<M: Architecture>(network: &M) -> Option<String> {
         let mut values = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
         let is_variance = name.ends_with(".running_var");
         match values.find(|value| !value.is_finite() || (is_variance && *value < 0.0))? {
-            value if value.is_finite() => Some(format!("`{name}` holds {value}, and no variance is below 0")),
+            value if value.is_finite() => {
+                Some(format!("`{name}` holds {value}; a variance cannot be negative"))
+            }
             value => Some(format!("`{name}` holds {value}")),
         }
     })

@@ -22,19 +22,19 @@ pub(crate) fn open(dir: &Path, index: &Path) -> Result<BTreeMap<String, PackTens
     let Index { weight_map } = serde_json::from_slice(&text).context(Using(index))?;
     let files: BTreeSet<&str> = weight_map.values().map(String::as_str).collect();
     if files.len() > MOST_SHARDS {
-        return broken(format!("it names {} files, and the limit is {MOST_SHARDS}", files.len()));
+        return broken(format!("it lists {} files; the limit is {MOST_SHARDS}", files.len()));
     }
     let mut shards: BTreeMap<&str, BTreeMap<String, PackTensor>> = BTreeMap::new();
     for name in files {
         if Path::new(name).file_name().is_none_or(|plain| plain != name) {
-            return broken(format!("it names the file `{name}`, which is not a plain name"));
+            return broken(format!("it lists `{name}`, which is not a plain file name"));
         }
         let path = dir.join(name);
         shards.insert(name, file::open(&path)?);
     }
     let absent = weight_map.iter().find(|(key, file)| !shards[file.as_str()].contains_key(*key));
     if let Some((key, file)) = absent {
-        return broken(format!("`{key}` is not in `{file}`, where the index puts it"));
+        return broken(format!("`{key}` is not in `{file}`, although the index lists it there"));
     }
     let mut tensors = BTreeMap::new();
     for (key, tensor) in shards.into_values().flatten() {

@@ -19,7 +19,7 @@ pub(crate) const PICKLE_INDEX: &str = "pytorch_model.bin.index.json";
 /// The weight files a checkpoint folder may have, in the order they are looked for.
 pub const WEIGHT_FILES: &[&str] = &[SAFETENSORS, INDEX, PICKLE, PICKLE_INDEX];
 
-/// The tensors of a checkpoint, by the file's names. Nothing is read until it is used.
+/// The tensors of a checkpoint, by their names in the file. A tensor is read when it is used.
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
@@ -27,10 +27,10 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens the weights in `dir`: the first of [`WEIGHT_FILES`] that is there.
+    /// Opens the weights in `dir`: the first of [`WEIGHT_FILES`] that exists.
     ///
     /// # Errors
-    /// When there are none, or the file is not what its name says.
+    /// When there are none, or the file is damaged.
     pub fn open(dir: &Path) -> Result<Checkpoint, Error> {
         // What is there and no regular file is an error when it is opened.
         let Some(name) = WEIGHT_FILES.iter().find(|name| dir.join(name).symlink_metadata().is_ok()) else {

@@ -28,7 +28,7 @@ pub(crate) fn product(
     if count <= most {
         return Ok(());
     }
-    bad(key, format!("with {with} makes {count} {makes}, expected {most} at most"))
+    bad(key, format!("with {with} gives {count} {makes}, expected {most} at most"))
 }
 
 /// Four times the largest published encoder of sound; 32 GB in `f32`.
@@ -80,6 +80,6 @@ pub(crate) fn spectrograms(given: &Tensor<3>, size: [usize; 2]) -> Result<(), Er
     if [rows, columns] == size {
         return Ok(());
     }
-    let why = format!("spectrograms of {:?} were given, and this network reads {size:?}", [rows, columns]);
+    let why = format!("the spectrograms have shape {:?}, but the network expects {size:?}", [rows, columns]);
     Err(ErrorKind::BadInput(why))
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::classifier::NetworkConfig;
 use crate::error::{Error, ErrorKind, Using};
 
-/// A model's `config.json`: the network it describes, the labels it knows, and every other key as it was read.
+/// A model's `config.json`: the network, the labels, and every other key as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
     network: NetworkConfig,
@@ -22,16 +22,17 @@ impl ModelConfig {
     /// Reads `config.json` in `dir`.
     ///
     /// # Errors
-    /// When it is missing or cannot be read, larger than [`earmark_config::MOST_BYTES`], not JSON, another architecture, or
-    /// describes no network.
+    /// When it is missing, larger than [`earmark_config::MOST_BYTES`] or not JSON, or when the architecture or a value is not
+    /// supported.
     pub fn read(dir: &Path) -> Result<ModelConfig, Error> {
         let path = dir.join("config.json");
-        let text = earmark_config::read(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => ErrorKind::NoConfig,
-            _ => error.into(),
-        });
-        let read = text.and_then(|text| ModelConfig::from_json(&text));
-        read.context(Using(&path))
+        let text = match earmark_config::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(ErrorKind::NoConfig).context(Using(dir));
+            }
+            text => text.context(Using(&path))?,
+        };
+        ModelConfig::from_json(&text).context(Using(&path))
     }
 
     /// Parses the text of a `config.json`.
@@ -50,7 +51,7 @@ impl ModelConfig {
     /// A new model: this network, without labels yet.
     ///
     /// # Errors
-    /// [`ErrorKind::BadConfig`] when the numbers describe no network.
+    /// [`ErrorKind::BadConfig`] when a value is out of range.
     pub fn new(network: NetworkConfig) -> Result<ModelConfig, ErrorKind> {
         network.validate()?;
         Ok(ModelConfig { network, labels: Vec::new(), json: Object::new() })
@@ -66,12 +67,12 @@ impl ModelConfig {
         &self.json
     }
 
-    /// Label names in class order; empty when the file names none. Two classes may have one name.
+    /// Label names in class order; empty when the file has none. Two classes may have the same name.
     pub fn labels(&self) -> &[String] {
         &self.labels
     }
 
-    /// The names that more than one class has, in order.
+    /// The names that more than one class has, sorted.
     pub fn repeated_labels(&self) -> BTreeSet<&str> {
         let mut seen = BTreeSet::new();
         self.labels.iter().map(String::as_str).filter(|label| !seen.insert(*label)).collect()
@@ -163,15 +164,14 @@ fn read_labels(json: &Object) -> Result<Vec<String>, ErrorKind> {
         })?;
         return Ok((0..count).map(|id| format!("LABEL_{id}")).collect());
     };
-    let map = map.as_object().ok_or_else(|| bad("is not a map from class number to name".into()))?;
+    let map = map.as_object().ok_or_else(|| bad("is not a map from class ids to labels".into()))?;
     if map.len() > MOST_LABELS {
-        return Err(bad(format!("names {} classes, expected {MOST_LABELS} at most", map.len())));
+        return Err(bad(format!("has {} classes, expected {MOST_LABELS} at most", map.len())));
     }
     let mut labels = BTreeMap::new();
     for (id, name) in map {
-        let number: usize = id
-            .parse()
-            .map_err(|_| bad(format!("has the key `{}`, which is not a class number", shown(id))))?;
+        let number: usize =
+            id.parse().map_err(|_| bad(format!("has the key `{}`, which is not a class id", shown(id))))?;
         let name = match name {
             Value::String(name) => name.clone(),
             // As Python writes them.
@@ -180,13 +180,13 @@ fn read_labels(json: &Object) -> Result<Vec<String>, ErrorKind> {
             Value::Bool(false) => "False".to_owned(),
             other => {
                 let found = shown(&other.to_string());
-                return Err(bad(format!("names class {number} {found}, which is no name")));
+                return Err(bad(format!("maps class {number} to {found}, which is not a string")));
             }
         };
         labels.insert(number, name);
     }
     if labels.keys().copied().ne(0..map.len()) {
-        return Err(bad(format!("does not number its {} classes from 0 without a gap", map.len())));
+        return Err(bad(format!("does not number its {} classes from 0 without gaps", map.len())));
     }
     Ok(labels.into_values().collect())
 }

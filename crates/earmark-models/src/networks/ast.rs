@@ -90,10 +90,10 @@ impl Default for AstConfig {
 }
 
 impl AstConfig {
-    /// Checks that the numbers describe a network.
+    /// Checks that every value is in range and that they fit together.
     ///
     /// # Errors
-    /// [`ErrorKind::BadConfig`] naming the key.
+    /// [`ErrorKind::BadConfig`] with the key.
     pub fn validate(&self) -> Result<(), ErrorKind> {
         checks::sizes(&[
             ("hidden_size", self.hidden_size, 1 << 14),

@@ -140,7 +140,7 @@ fn only_a_new_head_fits_a_bare_encoder_or_other_labels() {
     let error = try_load(dir.path(), Head::FromCheckpoint).unwrap_err().kind.to_string();
     assert!(error.contains("`classifier.dense.weight` is missing"), "{error}");
     let error = try_load(&source, Head::NewIfMissing).unwrap_err().kind.to_string();
-    assert!(error.contains("has 3 labels, but 4 are wanted"), "{error}");
+    assert!(error.contains("has 3 labels, but 4 are needed"), "{error}");
     assert_eq!(try_load(&source, Head::New).unwrap().1, drawn);
 }
 

@@ -91,10 +91,10 @@ impl Default for WhisperConfig {
 }
 
 impl WhisperConfig {
-    /// Checks that the numbers describe a network.
+    /// Checks that every value is in range and that they fit together.
     ///
     /// # Errors
-    /// [`ErrorKind::BadConfig`] naming the key.
+    /// [`ErrorKind::BadConfig`] with the key.
     pub fn validate(&self) -> Result<(), ErrorKind> {
         checks::sizes(&[
             ("num_mel_bins", self.num_mel_bins, 1 << 12),

@@ -15,14 +15,14 @@ pub(crate) const PROCESSOR: &str = "processor_config.json";
 /// What every version writes of an extractor alone.
 pub(crate) const PREPROCESSOR: &str = "preprocessor_config.json";
 
-/// Reads the extractor that the folder `dir` describes, and says which file does: a section of `processor_config.json`, or else
-/// `preprocessor_config.json`, in the reference's order. `None` when neither does.
+/// Reads the extractor of the model in `dir`, and returns the file that describes it: `processor_config.json` if it has such a
+/// section, else `preprocessor_config.json`, in the reference's order. `None` when neither does.
 ///
 /// `config` is the model's `config.json`: its `feature_extractor_type` or `model_type` chooses the extractor where the file is
-/// too old to name it.
+/// too old to have the type.
 ///
 /// # Errors
-/// When a file cannot be read, or describes no extractor that can be run.
+/// When a file cannot be read, or its extractor is not supported.
 pub fn find_extractor(dir: &Path, config: &Object) -> Result<Option<(PathBuf, Preprocessor)>, Error> {
     let model = model(config);
     for name in [PROCESSOR, PREPROCESSOR] {
@@ -41,8 +41,8 @@ pub fn find_extractor(dir: &Path, config: &Object) -> Result<Option<(PathBuf, Pr
     Ok(None)
 }
 
-/// As [`find_extractor`], with the reference's defaults for a network over samples whose folder describes no extractor; a
-/// warning is logged that names them.
+/// Like [`find_extractor`], but for a network over samples whose folder describes no extractor it uses the defaults of
+/// transformers, and logs a warning with them.
 ///
 /// # Errors
 /// As [`find_extractor`], and [`ErrorKind::NoExtractor`] for a network over spectrograms without one.
@@ -56,7 +56,7 @@ pub fn read_extractor(dir: &Path, config: &Object) -> Result<Preprocessor, Error
         return Err(doing.failed(ErrorKind::NoExtractor));
     }
     tracing::warn!(
-        "`{}` has neither {PROCESSOR} nor {PREPROCESSOR}: the reference's defaults are assumed, {} and normalised clips",
+        "`{}` has neither {PROCESSOR} nor {PREPROCESSOR}: using the defaults of transformers, {} and normalised clips",
         dir.display(),
         default.sampling_rate
     );
@@ -66,7 +66,7 @@ pub fn read_extractor(dir: &Path, config: &Object) -> Result<Preprocessor, Error
 /// The extractor of the model in `dir`, as [`read_extractor`]; `config` is the model's.
 ///
 /// # Errors
-/// As [`read_extractor`], and when the network of `config` cannot take what the extractor makes.
+/// As [`read_extractor`], and when the extractor's features do not fit the network of `config`.
 pub fn read_preprocessor(dir: &Path, config: &ModelConfig) -> Result<Preprocessor, Error> {
     let preprocessor = read_extractor(dir, config.json())?;
     match misfit(&preprocessor, config.network()) {
@@ -88,7 +88,7 @@ fn misfit(preprocessor: &Preprocessor, network: &NetworkConfig) -> Option<String
     let family = network.family();
     if preprocessor.extractor() != family.extractor {
         return Some(format!(
-            "`feature_extractor_type` is {}, and a network of the `model_type` {family} does not take what that makes",
+            "`feature_extractor_type` is {}, which does not fit the `model_type` {family}",
             preprocessor.extractor(),
         ));
     }
@@ -113,5 +113,5 @@ fn misfit(preprocessor: &Preprocessor, network: &NetworkConfig) -> Option<String
         _ => vec![],
     };
     let (theirs, made, ours, taken) = pairs.into_iter().find(|(_, made, _, taken)| made != taken)?;
-    Some(format!("its `{theirs}` is {made}, and `{ours}` in config.json is {taken}: they must be equal"))
+    Some(format!("its `{theirs}` is {made}, but `{ours}` in config.json is {taken}: they must be equal"))
 }

@@ -9,22 +9,22 @@ use earmark_models::{Checkpoint, Classifier, Head, ModelConfig};
 use crate::error::{Doing, Error, ErrorKind};
 use crate::model::extractor::{PREPROCESSOR, read_preprocessor};
 
-/// A model as a folder in Hugging Face layout holds it: the network, its labels, and the extractor that makes its input.
+/// A model in Hugging Face layout: its configuration with the labels, its feature extractor and its network.
 #[derive(Debug, Clone)]
 pub struct Pretrained {
     /// `config.json`.
     pub config: ModelConfig,
-    /// The extractor, of `processor_config.json` or `preprocessor_config.json`.
+    /// The feature extractor, from `processor_config.json` or `preprocessor_config.json`.
     pub preprocessor: Preprocessor,
-    /// The weights.
+    /// The network with its weights.
     pub network: Classifier,
 }
 
 impl Pretrained {
-    /// Opens a fine-tuned model to use it.
+    /// Opens a fine-tuned model.
     ///
     /// # Errors
-    /// When a file is missing or broken, it is another architecture, or it has no classification head.
+    /// When a file is missing or invalid, the architecture is not supported, or there is no classification head.
     pub fn open(dir: &Path, device: &Device) -> Result<Pretrained, Error> {
         Pretrained::open_with(dir, Head::FromCheckpoint, device)
     }
@@ -33,7 +33,8 @@ impl Pretrained {
         let doing = || Doing(format!("cannot open the model in `{}`", dir.display()));
         let config = ModelConfig::read(dir).map_err(|error| match error.kind {
             earmark_models::ErrorKind::UnsupportedModel { found, .. } if found == CLAP.model_type => {
-                let advice = "it has no labels of its own, so give it some: zero-shot classification";
+                let advice =
+                    "CLAP models have no fixed labels; use zero-shot classification with labels of your own";
                 ErrorKind::OtherKind { found, advice }
             }
             _ => error.into(),
@@ -41,7 +42,7 @@ impl Pretrained {
         let config = config.with_context(doing)?;
         let repeated: Vec<_> = config.repeated_labels().iter().map(|label| format!("`{label}`")).collect();
         if !repeated.is_empty() {
-            tracing::warn!("the model has several classes of one name: {}", repeated.join(", "));
+            tracing::warn!("several classes of the model have the same label: {}", repeated.join(", "));
         }
         let checkpoint = Checkpoint::open(dir).with_context(doing)?;
         let preprocessor = read_preprocessor(dir, &config)?;
@@ -62,12 +63,12 @@ impl Pretrained {
         Pretrained::open_with(dir, Head::NewIfMissing, device)
     }
 
-    /// The shortest clip that extractor and network make a frame of, in samples at the model's rate.
+    /// The shortest clip that gives one frame, in samples at the model's rate.
     pub fn min_samples(&self) -> usize {
         self.preprocessor.min_samples().max(self.config.network().min_samples())
     }
 
-    /// Writes `config.json`, `model.safetensors` and `preprocessor_config.json` into `dir`, as `transformers` reads them.
+    /// Writes `config.json`, `model.safetensors` and `preprocessor_config.json` into `dir`; `transformers` opens them.
     ///
     /// # Errors
     /// When a file cannot be written.

@@ -197,10 +197,7 @@ struct Checked {
 /// Why a clip cannot be used, without its path.
 fn why(kind: &ErrorKind) -> String {
     match kind {
-        ErrorKind::Data(error) => match &error.kind {
-            earmark_data::ErrorKind::Audio(error) => chain(&error.kind),
-            kind => chain(kind),
-        },
+        ErrorKind::Data(error) => chain(&error.kind),
         kind => chain(kind),
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn open(
     if !others.is_empty() {
         let taken = LabelSource::Folder(depth);
         remarks.push(format!(
-            "{taken} are taken as the classes, as `datasets` does; there is also {}",
+            "{taken} are used as the classes, as `datasets` does; there is also {}",
             others.join(", ")
         ));
     }
@@ -81,7 +81,7 @@ fn classes_not_splits(
     if splits.names.len() == 1 && splits.outside() > 0 {
         let folder = inside().next().and_then(|name| Some(name.rsplit_once('/')?.0)).unwrap_or_default();
         remarks.push(format!(
-            "the folder `{folder}` is taken as a class like the others, and not as the split `{}`",
+            "the folder `{folder}` is used as a class like the others, not as the split `{}`",
             splits.names[0]
         ));
         return Ok(None);

@@ -53,7 +53,7 @@ pub(super) fn is_by_chance(splits: &Splits, names: &[&str], remarks: &mut Vec<St
     if by_chance {
         let of = splits.of.iter().position(Option::is_some).map_or("", |at| names[at]);
         remarks.push(format!(
-            "{} of {} names say the split `{}`, such as `{of}`: taken as chance, and all clips as one split",
+            "{} of {} file names contain the split name `{}`, such as `{of}`; this is taken for a coincidence, and all clips are one split",
             names.len() - outside,
             names.len(),
             splits.names[0]

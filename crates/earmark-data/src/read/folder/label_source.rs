@@ -32,7 +32,7 @@ impl std::fmt::Display for LabelSource {
         match self {
             LabelSource::Column(name) => write!(f, "the column `{name}`"),
             LabelSource::Folder(0) => f.write_str("the folders"),
-            LabelSource::Folder(depth) => write!(f, "the folders of depth {}", depth + 1),
+            LabelSource::Folder(depth) => write!(f, "the folders at depth {}", depth + 1),
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn open(
         return Err(bad(
             table,
             format!(
-                "`{}` is of another kind; keep one of the two",
+                "`{}` is a table in another format; keep one of the two",
                 if *other == tables[0].0 { other } else { &tables[0].0 }
             ),
         ));
@@ -51,11 +51,11 @@ pub(super) fn open(
         let table = &tables[*place].1;
         let more = match missing.count() {
             0 => String::new(),
-            more => format!(", nor are the files of {more} more rows"),
+            more => format!(", and {more} more files are missing"),
         };
         return Err(bad(
             table,
-            format!("{} {}: `{}` is not there{more}", table.unit(), row.line, root.join(name).display()),
+            format!("{} {}: no such file `{}`{more}", table.unit(), row.line, root.join(name).display()),
         ));
     }
 
@@ -80,7 +80,7 @@ pub(super) fn open(
         if let Ok(Some(split)) = split
             && !rows.iter().any(|(table, name, _)| split_of(*table, name) == Ok(Some(Arc::clone(&split))))
         {
-            let why = format!("it names no clip of the split `{split}`, to which `{}` belongs", sound.name);
+            let why = format!("it lists no clip of the split `{split}`, which `{}` belongs to", sound.name);
             return Err(bad(&tables[0].1, why));
         }
         skipped.push(Skipped::new(&sound.path, SkipReason::NotListed));
@@ -114,7 +114,10 @@ pub(super) fn open(
             LabelSource::Column(column) => {
                 let names = table.classes.get(column).map(Vec::as_slice);
                 let unknown = |class| {
-                    bad(table, format!("{} {}: `{class}` is no class of `{column}`", table.unit(), row.line))
+                    bad(
+                        table,
+                        format!("{} {}: `{class}` is not a class of `{column}`", table.unit(), row.line),
+                    )
                 };
                 class_of(&row.fields, column, names).map_err(unknown)
             }

@@ -101,7 +101,7 @@ fn text_of(path: &Path) -> Result<String, ErrorKind> {
         let line = 1 + breaks(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
         ErrorKind::BadTable {
             path: path.to_path_buf(),
-            why: format!("line {line} is not UTF-8; save it as that"),
+            why: format!("line {line} is not UTF-8; save the file as UTF-8"),
         }
     })?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
@@ -120,17 +120,17 @@ fn file_column(first: &Fields) -> Result<String, String> {
     match found.as_slice() {
         [only] => Ok((*only).clone()),
         [] if first.keys().any(|name| name == "file_names" || name.ends_with("_file_names")) => {
-            Err("it has several sounds a row (`file_names`), and only one is supported (`file_name`)"
+            Err("it has several files per row (`file_names`), but only one is supported (`file_name`)"
                 .to_owned())
         }
         [] => {
             let columns: Vec<&str> = first.keys().map(String::as_str).collect();
-            Err(format!("it has no column `file_name`, only {}", columns.join(", ")))
+            Err(format!("it has no column `file_name`; its columns: {}", columns.join(", ")))
         }
         several => {
             let names: Vec<String> = several.iter().map(|name| format!("`{name}`")).collect();
             Err(format!(
-                "it has several columns of files, {}: name the one of the sounds `file_name`",
+                "it has several columns of files, {}: rename the one of the sound files to `file_name`",
                 names.join(", ")
             ))
         }
@@ -139,9 +139,9 @@ fn file_column(first: &Fields) -> Result<String, String> {
 
 /// Where a row says its file is, by plain folders below `root`, that of the table.
 fn below(root: &Path, file: &str) -> Result<String, &'static str> {
-    const OUT: &str = "leads out of the folder of the table";
+    const OUT: &str = "is outside the folder of the table";
     if file.contains("://") {
-        return Err("is a web address, and not a file in the folder of the table");
+        return Err("is a web address, not a file in the folder of the table");
     }
     // Written on Windows, unless a file here is really called so.
     let windows = cfg!(unix) && file.contains('\\') && !root.join(file).exists();
@@ -167,7 +167,7 @@ fn below(root: &Path, file: &str) -> Result<String, &'static str> {
         }
     }
     if parts.is_empty() {
-        return Err("is no file");
+        return Err("is not a file");
     }
     Ok(parts.join("/"))
 }
@@ -186,7 +186,7 @@ fn csv_rows(text: &str, bad: &dyn Fn(String) -> ErrorKind) -> Result<Rows, Error
     let headers = reader.headers().map_err(|error| bad(error.to_string()))?.clone();
     let names: Vec<&str> = headers.iter().collect();
     if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
-        return Err(bad(format!("two of its columns are called `{}`", twice.1)));
+        return Err(bad(format!("two of its columns have the name `{}`", twice.1)));
     }
     let mut rows = Vec::new();
     let mut last = None;
@@ -202,7 +202,7 @@ fn csv_rows(text: &str, bad: &dyn Fn(String) -> ErrorKind) -> Result<Rows, Error
         }
         if row.len() > names.len() {
             return Err(bad(format!(
-                "line {line} has {} cells, and the first line {}",
+                "line {line} has {} cells, but the first line has {}",
                 row.len(),
                 names.len()
             )));
@@ -221,7 +221,7 @@ fn csv_rows(text: &str, bad: &dyn Fn(String) -> ErrorKind) -> Result<Rows, Error
     if let Some((line, at)) = last
         && text[at..].matches('"').count() % 2 == 1
     {
-        return Err(bad(format!("a quote that opens in the row of line {line} is not closed")));
+        return Err(bad(format!("a quote in the row at line {line} is not closed")));
     }
     Ok(rows)
 }
@@ -238,7 +238,7 @@ fn jsonl_rows(text: &str, bad: &dyn Fn(String) -> ErrorKind) -> Result<Rows, Err
         }
         match serde_json::from_str(line) {
             Ok(Value::Object(fields)) => rows.push((number, fields)),
-            Ok(_) => return Err(bad(format!("line {number} is no object"))),
+            Ok(_) => return Err(bad(format!("line {number} is not a JSON object"))),
             Err(error) => return Err(bad(format!("line {number}: {error}"))),
         }
     }
@@ -294,7 +294,7 @@ mod tests {
             "file_name,label\r\n1.wav,a\r\n2.wav,\"b\r\n3.wav,a",
         ] {
             let error = rows(text).unwrap_err();
-            assert!(error.contains("a quote that opens in the row of line 3 is not closed"), "{error}");
+            assert!(error.contains("a quote in the row at line 3 is not closed"), "{error}");
         }
         // A quoted cell of two lines, and a quote that means inches.
         assert_eq!(rows("file_name,label\n1.wav,\"a\nb\"\n"), Ok(1));

@@ -39,7 +39,7 @@ pub(crate) fn find(paths: &[&str]) -> Result<Option<Splits>, ErrorKind> {
     if shards.iter().any(Option::is_some) {
         if let Some(odd) = shards.iter().flatten().find(|split| !is_split_name(split)) {
             return Err(ErrorKind::Broken(format!(
-                "`{odd}` is no name for a split: letters, digits, `_` and dots make one"
+                "`{odd}` is not a valid name of a split: use letters, digits, `_` and dots"
             )));
         }
         let mut names: Vec<&str> = shards.iter().flatten().copied().collect();

@@ -26,5 +26,5 @@ pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T, ErrorKind>) -> Result<
     let outer = GUARDED.replace(true);
     let read = catch_unwind(AssertUnwindSafe(read));
     GUARDED.set(outer);
-    read.unwrap_or_else(|_| Err(ErrorKind::Broken("its reader gave up on it".to_owned())))
+    read.unwrap_or_else(|_| Err(ErrorKind::Broken("the Parquet reader crashed on it".to_owned())))
 }

@@ -23,7 +23,7 @@ use crate::example::{Example, Fields};
 use crate::read::label_column::LabelColumn;
 use crate::read::read_at::{Chunks, LocalFile, ReadAt};
 
-/// One Parquet file of a dataset. Opening it reads its index and no sound.
+/// One Parquet file of a dataset. Opening it reads its metadata, but no audio.
 #[derive(Debug, Clone)]
 pub struct Shard {
     name: String,
@@ -67,7 +67,7 @@ impl Shard {
     /// Opens a file on this machine.
     ///
     /// # Errors
-    /// When it is no Parquet file, or none of its columns holds sounds.
+    /// When it is not a Parquet file, or has no audio column.
     pub fn open(path: &Path) -> Result<Shard, Error> {
         Shard::over(local(path)?, &path.display().to_string())
     }
@@ -81,7 +81,7 @@ impl Shard {
         Shard::any(local(path)?, &name).with_context(|| Task::Open(path.to_path_buf()))
     }
 
-    /// Opens what can be read at any place; `name` is for errors.
+    /// Opens a Parquet file through `source`; `name` is its name in error messages.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -124,7 +124,7 @@ impl Shard {
         let (values, most) = (rows.saturating_mul(columns), limit(MOST_VALUES, size));
         if values > most {
             return Err(ErrorKind::Limit {
-                what: format!("it claims {rows} rows of {columns} columns in {size} bytes"),
+                what: format!("it claims {rows} rows of {columns} columns in a file of {size} bytes"),
                 limit: format!("{most} values for a file of this size"),
             });
         }
@@ -136,7 +136,7 @@ impl Shard {
             let most = limit(if sounds { MOST_SOUNDS } else { MOST_COLUMN }, packed.min(size));
             if unpacked > most {
                 return Err(ErrorKind::Limit {
-                    what: format!("its column `{column}` unpacks {packed} bytes to {unpacked}"),
+                    what: format!("its column `{column}` unpacks from {packed} to {unpacked} bytes"),
                     limit: format!("{most} bytes"),
                 });
             }
@@ -152,7 +152,7 @@ impl Shard {
         (BATCH_BYTES / largest).clamp(1, 1 << 12) as usize
     }
 
-    /// What errors call it.
+    /// Its name in error messages.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -162,12 +162,12 @@ impl Shard {
         self.audio.is_some()
     }
 
-    /// How many clips it holds.
+    /// The number of clips.
     pub fn rows(&self) -> usize {
         self.metadata.metadata().file_metadata().num_rows().max(0) as usize
     }
 
-    /// The columns beside the sounds.
+    /// The names of the columns other than the audio.
     pub fn columns(&self) -> Vec<&str> {
         let fields = self.metadata.schema().fields().iter();
         fields
@@ -176,15 +176,15 @@ impl Shard {
             .collect()
     }
 
-    /// The columns that are class labels, and the names of the classes in the order of their numbers.
+    /// The columns of type class label, each with the names of its classes in id order.
     pub fn classes(&self) -> &BTreeMap<String, Vec<String>> {
         &self.classes
     }
 
-    /// The clips from row `from` on, with their sounds, a few rows in memory at a time.
+    /// The clips from row `from` on, with the bytes of their sound files, a few rows in memory at a time.
     ///
     /// # Errors
-    /// When `label_column` is no column of the file.
+    /// When the file has no column `label_column`.
     pub fn examples(&self, label_column: Option<&LabelColumn>, from: usize) -> Result<Examples, Error> {
         let rows = guarded(|| {
             let skip = RowSelection::from(vec![
@@ -234,8 +234,10 @@ impl Shard {
                     let strings = fields.values().filter_map(Value::as_str).chain(path.as_deref());
                     text += strings.map(|text| text.len() as u64).sum::<u64>();
                     if text > most {
-                        let what =
-                            format!("its first {} rows say {text} bytes beside their sounds", rows.len() + 1);
+                        let what = format!(
+                            "its first {} rows have {text} bytes besides their audio",
+                            rows.len() + 1
+                        );
                         return Err(ErrorKind::Limit {
                             what,
                             limit: format!("{most} bytes for a file of this size"),

@@ -10,11 +10,11 @@ use crate::networks::clap::text::ClapTextConfig;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClapConfig {
-    /// The text tower.
+    /// The text encoder.
     pub text_config: ClapTextConfig,
-    /// The audio tower.
+    /// The audio encoder.
     pub audio_config: ClapAudioConfig,
-    /// Width of the space both towers meet in, P. The towers' own `projection_dim` is ignored, as in the reference.
+    /// Width of the common space, P. The encoders' own `projection_dim` is ignored, as in the reference.
     pub projection_dim: usize,
     /// Activation between the two layers of a projection.
     pub projection_hidden_act: Activation,
@@ -35,17 +35,17 @@ impl ClapConfig {
     /// Reads the numbers from a whole `config.json`.
     ///
     /// # Errors
-    /// [`ErrorKind::BadKey`] or [`ErrorKind::BadConfig`] naming the key.
+    /// [`ErrorKind::BadKey`] or [`ErrorKind::BadConfig`] with the key.
     pub fn from_json(json: earmark_config::Object) -> Result<ClapConfig, ErrorKind> {
         let config: ClapConfig = earmark_config::config(json)?;
         config.validate()?;
         Ok(config)
     }
 
-    /// Checks that the numbers describe a network.
+    /// Checks that every value is in range and that they fit together.
     ///
     /// # Errors
-    /// [`ErrorKind::BadConfig`] naming the key.
+    /// [`ErrorKind::BadConfig`] with the key.
     pub fn validate(&self) -> Result<(), ErrorKind> {
         sizes(&[("projection_dim", self.projection_dim, 1 << 14)])?;
         self.text_config.validate()?;

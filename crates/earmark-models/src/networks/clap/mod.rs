@@ -36,7 +36,7 @@ pub use config::ClapConfig;
 pub use text::ClapTextConfig;
 pub use tokenizer::{ClapTokenizer, TokenBatch};
 
-/// Both towers, their projections, and how far apart their answers are spread.
+/// The audio and the text encoder, their projections, and the scales of the logits.
 #[derive(Module, Debug)]
 pub struct ClapModel {
     logit_scale_a: Param<Tensor<1>>,
@@ -68,7 +68,7 @@ impl ClapModel {
         }
     }
 
-    /// Where each clip lies in the common space: `[B, P]`, of length 1.
+    /// The embedding of each clip in the common space: `[B, P]`, of length 1.
     /// - `features`: `[B, V, T, F]`, log-mel spectrograms in dB; V is 4 when the config has `enable_fusion`, else 1
     /// - `is_longer`: for each clip whether its views are to be fused, B of them; not read without `enable_fusion`
     ///
@@ -83,7 +83,7 @@ impl ClapModel {
         Ok(normalise(self.audio_projection.forward(pooled)))
     }
 
-    /// Where each text lies in the common space: `[N, P]`, of length 1.
+    /// The embedding of each text in the common space: `[N, P]`, of length 1.
     ///
     /// # Errors
     /// [`ErrorKind::BadInput`] for a text too long, or tokens that the network does not know.
@@ -92,12 +92,12 @@ impl ClapModel {
         Ok(normalise(self.text_projection.forward(pooled)))
     }
 
-    /// How well each clip goes with each text: `[B, N]` from what the two towers gave. Their softmax over N scores the labels.
+    /// The logit of each text for each clip: `[B, N]`, from the embeddings of both. Their softmax over N scores the labels.
     pub fn logits_per_audio(&self, audio: Tensor<2>, text: Tensor<2>) -> Tensor<2> {
         audio.matmul(text.transpose()) * scale(&self.logit_scale_a)
     }
 
-    /// How well each text goes with each clip: `[N, B]`. Only the contrastive loss reads it, and its scale is its own.
+    /// The logit of each clip for each text: `[N, B]`, with a scale of its own. Only the contrastive loss uses it.
     pub fn logits_per_text(&self, audio: Tensor<2>, text: Tensor<2>) -> Tensor<2> {
         text.matmul(audio.transpose()) * scale(&self.logit_scale_t)
     }

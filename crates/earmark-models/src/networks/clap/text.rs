@@ -22,7 +22,7 @@ use crate::networks::clap::tokenizer::TokenBatch;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClapTextConfig {
-    /// Tokens known.
+    /// Size of the vocabulary.
     pub vocab_size: usize,
     /// Width, D.
     pub hidden_size: usize,
@@ -38,7 +38,7 @@ pub struct ClapTextConfig {
     pub hidden_dropout_prob: f64,
     /// Dropout of the attention probabilities.
     pub attention_probs_dropout_prob: f64,
-    /// Positions known. Counting starts after `pad_token_id`, so a text may have that many tokens less, and one.
+    /// Number of positions. They are counted from `pad_token_id + 1`, so a text may have that many tokens fewer.
     pub max_position_embeddings: usize,
     /// Kinds of tokens; only the first is used.
     pub type_vocab_size: usize,
@@ -145,18 +145,16 @@ impl TextModel {
     fn check(&self, tokens: &TokenBatch) -> Result<(), ErrorKind> {
         let bad = |what: String| Err(ErrorKind::BadInput(what));
         if tokens.input_ids().is_empty() {
-            return bad("there is no text to read".to_owned());
+            return bad("there is no text to embed".to_owned());
         }
         let (found, most) = (tokens.cols(), self.config.max_tokens());
         if found > most {
-            return bad(format!(
-                "a text has {found} tokens, but the model reads {most} at most: make it shorter"
-            ));
+            return bad(format!("a text has {found} tokens, but the model takes {most} at most: shorten it"));
         }
         let known = self.config.vocab_size;
         match tokens.input_ids().iter().find(|&&id| id as usize >= known) {
             Some(id) => bad(format!(
-                "a text has token {id}, but the model knows {known}: tokenizer.json is another model's"
+                "a text has token {id}, but the model's vocabulary has {known}: tokenizer.json belongs to another model"
             )),
             None => Ok(()),
         }

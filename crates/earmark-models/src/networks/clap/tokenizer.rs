@@ -105,7 +105,7 @@ fn part(key: &str, value: &Value, members: &str, known: &[&str]) -> Result<(), S
     Ok(())
 }
 
-/// Cuts text into the tokens that CLAP's text tower was trained on: RoBERTa's byte pairs.
+/// The tokenizer of CLAP's text encoder: RoBERTa's byte-pair encoding.
 #[derive(Debug, Clone)]
 pub struct ClapTokenizer {
     tokenizer: Tokenizer,
@@ -115,12 +115,12 @@ pub struct ClapTokenizer {
 impl ClapTokenizer {
     /// Reads the text of a `tokenizer.json`.
     ///
-    /// What that file says of padding and truncation is passed over, as in the reference: a batch is padded to its longest
-    /// text, and nothing is cut.
+    /// Its settings of padding and truncation are ignored, as in the reference: a batch is padded to its longest text, and
+    /// nothing is truncated.
     ///
     /// # Errors
-    /// [`ErrorKind::BrokenTokenizer`] when it is none, has no `<pad>` token, or has a part that no CLAP model has: one that
-    /// would make much more of a text than there is in it.
+    /// [`ErrorKind::BrokenTokenizer`] when it is invalid, has no `<pad>` token, or has a part that no CLAP model has and that
+    /// could make a short text into very many tokens.
     pub fn from_bytes(tokenizer_json: &[u8]) -> Result<ClapTokenizer, ErrorKind> {
         check(tokenizer_json).map_err(|why| ErrorKind::BrokenTokenizer(why.into()))?;
         let mut tokenizer = Tokenizer::from_bytes(tokenizer_json).map_err(ErrorKind::BrokenTokenizer)?;
@@ -132,7 +132,7 @@ impl ClapTokenizer {
         Ok(ClapTokenizer { tokenizer, pad })
     }
 
-    /// The tokens of each text, with those for its beginning and end.
+    /// The tokens of each text, with the start and end tokens.
     ///
     /// # Errors
     /// [`ErrorKind::BrokenTokenizer`] when the file's rules cannot be applied.
@@ -144,9 +144,9 @@ impl ClapTokenizer {
     }
 }
 
-/// Texts as token numbers, all as long as the longest.
+/// Texts as token ids, padded to the longest.
 ///
-/// Invariant: `rows × cols` numbers and as many marks; the real ones of a row come first.
+/// Invariant: `rows × cols` ids and as many mask values; the real tokens of a row come first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenBatch {
     input_ids: Vec<u32>,
@@ -156,7 +156,7 @@ pub struct TokenBatch {
 }
 
 impl TokenBatch {
-    /// Fills shorter rows up with `pad`.
+    /// Pads shorter rows with `pad`.
     pub fn pad(rows: &[&[u32]], pad: u32) -> TokenBatch {
         let cols = rows.iter().map(|row| row.len()).max().unwrap_or(0);
         let real = |row: &&[u32]| (0..cols).map(move |i| i < row.len()).collect::<Vec<_>>();
@@ -170,12 +170,12 @@ impl TokenBatch {
         }
     }
 
-    /// Token numbers, row after row.
+    /// Token ids, row after row.
     pub fn input_ids(&self) -> &[u32] {
         &self.input_ids
     }
 
-    /// Which tokens are real and not padding, row after row.
+    /// Which tokens are not padding, row after row.
     pub fn attention_mask(&self) -> &[bool] {
         &self.attention_mask
     }

@@ -153,14 +153,14 @@ pub enum FeatExtractNorm {
 }
 
 impl SpeechConfig {
-    /// Checks that the numbers describe a network.
+    /// Checks that every value is in range and that they fit together.
     ///
     /// # Errors
-    /// [`ErrorKind::BadConfig`] naming the key.
+    /// [`ErrorKind::BadConfig`] with the key.
     pub fn validate(&self) -> Result<(), ErrorKind> {
         let bad = |key: &'static str, why: String| Err(ErrorKind::BadConfig { key, why });
         if !matches!(self.model_type.network, Network::Speech { .. }) {
-            return bad("model_type", format!("is `{}`, which is no encoder of speech", self.model_type));
+            return bad("model_type", format!("is `{}`, which is not a speech encoder", self.model_type));
         }
         let layers = self.conv_dim.len();
         if layers == 0 || layers > 64 {

@@ -145,17 +145,17 @@ impl SpeechEncoder {
     fn check(&self, waveforms: &Tensor<2>, lengths: Option<&[usize]>) -> Result<(), ErrorKind> {
         let ([batch, samples], least) = (waveforms.dims(), self.config.min_samples());
         if samples < least {
-            let why = format!("clips of {samples} samples were given, and one frame needs {least}");
+            let why = format!("the clips have {samples} samples, but one frame needs {least}");
             return Err(ErrorKind::BadInput(why));
         }
         let Some(lengths) = lengths else { return Ok(()) };
         if lengths.len() != batch {
-            let why = format!("{batch} clips come with {} lengths, expected one each", lengths.len());
+            let why = format!("there are {} lengths for {batch} clips, expected one per clip", lengths.len());
             return Err(ErrorKind::BadInput(why));
         }
         match lengths.iter().position(|length| !(least..=samples).contains(length)) {
             Some(clip) => Err(ErrorKind::BadInput(format!(
-                "clip {clip} comes with a length of {} samples, expected {least} to {samples}",
+                "clip {clip} has a length of {} samples, expected {least} to {samples}",
                 lengths[clip]
             ))),
             None => Ok(()),

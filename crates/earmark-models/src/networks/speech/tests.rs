@@ -164,10 +164,10 @@ fn lengths_that_are_not_the_clips_are_refused() {
         (Some(vec![]), "0 lengths, expected one each"),
         (other(|it, _| it.push(1)), "lengths, expected one each"),
         (other(|it, _| it.truncate(1)), "1 lengths, expected one each"),
-        (other(|it, _| it[1] = 0), "clip 1 comes with a length of 0 samples"),
-        (other(|it, _| it[0] = 399), "clip 0 comes with a length of 399 samples, expected 400 to"),
-        (other(|it, samples| it[1] = samples + 1), "clip 1 comes with a length of"),
-        (other(|it, _| it[0] = usize::MAX), "clip 0 comes with a length of"),
+        (other(|it, _| it[1] = 0), "clip 1 has a length of 0 samples"),
+        (other(|it, _| it[0] = 399), "clip 0 has a length of 399 samples, expected 400 to"),
+        (other(|it, samples| it[1] = samples + 1), "clip 1 has a length of"),
+        (other(|it, _| it[0] = usize::MAX), "clip 0 has a length of"),
     ] {
         for answer in with(case.waveforms(&case.device), lengths) {
             let said = answer.expect_err(why);
@@ -175,7 +175,7 @@ fn lengths_that_are_not_the_clips_are_refused() {
         }
     }
     for answer in with(case.waveforms(&case.device).narrow(1, 0, least - 1), None) {
-        assert_eq!(answer.unwrap_err(), "clips of 399 samples were given, and one frame needs 400");
+        assert_eq!(answer.unwrap_err(), "the clips have 399 samples, but one frame needs 400");
     }
 }
 

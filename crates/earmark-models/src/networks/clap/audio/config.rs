@@ -169,14 +169,14 @@ impl ClapAudioConfig {
         ])?;
         checks::epsilon("audio_config.layer_norm_eps", self.layer_norm_eps)?;
         if self.enable_fusion && self.fusion_type.as_deref() == Some("channel_map") {
-            return bad("audio_config.fusion_type", "is `channel_map`, which no network can run".to_owned());
+            return bad("audio_config.fusion_type", "is `channel_map`, which is not supported".to_owned());
         }
         if self.patch_embed_input_channels != 1 {
             let why = format!("is {}, expected 1: a spectrogram has one", self.patch_embed_input_channels);
             return bad("audio_config.patch_embed_input_channels", why);
         }
         if !self.flatten_patch_embeds {
-            return bad("audio_config.flatten_patch_embeds", "is false, which no network can run".to_owned());
+            return bad("audio_config.flatten_patch_embeds", "is false, which is not supported".to_owned());
         }
         Ok(())
     }

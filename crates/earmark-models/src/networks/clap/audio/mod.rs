@@ -97,7 +97,7 @@ impl AudioEncoder {
         }
         if config.enable_fusion && is_longer.len() != batch {
             return Err(ErrorKind::BadInput(format!(
-                "{batch} clips come with {} values of `is_longer`, expected one each",
+                "there are {} values of `is_longer` for {batch} clips, expected one per clip",
                 is_longer.len()
             )));
         }

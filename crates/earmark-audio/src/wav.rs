@@ -98,11 +98,11 @@ impl WavWriter {
     fn append(&mut self, planes: &[impl AsRef<[f32]>]) -> io::Result<()> {
         let planes: Vec<&[f32]> = planes.iter().map(AsRef::as_ref).collect();
         if planes.len() != usize::from(self.layout.channels) {
-            return Err(invalid("there is not one list of samples for each channel"));
+            return Err(invalid("expected one list of samples per channel"));
         }
         let frames = planes[0].len();
         if planes.iter().any(|plane| plane.len() != frames) {
-            return Err(invalid("the channels are not equally long"));
+            return Err(invalid("the channels differ in length"));
         }
         self.layout.bytes(self.frames + frames as u64)?;
         for frame in 0..frames {

@@ -49,6 +49,7 @@ fn job(recipe: Recipe, data: &Path, start: Start, output: &Path) -> Job {
         cache: None,
         device: device(),
         output: folder.expect("the folder of a test is free"),
+        command: String::new(),
         card: CardDataset { name: "test".into(), id: "audiofolder".into(), config: None, split: None },
         base_model: None,
     }

@@ -33,7 +33,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::commands::account::{login, logout, whoami};
 use crate::commands::{
     bench, classify, clip, completions, data, decode, embed, eval, features, inspect, listen, man, push,
-    train, zero_shot,
+    runs, train, zero_shot,
 };
 use crate::output::causes::brief;
 use crate::output::escape::escape;
@@ -76,6 +76,7 @@ enum Command {
     Listen(Box<listen::Args>),
     Train(Box<train::Args>),
     Eval(eval::Args),
+    Runs(runs::Args),
     Data(data::Args),
     Push(push::Args),
     Decode(decode::Args),
@@ -140,6 +141,7 @@ fn main() -> ExitCode {
         Command::Listen(args) => listen::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Runs(args) => runs::run(&args),
         Command::Data(args) => data::run(&args),
         Command::Push(args) => push::run(&args),
         Command::Decode(args) => decode::run(&args),

@@ -7,7 +7,7 @@ use clap::Command;
 /// The commands by what they are for.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Classify", &["classify", "zero-shot", "listen", "embed"]),
-    ("Train", &["train", "eval"]),
+    ("Train", &["train", "eval", "runs"]),
     ("Look into data and models", &["data", "inspect", "features", "decode", "bench"]),
     ("Hugging Face Hub", &["push", "login", "whoami", "logout"]),
     ("Setup", &["completions", "man"]),

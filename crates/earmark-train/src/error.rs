@@ -107,6 +107,11 @@ pub enum ErrorKind {
     /// A classifier needs two classes to tell apart.
     #[error("every clip is `{0}`: a classifier needs at least two classes")]
     OneClass(String),
+    /// A class that a stratified split cannot have in both parts.
+    #[error(
+        "class `{0}` has only 1 clip, and a stratified split needs 2 of every class: add one, or leave the class out"
+    )]
+    LoneClip(String),
     /// The data changed since the run began.
     #[error("the clips are not those the run began with ({0}): restore them, or start a new run")]
     OtherData(String),

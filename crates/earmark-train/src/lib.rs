@@ -21,21 +21,27 @@ pub use run::job::{Finished, Job, Outcome, Plan, Start};
 pub use run::model_setup::ModelSetup;
 pub use run::output_folder::OutputFolder;
 pub use run::split::SplitFile;
+pub use run::summary::{RunState, RunSummary};
+pub use run::time_spent::TimeSpent;
 pub use run::{plan, train};
 
 pub use clips::Clips;
 pub use clips::cache::Cache;
+pub use clips::conflicts::LabelConflict;
 pub use clips::prepare::Preparation;
 
 pub use step::memory::is_out_of_memory;
 
-pub use evaluate::metrics::{ClassReport, ConfusionMatrix, EvaluationReport, wilson_interval};
+pub use evaluate::metrics::{ClassReport, ConfusionMatrix, wilson_interval};
+pub use evaluate::mistakes::Mistake;
 pub use evaluate::records::{EpochRecord, StepRecord};
+pub use evaluate::report::EvaluationReport;
 pub use evaluate::{Evaluation, evaluate};
 
 pub use artifacts::card::{CardDataset, ModelCard};
 pub use artifacts::figure::{confusion_svg, curves_svg};
 pub use artifacts::report::{RunReport, report_html};
+pub use artifacts::run_info::{RunInfo, Session};
 pub use artifacts::tensorboard::EventWriter;
 
 pub use error::{BadClip, BrokenCheckpoint, Error, ErrorKind};

@@ -15,11 +15,13 @@ use earmark_pipeline::{AudioOptions, family_of, read_extractor};
 use crate::args::audio::AudioArgs;
 use crate::args::device::ComputeArgs;
 use crate::args::hub::HubArgs;
+use crate::args::run::resume_command;
+use crate::output::messages;
 
 /// Which model, how sound is decoded for it, and where it computes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ModelArgs {
-    /// Model: a Hub id (owner/name, or owner/name@REVISION) or a folder in Hugging Face layout.
+    /// Model: a Hub id (owner/name, or owner/name@REVISION), a folder in Hugging Face layout, or a run's folder.
     #[arg(long = "model", id = "model", value_name = "ID|DIR")]
     name: String,
 
@@ -76,10 +78,15 @@ impl ModelArgs {
     }
 }
 
-/// The folder of a model: the folder of that name, or else fetched from the Hub.
+/// The folder of a model: the folder of that name, which may be that of a run, or else fetched from the Hub.
 pub(crate) fn folder(name: &str, hub: &HubArgs) -> Result<PathBuf> {
     match local(name)? {
-        Some(folder) => Ok(folder),
+        Some(folder) => {
+            if folder != Path::new(name) {
+                messages::detail(format_args!("model    {}, of the run `{name}`", folder.display()));
+            }
+            Ok(folder)
+        }
         None => Ok(hub.open()?.fetch_model(&repo(name)?)?.into_folder()),
     }
 }
@@ -125,13 +132,18 @@ pub(crate) fn extractor(name: &str, hub: &HubArgs) -> Result<Preprocessor> {
     Ok(read_extractor(&folder, &config)?)
 }
 
-/// The folder that the name is, if it is one.
+/// The folder that the name is, if it is one; of a run's folder, the model in it.
 fn local(name: &str) -> Result<Option<PathBuf>> {
     let path = PathBuf::from(name);
     if path.is_file() {
         bail!("`{name}` is a file: pass a Hub id, or the folder that holds config.json and the weights");
     }
-    Ok(path.is_dir().then_some(path))
+    let is_run = path.join("recipe.toml").is_file() && !path.join("config.json").exists();
+    match path.join("model") {
+        model if is_run && model.join("config.json").is_file() => Ok(Some(model)),
+        _ if is_run => bail!("the run `{name}` has no model yet: finish it by `{}`", resume_command(&path)),
+        _ => Ok(path.is_dir().then_some(path)),
+    }
 }
 
 fn repo(name: &str) -> Result<Repo> {

@@ -4,53 +4,62 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use earmark_train::ErrorKind;
+use earmark_train::{ErrorKind, RunInfo};
 
 use crate::output::causes::brief;
-use crate::output::shell;
+use crate::output::{messages, shell};
 
 /// Where runs are kept: `EARMARK_RUNS`, or `runs` here.
 pub(crate) fn runs_folder() -> PathBuf {
     std::env::var_os("EARMARK_RUNS").map_or_else(|| PathBuf::from("runs"), PathBuf::from)
 }
 
-/// The run that was named, or else the newest, finished or not.
-pub(crate) fn find_run(named: Option<&Path>) -> Result<PathBuf> {
-    match named {
-        Some(run) if run.join("recipe.toml").is_file() => Ok(run.to_path_buf()),
-        Some(run) => bail!("`{}` is not a run folder: it has no recipe.toml", run.display()),
-        None => newest_run(),
-    }
-}
-
 /// How the time a run began becomes its folder's name.
 pub(crate) const STAMP: &str = "%Y%m%d-%H%M%S";
 
-/// The run that began last, of those that did: a dry run leaves no metrics.jsonl.
-fn newest_run() -> Result<PathBuf> {
-    let runs = runs_folder();
-    let mut newest = None;
-    for recipe in fs::read_dir(&runs).into_iter().flatten().flatten() {
-        for run in fs::read_dir(recipe.path()).into_iter().flatten().flatten() {
-            let path = run.path();
-            if path.join("recipe.toml").is_file() && path.join("metrics.jsonl").is_file() {
-                newest = newest.max(Some((age(&run.file_name().to_string_lossy()), path)));
-            }
+/// The run that was named, or else the newest, finished or not, which is then printed.
+pub(crate) fn find_run(named: Option<&Path>) -> Result<PathBuf> {
+    match named {
+        Some(run) if is_run(run) => Ok(run.to_path_buf()),
+        Some(run) => bail!("`{}` is not a run folder: it has no recipe.toml", run.display()),
+        None => {
+            let run = newest_run()?;
+            messages::note(format_args!("run      {}, the newest", run.display()));
+            Ok(run)
         }
     }
-    match newest {
-        Some((_, path)) => Ok(path),
+}
+
+fn is_run(folder: &Path) -> bool {
+    folder.join("recipe.toml").is_file()
+}
+
+/// The run in a folder, or those up to three folders below it, as in `runs/RECIPE/TIME`.
+pub(crate) fn runs_in(folder: &Path) -> Vec<PathBuf> {
+    const DEEPEST: usize = 3;
+    fn gather(folder: &Path, depth: usize, runs: &mut Vec<PathBuf>) {
+        if is_run(folder) {
+            runs.push(folder.to_path_buf());
+        } else if depth < DEEPEST {
+            let below = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+            below.filter(|path| path.is_dir()).for_each(|path| gather(&path, depth + 1, runs));
+        }
+    }
+    let mut runs = Vec::new();
+    gather(folder, 0, &mut runs);
+    runs
+}
+
+/// The run that began last. A dry run began nothing: it has no metrics.jsonl.
+fn newest_run() -> Result<PathBuf> {
+    let runs = runs_folder();
+    let began = runs_in(&runs).into_iter().filter(|run| run.join("metrics.jsonl").is_file());
+    match began.max_by_key(|run| (RunInfo::began(run), run.clone())) {
+        Some(run) => Ok(run),
         None => {
             bail!("no run in `{}` yet: start one with `{} train --sample`", runs.display(), shell::command())
         }
     }
-}
-
-/// What orders runs by the time they began: the time, and the number of those of one second.
-fn age(name: &str) -> (String, u64) {
-    let mut parts = name.splitn(3, '-');
-    let time = [parts.next().unwrap_or_default(), parts.next().unwrap_or_default()].join("-");
-    (time, parts.next().and_then(|number| number.parse().ok()).unwrap_or(1))
 }
 
 /// `earmark train --resume RUN`.
@@ -58,13 +67,27 @@ pub(crate) fn resume_command(run: &Path) -> String {
     format!("{} train --resume {}", shell::command(), shell::argument(run))
 }
 
+/// Whether a split failed because of its size.
+fn is_test_size(kind: &earmark_data::ErrorKind) -> bool {
+    use earmark_data::ErrorKind::{EmptyPart, FewerThanClasses, LargeGroups, NotAFraction, Oversized};
+    matches!(
+        kind,
+        EmptyPart { .. }
+            | FewerThanClasses { .. }
+            | LargeGroups { .. }
+            | NotAFraction { .. }
+            | Oversized { .. }
+    )
+}
+
 /// An error with what to do about it, where a flag of this command is what helps.
 pub(crate) fn advise(error: earmark_train::Error) -> anyhow::Error {
     let advice = match &*error.kind {
         ErrorKind::BadClips(_) => "repair or remove them, or pass --skip-bad to leave them out",
+        ErrorKind::Data(error) if is_test_size(&error.kind) => "choose another --test-size",
         ErrorKind::NotANumber { .. } => "remove them, or repair them",
         ErrorKind::Occupied(held) if held.iter().any(|name| name == "recipe.toml") => {
-            "choose another --output, or go on with the run in it by `earmark train --resume`"
+            "choose another --output, or resume the run in it by `earmark train --resume`"
         }
         ErrorKind::Occupied(_) => "choose another --output",
         ErrorKind::OtherLabels { .. } | ErrorKind::OtherHead { .. } => {

@@ -8,6 +8,7 @@ pub(crate) mod clip;
 
 pub(crate) mod train;
 pub(crate) mod eval;
+pub(crate) mod runs;
 pub(crate) mod data;
 
 pub(crate) mod inspect;

@@ -30,7 +30,7 @@ use crate::datasets::open::{open_folder, open_sample};
 use crate::exit::{Done, usage};
 use crate::interrupt;
 use crate::output::escape::escape;
-use crate::output::training::{TrainingProgress, warn_about};
+use crate::output::training::{TrainingProgress, clips, warn_about};
 use crate::output::{messages, report, shell, stdout};
 use crate::upload::background::Pusher;
 
@@ -39,6 +39,7 @@ Examples:
   # ten synthetic genres: no download
   earmark train --sample
   earmark train --data recordings --epochs 20
+  earmark train --data recordings --split-by stratified --output runs/first
   earmark train --data recordings --from-scratch sample
   earmark train --dataset minds14:en-AU --model facebook/wav2vec2-xls-r-300m
   earmark train --dataset esc50 --split-by fold:fold=1 --new-head \\
@@ -53,14 +54,14 @@ Examples:
 /// Without arguments it repeats the Hugging Face audio course: DistilHuBERT on GTZAN, 10 epochs. --data trains on a folder
 /// of your own, --dataset on a published dataset.
 ///
-/// The run folder holds recipe.toml, split.json, metrics.jsonl, tensorboard/, checkpoints, report.html and model/: the
+/// The run folder holds recipe.toml, split.json, run.json, metrics.jsonl, tensorboard/, checkpoints, report.html and model/: the
 /// weights of the epoch with the best accuracy on the held-out clips (the earliest if tied), in the layout that
 /// transformers loads. Ctrl-C saves the state and stops; --resume continues.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct Args {
-    /// Model to fine-tune: a Hub id (owner/name, or owner/name@REVISION) or a folder in Hugging Face layout [default:
-    /// ntu-spml/distilhubert].
+    /// Model to fine-tune: a Hub id (owner/name, or owner/name@REVISION), a folder in Hugging Face layout, or a run's folder
+    /// [default: ntu-spml/distilhubert].
     #[arg(long, value_name = "ID|DIR", help_heading = "Model and data")]
     model: Option<String>,
 
@@ -133,7 +134,8 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let stop = interrupt::asked("stopping after this step (Ctrl-C again stops without saving)", None)?;
     let Recipe { model, dataset, .. } = &job.recipe;
     messages::note(format_args!("device   {device_name}"));
-    messages::note(format_args!("recipe   {model} on {dataset} -> {}", run.display()));
+    messages::note(format_args!("recipe   {model} on {dataset}"));
+    messages::note(format_args!("output   {}", run.display()));
 
     quiet_when_out_of_memory();
     let progress = TrainingProgress::new();
@@ -152,12 +154,10 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
             plan => plan.map_err(advise)?,
         };
         warn_about(&plan);
+        messages::note(format_args!("clips    {}", clips(&plan)));
         messages::note(format_args!(
-            "{} clips to train on, {} to test on, {} steps: written to {}, and nothing trained",
-            plan.train,
-            plan.test,
-            plan.steps,
-            run.display()
+            "dry run  {} steps; wrote recipe.toml and split.json; nothing trained",
+            plan.steps
         ));
         return Ok(Done::Well);
     }
@@ -302,20 +302,21 @@ fn start(args: &Args, device: Device, device_name: &str) -> Result<Job> {
         }
     };
     let (output, base_model) = (output.map_err(advise)?, base_model(&recipe));
-    Ok(Job { recipe, dataset, start, device, output, card, base_model, cache: Cache::of_user() })
+    let (command, cache) = (shell::this_command(), Cache::of_user());
+    Ok(Job { recipe, dataset, start, device, output, command, card, base_model, cache })
 }
 
 /// A run that goes on from its newest checkpoint.
 fn resume(run: Option<&Path>, args: &Args, device: Device) -> Result<Job> {
     let run = find_run(run)?;
-    let output = OutputFolder::open_run(&run).map_err(advise)?;
     let recipe = Recipe::read(&run)?;
     refuse_changes(args, &recipe, &run)?;
+    let output = OutputFolder::open_run(&run).map_err(advise)?;
     let dataset = open_data(&recipe, &args.hub)?;
     let card = Source::of_recipe(&recipe).card(&dataset, &recipe.split)?;
     let base_model = base_model(&recipe);
-    let (start, cache) = (Start::Resume, Cache::of_user());
-    Ok(Job { recipe, dataset, start, device, output, card, base_model, cache })
+    let (start, cache, command) = (Start::Resume, Cache::of_user(), shell::this_command());
+    Ok(Job { recipe, dataset, start, device, output, command, card, base_model, cache })
 }
 
 /// The Hub id of the model that a run began with, for the card.
@@ -349,19 +350,27 @@ fn refuse_changes(args: &Args, recipe: &Recipe, run: &Path) -> Result<()> {
     }
 
     let was: BTreeMap<String, String> = recipe.rows().into_iter().collect();
-    let Some((key, is)) = changed.rows().into_iter().find(|(key, is)| was.get(key) != Some(is)) else {
+    let (mut changes, mut arguments) = (Vec::new(), Vec::new());
+    for (key, is) in changed.rows().into_iter().filter(|(key, is)| was.get(key) != Some(is)) {
+        let argument = match (chosen.find(&key), &source) {
+            (Some(chosen), _) => chosen.argument.as_str(),
+            (None, Some((_, argument))) => *argument,
+            (None, None) => "--data",
+        };
+        let was = was.get(&key).filter(|was| !was.is_empty()).map_or("not set", |was| was.as_str());
+        let is = if is.is_empty() { "not set" } else { &is };
+        changes.push(format!("`{key}` is {was}, not {is}"));
+        if !arguments.contains(&argument) {
+            arguments.push(argument);
+        }
+    }
+    if changes.is_empty() {
         return Ok(());
-    };
-    let argument = match (chosen.find(&key), &source) {
-        (Some(chosen), _) => &chosen.argument,
-        (None, Some((_, argument))) => *argument,
-        (None, None) => "--data",
-    };
-    let was = match was.get(&key) {
-        Some(was) if !was.is_empty() => format!("`{key}` {was}"),
-        _ => format!("no `{key}`"),
-    };
-    bail!("`{}` was started with {was}, which cannot change to {is}: leave out {argument}", run.display());
+    }
+    let (run, changes, arguments) = (run.display(), changes.join(", "), arguments.join(", "));
+    Err(usage(format_args!(
+        "a resumed run keeps its recipe, and in that of `{run}` {changes}: leave out {arguments}, or start a new run"
+    )))
 }
 
 /// A preset by name, or the network a `config.json` describes.
@@ -380,12 +389,17 @@ fn scratch(what: &str) -> Result<NetworkConfig> {
 }
 
 fn print_finished(job: &Job, finished: &Finished) -> Result<()> {
-    let (report, best) = (&finished.report, finished.best_epoch);
+    let report = &finished.report;
     let shown = |path: &Path| escape(&path.display().to_string()).into_owned();
     let (run, model) = (job.output.path(), &finished.model);
+    let ties = match finished.equally_accurate {
+        0 | 1 => String::new(),
+        equal => format!(", the earliest of {equal} with this accuracy"),
+    };
     let mut out = stdout::stdout();
     writeln!(out, "{}\n{}", report::confusion(report), report::per_class(report))?;
-    writeln!(out, "{} on {} held-out clips, from epoch {best}\n", report::score(report), report.n)?;
+    writeln!(out, "{} on {} held-out clips\n", report::score(report), report.n)?;
+    writeln!(out, "best     epoch {}{ties}", finished.best_epoch)?;
     writeln!(out, "run      {}\nmodel    {}", shown(run), shown(model))?;
     writeln!(out, "report   {}\n", shown(&run.join("report.html")))?;
     writeln!(out, "next:    {}", escape(&next_command(job, model)))?;

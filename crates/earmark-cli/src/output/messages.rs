@@ -40,7 +40,7 @@ pub(crate) fn start(format: LogFormat, quiet: bool, verbose: u8) {
         // Symphonia logs what it tries on a file; what comes of that is in our errors and warnings.
         (true, _) => "error,symphonia=off",
         (_, 0) => "warn,message=info,symphonia=off",
-        (_, 1) => "info,symphonia=off",
+        (_, 1) => "info,message=debug,symphonia=off",
         _ => "debug",
     };
     VERBOSE.store(verbose > 0, Ordering::Relaxed);
@@ -105,6 +105,11 @@ pub(crate) fn note(text: impl Into<Text>) {
     tracing::info!(target: MESSAGE, "{}", text.into().0);
 }
 
+/// Something that helps only who asks for more, by -v.
+pub(crate) fn detail(text: impl Into<Text>) {
+    tracing::debug!(target: MESSAGE, "{}", text.into().0);
+}
+
 /// Something that may be wrong with an input.
 pub(crate) fn warning(text: impl Into<Text>) {
     tracing::warn!(target: MESSAGE, "{}", text.into().0);
@@ -115,7 +120,7 @@ pub(crate) fn error(text: impl Into<Text>) {
     tracing::error!(target: MESSAGE, "{}", text.into().0);
 }
 
-/// `warning: …`, as compilers and clap write it; a note has no prefix.
+/// `warning: …`, as compilers and clap write it; notes and details have no prefix.
 struct Plain {
     coloured: bool,
 }
@@ -137,7 +142,7 @@ where
         match *metadata.level() {
             Level::ERROR => self.prefix(&mut to, AnsiColor::Red, "error")?,
             Level::WARN => self.prefix(&mut to, AnsiColor::Yellow, "warning")?,
-            Level::INFO if metadata.target() == MESSAGE => {}
+            Level::INFO | Level::DEBUG if metadata.target() == MESSAGE => {}
             Level::INFO => write!(to, "{}: ", metadata.target())?,
             Level::DEBUG | Level::TRACE => write!(to, "debug: {}: ", metadata.target())?,
         }

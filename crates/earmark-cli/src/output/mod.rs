@@ -6,6 +6,7 @@ pub(crate) mod tables; // tables as files,
 pub(crate) mod columns; // text for people,
 pub(crate) mod report;
 pub(crate) mod training;
+pub(crate) mod pace;
 pub(crate) mod clock;
 pub(crate) mod escape;
 pub(crate) mod shell;

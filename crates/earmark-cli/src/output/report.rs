@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
-use earmark_train::{EpochDone, EvaluationReport};
+use earmark_train::{EpochDone, EvaluationReport, Mistake};
 
+use crate::output::clock::duration;
 use crate::output::columns;
 use crate::output::escape::escape;
 
@@ -14,38 +15,44 @@ pub(crate) fn epoch_header() -> String {
 }
 
 pub(crate) fn epoch_row(epoch: &EpochDone, elapsed: Duration) -> String {
-    let seconds = elapsed.as_secs();
     let mark = if epoch.best { "best" } else { "" };
     let (loss, accuracy) = (epoch.record.eval_loss, epoch.record.eval_accuracy);
     format!(
-        "{:>5}  {:>10.4}  {loss:>9.4}  {accuracy:>8.4}  {mark:<4} {:>8.2}  {:>3}:{:02}",
+        "{:>5}  {:>10.4}  {loss:>9.4}  {accuracy:>8.4}  {mark:<4} {:>8.1}  {:>6}",
         epoch.epoch,
         epoch.train_loss,
         epoch.clips_per_second,
-        seconds / 60,
-        seconds % 60
+        duration(elapsed)
     )
 }
 
-/// `accuracy 0.8300 (95 % interval 0.745 to 0.891), macro F1 0.8250`.
+/// `accuracy 0.8300 (95 % interval 0.745 to 0.891), macro F1 0.8250, eval loss 0.6120`.
 pub(crate) fn score(report: &EvaluationReport) -> String {
     let [low, high] = report.accuracy_interval;
+    let scope = report.macro_f1_scope().map_or_else(String::new, |scope| format!(" ({scope})"));
     format!(
-        "accuracy {:.4} (95 % interval {low:.3} to {high:.3}), macro F1 {:.4}, loss {:.4}",
+        "accuracy {:.4} (95 % interval {low:.3} to {high:.3}), macro F1 {:.4}{scope}, eval loss {:.4}",
         report.accuracy, report.macro_f1, report.loss
     )
 }
 
+/// The first of the clips that were classified wrongly; `None` where there are none.
+pub(crate) fn mistakes(mistakes: &[Mistake]) -> Option<String> {
+    const SHOWN: usize = 10;
+    let rows = mistakes
+        .iter()
+        .take(SHOWN)
+        .map(|it| [it.clip.clone(), it.actual.clone(), it.predicted.clone(), format!("{:.4}", it.score)]);
+    let first = if mistakes.len() > SHOWN { format!("; the first {SHOWN}") } else { String::new() };
+    let table = columns::left(["clip", "actual", "predicted", "score"], rows);
+    let heading = format!("{} wrongly classified, the highest score first{first}:", mistakes.len());
+    (!mistakes.is_empty()).then(|| format!("{heading}\n{table}\n"))
+}
+
 pub(crate) fn per_class(report: &EvaluationReport) -> String {
     let rows = report.per_class.iter().map(|class| {
-        let ratio = |x: f64| format!("{x:.3}");
-        [
-            class.label.clone(),
-            ratio(class.precision),
-            ratio(class.recall),
-            ratio(class.f1),
-            class.support.to_string(),
-        ]
+        let [precision, recall, f1] = class.cells(|ratio| format!("{ratio:.3}"));
+        [class.label.clone(), precision, recall, f1, class.support.to_string()]
     });
     columns::numeric(["class", "precision", "recall", "F1", "clips"], rows) + "\n"
 }

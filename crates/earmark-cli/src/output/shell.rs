@@ -8,6 +8,12 @@ pub(crate) fn command() -> String {
     env::var("EARMARK_COMMAND").ok().filter(|it| !it.is_empty()).unwrap_or_else(|| "earmark".to_owned())
 }
 
+/// The command that this process was started by, as it would be typed again.
+pub(crate) fn this_command() -> String {
+    let args = env::args_os().skip(1).map(|arg| word(&arg.to_string_lossy()));
+    std::iter::once(command()).chain(args).collect::<Vec<_>>().join(" ")
+}
+
 /// A path as an argument that a shell passes on as it is.
 pub(crate) fn argument(path: &Path) -> String {
     let text = path.to_string_lossy();

@@ -1,138 +1,146 @@
 //! The progress of a training run.
 
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use earmark_train::{Event, Plan};
+use earmark_train::{Event, LabelConflict, Plan, TimeSpent};
 use indicatif::ProgressBar;
 
-use crate::output::progress::{bar, style};
+use crate::output::clock::duration;
+use crate::output::pace::{Pace, clips_done, epochs};
+use crate::output::progress::bar;
 use crate::output::{messages, report};
 
 /// The progress of a run on the terminal.
 pub(crate) struct TrainingProgress {
     bar: ProgressBar,
     started: Instant,
-    seen: std::sync::Mutex<Seen>,
+    seen: Mutex<Seen>,
 }
 
 #[derive(Default)]
 struct Seen {
     plan: Option<Plan>,
-    phase: Phase,
-    clips: usize,
-    since: Option<Instant>,
-    message: String,
+    pace: Pace,
+    time: TimeSpent,
 }
 
-#[derive(Default, PartialEq)]
-enum Phase {
-    #[default]
-    Checking,
-    Training,
-    Evaluating,
-}
-
-const CHECKING: &str = "checking {bar:30} {pos}/{len} clips {eta} left";
-const TRAINING: &str = "epoch {prefix} {bar:24} step {pos}/{len} {msg} {eta} left";
-const EVALUATING: &str = "evaluating {bar:30} {pos}/{len} clips";
+/// All numbers are in the message, which changes at once: the bar's own would be of two phases for a moment.
+const TEMPLATE: &str = "{prefix} {bar:8} {msg}";
 
 impl TrainingProgress {
     pub(crate) fn new() -> TrainingProgress {
-        TrainingProgress { bar: bar(0, CHECKING), started: Instant::now(), seen: Default::default() }
+        let bar = bar(1, TEMPLATE).with_prefix("checking");
+        TrainingProgress { bar, started: Instant::now(), seen: Mutex::default() }
     }
 
+    /// Removes the bar, and tells by -v where the time went.
     pub(crate) fn close(&self) {
         self.bar.finish_and_clear();
+        // After a panic elsewhere the state is still right.
+        let time = self.seen.lock().unwrap_or_else(PoisonError::into_inner).time;
+        if time != TimeSpent::default() {
+            messages::detail(format_args!("time     {}", spent(&time)));
+        }
     }
 
-    fn style(&self, template: &str) {
-        self.bar.set_style(style(template));
+    fn draw(&self, done: usize, total: usize, message: String) {
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+        self.bar.set_message(message);
     }
 
     pub(crate) fn show(&self, event: &Event<'_>) {
-        // After a panic elsewhere the state is still right.
-        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let seen = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Checking { done, total } => {
-                self.bar.set_length(*total as u64);
-                self.bar.set_position(*done as u64);
-            }
+            Event::Checking { done, total } => self.draw(*done, *total, format!("{done}/{total} clips")),
             Event::LeftOut(clips) => {
                 for clip in *clips {
                     messages::note(format_args!("left out {}: {}", clip.path.display(), clip.why));
                 }
                 messages::note(format_args!("left out {} in all, as --skip-bad asks", clips.len()));
             }
+            Event::LabelConflicts(conflicts) => warn_of_conflicts(conflicts),
             Event::PassedOver(checkpoints) => {
                 for checkpoint in *checkpoints {
-                    messages::warning(format_args!("passed over a checkpoint: {}", checkpoint.why));
+                    messages::warning(format_args!("skipped a broken checkpoint: {}", checkpoint.why));
                 }
             }
-            Event::NewParameters(names) if !names.is_empty() => {
-                messages::note(format_args!("randomly initialised: {}", names.join(", ")));
-            }
+            Event::NewParameters(names) if !names.is_empty() => messages::note(format_args!(
+                "not in the checkpoint, randomly initialised: {}",
+                names.join(", ")
+            )),
             Event::Started(plan) => {
-                messages::note(format_args!(
-                    "clips    {} to train on, {} to test on, {} classes; {:.1} M parameters",
-                    plan.train,
-                    plan.test,
-                    plan.labels.len(),
-                    plan.parameters as f64 / 1e6
-                ));
+                messages::note(format_args!("clips    {}", clips(plan)));
+                messages::note(format_args!("network  {} parameters", short(plan.parameters as f64)));
                 warn_about(plan);
                 if plan.done > 0 {
                     messages::note(format_args!("resumed  after step {} of {}", plan.done, plan.steps));
                 }
                 messages::note(report::epoch_header());
-                self.train_bar(plan, plan.done);
+                let epoch = (plan.done / plan.steps_per_epoch + 1).min(epochs(plan));
+                let done = clips_done(plan, epoch, plan.done);
+                self.bar.set_prefix(format!("epoch {epoch}/{}", epochs(plan)));
+                self.draw(done, plan.train, format!("{done}/{} clips", plan.train));
                 seen.plan = Some((*plan).clone());
-                seen.phase = Phase::Training;
-                seen.since = Some(Instant::now());
+                seen.pace.begin();
             }
             Event::Step(step) => {
-                let seen = &mut *seen;
                 let Some(plan) = &seen.plan else { return };
-                if seen.phase != Phase::Training {
-                    self.train_bar(plan, step.step);
-                    seen.phase = Phase::Training;
-                }
-                seen.clips += step.clips;
-                let seconds = seen.since.map_or(1.0, |since| since.elapsed().as_secs_f64());
-                let rate = seen.clips as f64 / seconds;
-                seen.message = format!("loss {:.4} lr {:.2e} {rate:.1} clips/s", step.loss, step.lr);
-                self.bar.set_message(seen.message.clone());
-                self.bar.set_prefix(epoch_of(plan, step.step));
-                self.bar.set_position(step.step);
+                seen.pace.step(step.clips);
+                let epoch = step.step.div_ceil(plan.steps_per_epoch);
+                let done = clips_done(plan, epoch, step.step);
+                let left = seen.pace.left(plan, step.step);
+                let message = training(done, plan.train, step.loss, seen.pace.clips_per_second(), left);
+                self.bar.set_prefix(format!("epoch {epoch}/{}", epochs(plan)));
+                self.draw(done, plan.train, message);
             }
             Event::LessMemory { clips } => messages::note(format_args!(
-                "the device has no memory for the whole batch: {clips} at a time from here on, their gradients added up; \
-                 each step still learns from all of it"
+                "the device has no memory for the whole batch: from here on {clips} clips at a time, with their gradients \
+                 added up; each step still averages over the whole batch"
             )),
             Event::Evaluating { done, total } => {
-                if seen.phase != Phase::Evaluating {
-                    self.style(EVALUATING);
-                    self.bar.set_length(*total as u64);
-                    seen.phase = Phase::Evaluating;
-                }
-                self.bar.set_position(*done as u64);
+                self.draw(*done, *total, format!("evaluating {done}/{total} held-out clips"));
             }
-            Event::Epoch(epoch) => messages::note(report::epoch_row(epoch, self.started.elapsed())),
+            Event::Epoch(epoch) => {
+                seen.pace.epoch();
+                seen.time += epoch.time;
+                messages::note(report::epoch_row(epoch, self.started.elapsed()));
+            }
             _ => {}
         }
     }
+}
 
-    fn train_bar(&self, plan: &Plan, done: u64) {
-        self.style(TRAINING);
-        self.bar.set_length(plan.steps);
-        self.bar.set_position(done);
-        self.bar.set_prefix(epoch_of(plan, done + 1));
-        self.bar.reset_eta();
+/// What stands beside the bar while training: with the epoch and the bar less than 80 columns.
+fn training(done: usize, total: usize, loss: f64, rate: f64, left: Option<Duration>) -> String {
+    let digits = usize::from(rate < 10.0);
+    let left = left.map_or_else(String::new, |left| format!(" {} left", duration(left)));
+    format!("{done}/{total} clips loss {loss:.3} {rate:.digits$} clips/s{left}")
+}
+
+/// `108 train, 12 held-out, 10 classes`
+pub(crate) fn clips(plan: &Plan) -> String {
+    format!("{} train, {} held-out, {} classes", plan.train, plan.test, plan.labels.len())
+}
+
+/// A count with three digits: `81.3 k`, `23.5 M`.
+fn short(count: f64) -> String {
+    match count {
+        ..1e3 => format!("{count}"),
+        ..1e6 => format!("{:.1} k", count / 1e3),
+        ..1e9 => format!("{:.1} M", count / 1e6),
+        _ => format!("{:.1} G", count / 1e9),
     }
 }
 
-/// `3/10`: the epoch that `step` belongs to.
-fn epoch_of(plan: &Plan, step: u64) -> String {
-    format!("{}/{}", step.div_ceil(plan.steps_per_epoch).max(1), plan.steps / plan.steps_per_epoch)
+fn spent(time: &TimeSpent) -> String {
+    let [waiting, computing, evaluating, saving] =
+        [time.waiting, time.computing, time.evaluating, time.saving].map(|it| it.as_secs_f64());
+    format!(
+        "waiting for batches {waiting:.1} s, forward and backward {computing:.1} s, evaluating {evaluating:.1} s, \
+         saving {saving:.1} s"
+    )
 }
 
 /// Warns of classes that are not trained on or not evaluated.
@@ -146,17 +154,58 @@ pub(crate) fn warn_about(plan: &Plan) {
     }
     if !plan.untested.is_empty() {
         messages::warning(format_args!(
-            "no clip of {} is held out, so the scores say nothing about {}; --split-by stratified holds out some of every class",
-            list(&plan.untested),
-            if plan.untested.len() == 1 { "that class" } else { "those classes" }
+            "{}; --split-by stratified holds out some of every class",
+            not_held_out(&plan.untested)
         ));
     }
 }
 
-/// Some names, and how many more there are.
-pub(crate) fn list(names: &[String]) -> String {
+/// That the scores do not cover some classes.
+pub(crate) fn not_held_out(classes: &[impl AsRef<str>]) -> String {
+    let which = if classes.len() == 1 { "that class" } else { "those classes" };
+    format!("no clip of {} is held out, so the scores say nothing about {which}", list(classes))
+}
+
+/// Warns of sound files that have two labels.
+pub(crate) fn warn_of_conflicts(conflicts: &[LabelConflict]) {
     const SHOWN: usize = 10;
-    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    for LabelConflict { clips: [a, b], labels: [of_a, of_b] } in conflicts.iter().take(SHOWN) {
+        messages::warning(format_args!("`{a}` and `{b}` are the same file, labelled `{of_a}` and `{of_b}`"));
+    }
+    if conflicts.len() > SHOWN {
+        let more = conflicts.len() - SHOWN;
+        messages::warning(format_args!("{more} more files are in the dataset with two labels"));
+    }
+}
+
+/// Some names, and how many more there are.
+pub(crate) fn list(names: &[impl AsRef<str>]) -> String {
+    const SHOWN: usize = 10;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{}`", name.as_ref())).collect();
     let shown = shown.join(", ");
     if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_fits_80_columns_and_has_no_needless_digits() {
+        let line = |epoch: &str, message: &str| {
+            TEMPLATE.replace("{prefix}", epoch).replace("{bar:8}", "━━━━━━━━").replace("{msg}", message)
+        };
+        let message = training(56, 108, 1.23456, 12.3456, Some(Duration::from_secs(65)));
+        assert_eq!(message, "56/108 clips loss 1.235 12 clips/s 1:05 left");
+        assert_eq!(training(4, 108, 0.5, 0.7654, None), "4/108 clips loss 0.500 0.8 clips/s");
+        let long = training(12_345, 12_345, 12.3456, 1234.5, Some(Duration::from_secs(45_296)));
+        let long = line("epoch 100/100", &long);
+        assert!(long.chars().count() <= 80, "{} columns: {long}", long.chars().count());
+    }
+
+    #[test]
+    fn counts_have_a_unit_that_fits() {
+        let shown = [24.0, 81_300.0, 23_500_000.0, 3e9].map(short);
+        assert_eq!(shown, ["24", "81.3 k", "23.5 M", "3.0 G"]);
+    }
 }

@@ -61,6 +61,7 @@ mod train {
                 "recipe.toml",
                 "report.html",
                 "report.json",
+                "run.json",
                 "split.json",
                 "tensorboard",
             ]
@@ -137,7 +138,7 @@ mod train {
         let said = place
             .run(&format!("train --data data --from-scratch tiny.json --output run --dry-run {more}{args}"));
         // Six clips in passes of three, two passes a step.
-        said.says(0, &["6 clips to train on, 6 to test on, 4 steps", "nothing trained"]);
+        said.says(0, &["6 train, 6 held-out, 3 classes", "4 steps", "nothing trained"]);
         assert_eq!(place.list("run"), ["recipe.toml", "split.json"]);
         let recipe = place.read("run/recipe.toml");
         let recipe: BTreeMap<_, _> = recipe.lines().filter_map(|line| line.split_once(" = ")).collect();
@@ -189,7 +190,7 @@ mod train {
         assert!(!place.path("run").exists(), "a run that cannot start leaves no folder");
 
         let said = place.run(&format!("{SHORT_RUN} --skip-bad"));
-        said.says(0, &names).says(0, &["left out 2 in all", "9 to train on, 3 to test on"]);
+        said.says(0, &names).says(0, &["left out 2 in all", "9 train, 3 held-out"]);
         assert!(!place.read("run/split.json").contains("thunder"));
     }
 
@@ -256,7 +257,7 @@ mod resume {
         assert!(place.list("run").iter().any(|name| name.starts_with("checkpoint-")));
 
         place.run("eval run").says(1, &["no model yet", "earmark train --resume run"]);
-        place.run("train --resume run --epochs 61").says(1, &["`epochs` 60", "61"]);
+        place.run("train --resume run --epochs 61").says(2, &["`epochs` is 60, not 61"]);
         place.run("train --resume run").says(0, &["resumed  after step"]);
         assert_eq!(place.read("run/metrics.jsonl"), undisturbed());
     }

@@ -30,6 +30,7 @@ const COMMANDS: &[&str] = &[
     "listen",
     "train",
     "eval",
+    "runs",
     "data",
     "push",
     "decode",
@@ -65,6 +66,7 @@ fn the_help_of_every_command() {
     for command in COMMANDS {
         check(&format!("earmark-{command}"), &help(&[command]));
     }
+    check("earmark-runs-diff", &help(&["runs", "diff"]));
     for what in ["list", "info", "head", "stats", "verify", "export"] {
         check(&format!("earmark-data-{what}"), &help(&["data", what]));
     }

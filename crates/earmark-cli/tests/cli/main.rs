@@ -12,6 +12,7 @@ mod models;
 mod numbers;
 mod data;
 mod runs;
+mod run_records;
 mod cache;
 mod formats;
 mod folders;

@@ -130,10 +130,15 @@ mod folders {
         std::thread::sleep(Duration::from_millis(1100)); // The next stamp is a later one.
         place.run(&format!("{SHORT} --dry-run")).says(0, &["nothing trained"]);
         assert_eq!(place.list("runs/tiny-data").len(), 2);
-        for command in ["eval", "train --resume"] {
-            let said = place.run(command);
-            said.says(0, &[]);
-            assert!(format!("{}{}", said.out, said.err).contains(&run) || command == "eval", "{}", said.err);
+        // Whatever runs are called, the one that began last is the newest.
+        place.run(&format!("{SHORT} --output runs/first/zebra")).says(0, &[]);
+        std::thread::sleep(Duration::from_millis(20));
+        place.run(&format!("{SHORT} --output runs/last/ant")).says(0, &[]);
+        for newest in ["runs/last/ant", "runs/first/zebra", &format!("runs/tiny-data/{run}")] {
+            for command in ["eval", "train --resume"] {
+                place.run(command).says(0, &[&format!("run      {newest}, the newest")]);
+            }
+            fs::remove_dir_all(place.path(newest)).unwrap();
         }
 
         place.run(&format!("{SHORT} --output run --dry-run")).says(0, &["nothing trained"]);
@@ -193,7 +198,7 @@ mod recipe {
         place.clip("other/a/0.wav", noise(3000, 1));
         place.clip("other/b/0.wav", noise(3000, 2));
         let other = "train --recipe first/recipe.toml --data other --split-by random --test-size 1 --output other-run";
-        place.run(&format!("{other} --dry-run")).says(0, &["1 clips to train on, 1 to test on"]);
+        place.run(&format!("{other} --dry-run")).says(0, &["1 train, 1 held-out"]);
         let recipe = place.read("other-run/recipe.toml");
         for line in ["dataset = \"other\"", "name = \"tiny-other\"", "seed = 7", "resampler = \"torchaudio\""]
         {
@@ -314,8 +319,12 @@ mod resume {
             ("--set lr=1", "--set lr", "lr"),
         ] {
             let said = place.run(&format!("train --resume run {flags}"));
-            said.says(1, &["`run`", &format!("`{key}`"), &format!("leave out {flag}")]);
+            said.says(2, &["`run`", &format!("`{key}` is "), &format!("leave out {flag}")]);
         }
+        let said = place.run("train --resume run --seed 1 --data other --set lr=1 --epochs 2");
+        said.says(2, &["`data` is", "`lr` is 0.001, not 1", "`seed` is 42, not 1"]);
+        said.says(2, &["leave out --data, --set lr, --seed, or start a new run"]);
+        assert!(!said.err.contains("epochs"), "{}", said.err);
         for flags in ["--output elsewhere", "--dry-run", "--recipe run/recipe.toml"] {
             place.run(&format!("train --resume run {flags}")).says(2, &["--resume"]);
         }
@@ -381,7 +390,7 @@ mod resume {
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(weights, bytes).unwrap();
         let said = place.run("train --resume whole");
-        said.says(0, &["passed over", &newest, "`model.safetensors` is damaged"]);
+        said.says(0, &["skipped a broken checkpoint", &newest, "`model.safetensors` is damaged"]);
         assert_eq!(place.read("whole/metrics.jsonl"), undisturbed().read("whole/metrics.jsonl"));
     }
 
@@ -520,11 +529,11 @@ mod reports {
     use super::*;
 
     #[test]
-    fn the_training_loss_of_an_epoch_is_one_number_on_screen_and_in_the_report() {
+    fn the_train_loss_of_an_epoch_is_one_number_on_screen_in_the_report_and_on_the_card() {
         let place = WorkDir::with_clips();
         let said = place.run(&format!("{} --output run", SHORT.replace("--epochs 2", "--epochs 3")));
         let said = said.says(0, &[]);
-        let page = place.read("run/report.html");
+        let (page, card) = (place.read("run/report.html"), place.read("run/model/README.md"));
         let mut epochs = said.err.lines().skip_while(|line| !line.starts_with("epoch  train loss")).skip(1);
         for epoch in 1..=3u64 {
             let line: Vec<&str> = epochs.next().unwrap().split_whitespace().collect();
@@ -532,6 +541,8 @@ mod reports {
             let row =
                 format!("<td>{epoch}.00</td><td>{}</td><td>{}</td><td>{}</td>", 3 * epoch, line[1], line[2]);
             assert!(page.contains(&row), "{row}\n{page}");
+            let row = format!("| {:<10} | {epoch}.0   | {:<4} |", line[1], 3 * epoch);
+            assert!(card.contains(&row), "{row}\n{card}");
         }
     }
 

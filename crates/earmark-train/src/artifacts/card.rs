@@ -1,14 +1,14 @@
 //! The model card, `README.md`: what the Hub shows of a model and indexes from its front matter.
 //!
 //! Order of keys, headings and tables are those of `TrainingSummary` (transformers 5.23.0 `modelcard.py`), so tools
-//! that read its cards read ours. It differs in one number on purpose: the reference reports the last epoch's
-//! evaluation beside the best checkpoint's weights, and we report the checkpoint that is in the folder. Its "Training Loss" is
-//! that of the last line of the log before the evaluation, not the epoch's mean, as the reference's is.
+//! that read its cards read ours. It differs on purpose in two numbers: the reference reports the last epoch's
+//! evaluation beside the best checkpoint's weights, and we report the checkpoint that is in the folder. The reference's training
+//! loss is that of the last line of the log before the evaluation; ours is the mean over the epoch's steps, as everywhere else.
 
 use std::fmt::Write;
 
-use crate::evaluate::metrics::EvaluationReport;
-use crate::evaluate::records::{EpochRecord, StepRecord};
+use crate::evaluate::records::EpochRecord;
+use crate::evaluate::report::EvaluationReport;
 
 /// The content of a card.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,10 +31,10 @@ pub struct ModelCard {
     pub dataset_commit: Option<String>,
     /// Hyper-parameters: name and value in the order to show them.
     pub hyperparameters: Vec<(String, String)>,
-    /// Every step line of `metrics.jsonl`.
-    pub steps: Vec<StepRecord>,
     /// Every epoch line of `metrics.jsonl`.
     pub epochs: Vec<EpochRecord>,
+    /// The train loss of each of those epochs, the mean over its steps; NaN where it is not known.
+    pub train_losses: Vec<f64>,
     /// The scores of the weights this card lies beside.
     pub evaluation: EvaluationReport,
     /// Software the run used: name and version.
@@ -116,11 +116,12 @@ impl ModelCard {
         let report = &self.evaluation;
         let [low, high] = report.accuracy_interval;
         let _ = writeln!(card, " on the {} dataset.", inline(&self.dataset.name));
-        card.push_str("It achieves the following results on the evaluation set:\n");
-        let _ = writeln!(card, "- Loss: {}", rounded(report.loss));
+        card.push_str("It achieves the following results on the held-out clips:\n");
+        let _ = writeln!(card, "- Eval loss: {}", rounded(report.loss));
         let _ = writeln!(card, "- Accuracy: {}", rounded(report.accuracy));
         let _ = writeln!(card, "- Accuracy, 95 % interval: {low:.3} to {high:.3} ({} clips)", report.n);
-        let _ = writeln!(card, "- Macro F1: {}", rounded(report.macro_f1));
+        let scope = report.macro_f1_scope().map_or_else(String::new, |scope| format!(" ({scope})"));
+        let _ = writeln!(card, "- Macro F1: {}{scope}", rounded(report.macro_f1));
     }
 
     fn usage(&self, card: &mut String) {
@@ -157,20 +158,16 @@ impl ModelCard {
             let _ = writeln!(card, "- {}: {}", inline(name), inline(value));
         }
         card.push_str("\n### Training results\n\n");
-        let rows = self.epochs.iter().map(|epoch| {
-            let logged = self.steps.iter().rfind(|record| record.step <= epoch.step);
-            let training = logged.map_or_else(|| "No log".into(), |record| rounded(record.loss));
+        let rows = self.epochs.iter().enumerate().map(|(row, epoch)| {
+            let train_loss = self.train_losses.get(row).copied().filter(|loss| !loss.is_nan());
+            let train_loss = train_loss.map_or_else(|| "–".into(), rounded);
             let [done, loss, accuracy] = [epoch.epoch, epoch.eval_loss, epoch.eval_accuracy].map(rounded);
-            [training, done, epoch.step.to_string(), loss, accuracy]
+            [train_loss, done, epoch.step.to_string(), loss, accuracy]
         });
-        table(
-            card,
-            ["Training Loss", "Epoch", "Step", "Validation Loss", "Accuracy"],
-            &rows.collect::<Vec<_>>(),
-        );
+        table(card, ["Train loss", "Epoch", "Step", "Eval loss", "Accuracy"], &rows.collect::<Vec<_>>());
         card.push_str("\n### Results per class\n\n");
         let rows = self.evaluation.per_class.iter().map(|class| {
-            let [precision, recall, f1] = [class.precision, class.recall, class.f1].map(rounded);
+            let [precision, recall, f1] = class.cells(rounded);
             [inline(&class.label), precision, recall, f1, class.support.to_string()]
         });
         table(card, ["Class", "Precision", "Recall", "F1", "Clips"], &rows.collect::<Vec<_>>());
@@ -324,7 +321,6 @@ mod tests {
     fn card() -> ModelCard {
         let labels = vec!["blues".to_owned(), "hip_hop".to_owned()];
         let confusion = ConfusionMatrix::from_pairs(2, [(0, 0), (0, 0), (1, 1), (1, 1)]);
-        let step = |step, loss| StepRecord { step, epoch: step as f64 / 6.0, loss, lr: 5e-5, grad_norm: 1.0 };
         let epoch = |step, eval_loss, eval_accuracy| EpochRecord {
             step,
             epoch: step as f64 / 6.0,
@@ -346,8 +342,8 @@ mod tests {
                 split: Some("train".into()),
             },
             hyperparameters: vec![("learning_rate".into(), "5e-05".into())],
-            steps: vec![step(5, 1.385421085357666), step(10, 0.34801), step(20, 0.1)],
             epochs: vec![epoch(6, 1.370064616203308, 0.5), epoch(12, 0.75, 1.0)],
+            train_losses: vec![1.385421085357666, 0.34801],
             evaluation: EvaluationReport::new("gtzan", "test", "m", labels, confusion, 0.75),
             frameworks: vec![("earmark".into(), "0.1.0".into()), ("Burn".into(), "0.22.1".into())],
         }
@@ -420,47 +416,50 @@ model-index:
     }
 
     #[test]
-    fn training_table_is_what_the_reference_writes() {
+    fn training_table_has_the_columns_and_the_format_of_the_reference() {
         let want = "
-| Training Loss | Epoch | Step | Validation Loss | Accuracy |
-|:-------------:|:-----:|:----:|:---------------:|:--------:|
-| 1.3854        | 1.0   | 6    | 1.3701          | 0.5      |
-| 0.3480        | 2.0   | 12   | 0.75            | 1.0      |
+| Train loss | Epoch | Step | Eval loss | Accuracy |
+|:----------:|:-----:|:----:|:---------:|:--------:|
+| 1.3854     | 1.0   | 6    | 1.3701    | 0.5      |
+| 0.3480     | 2.0   | 12   | 0.75      | 1.0      |
 
 ";
         assert!(card().to_markdown().contains(want));
-        assert!(ModelCard { steps: vec![], ..card() }.to_markdown().contains("| No log        | 1.0   |"));
+        let unknown = ModelCard { train_losses: vec![f64::NAN, 0.5], ..card() };
+        assert!(unknown.to_markdown().contains("| –          | 1.0   |"));
     }
 
     #[test]
-    fn training_table_of_a_real_run_is_the_one_on_its_card() {
-        let test = "training_table_of_a_real_run_is_the_one_on_its_card";
+    fn training_table_of_a_real_run_is_the_one_on_its_card_but_for_the_train_loss() {
+        let test = "training_table_of_a_real_run_is_the_one_on_its_card_but_for_the_train_loss";
         let Some(dir) = earmark_testkit::reference(test, "train/fast") else {
             return;
         };
         let losses = std::fs::read_to_string(dir.join("losses.json")).unwrap();
         let losses: serde_json::Value = serde_json::from_str(&losses).unwrap();
-        let (mut steps, mut epochs) = (vec![], vec![]);
+        let mut epochs = vec![];
         for line in losses["log_history"].as_array().unwrap() {
             let number = |key: &str| line[key].as_f64().unwrap();
             let (step, epoch) = (line["step"].as_u64().unwrap(), number("epoch"));
-            if line.get("loss").is_some() {
-                let (loss, lr) = (number("loss"), number("learning_rate"));
-                steps.push(StepRecord { step, epoch, loss, lr, grad_norm: number("grad_norm") });
-            } else if line.get("train_runtime").is_some() {
+            if line.get("train_runtime").is_some() {
                 break; // Beyond lies the evaluation of the reloaded best checkpoint, which is on no card.
-            } else {
+            }
+            if line.get("loss").is_none() {
                 let (eval_loss, eval_accuracy) = (number("eval_loss"), number("eval_accuracy"));
                 epochs.push(EpochRecord { step, epoch, eval_loss, eval_accuracy });
             }
         }
-        assert_eq!((steps.len(), epochs.len()), (12, 10));
+        assert_eq!(epochs.len(), 10);
+        // Epoch, step, eval loss and accuracy of each row.
         let table = |card: &str| {
-            let start = card.find("| Training Loss").unwrap();
-            card[start..].lines().take_while(|line| line.starts_with('|')).collect::<Vec<_>>().join("\n")
+            let start = card.find("| Train").unwrap();
+            let rows = card[start..].lines().skip(2).take_while(|line| line.starts_with('|'));
+            let cells = |line: &str| line.split('|').skip(2).map(|cell| cell.trim().to_owned()).collect();
+            rows.map(cells).collect::<Vec<Vec<String>>>()
         };
-        let want = std::fs::read_to_string(dir.join("model-card.md")).unwrap();
-        assert_eq!(table(&ModelCard { steps, epochs, ..card() }.to_markdown()), table(&want));
+        let want = table(&std::fs::read_to_string(dir.join("model-card.md")).unwrap());
+        assert_eq!(want.len(), 10);
+        assert_eq!(table(&ModelCard { epochs, train_losses: vec![], ..card() }.to_markdown()), want);
     }
 
     #[test]
@@ -489,7 +488,7 @@ model-index:
         let text = card.to_markdown();
         assert!(
             text.contains(
-                "- Loss: 0.75\n- Accuracy: 1.0\n- Accuracy, 95 % interval: 0.510 to 1.000 (4 clips)\n"
+                "- Eval loss: 0.75\n- Accuracy: 1.0\n- Accuracy, 95 % interval: 0.510 to 1.000 (4 clips)\n"
             ),
             "{text}"
         );

@@ -95,7 +95,7 @@ impl Grid {
                 let y = Self::TOP + cell * actual as f64;
                 let share = count as f64 / support as f64;
                 let (truth, answer) = (escape(&labels[actual]), escape(&labels[predicted]));
-                svg.push(format!("<g><title>{truth} heard as {answer}: {count} of {support}</title>"));
+                svg.push(format!("<g><title>{truth} classified as {answer}: {count} of {support}</title>"));
                 let depth = shade(share);
                 let square = format!(r#"x="{x:.1}" y="{y:.1}" width="{cell}" height="{cell}""#);
                 svg.push(format!(r#"<rect {square} fill="{BLUE}" fill-opacity="{depth:.3}"/>"#));
@@ -172,7 +172,7 @@ pub(crate) fn confusion_png(matrix: &ConfusionMatrix) -> (u32, Vec<u8>) {
     (side, file)
 }
 
-/// Draws the curves of a run over epochs: training and evaluation loss to the left, evaluation accuracy to the right.
+/// Draws the curves of a run over epochs: train and eval loss to the left, accuracy on the held-out clips to the right.
 ///
 /// The evaluation after optimizer step `best` is ringed. Values that are not finite leave a gap.
 pub fn curves_svg(steps: &[StepRecord], epochs: &[EpochRecord], best: Option<u64>) -> String {
@@ -188,8 +188,8 @@ pub fn curves_svg(steps: &[StepRecord], epochs: &[EpochRecord], best: Option<u64
     panel.curve(&mut svg, &training, TRAINING);
     panel.curve(&mut svg, &losses, EVALUATION);
     panel.dots(&mut svg, &losses, best);
-    svg.text((110.0, 22.0), &format!(r#"font-size="12" fill="{TRAINING}""#), "training");
-    svg.text((168.0, 22.0), &format!(r#"font-size="12" fill="{EVALUATION}""#), "evaluation");
+    svg.text((110.0, 22.0), &format!(r#"font-size="12" fill="{TRAINING}""#), "train loss");
+    svg.text((184.0, 22.0), &format!(r#"font-size="12" fill="{EVALUATION}""#), "eval loss");
     let panel = Panel::draw(&mut svg, 432.0, last, 1.0, "Accuracy");
     panel.curve(&mut svg, &accuracies, EVALUATION);
     panel.dots(&mut svg, &accuracies, best);
@@ -408,13 +408,13 @@ mod tests {
     fn rows_are_actual_and_columns_predicted_with_the_first_class_at_the_top_left() {
         let matrix = ConfusionMatrix::from_pairs(2, [(0, 0), (0, 1), (0, 1), (1, 1)]);
         let svg = confusion_svg(&labels(&["cat", "dog"]), &matrix);
-        let hit = cell(&svg, "cat heard as cat: 1 of 3");
-        let miss = cell(&svg, "cat heard as dog: 2 of 3");
-        let other = cell(&svg, "dog heard as dog: 1 of 1");
+        let hit = cell(&svg, "cat classified as cat: 1 of 3");
+        let miss = cell(&svg, "cat classified as dog: 2 of 3");
+        let other = cell(&svg, "dog classified as dog: 1 of 1");
         assert_eq!(attribute(hit, "y"), attribute(miss, "y"));
         assert_eq!(attribute(miss, "x"), attribute(other, "x"));
         assert!(attribute(hit, "x") < attribute(miss, "x") && attribute(hit, "y") < attribute(other, "y"));
-        assert!(!svg.contains("dog heard as cat"), "a zero has a cell");
+        assert!(!svg.contains("dog classified as cat"), "a zero has a cell");
     }
 
     #[test]
@@ -425,7 +425,7 @@ mod tests {
             let count = svg.lines().skip_while(|line| !line.contains(hover)).nth(2).unwrap();
             count.contains(PAPER)
         };
-        assert!(ink("cat heard as cat") && !ink("dog heard as cat"));
+        assert!(ink("cat classified as cat") && !ink("dog classified as cat"));
     }
 
     #[test]

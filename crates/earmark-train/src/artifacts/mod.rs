@@ -2,6 +2,7 @@
 
 pub(crate) mod checkpoint;
 pub(crate) mod metrics_log;
+pub(crate) mod run_info;
 pub(crate) mod tensorboard;
 pub(crate) mod card;
 pub(crate) mod report;

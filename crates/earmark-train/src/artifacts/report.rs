@@ -3,39 +3,44 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::artifacts::figure::{confusion_svg, curves_svg};
-use crate::evaluate::metrics::EvaluationReport;
+use crate::evaluate::mistakes::Mistake;
 use crate::evaluate::records::{EpochRecord, StepRecord};
+use crate::evaluate::report::EvaluationReport;
 
 /// The content of the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunReport {
-    /// The page's heading, such as the name of the model.
+    /// The page's heading, such as the name of the run.
     pub title: String,
+    /// What tells the run from others, such as its date and command: name and value, in the order to show them.
+    pub facts: Vec<(String, String)>,
     /// The resolved recipe: name and value, in the order to show them.
     pub recipe: Vec<(String, String)>,
     /// Every step line of `metrics.jsonl`.
     pub steps: Vec<StepRecord>,
     /// Every epoch line of `metrics.jsonl`.
     pub epochs: Vec<EpochRecord>,
-    /// The mean training loss of each of those epochs; NaN where it is not known.
+    /// The train loss of each of those epochs, the mean over its steps; NaN where it is not known.
     pub train_losses: Vec<f64>,
     /// Optimizer steps after which the best checkpoint was taken.
     pub best_step: u64,
     /// The best checkpoint's scores.
     pub evaluation: EvaluationReport,
+    /// The held-out clips that it classifies wrongly, in the order to show them.
+    pub mistakes: Vec<Mistake>,
 }
 
 /// Renders the page. Names and values may hold anything: maud escapes them.
 pub fn report_html(run: &RunReport) -> String {
     let epochs = run.epochs.iter().enumerate().map(|(row, epoch)| {
-        let training = run.train_losses.get(row).copied().filter(|loss| !loss.is_nan());
-        let training = training.map_or_else(String::new, decimals);
+        let train_loss = run.train_losses.get(row).copied().filter(|loss| !loss.is_nan());
+        let train_loss = train_loss.map_or_else(String::new, decimals);
         let (loss, accuracy) = (decimals(epoch.eval_loss), decimals(epoch.eval_accuracy));
-        let cells = [format!("{:.2}", epoch.epoch), epoch.step.to_string(), training, loss, accuracy];
+        let cells = [format!("{:.2}", epoch.epoch), epoch.step.to_string(), train_loss, loss, accuracy];
         (epoch.step == run.best_step, cells)
     });
     let classes = run.evaluation.per_class.iter().map(|class| {
-        let [precision, recall, f1] = [class.precision, class.recall, class.f1].map(decimals);
+        let [precision, recall, f1] = class.cells(decimals);
         (false, [class.label.clone(), precision, recall, f1, class.support.to_string()])
     });
     let recipe = run.recipe.iter().map(|(name, value)| (false, [name.clone(), value.clone()]));
@@ -51,20 +56,23 @@ pub fn report_html(run: &RunReport) -> String {
             body {
                 h1 { (run.title) }
                 (summary(run))
+                dl { @for (name, value) in &run.facts { dt { (name) } dd { (value) } } }
                 h2 { "Curves" }
                 figure { (PreEscaped(curves_svg(&run.steps, &run.epochs, Some(run.best_step)))) }
                 h2 { "Epochs" }
-                (table(["Epoch", "Step", "Training loss", "Validation loss", "Accuracy"], epochs))
+                (table(["Epoch", "Step", "Train loss", "Eval loss", "Accuracy"], epochs))
                 p.note {
-                    "The training loss is the mean over the steps of the epoch. The marked row is the checkpoint that was \
-                     kept: the most accurate, the earliest of equals."
+                    "The train loss is the mean over the steps of the epoch; eval loss and accuracy are those of the held-out \
+                     clips. The model is that of the marked epoch" (ties(run)) "."
                 }
                 h2 { "Confusion matrix" }
                 figure { (PreEscaped(confusion_svg(&run.evaluation.labels, &run.evaluation.confusion))) }
                 h2 { "Classes" }
                 (table(["Class", "Precision", "Recall", "F1", "Clips"], classes))
+                (mistakes(run))
                 h2 { "Recipe" }
                 (table(["Setting", "Value"], recipe))
+                p.note { "The same settings are in recipe.toml, from which a run can be repeated." }
             }
         }
     };
@@ -78,15 +86,47 @@ fn summary(run: &RunReport) -> Markup {
         p.score {
             strong { (format!("{:.1} %", 100.0 * report.accuracy)) }
             (format!(
-                " accuracy (95 % interval {low:.1} to {high:.1} %) · macro F1 {:.3} · loss {:.4}",
+                " accuracy (95 % interval {low:.1} to {high:.1} %) · macro F1 {:.3} · eval loss {:.4}",
                 report.macro_f1, report.loss
             ))
         }
         p {
-            (report.n) " clips of " (report.dataset) ", split " (report.split) ", after step " (run.best_step) "."
+            "On " (report.n) " held-out clips of " (report.dataset) ", after step " (run.best_step) "."
+            @if let Some(scope) = report.macro_f1_scope() { " Macro F1 is over " (scope) "." }
         }
     }
 }
+
+/// That other epochs are as accurate as the best, where some are.
+fn ties(run: &RunReport) -> String {
+    let best = run.epochs.iter().find(|epoch| epoch.step == run.best_step).map(|epoch| epoch.eval_accuracy);
+    let equal = run.epochs.iter().filter(|epoch| Some(epoch.eval_accuracy) == best).count();
+    if equal < 2 { String::new() } else { format!(", the earliest of {equal} with this accuracy") }
+}
+
+/// The clips that were classified wrongly.
+fn mistakes(run: &RunReport) -> Markup {
+    let (all, held_out) = (run.mistakes.len(), run.evaluation.n);
+    let shown = run.mistakes.iter().take(MISTAKES_SHOWN).map(|it| {
+        let cells = [&it.clip, &it.actual, &it.predicted].map(String::clone);
+        let [clip, actual, predicted] = cells;
+        (false, [clip, actual, predicted, decimals(it.score.into())])
+    });
+    html! {
+        h2 { "Wrongly classified clips" }
+        @if all == 0 {
+            p { "None." }
+        } @else {
+            p {
+                (all) " of " (held_out) " held-out clips, the highest score first"
+                @if all > MISTAKES_SHOWN { "; the first " (MISTAKES_SHOWN) } "."
+            }
+            (table(["Clip", "Actual", "Predicted", "Score"], shown))
+        }
+    }
+}
+
+const MISTAKES_SHOWN: usize = 50;
 
 /// Each row is whether it is marked as the best, and its cells.
 fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = (bool, [String; N])>) -> Markup {
@@ -118,6 +158,9 @@ body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem; color: var(--ink); 
 h1 { overflow-wrap: anywhere; }
 h2 { margin-top: 2.5rem; font-size: 1.2rem; }
 .score strong { font-size: 1.6rem; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; }
+dt { opacity: 0.75; }
+dd { margin: 0; overflow-wrap: anywhere; }
 .note { font-size: 0.85rem; opacity: 0.75; }
 .scroll, figure { margin: 0; overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -142,6 +185,7 @@ mod tests {
         };
         RunReport {
             title: label.into(),
+            facts: vec![("Command".into(), format!("earmark train --data {label}"))],
             recipe: vec![("learning_rate".into(), "5e-5".into()), (label.into(), label.into())],
             steps: vec![StepRecord { step: 5, epoch: 0.83, loss: 1.5, lr: 5e-5, grad_norm: 1.0 }],
             epochs: vec![epoch(4, 0.25), epoch(6, 0.5), epoch(12, 0.5)],
@@ -155,6 +199,14 @@ mod tests {
                 ConfusionMatrix::from_pairs(2, [(0, 0), (1, 0)]),
                 1.25,
             ),
+            mistakes: (0..60)
+                .map(|clip| Mistake {
+                    clip: format!("rock/{clip}.wav"),
+                    actual: "rock".into(),
+                    predicted: label.into(),
+                    score: 0.75,
+                })
+                .collect(),
         }
     }
 
@@ -179,6 +231,25 @@ mod tests {
         assert!(page.contains("<tr><td>0.67</td><td>4</td><td></td><td>1.2500</td><td>0.2500</td></tr>"));
         assert!(page.contains("<tr class=\"best\"><td>1.00</td><td>6</td><td>1.7500</td>"));
         assert_eq!(page.matches("class=\"best\"").count(), 1);
+    }
+
+    #[test]
+    fn the_marked_epoch_is_called_the_earliest_only_among_equals() {
+        let mut run = run("blues");
+        assert!(report_html(&run).contains("of the marked epoch, the earliest of 2 with this accuracy."));
+        run.epochs[2].eval_accuracy = 0.25;
+        assert!(report_html(&run).contains("of the marked epoch."));
+    }
+
+    #[test]
+    fn the_page_shows_what_tells_a_run_from_others_and_the_first_wrong_clips() {
+        let page = report_html(&run("blues"));
+        assert!(page.contains("<dt>Command</dt><dd>earmark train --data blues</dd>"), "{page}");
+        assert!(page.contains("60 of 2 held-out clips, the highest score first; the first 50."), "{page}");
+        let row = "<tr><td>rock/0.wav</td><td>rock</td><td>blues</td><td>0.7500</td></tr>";
+        assert!(page.contains(row) && page.contains("rock/49.wav") && !page.contains("rock/50.wav"));
+        let none = RunReport { mistakes: vec![], ..run("blues") };
+        assert!(report_html(&none).contains("<h2>Wrongly classified clips</h2><p>None.</p>"));
     }
 
     #[test]

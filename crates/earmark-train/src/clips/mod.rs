@@ -4,6 +4,7 @@ pub(crate) mod prepare; // Read first: one clip's way from file to features.
 mod prepared;
 pub(crate) mod batch;
 pub(crate) mod cache;
+pub(crate) mod conflicts;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -85,6 +86,10 @@ impl Clips {
     /// SHA-256 of a clip's sound file, in hexadecimal digits.
     pub fn sha256(&self, row: usize) -> String {
         self.0.hashes[row].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    pub(crate) fn hash(&self, row: usize) -> &Hash {
+        &self.0.hashes[row]
     }
 
     /// The clips of `rows`, padded to the longest of them.
@@ -215,6 +220,7 @@ mod tests {
 
     use super::*;
     use crate::clips::batch::BatchFeatures;
+    use crate::clips::conflicts::LabelConflict;
 
     const WAV2VEC2: &str = r#"{"feature_extractor_type": "Wav2Vec2FeatureExtractor"}"#;
     const AST: &str = r#"{"feature_extractor_type": "ASTFeatureExtractor", "max_length": 64}"#;
@@ -511,6 +517,19 @@ mod tests {
                 assert_eq!(clips.sha256(row), hex);
             }
         }
+    }
+
+    #[test]
+    fn a_sound_with_two_labels_is_reported_once_with_both() {
+        let place = Place::new();
+        for name in ["hiss/copy.wav", "hum/a copy.wav", "hum/b copy.wav"] {
+            fs::copy(place.data().join("hiss/0.wav"), place.data().join(name)).unwrap();
+        }
+        let clips = place.open(preparation(WAV2VEC2), None);
+        let pair = |a: &str, b: &str| [a.to_owned(), b.to_owned()];
+        let conflicts = clips.label_conflicts(&pair("hiss", "hum"));
+        let want = LabelConflict { clips: pair("hiss/0.wav", "hum/a copy.wav"), labels: pair("hiss", "hum") };
+        assert_eq!(conflicts, [want]);
     }
 
     #[test]

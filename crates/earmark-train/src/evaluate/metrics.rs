@@ -4,75 +4,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::evaluate::records::null_is_nan;
-
-/// The mean of the losses of some steps: what is called the training loss of an epoch, or of a line of `metrics.jsonl`.
+/// The mean of the losses of some steps: the train loss of an epoch, or of a line of `metrics.jsonl`.
 pub(crate) fn mean(losses: &[f64]) -> f64 {
     losses.iter().sum::<f64>() / losses.len().max(1) as f64
-}
-
-/// `report.json`: how well a model does on one split of one dataset.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EvaluationReport {
-    /// The dataset, with its configuration.
-    pub dataset: String,
-    /// The split of it that was scored.
-    pub split: String,
-    /// The model: a Hub id with its revision, or a folder.
-    pub model: String,
-    /// Clips scored.
-    pub n: u64,
-    /// Share of them whose most likely class is theirs, 0 to 1.
-    pub accuracy: f64,
-    /// 95 % Wilson score interval of the accuracy: how far another draw of `n` clips could move it.
-    pub accuracy_interval: [f64; 2],
-    /// Mean F1 over the classes that occur, as [`ConfusionMatrix::macro_f1`].
-    pub macro_f1: f64,
-    /// One entry per class, in class-id order.
-    pub per_class: Vec<ClassReport>,
-    /// Clips by actual class (row) and predicted class (column).
-    pub confusion: ConfusionMatrix,
-    /// Class names, in class-id order.
-    pub labels: Vec<String>,
-    /// Mean cross-entropy in nats.
-    #[serde(deserialize_with = "null_is_nan")]
-    pub loss: f64,
-}
-
-impl EvaluationReport {
-    /// Derives every score from the matrix; `loss` is the mean cross-entropy over the same clips.
-    ///
-    /// # Panics
-    ///
-    /// When there is not one label per class of the matrix.
-    pub fn new(
-        dataset: impl Into<String>,
-        split: impl Into<String>,
-        model: impl Into<String>,
-        labels: Vec<String>,
-        confusion: ConfusionMatrix,
-        loss: f64,
-    ) -> Self {
-        assert_eq!(labels.len(), confusion.classes(), "one label per class of the confusion matrix");
-        let per_class = labels
-            .iter()
-            .enumerate()
-            .map(|(class, label)| confusion.class_report(class, label.clone()))
-            .collect();
-        Self {
-            dataset: dataset.into(),
-            split: split.into(),
-            model: model.into(),
-            n: confusion.total(),
-            accuracy: confusion.accuracy(),
-            accuracy_interval: wilson_interval(confusion.correct(), confusion.total()),
-            macro_f1: confusion.macro_f1(),
-            per_class,
-            confusion,
-            labels,
-            loss,
-        }
-    }
 }
 
 /// How well one class is found. A ratio with nothing below the line is 0.
@@ -88,6 +22,16 @@ pub struct ClassReport {
     pub f1: f64,
     /// Clips of this class.
     pub support: u64,
+}
+
+impl ClassReport {
+    /// Precision, recall and F1 as `format` writes them, or dashes for a class without clips, of which they say nothing.
+    pub fn cells(&self, format: impl Fn(f64) -> String) -> [String; 3] {
+        match self.support {
+            0 => std::array::from_fn(|_| "–".to_owned()),
+            _ => [self.precision, self.recall, self.f1].map(format),
+        }
+    }
 }
 
 /// Clips counted by actual and predicted class.
@@ -176,11 +120,13 @@ impl ConfusionMatrix {
     /// A class that does neither is no part of the mean, as in `f1_score(average="macro")`: a split that lacks half of
     /// a model's classes would otherwise halve its score.
     pub fn macro_f1(&self) -> f64 {
-        let scores: Vec<f64> = (0..self.classes())
-            .filter(|&class| sum(&self.rows[class]) > 0 || self.predicted(class) > 0)
-            .map(|class| self.class_report(class, "").f1)
-            .collect();
+        let scores: Vec<f64> = self.occurring().map(|class| self.class_report(class, "").f1).collect();
         if scores.is_empty() { 0.0 } else { scores.iter().sum::<f64>() / scores.len() as f64 }
+    }
+
+    /// Classes that are some clip's own or predicted one.
+    pub(crate) fn occurring(&self) -> impl Iterator<Item = usize> {
+        (0..self.classes()).filter(|&class| sum(&self.rows[class]) > 0 || self.predicted(class) > 0)
     }
 
     fn predicted(&self, class: usize) -> u64 {
@@ -241,7 +187,6 @@ fn ratio(part: u64, whole: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::records::EpochRecord;
 
     /// 40 pairs over 6 classes. Class 4 is never predicted, class 5 neither occurs nor is predicted.
     /// Made, as are the numbers below, by `python tests/golden-free/metrics.py`.
@@ -324,37 +269,6 @@ mod tests {
         assert_eq!(cross_entropy(&logits, 3), 0.0);
         assert_eq!(cross_entropy(&logits, 0), 998.0);
         assert!(cross_entropy(&[f32::NAN, 0.0], 1).is_nan());
-    }
-
-    #[test]
-    fn no_clips_score_zero() {
-        let empty = EvaluationReport::new("d", "test", "m", vec![], ConfusionMatrix::new(0), 0.0);
-        assert_eq!((empty.n, empty.accuracy, empty.macro_f1), (0, 0.0, 0.0));
-    }
-
-    #[test]
-    fn a_report_survives_json_and_keeps_its_field_names() {
-        let labels: Vec<String> = ('a'..='f').map(String::from).collect();
-        let report = EvaluationReport::new("gtzan", "test", "m", labels, matrix(), 0.5);
-        let json = serde_json::to_string(&report).unwrap();
-        let read: EvaluationReport = serde_json::from_str(&json).unwrap();
-        assert_eq!((&read.labels, &read.confusion, read.n), (&report.labels, &report.confusion, 40));
-        // Without its feature `float_roundtrip` serde_json may read a number's last bit wrong.
-        close(read.macro_f1, report.macro_f1);
-        let names =
-            "dataset split model n accuracy accuracy_interval macro_f1 per_class confusion labels loss";
-        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
-        for name in names.split(' ') {
-            assert!(value.get(name).is_some(), "{name} is missing");
-        }
-        assert_eq!(value["confusion"][4][0], matrix().rows()[4][0]);
-    }
-
-    #[test]
-    fn a_diverged_loss_survives_json() {
-        let record = EpochRecord { step: 1, epoch: 1.0, eval_loss: f64::NAN, eval_accuracy: 0.1 };
-        let json = serde_json::to_string(&record).unwrap();
-        assert!(serde_json::from_str::<EpochRecord>(&json).unwrap().eval_loss.is_nan(), "{json}");
     }
 
     #[test]

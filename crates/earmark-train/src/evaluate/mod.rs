@@ -1,9 +1,11 @@
 //! How well a model does on some clips.
 
 pub(crate) mod metrics;
+pub(crate) mod report;
 pub(crate) mod records;
 pub(crate) mod logits;
 pub(crate) mod blame;
+pub(crate) mod mistakes;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +18,8 @@ use crate::clips::Clips;
 use crate::error::{Doing, Error, ErrorKind};
 use crate::evaluate::blame::bad_clips;
 use crate::evaluate::logits::logits;
-use crate::evaluate::metrics::{ConfusionMatrix, EvaluationReport, cross_entropy};
+use crate::evaluate::metrics::{ConfusionMatrix, cross_entropy};
+use crate::evaluate::report::EvaluationReport;
 
 /// The output of a model for some clips, in their order.
 #[derive(Debug, Clone, PartialEq)]

@@ -26,14 +26,26 @@ pub struct EpochRecord {
     pub step: u64,
     /// Epochs done so far.
     pub epoch: f64,
-    /// Mean cross-entropy in nats over the evaluation clips.
+    /// Mean cross-entropy in nats over the held-out clips.
     #[serde(deserialize_with = "null_is_nan")]
     pub eval_loss: f64,
-    /// Share of the evaluation clips whose most likely class is theirs, 0 to 1.
+    /// Share of the held-out clips whose most likely class is theirs, 0 to 1.
     pub eval_accuracy: f64,
 }
 
 /// JSON has no NaN: a diverged loss is written as `null`.
 pub(crate) fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diverged_loss_survives_json() {
+        let record = EpochRecord { step: 1, epoch: 1.0, eval_loss: f64::NAN, eval_accuracy: 0.1 };
+        let json = serde_json::to_string(&record).unwrap();
+        assert!(serde_json::from_str::<EpochRecord>(&json).unwrap().eval_loss.is_nan(), "{json}");
+    }
 }

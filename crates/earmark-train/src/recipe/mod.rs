@@ -55,20 +55,20 @@ macro_rules! recipe {
 }
 
 recipe! {
-    /// What the run is called; its folder is `runs/<name>/<stamp>`.
+    /// The run's name; its folder is `runs/<name>/<time>`.
     name: String = String::new(), "NAME", Values::Resolved;
     /// The version of earmark that resolved it.
     earmark: String = env!("CARGO_PKG_VERSION").to_owned(), "VERSION", Values::Resolved;
-    /// What is fine-tuned: a Hub id with `@REVISION` if need be, a folder, or `scratch:` and the name of a network.
+    /// The model to fine-tune: a Hub id, perhaps with `@REVISION`, a folder, or `scratch:` and the name of a network.
     model: String = String::new(), "ID|DIR", Values::Text;
-    /// The commit of the Hub that its weights are of; empty for what is not from the Hub.
+    /// The commit of the model's repository on the Hub; empty for a model that is not from the Hub.
     model_commit: String = String::new(), "COMMIT", Values::Resolved;
     /// The name of the dataset, or of the folder.
     dataset: String = String::new(), "NAME", Values::Resolved;
-    /// The name it was asked for by, such as `minds14:en-AU` or `sample`; empty for a folder. A recipe of an earlier version does
-    /// not say.
+    /// The name given on the command line, such as `minds14:en-AU` or `sample`; empty for a folder. Missing in recipes of earlier
+    /// versions.
     published: Option<String> = None, "NAME", Values::Resolved;
-    /// The commit of the Hub that the dataset is of; empty for what is not from the Hub.
+    /// The commit of the dataset's repository on the Hub; empty for a dataset that is not from the Hub.
     dataset_commit: String = String::new(), "COMMIT", Values::Resolved;
     /// The folder the clips are in.
     data: String = String::new(), "DIR", Values::Resolved;
@@ -84,7 +84,8 @@ recipe! {
     split_by: SplitBy = SplitBy::Random, "HOW", Values::Form(SplitBy::FORM);
     /// Held-out clips: a fraction below 1, or a number of clips.
     test_size: f64 = 0.1, "SHARE", Values::ShareOrCount;
-    /// Seed of the split, the order of clips in each epoch, new weights, and dropout.
+    /// Seed of the split, the order of clips in each epoch, new weights, and dropout. The last digits still differ between devices,
+    /// CPUs and versions.
     seed: u64 = 42, "N", Values::Whole(0, MOST);
     /// Passes over the training clips.
     epochs: u64 = 10, "N", Values::Whole(1, MOST);
@@ -222,6 +223,12 @@ impl Recipe {
             }
             None => Ok(()),
         }
+    }
+
+    /// Optimizer steps of an epoch over so many clips.
+    pub(crate) fn steps_per_epoch(&self, clips: usize) -> u64 {
+        // A recipe that was read holds no 0 here; one that was made may, and is not validated yet.
+        clips.div_ceil(self.batch_size.max(1)).div_ceil(self.gradient_accumulation_steps.max(1)) as u64
     }
 
     /// The text of `recipe.toml`.
@@ -381,7 +388,8 @@ mod tests {
             ("lr = -1.0", ["`lr` is -1", "0 or more"]),
             ("lr = nan", ["`lr` is nan", "0 or more"]),
             ("warmup_ratio = 1.5", ["`warmup_ratio` is 1.5", "0 to 1"]),
-            ("test_size = 1.5", ["`test_size` is 1.5", "a share below 1 or a whole number"]),
+            ("test_size = 1.5", ["`test_size` is 1.5", "a share above 0 and below 1, or a whole number"]),
+            ("test_size = 0", ["`test_size` is 0", "a share above 0 and below 1"]),
             ("adam_betas = [0.9, 1.0]", ["`adam_betas`", "from 0 to below 1"]),
             ("adam_betas = [0.9]", ["`adam_betas`", "two numbers"]),
             ("dropout = 1", ["`dropout` is 1", "true or false"]),

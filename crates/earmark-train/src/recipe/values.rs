@@ -12,7 +12,7 @@ pub enum Values {
     Whole(u64, u64),
     /// A finite number from the first to the second.
     Number(f64, f64),
-    /// A share below 1, or a whole number.
+    /// A share above 0 and below 1, or a whole number from 1.
     ShareOrCount,
     /// AdamW's β₁ and β₂, each from 0 to below 1.
     Betas,
@@ -33,7 +33,7 @@ impl fmt::Display for Values {
             Values::Whole(least, most) => write!(f, "a whole number from {least} to {most}"),
             Values::Number(least, most) if most.is_infinite() => write!(f, "{least} or more"),
             Values::Number(least, most) => write!(f, "{least} to {most}"),
-            Values::ShareOrCount => f.write_str("a share below 1 or a whole number"),
+            Values::ShareOrCount => f.write_str("a share above 0 and below 1, or a whole number of clips"),
             Values::Betas => f.write_str("two numbers from 0 to below 1, such as 0.9,0.999"),
             Values::Names(names) => write!(f, "one of {}", names().join(", ")),
             Values::Form(form) => f.write_str(form),
@@ -51,7 +51,7 @@ impl Values {
                 text.parse().is_ok_and(|x: f64| x.is_finite() && (least..=most).contains(&&x))
             }
             Values::ShareOrCount => {
-                text.parse().is_ok_and(|x: f64| x.is_finite() && x >= 0.0 && (x < 1.0 || x.fract() == 0.0))
+                text.parse().is_ok_and(|x: f64| x.is_finite() && x > 0.0 && (x < 1.0 || x.fract() == 0.0))
             }
             Values::Betas => text.split(',').all(|x| x.parse().is_ok_and(|x: f64| (0.0..1.0).contains(&x))),
             Values::Names(names) => names().contains(&text),

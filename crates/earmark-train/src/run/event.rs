@@ -1,6 +1,8 @@
+use crate::clips::conflicts::LabelConflict;
 use crate::error::{BadClip, BrokenCheckpoint};
 use crate::evaluate::records::EpochRecord;
 use crate::run::job::Plan;
+use crate::run::time_spent::TimeSpent;
 
 /// What happens during a run.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub enum Event<'a> {
     },
     /// Clips left out because the recipe says `skip_bad`.
     LeftOut(&'a [BadClip]),
+    /// Sound files that are in the dataset several times, with different labels.
+    LabelConflicts(&'a [LabelConflict]),
     /// Checkpoints that cannot be read, newer than the one that the run resumes from.
     PassedOver(&'a [BrokenCheckpoint]),
     /// Parameters that the checkpoint does not have, randomly initialised.
@@ -29,7 +33,7 @@ pub enum Event<'a> {
     },
     /// An optimizer step is done.
     Step(StepDone),
-    /// Some clips of the test split have been evaluated.
+    /// Some of the held-out clips have been evaluated.
     Evaluating {
         /// Clips evaluated.
         done: usize,
@@ -62,11 +66,13 @@ pub struct StepDone {
 pub struct EpochDone {
     /// Counted from 1.
     pub epoch: u64,
-    /// Mean loss of its steps.
+    /// Mean loss of its steps, in nats.
     pub train_loss: f64,
-    /// Clips per second of training, without evaluation and saving, since this process started or resumed the run.
+    /// Clips per second of training, without evaluation and saving, since this process began the epoch.
     pub clips_per_second: f64,
-    /// Loss and accuracy on the test split.
+    /// Where the time went since this process began the epoch.
+    pub time: TimeSpent,
+    /// Loss and accuracy on the held-out clips.
     pub record: EpochRecord,
     /// Whether no earlier epoch was as accurate.
     pub best: bool,

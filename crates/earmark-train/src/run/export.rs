@@ -5,15 +5,17 @@ use std::sync::atomic::AtomicBool;
 
 use earmark_error::Context as _;
 use earmark_fs::AtomicFolder;
+use earmark_labels::Scores;
 use earmark_pipeline::Pretrained;
 
 use crate::artifacts::card::ModelCard;
 use crate::artifacts::checkpoint;
 use crate::artifacts::figure::confusion_svg;
 use crate::artifacts::report::{RunReport, report_html};
+use crate::artifacts::run_info::date;
 use crate::artifacts::write;
 use crate::error::{Doing, Error};
-use crate::evaluate::metrics::EvaluationReport;
+use crate::evaluate::report::EvaluationReport;
 use crate::recipe::Precision;
 use crate::run::job::{Finished, Job};
 use crate::run::training::Run;
@@ -36,13 +38,17 @@ impl Run<'_> {
         model.save(new.path())?;
         fs::write(new.path().join("README.md"), card.to_markdown()).with_context(doing)?;
         new.replace().with_context(doing)?;
+        let equally_accurate =
+            state.epochs.iter().filter(|epoch| epoch.eval_accuracy == best.accuracy).count();
         let page = RunReport {
-            title: recipe.name.clone(),
+            title: self.title(),
+            facts: self.facts(),
             recipe: recipe.rows(),
             steps: state.steps.clone(),
             epochs: state.epochs.clone(),
             train_losses: state.train_losses.clone(),
             best_step: best.step,
+            mistakes: evaluation.mistakes(&self.held_out(), &plan.labels, Scores::Softmax),
             evaluation: report.clone(),
         };
         let json = serde_json::to_string_pretty(&report)
@@ -50,7 +56,43 @@ impl Run<'_> {
         write(output, "confusion_matrix.svg", confusion_svg(&plan.labels, &report.confusion))?;
         write(output, "report.html", report_html(&page))?;
         write(output, "report.json", json)?;
-        Ok(Finished { model: folder, report, best_epoch: best.step / plan.steps_per_epoch })
+        let best_epoch = best.step / plan.steps_per_epoch;
+        Ok(Finished { model: folder, report, best_epoch, equally_accurate })
+    }
+
+    /// The run's name and its folder's, by which two runs of one recipe differ.
+    fn title(&self) -> String {
+        let Job { recipe, output, .. } = self.job;
+        match output.path().file_name() {
+            Some(folder) => format!("{}, run {}", recipe.name, earmark_fs::text(folder)),
+            None => recipe.name.clone(),
+        }
+    }
+
+    /// What tells this run from another: when, by which command, of what, where, for how long.
+    fn facts(&self) -> Vec<(String, String)> {
+        let Run { job: Job { recipe, .. }, plan, info, .. } = self;
+        let mut facts = Vec::new();
+        if let Some(info) = info.as_ref().map(|file| &file.info) {
+            if let Some(first) = info.sessions.first() {
+                facts.push(("Trained", date(first.began)));
+            }
+            facts.push(("Duration", duration(info.seconds())));
+            facts.push(("Command", info.command.clone()));
+            let mut machines: Vec<&str> = info.sessions.iter().map(|it| it.machine.as_str()).collect();
+            machines.dedup();
+            facts.push(("Machine", machines.join("; ")));
+        }
+        let (train, test, classes) = (plan.train, plan.test, plan.labels.len());
+        facts.extend([
+            ("Device", recipe.device.clone()),
+            ("Model", recipe.model.clone()),
+            ("Dataset", recipe.dataset.clone()),
+            ("Clips", format!("{train} train, {test} held-out, {classes} classes")),
+            ("earmark", recipe.earmark.clone()),
+        ]);
+        facts.retain(|(_, value)| !value.is_empty());
+        facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     fn card(&self, report: &EvaluationReport) -> ModelCard {
@@ -84,12 +126,35 @@ impl Run<'_> {
             dataset: card.clone(),
             dataset_commit: commit(&recipe.dataset_commit),
             hyperparameters: rows.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-            steps: state.steps.clone(),
+            train_losses: state.train_losses.clone(),
             epochs: state.epochs.clone(),
             evaluation: report.clone(),
             frameworks: [("earmark", recipe.earmark.as_str()), ("burn", "0.22.1")]
                 .map(|(name, version)| (name.to_owned(), version.to_owned()))
                 .to_vec(),
+        }
+    }
+}
+
+/// `2 h 05 min`, `3 min 07 s`, `4.2 s`
+fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_have_two_units() {
+        let cases = [(4.21, "4.2 s"), (187.4, "3 min 07 s"), (3599.7, "1 h 00 min"), (7500.0, "2 h 05 min")];
+        for (seconds, text) in cases {
+            assert_eq!(duration(seconds), text);
         }
     }
 }

@@ -6,7 +6,7 @@ use earmark_models::NetworkConfig;
 
 use crate::artifacts::card::CardDataset;
 use crate::clips::cache::Cache;
-use crate::evaluate::metrics::EvaluationReport;
+use crate::evaluate::report::EvaluationReport;
 use crate::recipe::Recipe;
 use crate::run::output_folder::OutputFolder;
 
@@ -25,6 +25,8 @@ pub struct Job {
     pub device: Device,
     /// Its folder.
     pub output: OutputFolder,
+    /// The command that starts it, for `run.json` and the report; empty where a program does.
+    pub command: String,
     /// The dataset as the model card names it.
     pub card: CardDataset,
     /// The Hub id of the model that is fine-tuned, for the card; `None` for a network from scratch.
@@ -41,6 +43,7 @@ impl Job {
             cache: Cache::of_user(),
             device: Device::flex(),
             base_model: None,
+            command: String::new(),
             recipe,
             dataset,
             start,
@@ -65,8 +68,10 @@ pub enum Start {
 pub struct Plan {
     /// Clips to train on.
     pub train: usize,
-    /// Clips to evaluate on.
+    /// Held-out clips, to evaluate on.
     pub test: usize,
+    /// Clips of one optimizer step; the last step of an epoch may have fewer.
+    pub clips_per_step: usize,
     /// Optimizer steps of an epoch.
     pub steps_per_epoch: u64,
     /// Optimizer steps in all.
@@ -77,9 +82,9 @@ pub struct Plan {
     pub parameters: usize,
     /// Class names in class order.
     pub labels: Vec<String>,
-    /// Classes of which no clip is trained on, so that the model cannot learn them.
+    /// Classes without a clip to train on, so that the model cannot learn them.
     pub untrained: Vec<String>,
-    /// Classes that are trained on and of which no clip is evaluated on, so that the metrics say nothing of them.
+    /// Classes that are trained on and have no held-out clip, so that the metrics say nothing about them.
     pub untested: Vec<String>,
 }
 
@@ -104,8 +109,10 @@ pub enum Outcome {
 pub struct Finished {
     /// The exported model.
     pub model: PathBuf,
-    /// The model's scores on the test split.
+    /// The model's scores on the held-out clips.
     pub report: EvaluationReport,
     /// The epoch it comes from, counted from 1.
     pub best_epoch: u64,
+    /// Epochs that were as accurate as that one, itself included: it is the earliest of them.
+    pub equally_accurate: usize,
 }

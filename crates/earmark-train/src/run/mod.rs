@@ -2,12 +2,14 @@
 
 pub(crate) mod job; // Read first: what a run needs,
 pub(crate) mod event; // and what it reports.
+pub(crate) mod time_spent;
 pub(crate) mod split;
 pub(crate) mod output_folder;
 pub(crate) mod model_setup;
 pub(crate) mod start;
 pub(crate) mod training;
 pub(crate) mod export;
+pub(crate) mod summary;
 
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;

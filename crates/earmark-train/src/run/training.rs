@@ -14,6 +14,7 @@ use earmark_pipeline::Pretrained;
 
 use crate::artifacts::checkpoint::{self, Best, Restored, State};
 use crate::artifacts::metrics_log::MetricsLog;
+use crate::artifacts::run_info::InfoFile;
 use crate::clips::Clips;
 use crate::clips::prepare::Preparation;
 use crate::error::{Doing, Error, ErrorKind};
@@ -26,6 +27,7 @@ use crate::run::event::{Callback, EpochDone, Event};
 use crate::run::job::{Job, Plan, Start};
 use crate::run::split::{clips_per_class, draw_split};
 use crate::run::start::{begin, resume, write_plan};
+use crate::run::time_spent::TimeSpent;
 use crate::step::trainer::Trainer;
 
 /// A run that has been started or resumed.
@@ -41,8 +43,10 @@ pub(crate) struct Run<'a> {
     model: Pretrained,
     trainer: Trainer,
     pub(crate) state: State,
-    /// Clips trained on since the last epoch ended, and the time it took.
-    pace: (usize, Duration),
+    /// `None` until training begins.
+    pub(crate) info: Option<InfoFile>,
+    /// Clips trained on since the last epoch ended, and where the time went.
+    pace: (usize, TimeSpent),
 }
 
 impl<'a> Run<'a> {
@@ -76,17 +80,27 @@ impl<'a> Run<'a> {
         if !left_out.is_empty() {
             on_event(&Event::LeftOut(&left_out));
         }
+        let conflicts = clips.label_conflicts(&labels);
+        if !conflicts.is_empty() {
+            on_event(&Event::LabelConflicts(&conflicts));
+        }
         let split = draw_split(recipe, dataset, clips.clips())
+            .map_err(|error| match error.kind {
+                earmark_data::ErrorKind::LoneClip { class } => {
+                    ErrorKind::LoneClip(labels[class.index()].clone())
+                }
+                _ => error.into(),
+            })
             .with_context(|| Doing(format!("cannot split the clips in `{}`", dataset.root.display())))?;
         write_plan(job, &clips, &split, resumed)?;
 
-        let batches = split.train.len().div_ceil(recipe.batch_size);
-        let steps_per_epoch = batches.div_ceil(recipe.gradient_accumulation_steps) as u64;
+        let steps_per_epoch = recipe.steps_per_epoch(split.train.len());
         let [trained, tested] =
             [&split.train, &split.test].map(|rows| clips_per_class(clips.clips(), rows, labels.len()));
         let plan = Plan {
             train: split.train.len(),
             test: split.test.len(),
+            clips_per_step: recipe.batch_size * recipe.gradient_accumulation_steps,
             steps_per_epoch,
             steps: steps_per_epoch * recipe.epochs,
             done: state.global_step,
@@ -106,14 +120,22 @@ impl<'a> Run<'a> {
             model,
             trainer,
             state,
+            info: None,
             pace: Default::default(),
         })
+    }
+
+    /// The names of the held-out clips, in the order of their evaluation.
+    pub(crate) fn held_out(&self) -> Vec<&str> {
+        self.test.iter().map(|&row| self.clips.clips()[row].name.as_str()).collect()
     }
 
     /// Trains until all steps are done, or `stop` is set and the run saved; every epoch that ends is evaluated and saved.
     pub(crate) fn fit(&mut self, stop: &AtomicBool) -> Result<ControlFlow<()>, Error> {
         (self.on_event)(&Event::Started(&self.plan));
-        let mut log = MetricsLog::open(self.job.output.path(), &self.state)?;
+        let Job { output, command, start, .. } = self.job;
+        let mut log = MetricsLog::open(output.path(), &self.state)?;
+        self.info = Some(InfoFile::begin(output.path(), command, matches!(start, Start::Resume))?);
         loop {
             let step = self.state.global_step;
             let ended = step > 0 && step.is_multiple_of(self.plan.steps_per_epoch);
@@ -129,8 +151,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn save(&self) -> Result<(), Error> {
-        checkpoint::save(self.job.output.path(), &self.current(), &self.trainer.optimizer, &self.state)
+    fn save(&mut self) -> Result<(), Error> {
+        let (started, run) = (Instant::now(), self.job.output.path());
+        checkpoint::save(run, &self.current(), &self.trainer.optimizer, &self.state)?;
+        self.pace.1.saving += started.elapsed();
+        self.info.as_mut().map_or(Ok(()), |info| info.update(run))
     }
 
     /// The rest of the current epoch: all of it, unless an earlier session began it.
@@ -156,7 +181,14 @@ impl<'a> Run<'a> {
             for rows in order.chunks(step_clips) {
                 let micro = rows.len().div_ceil(recipe.batch_size);
                 let (started, most) = (Instant::now(), state.most_clips);
-                let done = trainer.step(state, rows.len(), batches.iter().take(micro));
+                let mut waited = Duration::ZERO;
+                let batches = (0..micro).map_while(|_| {
+                    let asked = Instant::now();
+                    let batch = batches.recv().ok();
+                    waited += asked.elapsed();
+                    batch
+                });
+                let done = trainer.step(state, rows.len(), batches);
                 let done = match done {
                     Err(error) if matches!(*error.kind, ErrorKind::Diverged { .. }) => {
                         // A failed step leaves the weights as they were.
@@ -166,7 +198,9 @@ impl<'a> Run<'a> {
                     }
                     done => done?,
                 };
-                *pace = (pace.0 + rows.len(), pace.1 + started.elapsed());
+                pace.0 += rows.len();
+                pace.1.waiting += waited;
+                pace.1.computing += started.elapsed().saturating_sub(waited);
                 if let Some(clips) = state.most_clips.filter(|_| state.most_clips != most) {
                     on_event(&Event::LessMemory { clips });
                 }
@@ -184,6 +218,7 @@ impl<'a> Run<'a> {
 
     /// Evaluates, remembers the best, saves; unless `stop` comes before the evaluation is done.
     fn end_epoch(&mut self, log: &mut MetricsLog, stop: &AtomicBool) -> Result<ControlFlow<()>, Error> {
+        let started = Instant::now();
         let evaluation = match self.evaluate(&self.current(), stop) {
             Err(error) => match *error.kind {
                 ErrorKind::Interrupted => return Ok(ControlFlow::Break(())),
@@ -195,6 +230,7 @@ impl<'a> Run<'a> {
             },
             Ok(evaluation) => evaluation,
         };
+        self.pace.1.evaluating += started.elapsed();
         let (step, epoch) = (self.state.global_step, self.state.global_step / self.plan.steps_per_epoch);
         let confusion = evaluation.confusion(self.plan.labels.len());
         let accuracy = confusion.accuracy();
@@ -213,8 +249,9 @@ impl<'a> Run<'a> {
         checkpoint::prune(self.job.output.path(), self.job.recipe.keep_checkpoints, &self.state)?;
         log.epoch(&record, &confusion)?;
         let (clips, time) = std::mem::take(&mut self.pace);
-        let clips_per_second = clips as f64 / time.as_secs_f64().max(f64::MIN_POSITIVE);
-        (self.on_event)(&Event::Epoch(EpochDone { epoch, train_loss, clips_per_second, record, best }));
+        let clips_per_second = clips as f64 / time.training().as_secs_f64().max(f64::MIN_POSITIVE);
+        let done = EpochDone { epoch, train_loss, clips_per_second, time, record, best };
+        (self.on_event)(&Event::Epoch(done));
         Ok(ControlFlow::Continue(()))
     }
 
@@ -223,7 +260,7 @@ impl<'a> Run<'a> {
         Pretrained { network: self.trainer.network().valid(), ..self.model.clone() }
     }
 
-    /// Evaluates a model on the test split.
+    /// Evaluates a model on the held-out clips.
     pub(crate) fn evaluate(&self, model: &Pretrained, stop: &AtomicBool) -> Result<Evaluation, Error> {
         let Run { job, on_event, clips, test, .. } = self;
         let total = test.len();

@@ -2,6 +2,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
+use earmark_train::Setting;
 
 use crate::args::audio::AudioArgs;
 use crate::args::dataset::dataset_name;
@@ -12,7 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   # the newest run
   earmark eval
-  earmark eval runs/sample/20261123-101500
+  earmark eval runs/sample/20261123-101500 -o scores
   earmark eval --model ./model --data recordings --split all -o scores
   earmark eval --model MIT/ast-finetuned-speech-commands-v2 \\
     --dataset speech-commands:v0.02-words -o scores
@@ -30,7 +31,7 @@ pub(crate) struct Args {
     #[arg(value_name = "RUN", conflicts_with_all = ["model", "data", "dataset"])]
     pub(super) run: Option<PathBuf>,
 
-    /// Model to evaluate in place of a run: a Hub id or a folder in Hugging Face layout.
+    /// Model to evaluate in place of a run: a Hub id, a folder in Hugging Face layout, or a run's folder.
     #[arg(long, value_name = "ID|DIR")]
     pub(super) model: Option<String>,
 
@@ -53,7 +54,7 @@ pub(crate) struct Args {
     pub(super) split: String,
 
     /// Held-out clips: a fraction below 1, or a number of clips.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, requires = "model", conflicts_with = "run")]
+    #[arg(long, value_name = "SHARE", value_parser = test_size, default_value = "0.1", requires = "model", conflicts_with = "run")]
     pub(super) test_size: f64,
 
     /// Seed of the split.
@@ -84,4 +85,11 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(super) hub: HubArgs,
+}
+
+/// As the recipe's setting of this name.
+fn test_size(text: &str) -> Result<f64, String> {
+    let setting = Setting::find("test_size").map_err(|why| why.to_string())?;
+    setting.check(text).map_err(|why| why.to_string())?;
+    text.parse().map_err(|_| format!("`{text}` is no number"))
 }

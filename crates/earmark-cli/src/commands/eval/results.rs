@@ -10,7 +10,7 @@ use earmark_train::{Clips, Evaluation, EvaluationReport, confusion_svg};
 
 use crate::output::messages;
 use crate::output::tables::predictions::{ClipPrediction, write_predictions};
-use crate::output::training::list;
+use crate::output::training::{list, not_held_out};
 
 /// Warns of clips that were replaced since the run held them out.
 pub(super) fn warn_of_changes(clips: &Clips, held_out: &HashMap<String, String>) {
@@ -27,15 +27,22 @@ pub(super) fn warn_of_changes(clips: &Clips, held_out: &HashMap<String, String>)
     }
 }
 
-/// Warns of classes that the model knows and of which there is no clip.
-pub(super) fn warn_of_gaps(report: &EvaluationReport) {
-    let absent = report.per_class.iter().filter(|class| class.support == 0);
-    let absent: Vec<String> = absent.map(|class| class.label.clone()).collect();
-    if !absent.is_empty() {
+/// Warns of classes that the model knows and of which there is no clip: held out by a run, or among those that were chosen.
+pub(super) fn warn_of_gaps(report: &EvaluationReport, of_run: bool) {
+    let absent = report.absent();
+    if absent.is_empty() {
+        return;
+    }
+    if of_run {
+        let which = not_held_out(&absent);
         messages::warning(format_args!(
-            "no clip here is of {}, so the scores say nothing about {}",
-            list(&absent),
-            if absent.len() == 1 { "that class" } else { "those classes" }
+            "{which}; to hold out some of every class, train with --split-by stratified"
+        ));
+    } else {
+        let which = if absent.len() == 1 { "that class" } else { "those classes" };
+        messages::warning(format_args!(
+            "no clip is of {}, so the scores say nothing about {which}",
+            list(&absent)
         ));
     }
 }

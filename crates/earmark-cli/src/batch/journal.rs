@@ -184,9 +184,10 @@ impl Journal {
             .map(|(name, was, is)| format!("{name} was {was} and is {is}"))
             .collect();
         if !changes.is_empty() {
+            let begun = if self.output.is_dir() { &self.output } else { &self.path };
             bail!(
                 "`{}` was begun with other settings ({}): repeat that command, or pass --force to begin anew",
-                self.path.display(),
+                begun.display(),
                 changes.join("; ")
             );
         }

@@ -16,6 +16,9 @@ Examples:
   # a long recording, as a label track for Audacity
   earmark classify night.flac --window 5s --merge --threshold 0.5 \\
     --format audacity -o night.txt --model ./model
+  # many long recordings, with a selection table for Raven for each
+  earmark classify nights --window 3s --threshold 0.5 --format raven \\
+    -o tables/ --model ./model
   earmark classify https://example.org/clip.mp3 --format jsonl --model ./model
   sox in.aif -t wav - | earmark classify - --model ./model";
 

@@ -114,6 +114,19 @@ mod tests {
     }
 
     #[test]
+    fn times_are_a_column_of_parquet_where_they_are_asked_for() {
+        for times in [false, true] {
+            let mut out = Vec::new();
+            let mut writer = Writer::new(&mut out, Style { times, ..style(Format::Parquet) }).unwrap();
+            [scored(Some(1.0)), failed()].iter().for_each(|result| writer.write(result).unwrap());
+            writer.finish().unwrap();
+            let has = |text: &[u8]| out.windows(text.len()).any(|it| it == text);
+            assert!(has(b"duration"));
+            assert_eq!((has(b"time"), has(b"2021-05-10T19:00:01Z")), (times, times));
+        }
+    }
+
+    #[test]
     fn on_a_terminal_data_are_without_what_acts_on_it_and_json_stays_json() {
         const HOSTILE: &str = "a\u{1b}[2J\u{9b}31m\u{202e}\n\u{e0041}b";
         let results = [result("x\u{7f}.wav", HOSTILE, &[Some(1.0)])];

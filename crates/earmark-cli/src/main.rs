@@ -81,7 +81,6 @@ enum Command {
     Push(push::Args),
     Decode(decode::Args),
     Embed(embed::Args),
-    #[command(hide = true)]
     Clip(Box<clip::Args>),
     Inspect(inspect::Args),
     Features(features::Args),

@@ -17,7 +17,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut args = args.to_vec();
     let interpreter = python::take_option(&mut args)?;
     if let Some(unknown) = args.first() {
-        bail!("`{unknown}` is not an argument of `cargo xtask interop [--python PATH]`");
+        bail!("unknown argument `{unknown}`: usage is `cargo xtask interop [--python PATH]`");
     }
     let python = Python::choose(interpreter)?;
     cargo::run(Command::new("cargo").args(["build", "--release", "--package", "earmark-cli"]))?;

@@ -6,13 +6,13 @@ use anyhow::{Result, bail};
 use crate::util::libtorch::{Libtorch, driver};
 use crate::util::python::take_option;
 
-/// Finds it or makes it, and tells of it.
+/// Finds or installs it, and prints which it is.
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut args = args.to_vec();
     let python = take_option(&mut args)?;
     let pip = args.iter().any(|arg| arg == "--pip");
     if let Some(unknown) = args.iter().find(|arg| *arg != "--pip") {
-        bail!("`{unknown}` is not an argument of `cargo xtask libtorch [--pip] [--python PATH]`");
+        bail!("unknown argument `{unknown}`: usage is `cargo xtask libtorch [--pip] [--python PATH]`");
     }
     let found = match (Libtorch::find(python.as_deref()), pip) {
         (Ok(found), _) => found,
@@ -21,14 +21,14 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     };
     let cuda = match &found.cuda {
         Some(version) if driver() => {
-            format!("for CUDA {version}; NVIDIA's driver is here: --device libtorch:cuda")
+            format!("built for CUDA {version}, and NVIDIA's driver is loaded: use --device libtorch:cuda")
         }
         Some(version) => {
             format!(
-                "for CUDA {version}, but NVIDIA's driver is not here: --device libtorch computes on the CPU"
+                "built for CUDA {version}, but NVIDIA's driver is not loaded: --device libtorch computes on the CPU"
             )
         }
-        None => "without CUDA: --device libtorch computes on the CPU".to_owned(),
+        None => "built without CUDA: --device libtorch computes on the CPU".to_owned(),
     };
     println!("libtorch {} in {}, {cuda}", found.version, found.libraries.display());
     println!("next:    cargo xtask train-gtzan --sample --device libtorch");

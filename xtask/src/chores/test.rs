@@ -17,7 +17,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         [flag, device, args @ ..] if flag == "--device" => {
             if device != "libtorch" {
                 bail!(
-                    "the tests compute on the CPU, or on libtorch's CPU by `--device libtorch`, not on `{device}`"
+                    "the tests run on the CPU, or with `--device libtorch` on libtorch's CPU, not on `{device}`"
                 );
             }
             let libtorch = Libtorch::find(None)?;

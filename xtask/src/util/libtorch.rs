@@ -55,9 +55,8 @@ impl Libtorch {
             }
         }
         bail!(
-            "there is no libtorch {VERSION} here:\n  {}\n`cargo xtask libtorch --pip` makes one in a virtual environment under target/ \
-             (it takes about 7 GB of disk, CUDA's libraries included); or set LIBTORCH to an unpacked libtorch, or name an \
-             interpreter that has torch {VERSION} by --python PATH",
+            "libtorch {VERSION} not found:\n  {}\ninstall it under target/ with `cargo xtask libtorch --pip` (about 7 GB with CUDA's \
+             libraries), set LIBTORCH to an unpacked libtorch, or pass --python PATH of an interpreter that has torch {VERSION}",
             tried.join("\n  ")
         )
     }
@@ -65,7 +64,10 @@ impl Libtorch {
     fn in_folder(folder: &Path) -> Result<Libtorch> {
         let libraries = folder.join("lib");
         if !libraries.is_dir() {
-            bail!("LIBTORCH is `{}`, which has no folder `lib`: name an unpacked libtorch", folder.display());
+            bail!(
+                "LIBTORCH is `{}`, which has no folder `lib`: set it to an unpacked libtorch",
+                folder.display()
+            );
         }
         let version = std::fs::read_to_string(folder.join("build-version"))
             .with_context(|| format!("LIBTORCH is `{}`, which does not say its version", folder.display()))?;
@@ -104,16 +106,13 @@ impl Libtorch {
     /// A virtual environment with torch in it.
     pub(crate) fn install() -> Result<Libtorch> {
         let folder = Libtorch::environment()?;
-        eprintln!(
-            "installing torch {VERSION} into {}: about 7 GB of disk, CUDA's libraries included",
-            folder.display()
-        );
+        eprintln!("installing torch {VERSION} into {}: about 7 GB with CUDA's libraries", folder.display());
         must(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
         let python = folder.join("bin/python");
         must(
             Command::new(&python).args(["-m", "pip", "install", "--quiet"]).arg(format!("torch=={VERSION}")),
         )?;
-        Libtorch::of_python(&python).context("torch was installed and cannot be used")
+        Libtorch::of_python(&python).context("torch was installed but cannot be used")
     }
 
     fn environment() -> Result<PathBuf> {

@@ -44,8 +44,8 @@ impl Python {
         if python.interpreter.is_file() && python.check_pins().is_ok() {
             return Ok(python);
         }
-        eprintln!("installing the reference stack into {}: about 7 GB of disk", folder.display());
-        eprintln!("(an interpreter that has it already can be named with --python or EARMARK_PYTHON)");
+        eprintln!("installing the Python reference into {}: about 7 GB", folder.display());
+        eprintln!("(to use an interpreter that has it, pass --python PATH or set EARMARK_PYTHON)");
         run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
         run(Command::new(&python.interpreter).args(["-m", "pip", "install", "--requirement", REQUIREMENTS]))?;
         Ok(python)
@@ -71,7 +71,7 @@ impl Python {
 pub(crate) fn take_option(args: &mut Vec<String>) -> Result<Option<String>> {
     match args.iter().position(|arg| arg == "--python") {
         Some(at) if at + 1 < args.len() => Ok(args.drain(at..at + 2).next_back()),
-        Some(_) => bail!("`--python` wants the path of an interpreter"),
+        Some(_) => bail!("`--python` needs the path of an interpreter"),
         None => Ok(None),
     }
 }

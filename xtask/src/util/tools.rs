@@ -17,7 +17,7 @@ pub(crate) fn tool(name: &str) -> Result<Option<Command>> {
     let folder = match environment() {
         Ok(folder) => folder,
         Err(error) if env::var_os("CI").is_none() => {
-            eprintln!("`{name}` is not here: {error:#}");
+            eprintln!("`{name}` is not available: {error:#}");
             return Ok(None);
         }
         Err(error) => return Err(error.context(format!("`{name}` is one of the programs of {LIST}"))),

@@ -13,11 +13,11 @@ use crate::output::messages;
 /// How sound files are decoded for a model.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct AudioArgs {
-    /// Resampling: hq (higher quality) or torchaudio (as the reference) [default: hq].
+    /// Resampling: hq (higher quality) or torchaudio (as in transformers) [default: hq].
     #[arg(long, value_name = "NAME", value_parser = one_of::<Resampler>(Resampler::ALL.iter().map(|it| it.name())), help_heading = "Audio")]
     resampler: Option<Resampler>,
 
-    /// Mixing channels down to mono: mean, sqrt2 (0.7071 × their sum, as ffmpeg does for the reference's pipeline), left or
+    /// Mixing channels down to mono: mean, sqrt2 (0.7071 × their sum, as ffmpeg does for the transformers pipeline), left or
     /// right [default: mean].
     #[arg(long, value_name = "NAME", value_parser = one_of::<Downmix>(Downmix::ALL.iter().map(|it| it.name())), help_heading = "Audio")]
     downmix: Option<Downmix>,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::batch::record::{Earlier, Progress, WindowProgress};
 use crate::exit::Done;
 use crate::input::path::Input;
+use crate::output::count::count;
 use crate::output::messages;
 
 /// The inputs that are still to do.
@@ -57,9 +58,4 @@ impl Remaining {
         }
         remaining
     }
-}
-
-/// `1 row`, `2 rows`.
-pub(crate) fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

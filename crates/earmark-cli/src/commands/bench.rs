@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID|DIR")]
     model: String,
 
-    /// Length of each clip.
+    /// Length of each clip, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse::seconds)]
     seconds: f64,
 

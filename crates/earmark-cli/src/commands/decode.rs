@@ -10,8 +10,8 @@ use earmark_features::resample;
 use crate::args::audio::{self, AudioArgs};
 use crate::args::output::OutputArgs;
 use crate::args::parse;
-use crate::batch::remaining::count;
 use crate::exit::{Done, usage};
+use crate::output::count::count;
 use crate::output::messages;
 
 const EXAMPLES: &str = "\

@@ -8,6 +8,7 @@ pub(crate) mod report;
 pub(crate) mod training;
 pub(crate) mod pace;
 pub(crate) mod clock;
+pub(crate) mod count;
 pub(crate) mod escape;
 pub(crate) mod shell;
 

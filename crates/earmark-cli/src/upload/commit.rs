@@ -3,7 +3,7 @@
 use anyhow::Result;
 use earmark_hub::{Hub, Pushed, Repo};
 
-use crate::batch::remaining::count;
+use crate::output::count::count;
 use crate::output::messages;
 
 /// The repository with its owner: the token's, where none is named.

@@ -1187,11 +1187,32 @@ mod refusals {
             ("embed clip.wav --model a/b -o vectors.txt", ".npy"),
             ("data stats data -o clips.txt", ".parquet"),
             ("eval --model a/b", "--dataset"),
+            ("classify clip.wav --model a/b --device cuad", "a similar value exists: 'cuda'"),
+            ("classify clip.wav --model a/b --format audacty", "a similar value exists: 'audacity'"),
         ] {
             place.run(args).says(2, &[word]);
         }
         let short = format!("classify data --window 10ms --model {}", golden_checkpoint().display());
         place.run(&short).says(2, &["10ms", "needs 400"]);
+    }
+
+    #[test]
+    fn precisions_have_two_spellings() {
+        let place = WorkDir::with_clips();
+        for flag in ["--precision f16", "--precision fp16", "--set precision=f16"] {
+            place.run(&format!("{SHORT_RUN} --dry-run {flag}")).well();
+            assert!(place.read("run/recipe.toml").contains("precision = \"fp16\""), "{flag}");
+        }
+        let scores = |dtype: &str| {
+            let model = golden_checkpoint();
+            place
+                .run(&format!("classify data/bell --model {} --dtype {dtype} --format csv", model.display()))
+                .well()
+                .out
+                .clone()
+        };
+        assert_eq!(scores("fp16"), scores("f16"));
+        assert_ne!(scores("fp16"), scores("fp32"));
     }
 
     #[test]

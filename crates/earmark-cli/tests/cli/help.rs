@@ -35,6 +35,7 @@ const COMMANDS: &[&str] = &[
     "push",
     "decode",
     "embed",
+    "clip",
     "inspect",
     "features",
     "bench",
@@ -103,6 +104,49 @@ fn advises_what_there_is(line: &str, said: &str) {
             _ => {}
         }
     }
+}
+
+#[test]
+fn an_error_is_one_line_and_all_of_its_causes_are_told_with_v() {
+    let place = WorkDir::empty();
+    place.write("half/config.json", r#"{"model_type": "hubert", "hidden_size": "many"}"#);
+    let failed = |flag: &str| {
+        place.run(&format!("classify clip.wav --model half {flag}")).says(1, &["`hidden_size`"]).err.clone()
+    };
+    assert_eq!(failed("").lines().count(), 1, "{}", failed(""));
+    let verbose = failed("-v");
+    assert!(verbose.contains("error: cannot open the model in `half`\n  because "), "{verbose}");
+    assert!(verbose.lines().last().unwrap().starts_with("  because "), "{verbose}");
+}
+
+#[test]
+fn errors_and_warnings_are_coloured_as_those_of_clap_are() {
+    let place = WorkDir::empty();
+    place.clip("clip.wav", tone(440.0, 0.5, 16_000));
+    place.copy_model("speech/group", "model");
+    // Red and bold; yellow and bold.
+    let (error, warning) = ("\u{1b}[1m\u{1b}[31merror:\u{1b}[0m ", "\u{1b}[1m\u{1b}[33mwarning:\u{1b}[0m ");
+    let run = |args: &str, name: &str, value: &str| Ran::of(place.command(args).env(name, value)).err;
+    for args in ["classify", "classify gone.wav --model model"] {
+        let coloured = run(args, "CLICOLOR_FORCE", "1");
+        assert!(coloured.starts_with(error), "{coloured:?}");
+        for name in ["CLICOLOR", "NO_COLOR"] {
+            let plain = run(args, name, "1");
+            assert!(plain.starts_with("error: ") && !plain.contains('\u{1b}'), "{plain:?}");
+        }
+    }
+    let json = run("classify gone.wav --model model --log-format json", "CLICOLOR_FORCE", "1");
+    assert!(json.starts_with('{') && !json.contains("u001b"), "{json:?}");
+    place.write(
+        "model/config.json",
+        place
+            .read("model/config.json")
+            .replace("bell", "LABEL_0")
+            .replace("rain", "LABEL_1")
+            .replace("siren", "LABEL_2"),
+    );
+    let coloured = run("classify clip.wav --model model", "CLICOLOR_FORCE", "1");
+    assert!(coloured.contains(warning), "{coloured:?}");
 }
 
 /// One a line: the command, its exit code, and what it says.

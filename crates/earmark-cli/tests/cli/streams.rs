@@ -265,6 +265,25 @@ fn labels_names_and_what_a_server_says_are_escaped_on_both_streams() {
 }
 
 #[test]
+fn wrong_usage_quotes_hostile_arguments_escaped_and_keeps_its_own_lines() {
+    let place = WorkDir::empty();
+    for args in [
+        vec![HOSTILE],
+        vec!["classify", "a.wav", "--model", "m", "--format", HOSTILE],
+        vec!["classify", "a.wav", "--model", "m", "--device", HOSTILE],
+        vec!["classify", "a.wav", HOSTILE],
+        vec!["train", "--set", HOSTILE],
+        vec!["train", "--lr", HOSTILE, "--sample"],
+    ] {
+        let output = place.command("").args(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        harmless(&format!("{args:?}"), &output.stderr);
+        let err = text(&output.stderr);
+        assert!(err.starts_with("error: ") && err.lines().count() > 2 && !err.contains("\\n\\n"), "{err}");
+    }
+}
+
+#[test]
 fn the_hubs_user_name_is_escaped() {
     let place = with_model();
     let hub = LoopbackHub::start();

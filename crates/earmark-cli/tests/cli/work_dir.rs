@@ -20,6 +20,8 @@ pub(crate) const TINY: &str = r#"{
 
 /// Variables that would change what the command does.
 const VARIABLES: &[&str] = &[
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
     "COLUMNS",
     "EARMARK_COMMAND",
     "EARMARK_DATA",
@@ -29,6 +31,7 @@ const VARIABLES: &[&str] = &[
     "HF_HUB_CACHE",
     "HF_TOKEN",
     "HF_TOKEN_PATH",
+    "NO_COLOR",
 ];
 
 /// A folder where the command runs, offline unless it was made by [`WorkDir::online`].

@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 use anyhow::Result;
 use rayon::prelude::*;
 
-use crate::batch::remaining::count;
 use crate::clips::choose::{Choice, choose, without_overlaps};
 use crate::clips::cut::{Cutter, Outcome};
 use crate::clips::folder::{ClipFolder, ManifestRow};
@@ -21,6 +20,7 @@ use crate::commands::clip::report::{LeftOut, report_failures, summary};
 use crate::exit::{Done, usage};
 use crate::interrupt;
 use crate::output::clock::clock;
+use crate::output::count::count;
 use crate::output::escape::escape;
 use crate::output::results::read;
 use crate::output::{messages, progress, stdout};

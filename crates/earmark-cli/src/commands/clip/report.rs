@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::batch::remaining::count;
 use crate::clips::cut::Outcome;
 use crate::clips::plan::{Plan, PlannedClip};
 use crate::output::clock::clock;
+use crate::output::count::count;
 use crate::output::messages;
 
 /// One line for a recording from which clips are missing.

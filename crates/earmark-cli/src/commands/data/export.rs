@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::args::dataset::{Named, NamedArgs};
-use crate::batch::remaining::count;
 use crate::exit::Done;
+use crate::output::count::count;
 use crate::output::{messages, progress};
 
 #[derive(Debug, ClapArgs)]

@@ -45,18 +45,18 @@ enum What {
     /// Published datasets are described without downloading anything.
     #[command(after_help = "Examples:\n  earmark data info minds14:en-AU\n  earmark data info recordings")]
     Info(info::Args),
-    /// Print the first clips: label, fields, sampling rate, length, first samples.
+    /// Print the first clips: fields, sampling rate, length, first samples.
     #[command(
         after_help = "Examples:\n  earmark data head recordings -n 2\n  earmark data head speech-commands:v0.02 --split validation --stream"
     )]
     Head(head::Args),
-    /// Count clips and their length per class, and list files that cannot be decoded.
+    /// Count clips and hours per class, and list files that do not decode.
     #[command(after_help = "Examples:\n  earmark data stats recordings -o clips.csv")]
     Stats(stats::Args),
-    /// Decode every clip to its end and list the damaged ones (exit code 3 if any).
+    /// Decode every clip, and list the damaged ones (exit code 3 if any).
     #[command(after_help = "Examples:\n  earmark data verify recordings\n  earmark data verify gtzan")]
     Verify(NamedArgs),
-    /// Write a dataset as Parquet or class folders, which Python's `datasets` loads.
+    /// Write a dataset as Parquet or class folders, to load with Python.
     #[command(
         after_help = "Examples:\n  earmark data export recordings -o parquet\n  earmark data export esc50:esc10 -o esc10 --format folders"
     )]

@@ -8,8 +8,8 @@ use clap::Args as ClapArgs;
 use super::examine::{examine, report_bad};
 use crate::args::dataset::NamedArgs;
 use crate::args::output::refuse_existing;
-use crate::batch::remaining::count;
 use crate::exit::Done;
+use crate::output::count::count;
 use crate::output::tables::manifest::{ClipRow, Manifest, TableFormat, write_csv};
 use crate::output::{columns, messages, stdout};
 

@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use super::examine::{examine, report_bad};
 use crate::args::dataset::NamedArgs;
-use crate::batch::remaining::count;
 use crate::exit::Done;
+use crate::output::count::count;
 use crate::output::stdout;
 
 pub(crate) fn run(args: &NamedArgs) -> Result<Done> {

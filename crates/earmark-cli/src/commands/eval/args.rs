@@ -23,7 +23,8 @@ Examples:
 /// Score a model on held-out clips.
 ///
 /// Without --model it evaluates a run (RUN, or else the newest): the exported model is loaded again and scored on the run's
-/// held-out clips. With --model it evaluates any model on a published dataset or on your own clips.
+/// held-out clips, which are decoded as in its training. With --model it evaluates any model on a published dataset or on
+/// your own clips.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct Args {

@@ -2,12 +2,12 @@ use std::path::PathBuf;
 
 use earmark_error::Attempt;
 
-/// A run that could not start, go on or finish: what it was doing, and why.
+/// A run that could not start, continue or finish: the operation that failed, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}")]
 #[non_exhaustive]
 pub struct Error {
-    /// What was tried, such as `cannot write `runs/gtzan/1/recipe.toml``.
+    /// The operation that failed, such as "cannot write `runs/gtzan/1/recipe.toml`".
     pub doing: String,
     /// Why it failed.
     #[source]
@@ -21,40 +21,40 @@ pub enum ErrorKind {
     /// A file could not be read or written.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// The dataset is at fault.
+    /// The dataset cannot be opened, decoded or split.
     #[error(transparent)]
     Data(#[from] earmark_data::Error),
     /// The extractor refused a clip or a preprocessor configuration.
     #[error(transparent)]
     Features(#[from] earmark_features::Error),
-    /// The labels are at fault.
+    /// The labels are invalid.
     #[error(transparent)]
     Labels(#[from] earmark_labels::Error),
     /// The model could not be opened or written.
     #[error(transparent)]
     Pipeline(earmark_pipeline::ErrorKind),
-    /// The model files are at fault.
+    /// A file of the model is missing or invalid.
     #[error(transparent)]
     Model(#[from] earmark_models::Error),
-    /// The configuration describes no network.
+    /// The configuration of the network is invalid.
     #[error(transparent)]
     Config(#[from] earmark_models::ErrorKind),
-    /// A JSON file is not what it should be.
+    /// A JSON file is invalid.
     #[error("invalid JSON")]
     Json(#[from] serde_json::Error),
-    /// A recipe is not what it should be.
-    #[error("it is not a recipe")]
+    /// A recipe is not valid TOML.
+    #[error("not a valid recipe")]
     Toml(#[from] toml::de::Error),
-    /// A value of the recipe that no run can have.
+    /// A value of the recipe that is not allowed.
     #[error("`{key}` {why}")]
     Value {
         /// The field of the recipe.
         key: &'static str,
-        /// What is wrong, as the rest of a sentence that begins with the key.
+        /// What is wrong; the end of a sentence that starts with the key.
         why: String,
     },
-    /// A key that is none of a recipe's.
-    #[error("there is no setting `{key}`{}", did_you_mean(near))]
+    /// A key that is not a setting.
+    #[error("unknown setting `{key}`{}", did_you_mean(near))]
     UnknownSetting {
         /// The key.
         key: String,
@@ -68,7 +68,7 @@ pub enum ErrorKind {
     #[error("{}", list_bad(.0))]
     BadClips(Vec<BadClip>),
     /// The model's output is not finite for some clips, and is for others.
-    #[error("the model's output is not a number for {}", list_clips(clips))]
+    #[error("the model's output is NaN or infinite for {}", list_clips(clips))]
     NotANumber {
         /// Their indices among the opened clips.
         rows: Vec<usize>,
@@ -76,35 +76,37 @@ pub enum ErrorKind {
         clips: Vec<BadClip>,
     },
     /// The model's output is not finite for any clip, so its weights are to blame.
-    #[error("the model's output is {value} for every clip: its weights are no use")]
+    #[error("the model's output is {value} for every clip: its weights are unusable")]
     NoNumbers {
         /// NaN or infinity.
         value: f64,
     },
-    /// The folder for the output holds something already: these names.
-    #[error("the folder is not empty: it holds {}", list_names(.0))]
+    /// The folder for the output is not empty: it contains these names.
+    #[error("the folder is not empty: it contains {}", list_names(.0))]
     Occupied(Vec<String>),
     /// Another process writes to the folder at this moment.
-    #[error("another process is at work in it")]
+    #[error("another process is using it")]
     Running,
     /// A stop was requested.
     #[error("it was interrupted")]
     Interrupted,
     /// The folder of a run that stopped before its first checkpoint.
-    #[error("it holds no checkpoint to go on from: it stopped before its first one, so start the run anew")]
+    #[error(
+        "it has no checkpoint to resume from, because it stopped before its first one: start the run again"
+    )]
     NoCheckpoint,
     /// None of the checkpoints can be read.
     #[error("none of its checkpoints can be read: {}", list_broken(.0))]
     BrokenCheckpoints(Vec<BrokenCheckpoint>),
-    /// A file of a checkpoint is not what was written.
+    /// A file of a checkpoint was changed after it was written.
     #[error("`{file}` is damaged: {why}")]
     Damaged {
         /// Its name in the checkpoint's folder.
         file: String,
-        /// How that shows.
+        /// What differs.
         why: String,
     },
-    /// A classifier needs two classes to tell apart.
+    /// All clips have one class.
     #[error("every clip is `{0}`: a classifier needs at least two classes")]
     OneClass(String),
     /// A class that a stratified split cannot have in both parts.
@@ -113,10 +115,10 @@ pub enum ErrorKind {
     )]
     LoneClip(String),
     /// The data changed since the run began.
-    #[error("the clips are not those the run began with ({0}): restore them, or start a new run")]
+    #[error("the clips differ from those that the run started with ({0}): restore them, or start a new run")]
     OtherData(String),
     /// Labels of the model and the data differ.
-    #[error("the model names the classes {} and the data names them {}", list(model), list(data))]
+    #[error("the model has the labels {}, but the data has {}", list(model), list(data))]
     OtherLabels {
         /// The model's labels in class order.
         model: Vec<String>,
@@ -124,14 +126,14 @@ pub enum ErrorKind {
         data: Vec<String>,
     },
     /// The checkpoint's head is for another number of labels.
-    #[error("the model's head has {found} labels, but {wanted} are wanted")]
+    #[error("the model's head has {found} labels, but {wanted} are needed")]
     OtherHead {
         /// Labels of the model's head.
         found: usize,
         /// The data's.
         wanted: usize,
     },
-    /// A checkpoint that can give nothing but NaN.
+    /// A checkpoint whose output is always NaN.
     #[error("its weights cannot be trained: {0}")]
     UnusableWeight(String),
     /// The loss or the gradient is no longer finite.
@@ -143,7 +145,7 @@ pub enum ErrorKind {
         value: f64,
     },
     /// Not even one clip fits into the device's memory.
-    #[error("the device has no memory for even one clip")]
+    #[error("the device has too little memory for a single clip")]
     OutOfMemory,
     /// The device cannot compute in this dtype.
     #[error("the device cannot compute in {0}")]
@@ -171,7 +173,7 @@ pub struct BrokenCheckpoint {
     pub why: String,
 }
 
-/// What was tried, such as "cannot write `split.json`".
+/// The operation that failed, such as "cannot write `split.json`".
 pub(crate) struct Doing(pub(crate) String);
 
 impl Attempt for Doing {

@@ -269,7 +269,7 @@ fn recordings_that_cannot_be_cut_are_named_and_the_same_command_tries_them_again
         &[
             "cannot cut 2 clips from `night.wav`: it ends at 0:04.0, before the sound from 0:03.5 to 0:04.5 does",
             "cannot cut 1 clip from `noise.wav`",
-            "cannot cut 2 clips from `later.wav`: it could not be read: no such file",
+            "cannot cut 2 clips from `later.wav`: no such file",
             "wrote clips: 1 clip of 1 label from 1 recording, 0:01.0 in all; 5 clips failed, which the same command tries again",
         ],
     );

@@ -70,7 +70,7 @@ mod folders {
             assert_eq!(said.iter().filter(|said| said.code == Some(0)).count(), 1);
             for said in said.iter().filter(|said| said.code != Some(0)) {
                 said.says(1, &["`run`"]);
-                let why = ["another process is at work in it", "not empty"];
+                let why = ["another process is using it", "not empty"];
                 assert!(why.iter().any(|why| said.err.contains(why)), "{}", said.err);
             }
             assert_eq!(place.read("run/metrics.jsonl").lines().count(), 5);
@@ -89,7 +89,7 @@ mod folders {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(running, "the run was over before it was resumed");
-        resumed.says(1, &["`run`", "another process is at work in it"]);
+        resumed.says(1, &["`run`", "another process is using it"]);
         eval.says(1, &["`run`", "still being trained"]);
         // Its lock died with it.
         place.run("train --resume run").says(0, &["resumed  after step"]);

@@ -191,7 +191,7 @@ pub(crate) fn check(dir: &Path) -> Result<(), Error> {
         let found = checksum(&dir.join(&file));
         let why = match found {
             Ok(found) if found == sum => continue,
-            Ok(found) => format!("its CRC-32C is {found}, and it was written with {sum}"),
+            Ok(found) => format!("its CRC-32C is {found}, but it was written with {sum}"),
             Err(error) => error.to_string(),
         };
         return Err(ErrorKind::Damaged { file, why }).with_context(doing);

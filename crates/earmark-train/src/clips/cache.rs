@@ -110,19 +110,19 @@ impl Cache {
         Cache(Arc::new(Shared { dir, limit, hits, misses, space: Mutex::default() }))
     }
 
-    /// The user's: in `EARMARK_CACHE`, else `XDG_CACHE_HOME/earmark`, else `~/.cache/earmark`, up to
-    /// [`LIMIT`](Self::LIMIT). `None` for a user without a home.
+    /// The user's cache: in `EARMARK_CACHE`, else `XDG_CACHE_HOME/earmark`, else `~/.cache/earmark`, up to
+    /// [`LIMIT`](Self::LIMIT) bytes. `None` for a user without a home folder.
     pub fn of_user() -> Option<Cache> {
         let dir = user_dir(|name| std::env::var_os(name), std::env::home_dir())?;
         Some(Cache::new(dir, Cache::LIMIT))
     }
 
-    /// Clips that were not decoded, because their features were here.
+    /// The number of clips that were not decoded, because their features were in the cache.
     pub fn hits(&self) -> u64 {
         self.0.hits.load(Ordering::Relaxed)
     }
 
-    /// Clips that were not found, and decoded.
+    /// The number of clips that were not in the cache, and were decoded.
     pub fn misses(&self) -> u64 {
         self.0.misses.load(Ordering::Relaxed)
     }

@@ -44,14 +44,14 @@ struct Opened {
 const KEPT_BYTES: usize = 2 << 30;
 
 impl Clips {
-    /// Prepares every clip once, so that a bad one is found now and not in the third epoch. Clips that `cache` holds are not
-    /// decoded; the others are added to it.
+    /// Decodes every clip and extracts its features once, so that a bad clip is found now and not in the third epoch. Clips in
+    /// `cache` are not decoded; the others are added to it.
     ///
-    /// Returns the clips, and those left out because of `skip_bad`. `progress` gets the number of clips done.
+    /// Returns the clips, and those that `skip_bad` skipped. `progress` gets the number of clips done.
     ///
     /// # Errors
-    /// [`ErrorKind::BadClips`] names every clip that cannot be used, unless `skip_bad`; [`ErrorKind::Interrupted`] as soon as
-    /// `stop` is set.
+    /// [`ErrorKind::BadClips`] with every clip that cannot be used, unless `skip_bad` is set; [`ErrorKind::Interrupted`] as soon
+    /// as `stop` is set.
     pub fn open(
         dataset: &AudioDataset,
         preparation: Preparation,
@@ -158,7 +158,7 @@ impl Opened {
     /// The features of a clip that is not kept in memory.
     fn prepare_again(&self, row: usize) -> Result<Features, Error> {
         let clip = &self.clips[row];
-        let doing = || Doing(format!("cannot use `{}` any more", clip.path.display()));
+        let doing = || Doing(format!("cannot read `{}` again", clip.path.display()));
         let (Some(cache), Some(key)) = (&self.cache, &self.keys[row]) else {
             return self.preparation.prepare(clip).with_context(doing);
         };

@@ -9,23 +9,23 @@ use serde_json::json;
 use crate::error::ErrorKind;
 use crate::recipe::Recipe;
 
-/// How a sound file becomes the model's input.
+/// How clips are decoded, resampled and turned into features.
 #[derive(Debug, Clone)]
 pub struct Preparation {
-    /// Makes the features, at the model's sampling rate.
+    /// Extracts the features, at the model's sample rate.
     pub preprocessor: Preprocessor,
-    /// Converts clips to that rate.
+    /// Resamples clips to that rate.
     pub resampler: Resampler,
-    /// Mixes the channels down, and bounds the length.
+    /// The downmix, and the longest clip that is decoded.
     pub decode: DecodeOptions,
-    /// Longer clips are cut here; `None` never cuts.
+    /// Longer clips are cut to this many samples; `None` never cuts.
     pub max_samples: Option<usize>,
-    /// Shorter clips are refused: they are not one frame of the model.
+    /// Shorter clips are an error: they give no frame of the model.
     pub min_samples: usize,
 }
 
 impl Preparation {
-    /// As `model` and `recipe` ask for it.
+    /// For `model` and `recipe`.
     pub fn new(model: &Pretrained, recipe: &Recipe) -> Preparation {
         let preprocessor = model.preprocessor.clone();
         let rate = f64::from(preprocessor.sampling_rate().hz());
@@ -41,7 +41,7 @@ impl Preparation {
     /// Decodes, resamples, cuts and normalises a clip.
     ///
     /// # Errors
-    /// When the file is no sound, too short for one frame, or too loud for 32-bit floats.
+    /// When the file cannot be decoded, is too short for one frame, or too loud for 32-bit floats.
     pub fn prepare(&self, clip: &Clip) -> Result<Features, ErrorKind> {
         let waveform = clip.decode(&self.decode)?.waveform;
         let rate: SampleRate = self.preprocessor.sampling_rate();

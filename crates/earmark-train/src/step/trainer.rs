@@ -85,7 +85,7 @@ impl Trainer {
         batches: impl Iterator<Item = Result<Batch, Error>>,
     ) -> Result<StepDone, Error> {
         let done = state.global_step;
-        let cannot = |kind: ErrorKind| Doing(format!("cannot go on after step {done}")).failed(kind);
+        let cannot = |kind: ErrorKind| Doing(format!("cannot continue after step {done}")).failed(kind);
         let network = self.network();
         // Seeded by the seed and the step alone, so that a resumed run draws the same numbers.
         let mut rng = TrainingRng::new(self.seed.rotate_left(32) ^ done);

@@ -63,7 +63,7 @@ fn decode(clip: &Clip) -> Result<(f64, u32, u32, Vec<String>)> {
         warnings.push(format!("sample {frame} is {sample:e}, above the limit of {MAX_AMPLITUDE:e}"));
     }
     if frames == 0 {
-        bail!("it holds no samples");
+        bail!("it contains no samples");
     }
     Ok((frames as f64 / f64::from(rate), rate, channels, warnings))
 }

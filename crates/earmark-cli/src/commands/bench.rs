@@ -33,7 +33,7 @@ Examples:
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Model: a Hub id (owner/name, or owner/name@REVISION) or a folder in Hugging Face layout.
+    /// Model: a Hub id (owner/name, or owner/name@REVISION), a folder in Hugging Face layout, or a run's folder.
     #[arg(long, value_name = "ID|DIR")]
     model: String,
 

@@ -89,7 +89,7 @@ pub(crate) struct Args {
     labels: LabelArgs,
 }
 
-const MODEL: &str = "Model: a Hub id (owner/name, or owner/name@REVISION) or a folder in Hugging Face layout; with --labels, a \
+const MODEL: &str = "Model: a Hub id (owner/name, or owner/name@REVISION), a folder in Hugging Face layout, or a run's folder; with --labels, a \
                      CLAP model";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -51,11 +51,11 @@ enum Command {
 /// Compare two runs: the settings that differ, and the results side by side.
 #[derive(Debug, ClapArgs)]
 struct DiffArgs {
-    /// The one run folder
+    /// First run folder
     #[arg(value_name = "RUN_A")]
     a: PathBuf,
 
-    /// The other run folder
+    /// Second run folder
     #[arg(value_name = "RUN_B")]
     b: PathBuf,
 

@@ -105,7 +105,7 @@ mod list {
         let both: serde_json::Value = said.well().out.parse().unwrap();
         assert_eq!((&both["same_held_out_clips"], &both["settings"]), (&true.into(), &serde_json::json!([])));
         assert_eq!(both["b"]["state"], "dry run");
-        place.run("runs diff all/one data").says(1, &["`data` is no run folder"]);
+        place.run("runs diff all/one data").says(1, &["`data` is not a run folder"]);
     }
 }
 
@@ -241,7 +241,7 @@ mod data {
         place.run(&format!("{train} --split-by stratified")).says(1, &["`whale` has only 1 clip"]);
         fs::remove_dir_all(place.path("data/whale")).unwrap();
         for size in ["12", "0.99", "1000"] {
-            let words = ["12 clips", size, "choose another --test-size"];
+            let words = ["cannot split", size, "choose another --test-size"];
             place.run(&format!("{train} --test-size {size}")).says(1, &words);
         }
     }

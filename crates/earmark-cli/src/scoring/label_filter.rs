@@ -7,13 +7,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
 
-use crate::args::label_filter::LabelFilterArgs;
+use crate::args::label_filter::{LabelFilterArgs, labels_of, read_text};
 use crate::batch::record::Settings;
 use crate::exit::usage;
 use crate::scoring::scorer::check_threshold;
-
-/// Longest list of labels, or table of thresholds, that is read.
-const LIMIT: u64 = 16 << 20;
 
 /// Which labels results may have, and from which score on.
 pub(crate) struct LabelFilter<'a> {
@@ -117,16 +114,8 @@ fn listed(flag: &str, values: &[String], labels: &LabelSet) -> Result<Vec<String
             listed.push(value.clone());
             continue;
         }
-        let (place, found) = if Path::new(value).is_file() {
-            let text = read(Path::new(value))?;
-            (format!("{flag} {value}"), text.lines().map(|line| line.trim().to_owned()).collect())
-        } else {
-            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(value.as_bytes());
-            let mut record = csv::StringRecord::new();
-            reader.read_record(&mut record).with_context(|| format!("cannot read {flag} {value}"))?;
-            (flag.to_owned(), record.iter().map(|label| label.trim().to_owned()).collect::<Vec<_>>())
-        };
-        for label in found.into_iter().filter(|label| !label.is_empty()) {
+        let place = if Path::new(value).is_file() { format!("{flag} {value}") } else { flag.to_owned() };
+        for label in labels_of(flag, value)? {
             known(&place, &label, labels)?;
             listed.push(label);
         }
@@ -140,7 +129,7 @@ fn listed(flag: &str, values: &[String], labels: &LabelSet) -> Result<Vec<String
 /// The rows of a csv file with the columns `label` and `threshold`.
 fn thresholds(path: &Path, labels: &LabelSet, scores: Scores) -> Result<Vec<(String, f32)>> {
     let name = path.display();
-    let text = read(path)?;
+    let text = read_text(path)?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().with_context(|| format!("cannot read `{name}`"))?;
     let column = |wanted: &str| {
@@ -172,13 +161,6 @@ fn thresholds(path: &Path, labels: &LabelSet, scores: Scores) -> Result<Vec<(Str
         found.push((label.to_owned(), number));
     }
     Ok(found)
-}
-
-/// A text file; Excel and Notepad put a byte order mark first.
-fn read(path: &Path) -> Result<String> {
-    let text = earmark_fs::read_to_string(path, LIMIT)
-        .with_context(|| format!("cannot read `{}`", path.display()))?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 /// Refuses a label that the model does not have.

@@ -83,6 +83,10 @@ fn clips_hold_the_very_samples_of_their_recording() {
     assert_eq!(listed("found.jsonl"), csv);
     assert_eq!(listed("found.csv found.jsonl"), csv, "a sound that is found twice is one clip");
     assert_eq!(listed("found.txt").lines().count(), 8, "a window of Raven's table each");
+    place.write("no.wav", "no sound");
+    place.run("classify night.wav no.wav --model model --window 500ms -o found/ --format raven").says(3, &[]);
+    assert!(place.path("found/failures.csv").exists());
+    assert_eq!(listed("found"), listed("found.txt"));
     assert!(!place.path("other").exists());
 }
 

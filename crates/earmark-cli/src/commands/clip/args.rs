@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args as ClapArgs, ValueEnum};
 use earmark_audio::WavFormat;
 use earmark_fs::{Walk, path_of_text};
 use earmark_labels::TopK;
 
+use crate::args::label_filter::labels_of;
 use crate::args::parse;
+use crate::batch::file_names::FAILURES;
 use crate::clips::choose::Choice;
 use crate::clips::plan::Shape;
 use crate::clips::sounds::Wanted;
@@ -59,7 +61,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true, help_heading = "Which sounds")]
     threshold: Option<f32>,
 
-    /// Cut only these labels: a file with one per line, or labels separated by commas.
+    /// Cut only these labels: a file with one per line, or labels separated by commas (quote a label that has a comma).
     #[arg(long, value_name = "FILE|A,B,…", help_heading = "Which sounds")]
     only_labels: Vec<String>,
 
@@ -105,9 +107,6 @@ enum Format {
 /// The least score without --threshold: of scores that add up to 1, one label of a window can reach it.
 const THRESHOLD: f32 = 0.5;
 
-/// The largest list of labels.
-const MOST_LIST: u64 = 16 << 20;
-
 impl Args {
     /// The tables that are given, and those in folders that are, by name.
     pub(super) fn tables(&self) -> Result<Vec<PathBuf>> {
@@ -122,11 +121,13 @@ impl Args {
             while let Some(entry) = entries.next() {
                 let entry = entry?;
                 let ending = entry.path.extension().and_then(|ending| ending.to_str());
+                // Of a job that wrote a folder: no results are in it.
+                let is_other = entry.path.ends_with(FAILURES);
                 let is_table =
                     ending.is_some_and(|it| read::ENDINGS.contains(&it.to_ascii_lowercase().as_str()));
                 match entry.is_hidden() {
                     true => entries.skip_folder(),
-                    false if is_table && !entry.is_folder() => tables.push(entry.path),
+                    false if is_table && !is_other && !entry.is_folder() => tables.push(entry.path),
                     false => {}
                 }
             }
@@ -143,7 +144,13 @@ impl Args {
             None if self.bins.is_none() => Some(THRESHOLD),
             threshold => threshold,
         };
-        Ok(Wanted { threshold, only: listed(&self.only_labels)?, except: listed(&self.except_labels)? })
+        let listed = |flag: &str, values: &[String]| -> Result<BTreeSet<String>> {
+            let lists: Vec<Vec<String>> =
+                values.iter().map(|value| labels_of(flag, value)).collect::<Result<_>>()?;
+            Ok(lists.into_iter().flatten().collect())
+        };
+        let only = listed("--only-labels", &self.only_labels)?;
+        Ok(Wanted { threshold, only, except: listed("--except-labels", &self.except_labels)? })
     }
 
     pub(super) fn choice(&self) -> Choice {
@@ -171,19 +178,4 @@ impl Args {
         let plain = below(Path::new(path));
         if !exact.exists() && plain.exists() { plain } else { exact }
     }
-}
-
-/// The labels of `--only-labels` or `--except-labels`: of a file its lines, or else what stands between commas.
-fn listed(values: &[String]) -> Result<BTreeSet<String>> {
-    let mut labels = BTreeSet::new();
-    for value in values {
-        let text = match Path::new(value).is_file() {
-            true => earmark_fs::read_to_string(value, MOST_LIST)
-                .with_context(|| format!("cannot read `{value}`"))?,
-            false => value.replace(',', "\n"),
-        };
-        let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().map(str::trim);
-        labels.extend(lines.filter(|label| !label.is_empty()).map(str::to_owned));
-    }
-    Ok(labels)
 }

@@ -27,7 +27,7 @@ Examples:
   earmark clip found.csv -o clips --only-labels owl,fox --pad 1s
   earmark train --data clips";
 
-/// Cut the sounds that `classify` found into WAV files, one folder per label.
+/// Cut the sounds found by `classify` into WAV files, by label.
 ///
 /// Writes DIR/LABEL/SCORE_RECORDING_START-END.wav with the sampling rate and channels of the recording, and DIR/clips.csv,
 /// which lists the clips. Of overlapping windows with the same label only the one with the highest score is cut; to join

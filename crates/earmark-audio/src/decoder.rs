@@ -123,6 +123,14 @@ impl Decoder {
         self.source.rate()
     }
 
+    /// How long the clip is by its header, where that counts its samples; of MPEG audio without a count, by the size of its first
+    /// frame. `None` where neither is known.
+    ///
+    /// It is for progress and warnings: a header may be wrong, and decoding alone shows it.
+    pub fn expected_duration(&self) -> Option<Duration> {
+        self.source.expected_duration()
+    }
+
     /// How many channels the file has at its start, before any downmix.
     pub fn channels(&self) -> usize {
         self.channels

@@ -1,6 +1,8 @@
 //! Recognises a container by its first bytes, and opens the reader for it: [`pcm`](crate::pcm) for samples that lie in the
 //! file as numbers, [`packets`](crate::packets) for everything that a codec decodes.
 
+use std::time::Duration;
+
 use crate::byte_stream::ByteStream;
 use crate::codec_names;
 use crate::error::ErrorKind;
@@ -108,6 +110,14 @@ impl Source {
 
     pub(crate) fn channels(&self) -> usize {
         self.spec().channels
+    }
+
+    /// How long it is by its header, before it is decoded.
+    pub(crate) fn expected_duration(&self) -> Option<Duration> {
+        match self {
+            Source::Pcm(pcm) => pcm.expected_duration(),
+            Source::Packets(packets) => packets.expected_duration(),
+        }
     }
 
     fn spec(&self) -> Spec {

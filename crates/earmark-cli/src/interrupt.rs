@@ -17,6 +17,25 @@ use crate::output::{messages, progress};
 /// With `patience`, the process ends after so long even where nobody looked at the flag: for work whose results are on the
 /// disk at any time.
 pub(crate) fn asked(notice: &'static str, patience: Option<Duration>) -> Result<Arc<AtomicBool>> {
+    match patience {
+        None => watch(notice, None::<(Duration, fn())>),
+        Some(patience) => asked_then(notice, patience, || ()),
+    }
+}
+
+/// As [`asked`] with `patience`; `last` runs before the process ends where nobody looked at the flag.
+pub(crate) fn asked_then(
+    notice: &'static str,
+    patience: Duration,
+    last: impl FnOnce() + Send + 'static,
+) -> Result<Arc<AtomicBool>> {
+    watch(notice, Some((patience, last)))
+}
+
+fn watch(
+    notice: &'static str,
+    patience: Option<(Duration, impl FnOnce() + Send + 'static)>,
+) -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // In this order, so that only the second signal finds the flag set.
@@ -31,9 +50,10 @@ pub(crate) fn asked(notice: &'static str, patience: Option<Duration>) -> Result<
                 std::thread::sleep(Duration::from_millis(20));
             }
             messages::note(notice);
-            if let Some(patience) = patience {
+            if let Some((patience, last)) = patience {
                 std::thread::sleep(patience);
-                progress::hide();
+                last();
+                progress::end();
                 process::exit(INTERRUPTED.into());
             }
         }

@@ -1,6 +1,7 @@
 //! From a container to its packets: symphonia's demuxers, and two of our own for FLAC and ADTS.
 
 use std::io;
+use std::time::Duration;
 
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::errors::Error as SymphoniaError;
@@ -19,6 +20,7 @@ use crate::codec_names;
 use crate::error::ErrorKind;
 use crate::packets::guard::guarded;
 use crate::packets::{aac, flac, matroska, mp4, mpeg, ogg};
+use crate::waveform::SampleRate;
 
 /// Takes a container apart into packets.
 pub(crate) enum Demuxer {
@@ -82,6 +84,21 @@ impl Demuxer {
                 aac::Next::Cut => Step::Cut,
                 aac::Next::End => Step::End,
             }),
+        }
+    }
+}
+
+impl Demuxer {
+    /// How long the stream is by its header, which need not be right.
+    pub(crate) fn duration(&self, rate: SampleRate) -> Option<Duration> {
+        match self {
+            Demuxer::Symphonia { format, .. } => {
+                let info = format.media_info();
+                let seconds = info.time_base?.calc_duration_saturating(info.duration?).as_secs_f64();
+                Duration::try_from_secs_f64(seconds).ok().filter(|it| !it.is_zero())
+            }
+            Demuxer::Flac(frames) => Some(frames.promised()).filter(|&it| it > 0).map(|it| rate.time(it)),
+            Demuxer::Adts(_) => None,
         }
     }
 }

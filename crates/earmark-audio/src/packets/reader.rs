@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{Seek as _, SeekFrom};
+use std::time::Duration;
 
 use symphonia::core::codecs::audio::CODEC_ID_NULL_AUDIO;
 use symphonia::core::formats::FormatId;
@@ -14,6 +15,7 @@ use crate::packets::aac;
 use crate::packets::decoder::{PacketDecoder, aac_scope};
 use crate::packets::demuxer::{self, Demuxer, Opened, Step};
 use crate::packets::ends::Ends;
+use crate::packets::mpeg;
 use crate::spec::Spec;
 use crate::waveform::SampleRate;
 
@@ -27,6 +29,9 @@ pub(crate) struct PacketReader {
     decoder: PacketDecoder,
     /// Of the first block; those that follow may have other channels.
     spec: Spec,
+    expected: Option<Duration>,
+    /// Bytes of the last packet that was decoded.
+    packet: usize,
     /// The blocks after the one handed out, one or more until the end: the last ones have an end to trim, and only then
     /// are known to be the last.
     ahead: VecDeque<Vec<Vec<f32>>>,
@@ -92,6 +97,8 @@ impl PacketReader {
             container,
             decoder,
             spec: Spec { rate: SampleRate::HZ_48000, channels: 0 }, // Replaced by those of the first block.
+            expected: None,
+            packet: 0,
             ahead: VecDeque::new(),
             ended: false,
             skip: 0,
@@ -112,6 +119,11 @@ impl PacketReader {
         let spec = reader.decode_next(&mut block)?.ok_or(ErrorKind::Empty)?;
         reader.spec = spec;
         reader.decoded = frames_of(&block);
+        reader.expected = reader.demuxer.duration(spec.rate).or_else(|| {
+            // Frames of a constant bit rate are of one size.
+            let packets = input.len() / (reader.packet as u64).max(1);
+            mpeg::is_container(container).then(|| spec.rate.time(packets.saturating_mul(reader.decoded)))
+        });
         reader.ahead.push_back(block);
         // The demuxer shares the position of `input`: it must be put back.
         let place = input.stream_position().map_err(ErrorKind::Read)?;
@@ -131,6 +143,11 @@ impl PacketReader {
 
     pub(crate) fn spec(&self) -> Spec {
         self.spec
+    }
+
+    /// How long the stream is by its container, or by the size of its first packet.
+    pub(crate) fn expected_duration(&self) -> Option<Duration> {
+        self.expected
     }
 
     pub(crate) fn warnings(&self) -> Vec<Warning> {
@@ -261,7 +278,10 @@ impl PacketReader {
                 return self.stop(kind);
             }
             match self.decoder.decode(&packet, planes)? {
-                Ok(Some((hz, channels))) => return Spec::new(hz, channels).map(Some),
+                Ok(Some((hz, channels))) => {
+                    self.packet = packet.data.len();
+                    return Spec::new(hz, channels).map(Some);
+                }
                 Ok(None) => {}
                 Err(e) => {
                     self.damaged += 1;

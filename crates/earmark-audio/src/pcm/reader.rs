@@ -1,6 +1,7 @@
 //! Reads the samples behind a header.
 
 use std::io::{Seek, SeekFrom};
+use std::time::Duration;
 
 use crate::byte_stream::{ByteStream, read_up_to};
 use crate::error::ErrorKind;
@@ -41,6 +42,13 @@ impl PcmReader {
 
     pub(crate) fn spec(&self) -> Spec {
         self.layout.spec
+    }
+
+    /// How long the samples play that the header counts and the file has.
+    pub(crate) fn expected_duration(&self) -> Option<Duration> {
+        let here = self.input.is_file().then(|| self.input.len().saturating_sub(self.layout.start));
+        let bytes = self.layout.bytes.into_iter().chain(here).min()?;
+        Some(self.layout.duration(bytes))
     }
 
     pub(crate) fn warnings(&self) -> Vec<Warning> {

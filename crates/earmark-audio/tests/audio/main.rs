@@ -2,6 +2,7 @@
 
 mod channels;
 mod damage;
+mod expected;
 mod flac;
 mod formats;
 mod headers;

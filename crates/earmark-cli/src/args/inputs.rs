@@ -11,6 +11,7 @@ use earmark_fs::{EntryKind, Walk};
 use glob::{MatchOptions, Pattern};
 
 use crate::input::path::Input;
+use crate::output::messages;
 
 /// Which sounds to read.
 #[derive(Debug, Clone, Args)]
@@ -85,7 +86,11 @@ impl InputArgs {
         let mut seen = HashSet::new();
         inputs.retain(|input| seen.insert(input.name()));
         if let Some(Shard { index, count }) = self.shard {
+            let all = inputs.len();
             inputs = inputs.into_iter().skip(index - 1).step_by(count).collect();
+            if inputs.is_empty() {
+                messages::note(format_args!("--shard {index}/{count} has no files: there are only {all}"));
+            }
         }
         Ok(inputs)
     }

@@ -37,7 +37,7 @@ pub(crate) struct JobArgs {
     #[arg(short, long, value_name = "FILE|DIR/")]
     output: Option<PathBuf>,
 
-    /// Overwrite existing results.
+    /// Overwrite existing results, and those of an interrupted job with other settings.
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
 

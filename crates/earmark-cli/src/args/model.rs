@@ -57,7 +57,8 @@ pub(crate) struct ModelSource {
 impl ModelArgs {
     /// Chooses the device, and fetches the model if it is on the Hub.
     pub(crate) fn open(&self, purpose: Purpose) -> Result<ModelSource> {
-        let (device, _) = self.compute.open()?;
+        let (device, name) = self.compute.open()?;
+        messages::detail(format_args!("device {name}, precision {}", self.compute.dtype()));
         let folder = match purpose {
             Purpose::Classify => folder(&self.name, &self.hub)?,
             Purpose::ZeroShot => text_folder(&self.name, &self.hub)?,

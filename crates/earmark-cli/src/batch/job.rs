@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
@@ -14,25 +14,28 @@ use earmark_pipeline::AudioOptions;
 use crate::args::hub::HubArgs;
 use crate::args::job::{JobArgs, Output};
 use crate::args::model;
+use crate::batch::cautions::Cautions;
 use crate::batch::file_names::{common_folder, file_names};
-use crate::batch::journal::{Journal, Summary};
-use crate::batch::prepare::{Prepared, PreparedFile, Preparer, Reading};
+use crate::batch::interruption::Interruption;
+use crate::batch::journal::Journal;
+use crate::batch::lengths::Lengths;
+use crate::batch::prepare::{Busy, Preparer};
+use crate::batch::progress::Progress;
 use crate::batch::record::Settings;
 use crate::batch::remaining::Remaining;
 use crate::batch::result_folder::ResultFolder;
-use crate::batch::results::{Results, Sink};
+use crate::batch::results::{Printed, Results, Sink};
+use crate::batch::summary::Summary;
 use crate::batch::windows::WindowScores;
+use crate::batch::work::Work;
 use crate::exit::{Done, usage};
 use crate::input::open::Opener;
 use crate::input::path::Input;
 use crate::interrupt;
-use crate::output::clock::clock;
-use crate::output::count::count;
-use crate::output::escape::escape;
+use crate::output::clock::length;
 use crate::output::results::format::{Format, Style};
-use crate::output::results::rows::Row;
-use crate::output::results::writer::Writer;
-use crate::output::{messages, progress, stdout};
+use crate::output::results::lines::Lines;
+use crate::output::{messages, stdout, width};
 use crate::scoring::label_filter::LabelFilter;
 use crate::scoring::scorer::{Scorer, check_windows};
 
@@ -56,15 +59,10 @@ pub(crate) struct JobOptions<'a> {
 
 /// Scores everything that `args` name.
 pub(crate) fn run(args: &JobArgs, options: &JobOptions<'_>, model: &impl Scorer) -> Result<Done> {
-    let output = args.output();
-    let style = Style {
-        format: args.format()?,
-        times: args.times,
-        terminal: output == Output::Stdout && stdout::stdout().is_terminal(),
-        nyquist: f64::from(model.sampling_rate().hz()) / 2.0,
-    };
+    let (output, format) = (args.output(), args.format()?);
+    let terminal = output == Output::Stdout && stdout::stdout().is_terminal();
     let filter = LabelFilter::new(&args.filter, model.labels(), options.scores)?;
-    let top_k = match (args.top_k, style.format.needs_windows()) {
+    let top_k = match (args.top_k, format.needs_windows()) {
         (Some(k), _) => k,
         // A mark has room for one label.
         (None, true) => TopK::N(1),
@@ -76,13 +74,19 @@ pub(crate) fn run(args: &JobArgs, options: &JobOptions<'_>, model: &impl Scorer)
     }
     let inputs = args.inputs.find()?;
     let opener = Opener::new(&inputs, || options.hub.open())?;
-    if style.format == Format::Audacity && inputs.len() > 1 && !matches!(output, Output::Folder(_)) {
+    if format == Format::Audacity && inputs.len() > 1 && !matches!(output, Output::Folder(_)) {
         return Err(usage(format_args!(
             "a label track belongs to one recording, and there are {}: pass -o DIR/ for one track per recording, or another --format",
             inputs.len()
         )));
     }
     let order: Vec<String> = inputs.iter().map(Input::name).collect();
+    // A file of one recording has its results alone.
+    let together = if matches!(output, Output::Folder(_)) { &[] } else { order.as_slice() };
+    let has_times = windows.is_some() && args.aggregate.is_none();
+    let lines = Lines::new(together, model.labels(), args.top_k, has_times, terminal.then(width::of_stdout));
+    let nyquist = f64::from(model.sampling_rate().hz()) / 2.0;
+    let style = Style { format, times: args.times, terminal, lines, nyquist };
     let settings = || -> Result<Settings> {
         let mut settings = options.settings.clone();
         settings.extend(model::files(&options.folder)?);
@@ -105,77 +109,108 @@ pub(crate) fn run(args: &JobArgs, options: &JobOptions<'_>, model: &impl Scorer)
             let (folder, earlier) = ResultFolder::open(folder, &inputs, names, style, &settings, args.force)?;
             (Sink::Folder(folder), earlier)
         }
-        Output::Stdout => (Sink::Stdout(Writer::new(stdout::stdout(), style)?), HashMap::new()),
+        Output::Stdout => (Sink::Stdout(Printed::new(style)?), HashMap::new()),
     };
-    let Remaining { inputs, done } = Remaining::new(inputs, earlier);
-    let template = match windows {
-        None => "{bar:30} {pos}/{len} files {per_sec} {eta} left",
-        Some(_) => "{bar:20} {pos}/{len} files {wide_msg}",
-    };
-    let bar = match output != Output::Stdout && (order.len() > 1 || windows.is_some()) {
-        true => progress::bar(order.len() as u64, template),
-        false => indicatif::ProgressBar::hidden(),
-    };
-    bar.set_position((order.len() - inputs.len()) as u64);
-    let stop = match &sink {
-        Sink::Journal(_) | Sink::Folder(_) => interrupt::asked(
-            "stopping: what is done is kept, and the same command goes on from there (Ctrl-C again quits at once)",
-            Some(PATIENCE),
-        )?,
-        // What was printed is all there is.
-        Sink::Stdout(_) => Arc::default(),
-    };
-
-    let mut job = Job {
+    let Remaining { inputs, done, seconds } = Remaining::new(inputs, windows, earlier);
+    let bytes: Vec<_> = inputs.iter().map(|(input, _)| input.stamp().map(|it| it.bytes)).collect();
+    let progress = Arc::new(Progress::new(order.len(), seconds, &bytes));
+    let (interruption, stop) = watch(&sink, &progress)?;
+    let lengths = Lengths::new(inputs.iter().map(|(input, _)| input.clone()).collect(), &opener);
+    let (cautions, over) = (Cautions::default(), AtomicBool::new(false));
+    let preparer = Preparer {
+        hearing: &options.hearing,
+        opener: &opener,
         model,
+        stop: &stop,
+        times: args.times,
+        lengths: &lengths,
+        cautions: &cautions,
+        progress: &progress,
+        busy: Busy::default(),
+    };
+    let bar = progress.show();
+    let mut work = Work {
+        model,
+        windows,
         scores: WindowScores::new(args, top_k, filter),
-        results: Results { sink, done, bar, times: args.times, untimed: Vec::new() },
+        results: Results {
+            sink,
+            done,
+            summary: Summary::default(),
+            progress: Arc::clone(&progress),
+            times: args.times,
+            untimed: Vec::new(),
+        },
         reading: None,
         left: inputs.len(),
-        began: Instant::now(),
-        scored: 0.0,
+        stop: &stop,
+        forward: Duration::ZERO,
+        writing: Duration::ZERO,
     };
-    std::thread::scope(|scope| -> Result<()> {
-        let (sender, receiver) = sync_channel(1);
-        let preparer =
-            Preparer { hearing: &options.hearing, opener: &opener, model, stop: &stop, times: args.times };
-        scope.spawn(move || preparer.run(inputs, windows, &sender));
-        for prepared in receiver {
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
-            job.score(prepared)?;
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        if bar.is_some() {
+            let is_over = || over.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed);
+            let (lengths, progress) = (&lengths, &progress);
+            scope.spawn(move || {
+                let read = lengths.all().take_while(|_| !is_over());
+                read.for_each(|(place, seconds)| progress.expect(place, seconds));
+            });
         }
-        Ok(())
+        let (sender, receiver) = sync_channel(1);
+        let preparer = &preparer;
+        scope.spawn(move || preparer.run(inputs, windows, &sender));
+        let mut prepared = receiver.into_iter().take_while(|_| !stop.load(Ordering::Relaxed));
+        let ended = prepared.try_for_each(|prepared| work.score(prepared));
+        over.store(true, Ordering::Relaxed);
+        ended
     })?;
-    job.results.report_untimed();
-    let Job { results: Results { sink, done, bar, .. }, left, .. } = job;
-    bar.finish_and_clear();
+    drop(bar);
+    cautions.finish();
+    work.results.report_untimed();
+    let Work { results: Results { sink, done, summary, .. }, left, forward, mut writing, .. } = work;
     if left > 0 {
+        interruption.end();
         return Ok(Done::Interrupted);
     }
-    let (summary, listed) = match sink {
-        Sink::Stdout(writer) => {
-            writer.finish()?;
-            return Ok(done);
-        }
-        Sink::Journal(journal) => (journal.finish(style, &order)?, ""),
-        Sink::Folder(folder) => (folder.finish(&order)?, ", listed there in failures.csv"),
+    let finishing = Instant::now();
+    let is_folder = matches!(sink, Sink::Folder(_));
+    let summary = match sink {
+        Sink::Stdout(printed) => printed.finish().map(|()| summary)?,
+        Sink::Journal(journal) => journal.finish(style, &order)?,
+        Sink::Folder(folder) => folder.finish(&order)?,
     };
-    if let Output::File(path) | Output::Folder(path) = output {
-        report(path, &summary, listed);
+    writing += finishing.elapsed();
+    let what = match output {
+        Output::File(path) | Output::Folder(path) => Some(format!("wrote {}", path.display())),
+        Output::Stdout => (order.len() > 1 || windows.is_some()).then(|| "done".to_owned()),
+    };
+    if let Some(what) = what {
+        let listed = if summary.failed > 0 && is_folder { ", listed there in failures.csv" } else { "" };
+        messages::note(format_args!("{what}: {}{listed}", summary.text(progress.rate())));
     }
+    messages::detail(format_args!(
+        "{} in all: decoding and features {} over all threads, the model {}, writing {}",
+        length(began.elapsed().as_secs_f64()),
+        length(preparer.busy.total().as_secs_f64()),
+        length(forward.as_secs_f64()),
+        length(writing.as_secs_f64())
+    ));
     Ok(done)
 }
 
-/// Says what was written.
-fn report(output: &Path, Summary { rows, files, failed }: &Summary, listed: &str) {
-    let failed = match failed {
-        0 => String::new(),
-        failed => format!("; {} failed{listed}", count(*failed, "file")),
+/// Watches for Ctrl-C: how the job ends then, and the flag that is set.
+fn watch(sink: &Sink, progress: &Arc<Progress>) -> Result<(Interruption, Arc<AtomicBool>)> {
+    let (printed, notice) = match sink {
+        Sink::Journal(_) | Sink::Folder(_) => {
+            (None, "stopping; the same command resumes the job (Ctrl-C again quits at once)")
+        }
+        Sink::Stdout(printed) => (Some(printed.clone()), "stopping (Ctrl-C again quits at once)"),
     };
-    let (output, rows, files) = (output.display(), count(*rows, "row"), count(*files, "file"));
-    messages::note(format_args!("wrote {output}: {rows} from {files}{failed}"));
+    let interruption = Interruption::new(Arc::clone(progress), printed);
+    let last = interruption.clone();
+    let stop = interrupt::asked_then(notice, PATIENCE, move || last.end())?;
+    Ok((interruption, stop))
 }
 
 /// Refuses to write results among the files of the model.
@@ -207,77 +242,4 @@ fn refuse_to_replace_what_is_read(output: &Path, inputs: &[Input], model: &Path)
         )));
     }
     Ok(())
-}
-
-/// A job that runs.
-struct Job<'a, M> {
-    model: &'a M,
-    /// Of the file that is read in windows.
-    scores: WindowScores<'a>,
-    results: Results,
-    /// The file that is read in windows.
-    reading: Option<Reading>,
-    /// Inputs without a result.
-    left: usize,
-    began: Instant,
-    /// Seconds of sound in the windows that were scored.
-    scored: f64,
-}
-
-impl<M: Scorer> Job<'_, M> {
-    /// Scores what was prepared, and keeps the results.
-    fn score(&mut self, prepared: Prepared) -> Result<()> {
-        match prepared {
-            Prepared::Files(files) => self.files(files),
-            Prepared::Begin(reading, before) => {
-                self.scores.begin(before);
-                self.reading = Some(reading);
-                Ok(())
-            }
-            Prepared::Windows(windows) => {
-                let end = windows.last().map_or(0.0, |(window, _)| window.end);
-                self.scored += end - windows.first().map_or(0.0, |(window, _)| window.start);
-                self.scores.score(windows, self.model);
-                let Some(reading) = &self.reading else { return Ok(()) };
-                let rate = self.scored / self.began.elapsed().as_secs_f64();
-                let name = reading.input.name();
-                self.results.bar.set_message(format!(
-                    "{} of {}, {rate:.0} × real time",
-                    clock(end),
-                    escape(&name)
-                ));
-                self.results.keep_windows(reading, self.scores.progress())
-            }
-            Prepared::End(ended) => {
-                let Some(reading) = self.reading.take() else { return Ok(()) };
-                let rows = self.scores.finish(&reading.input, ended);
-                self.left -= 1;
-                self.results.keep(&reading, rows)
-            }
-        }
-    }
-
-    /// Scores whole files.
-    fn files(&mut self, files: Vec<(Reading, Result<PreparedFile>)>) -> Result<()> {
-        let mut clips = Vec::new();
-        let mut take_features = |PreparedFile { duration, features }| {
-            clips.push(features);
-            duration
-        };
-        let files: Vec<(Reading, Result<f64>)> =
-            files.into_iter().map(|(reading, file)| (reading, file.map(&mut take_features))).collect();
-        let mut scores = self.model.scores(&clips).into_iter();
-        for (reading, duration) in files {
-            let rows = duration.and_then(|duration| {
-                let scores = scores.next().expect("one list of scores a clip");
-                let scores = scores.map_err(|error| reading.input.name_in(error))?;
-                let (path, predictions) = (reading.input.name(), self.scores.predictions(&scores));
-                let row = Row::Scored { path, duration, start: None, end: None, time: None, predictions };
-                Ok((duration, vec![row]))
-            });
-            self.left -= 1;
-            self.results.keep(&reading, rows)?;
-        }
-        Ok(())
-    }
 }

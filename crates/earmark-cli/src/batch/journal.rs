@@ -15,6 +15,7 @@ use earmark_fs::{AtomicFile, LockedFile};
 
 use crate::args::output::refuse_existing;
 use crate::batch::record::{Earlier, Progress, Record, Settings, WindowProgress, Written, decode, encode};
+use crate::batch::summary::Summary;
 use crate::input::path::FileStamp;
 use crate::output::messages;
 use crate::output::results::format::Style;
@@ -129,7 +130,8 @@ impl Journal {
                     self.path.display()
                 ),
                 Some(Record::Done { stamp, result }) => {
-                    let progress = Progress::Done { failed: result.has_failed() };
+                    let (failed, seconds) = (result.has_failed(), result.duration);
+                    let progress = Progress::Done { failed, seconds };
                     before.insert(result.input, Earlier { stamp, progress });
                 }
                 Some(Record::Windows { input, stamp, progress }) => match before.get_mut(&input) {
@@ -181,12 +183,12 @@ impl Journal {
             .into_iter()
             .map(|name| (name, value(began, name), value(settings, name)))
             .filter(|(_, was, is)| was != is)
-            .map(|(name, was, is)| format!("{name} was {was} and is {is}"))
+            .map(|(name, was, is)| format!("{name} was {was}, is {is}"))
             .collect();
         if !changes.is_empty() {
             let begun = if self.output.is_dir() { &self.output } else { &self.path };
             bail!(
-                "`{}` was begun with other settings ({}): repeat that command, or pass --force to begin anew",
+                "`{}` was begun with other settings ({}): repeat that command to resume it, or pass --force to begin anew",
                 begun.display(),
                 changes.join("; ")
             );
@@ -266,8 +268,7 @@ impl Journal {
             lines.read_until(b'\n', &mut line).with_context(doing)?;
             let Some((Record::Done { result, .. }, _)) = decode(&line, sum) else { bail!(damaged()) };
             writer.write(&result).with_context(doing)?;
-            written.rows += style.format.rows(&result);
-            *(if result.has_failed() { &mut written.failed } else { &mut written.files }) += 1;
+            written.add(&result, style.format);
         }
         writer.finish().with_context(doing)?;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error).with_context(doing)?;
@@ -275,15 +276,6 @@ impl Journal {
         fs::remove_file(&self.path).with_context(doing)?;
         Ok(written)
     }
-}
-
-/// How many rows and files the results have.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Summary {
-    pub(crate) rows: usize,
-    /// Those without a failure.
-    pub(crate) files: usize,
-    pub(crate) failed: usize,
 }
 
 /// `name` and `suffix`, in the same folder.
@@ -329,10 +321,11 @@ mod tests {
     }
 
     fn failed() -> Earlier {
-        Earlier { stamp: None, progress: Progress::Done { failed: true } }
+        Earlier { stamp: None, progress: Progress::Done { failed: true, seconds: None } }
     }
 
-    const STYLE: Style = Style { format: Format::Jsonl, times: false, terminal: false, nyquist: 8000.0 };
+    const STYLE: Style =
+        Style { format: Format::Jsonl, times: false, terminal: false, lines: None, nyquist: 8000.0 };
 
     #[test]
     fn a_job_goes_on_behind_its_last_whole_line() {
@@ -350,7 +343,7 @@ mod tests {
         journal.done(None, failure("2")).unwrap();
         // The inputs' order, not that of the work.
         let written = journal.finish(STYLE, &["2".into(), "1".into()]).unwrap();
-        assert_eq!(written, Summary { rows: 0, files: 0, failed: 2 });
+        assert_eq!(written, Summary { failed: 2, ..Summary::default() });
         let text = fs::read_to_string(&output).unwrap();
         let rows: Vec<Row> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(rows, [failure("2").rows, failure("1").rows].concat());
@@ -378,7 +371,7 @@ mod tests {
         let (_, before) = Journal::open(&output, &settings("a"), false).unwrap();
         let progress = Progress::Windows(some(3, &[0.0, 1.0, 2.0]));
         assert_eq!(before["1"], Earlier { stamp, progress });
-        assert_eq!(before["2"].progress, Progress::Done { failed: true });
+        assert_eq!(before["2"].progress, Progress::Done { failed: true, seconds: None });
     }
 
     #[test]
@@ -445,7 +438,7 @@ mod tests {
         assert!(busy.contains("another process"), "{busy}");
         drop(journal);
         let other = Journal::open(&output, &settings("b"), false).unwrap_err().to_string();
-        assert!(other.contains("(--model was a and is b)"), "{other}");
+        assert!(other.contains("(--model was a, is b)"), "{other}");
         fs::write(&output, "").unwrap();
         let there = Journal::open(&output, &settings("a"), false).unwrap_err().to_string();
         assert!(there.contains("--force"), "{there}");

@@ -1,38 +1,42 @@
 //! Decodes inputs and extracts their features on threads of their own, so that the model never waits for them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use earmark_audio::{DecodeOptions, RecordingTime};
 use earmark_features::Features;
-use earmark_pipeline::{AudioOptions, Caution, Error, Window, Windows};
+use earmark_pipeline::{AudioOptions, Error, Window, Windows};
 use rayon::prelude::*;
 
 use crate::args::audio;
+use crate::batch::cautions::Cautions;
+use crate::batch::lengths::Lengths;
+use crate::batch::progress::Progress;
 use crate::batch::record::WindowProgress;
 use crate::input::open::Opener;
 use crate::input::path::{FileStamp, Input};
-use crate::output::messages;
 use crate::scoring::scorer::Scorer;
 
-/// Files that are decoded at once, and windows that the model scores at once.
+/// Files, or windows of one, that are decoded at once.
 pub(crate) const BATCH: usize = 16;
 
 /// An input, and its file as it was before it was read.
 #[derive(Debug, Clone)]
 pub(crate) struct Reading {
     pub(crate) input: Input,
+    /// Its place among the inputs that are left to do.
+    pub(crate) place: usize,
     pub(crate) stamp: Option<FileStamp>,
     /// When it was recorded, where that is wanted and known.
     pub(crate) began: Option<RecordingTime>,
 }
 
 impl Reading {
-    fn begin(input: Input, times: bool) -> Reading {
+    fn begin(place: usize, input: Input, times: bool) -> Reading {
         let began = if times { input.recording_time() } else { None };
-        Reading { stamp: input.stamp(), input, began }
+        Reading { stamp: input.stamp(), place, input, began }
     }
 }
 
@@ -41,6 +45,8 @@ pub(crate) struct PreparedFile {
     /// How long it plays, in seconds.
     pub(crate) duration: f64,
     pub(crate) features: Features,
+    /// How long it took to decode it and extract its features.
+    pub(crate) took: Duration,
 }
 
 /// What is ready for the model, in the order of the inputs.
@@ -67,6 +73,27 @@ pub(crate) struct Preparer<'a, M> {
     pub(crate) stop: &'a AtomicBool,
     /// Whether the time of day is wanted.
     pub(crate) times: bool,
+    pub(crate) lengths: &'a Lengths<'a>,
+    pub(crate) cautions: &'a Cautions,
+    pub(crate) progress: &'a Progress,
+    /// How long the work took, over all threads.
+    pub(crate) busy: Busy,
+}
+
+/// Time that several threads spent on something.
+#[derive(Debug, Default)]
+pub(crate) struct Busy(AtomicU64);
+
+impl Busy {
+    fn add(&self, since: Instant) -> Duration {
+        let took = since.elapsed();
+        self.0.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        took
+    }
+
+    pub(crate) fn total(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
 }
 
 impl<M: Scorer> Preparer<'_, M> {
@@ -79,20 +106,21 @@ impl<M: Scorer> Preparer<'_, M> {
     ) -> Sent {
         match windows {
             None => self.files(&inputs, sender),
-            Some(windows) => inputs
-                .into_iter()
-                .try_for_each(|(input, before)| self.windows(&input, before, windows, sender)),
+            Some(windows) => inputs.into_iter().enumerate().try_for_each(|(place, (input, before))| {
+                let reading = Reading::begin(place, input, self.times);
+                self.windows(&reading, before, windows, sender)
+            }),
         }
     }
 
     fn files(&self, inputs: &[(Input, WindowProgress)], sender: &SyncSender<Prepared>) -> Sent {
-        for batch in inputs.chunks(BATCH) {
+        for (number, batch) in inputs.chunks(BATCH).enumerate() {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            let files = batch.par_iter().map(|(input, _)| {
-                let reading = Reading::begin(input.clone(), self.times);
-                let file = self.file(input);
+            let files = batch.par_iter().enumerate().map(|(place, (input, _))| {
+                let reading = Reading::begin(number * BATCH + place, input.clone(), self.times);
+                let file = self.file(&reading);
                 (reading, file)
             });
             sender.send(Prepared::Files(files.collect())).map_err(|_| Disconnected)?;
@@ -100,26 +128,37 @@ impl<M: Scorer> Preparer<'_, M> {
         Ok(())
     }
 
-    fn file(&self, input: &Input) -> Result<PreparedFile> {
-        let clip = self.hearing.decode(self.opener.sound(input)?, self.model.sampling_rate())?;
+    fn file(&self, reading: &Reading) -> Result<PreparedFile> {
+        let (input, rate, began) = (&reading.input, self.model.sampling_rate(), Instant::now());
+        // From the header, before the work begins.
+        let expected = self.lengths.of(reading.place);
+        self.progress.expect(reading.place, expected);
+        let is_warned = expected.is_some_and(|it| self.warn(input, (it * f64::from(rate.hz())) as usize));
+        let clip = self.hearing.decode(self.opener.sound(input)?, rate)?;
         audio::warn(&input.name(), &clip.warnings);
-        if let Some(caution) = self.model.caution(clip.waveform.samples().len()) {
-            messages::warning(format_args!("`{}`: {}", input.name(), suggest_windows(caution)));
+        if !is_warned {
+            self.warn(input, clip.waveform.samples().len());
         }
         let features = self.model.features(&clip.waveform).map_err(|error| input.name_in(error))?;
-        Ok(PreparedFile { duration: clip.duration, features })
+        Ok(PreparedFile { duration: clip.duration, features, took: self.busy.add(began) })
+    }
+
+    /// Warns if the model reads a clip of so many samples otherwise than may be expected.
+    fn warn(&self, input: &Input, samples: usize) -> bool {
+        let caution = self.model.caution(samples);
+        caution.inspect(|&caution| self.cautions.warn(&input.name(), caution)).is_some()
     }
 
     fn windows(
         &self,
-        input: &Input,
+        reading: &Reading,
         before: WindowProgress,
         windows: Windows,
         sender: &SyncSender<Prepared>,
     ) -> Sent {
-        let (reading, skip) = (Reading::begin(input.clone(), self.times), before.count);
-        sender.send(Prepared::Begin(reading, before)).map_err(|_| Disconnected)?;
-        let ended = match self.stream(input, skip, windows, sender) {
+        let skip = before.count;
+        sender.send(Prepared::Begin(reading.clone(), before)).map_err(|_| Disconnected)?;
+        let ended = match self.stream(reading, skip, windows, sender) {
             Ok(duration) => Ok(duration),
             Err(StreamEnd::Failed(error)) => Err(error),
             Err(StreamEnd::Disconnected) => return Err(Disconnected),
@@ -130,20 +169,23 @@ impl<M: Scorer> Preparer<'_, M> {
     /// Sends all windows but the first `skip`; gives how long the recording plays.
     fn stream(
         &self,
-        input: &Input,
+        reading: &Reading,
         skip: usize,
         windows: Windows,
         sender: &SyncSender<Prepared>,
     ) -> Result<f64, StreamEnd> {
+        let input = &reading.input;
         let failed = |error: anyhow::Error| StreamEnd::Failed(error);
         // One block at a time is in memory, however long the recording.
         let options = DecodeOptions { max_duration: Duration::MAX, ..self.hearing.decode.clone() };
         let decoder = self.opener.decoder(input, &options).map_err(failed)?;
+        self.progress.expect(reading.place, decoder.expected_duration().map(|it| it.as_secs_f64()));
         let (rate, min_samples) = (self.model.sampling_rate(), self.model.min_samples());
         let mut cut =
             windows.cut(decoder, self.hearing, rate, min_samples).map_err(|error| failed(error.into()))?;
         let mut number = 0;
         loop {
+            let began = Instant::now();
             // Batches begin where they began before an interruption, so that each holds the same windows.
             let batch: Vec<_> = cut.by_ref().take(BATCH).collect();
             if self.stop.load(Ordering::Relaxed) {
@@ -152,17 +194,20 @@ impl<M: Scorer> Preparer<'_, M> {
             if batch.is_empty() {
                 break;
             }
+            // Those that were scored before are decoded, for what follows them, and nothing else.
+            let scored = skip.saturating_sub(number).min(batch.len());
             number += batch.len();
             let spans = batch.into_iter().collect::<Result<Vec<_>, Error>>();
             let spans = spans.map_err(|error| failed(input.name_in(error).into()))?;
-            if number <= skip {
-                continue;
-            }
-            let prepared = spans
+            let prepared: Vec<_> = spans
                 .into_par_iter()
+                .skip(scored)
                 .map(|span| (span.window, self.model.features(&span.waveform)))
                 .collect();
-            sender.send(Prepared::Windows(prepared)).map_err(|_| StreamEnd::Disconnected)?;
+            self.busy.add(began);
+            if !prepared.is_empty() {
+                sender.send(Prepared::Windows(prepared)).map_err(|_| StreamEnd::Disconnected)?;
+            }
         }
         audio::warn(&input.name(), &cut.warnings());
         Ok(cut.duration())
@@ -172,15 +217,4 @@ impl<M: Scorer> Preparer<'_, M> {
 enum StreamEnd {
     Failed(anyhow::Error),
     Disconnected,
-}
-
-/// A caution about a whole file, with the windows that help.
-fn suggest_windows(caution: Caution) -> String {
-    match caution {
-        Caution::ReadsTheBeginning { seconds, .. } | Caution::ReadsOneWindow { seconds, .. } => {
-            format!("{caution}: --window {}s scores all of it", seconds.floor().max(1.0))
-        }
-        Caution::Long { .. } => format!("{caution}: --window 30s takes time in proportion to it"),
-        _ => caution.to_string(),
-    }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Written {
     /// Its file below the folder; nothing where all of it failed.
     pub(crate) file: Option<String>,
     pub(crate) rows: usize,
+    /// How long it plays, in seconds; nothing where it failed.
+    pub(crate) seconds: Option<f64>,
     /// Why it, or some of its windows, failed.
     pub(crate) errors: Vec<String>,
 }
@@ -70,7 +72,11 @@ pub(crate) struct Earlier {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Progress {
-    Done { failed: bool },
+    /// How long it plays, in seconds, unless it failed.
+    Done {
+        failed: bool,
+        seconds: Option<f64>,
+    },
     Windows(WindowProgress),
 }
 

@@ -12,8 +12,9 @@ use anyhow::{Context as _, Result, bail};
 use earmark_fs::AtomicFile;
 
 use crate::batch::file_names::FAILURES;
-use crate::batch::journal::{Journal, Past, Summary};
+use crate::batch::journal::{Journal, Past};
 use crate::batch::record::{Earlier, Progress, Settings, WindowProgress, Written};
+use crate::batch::summary::Summary;
 use crate::exit::usage;
 use crate::input::path::{FileStamp, Input};
 use crate::output::results::format::Style;
@@ -52,8 +53,10 @@ impl ResultFolder {
         for (input, name) in &results.names {
             let name = earmark_fs::text(name);
             let own = results.written.get(input).filter(|it| it.file.as_deref() == Some(name.as_str()));
-            if let Some(Written { stamp, errors, .. }) = own.filter(|_| results.path(input).is_file()) {
-                let progress = Progress::Done { failed: !errors.is_empty() };
+            if let Some(Written { stamp, seconds, errors, .. }) =
+                own.filter(|_| results.path(input).is_file())
+            {
+                let progress = Progress::Done { failed: !errors.is_empty(), seconds: *seconds };
                 earlier.insert(input.clone(), Earlier { stamp: *stamp, progress });
             }
         }
@@ -143,6 +146,7 @@ impl ResultFolder {
             stamp,
             file: None,
             rows: self.style.format.rows(result),
+            seconds: result.duration,
             errors: result.errors().map(str::to_owned).collect(),
         };
         let mut file = None;
@@ -203,6 +207,7 @@ impl ResultFolder {
         let mut summary = Summary::default();
         for written in order.iter().filter_map(|input| self.written.get(input)) {
             summary.rows += written.rows;
+            summary.seconds += written.seconds.unwrap_or(0.0);
             *(if written.errors.is_empty() { &mut summary.files } else { &mut summary.failed }) += 1;
         }
         self.journal.compact(self.written.into_values())?;

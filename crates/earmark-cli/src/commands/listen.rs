@@ -1,10 +1,10 @@
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args as ClapArgs, ValueEnum};
-use earmark_audio::{DecodeOptions, Decoder, LiveFormat, RawSamples, SampleRate};
+use earmark_audio::{DecodeOptions, Decoder, ErrorKind, LiveFormat, RawSamples, SampleRate};
 use earmark_features::Features;
 use earmark_labels::{Prediction, TopK, top_k};
 use earmark_pipeline::{AudioOptions, Error, Window, Windows};
@@ -100,6 +100,8 @@ enum Format {
     Jsonl,
 }
 
+const NO_SOUND: &str = "no sound arrived on standard input: is the recorder running?";
+
 /// A line of --format jsonl.
 #[derive(Debug, Serialize)]
 struct WindowRow {
@@ -109,6 +111,12 @@ struct WindowRow {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
+    if io::stdin().is_terminal() {
+        messages::note(
+            "waiting for sound on standard input, which is a terminal: pipe a recorder in, such as \
+             `arecord -q -t wav -f S16_LE -r 16000 | earmark listen …` (Ctrl-C ends)",
+        );
+    }
     if args.labels.given() {
         check_threshold("--threshold", args.threshold, ZeroShotScorer::SCORES)?;
         let labels = args.labels.all()?;
@@ -129,11 +137,14 @@ fn listen(args: &Args, hearing: &AudioOptions, model: &impl Scorer) -> Result<Do
     let windows = Windows { length: args.window, hop: args.hop.unwrap_or(args.window / 2) };
     check_windows(windows, model)?;
     messages::note(format_args!(
-        "listening on standard input; every {:?} a label for {:?}",
-        windows.hop, windows.length
+        "listening on standard input: windows of {:?}, one every {:?}",
+        windows.length, windows.hop
     ));
-    let decoder = Decoder::live(io::stdin(), args.live_format(), &options)
-        .context("cannot decode standard input: pipe a WAV in, or describe the samples by --raw")?;
+    let decoder = match Decoder::live(io::stdin(), args.live_format(), &options) {
+        Err(error) if matches!(error.kind, ErrorKind::Empty) => bail!(NO_SOUND),
+        decoder => decoder
+            .context("cannot decode standard input: pipe a WAV in, or describe its samples with --raw")?,
+    };
     let mut cut = windows.cut(decoder, hearing, model.sampling_rate(), model.min_samples())?;
     std::thread::scope(|scope| {
         // The next windows are decoded while the model scores this one.
@@ -147,10 +158,11 @@ fn listen(args: &Args, hearing: &AudioOptions, model: &impl Scorer) -> Result<Do
                 }
             }
         });
-        let mut done = Done::Well;
+        let (mut done, mut is_empty) = (Done::Well, true);
         let mut printer = Printer { args, begun: Instant::now(), last: None, lag_reported: false };
         for prepared in receiver {
             let (window, features) = prepared?;
+            is_empty = false;
             let scores = features.and_then(|features| model.scores(&[features]).swap_remove(0));
             let scores = match scores {
                 Ok(scores) => scores,
@@ -166,6 +178,9 @@ fn listen(args: &Args, hearing: &AudioOptions, model: &impl Scorer) -> Result<Do
             let least = args.threshold.unwrap_or(f32::NEG_INFINITY);
             predictions.retain(|prediction| prediction.score >= least);
             printer.print(window, predictions)?;
+        }
+        if is_empty {
+            bail!(NO_SOUND);
         }
         Ok(done)
     })

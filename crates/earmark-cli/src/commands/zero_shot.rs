@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let ModelSource { folder, device, hearing } = args.model.open(Purpose::ZeroShot)?;
     let classifier = ZeroShotScorer::open(&folder, &labels, template, &device)?;
     let mut settings = args.model.settings();
-    settings.push(("the labels".to_owned(), format!("{labels:?}")));
+    settings.push(("the labels".to_owned(), labels.join(", ")));
     settings.push(("--template".to_owned(), template.clone()));
     let (hub, scores, default_top_k) = (&args.model.hub, ZeroShotScorer::SCORES, TopK::All);
     job::run(&args.job, &JobOptions { hearing, hub, folder, settings, scores, default_top_k }, &classifier)

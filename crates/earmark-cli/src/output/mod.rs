@@ -9,6 +9,7 @@ pub(crate) mod training;
 pub(crate) mod pace;
 pub(crate) mod clock;
 pub(crate) mod count;
+pub(crate) mod width;
 pub(crate) mod escape;
 pub(crate) mod shell;
 

@@ -28,7 +28,7 @@ pub(crate) fn check_windows(windows: Windows, model: &impl Scorer) -> Result<()>
     windows.check(rate, model.min_samples()).map_err(Usage::of)?;
     let samples = windows.length.as_secs_f64() * f64::from(rate.hz());
     if let Some(caution) = model.caution(samples as usize) {
-        messages::warning(format_args!("of each window {caution}"));
+        messages::warning(format_args!("--window is longer than the model is made for: {caution}"));
     }
     Ok(())
 }

@@ -459,7 +459,7 @@ mod jobs {
             kills += 1;
         }
         if !place.path("rows.jsonl").exists() {
-            place.run(&command).says(3, &["going on:"]);
+            place.run(&command).says(3, &["resuming:"]);
         }
         let rows = lines(&place.read("rows.jsonl"));
         let paths: Vec<&str> = rows.iter().map(|row| row["path"].as_str().unwrap()).collect();
@@ -933,7 +933,12 @@ mod listen {
     fn a_stream_that_cannot_be_decoded_says_how_it_can() {
         let place = WorkDir::with_clips();
         hear(&place, b"no sound", "").says(1, &["--raw", "WAV"]);
-        hear(&place, b"", "").says(1, &["no samples"]);
+        hear(&place, b"", "").says(1, &["no sound arrived on standard input"]);
+        hear(&place, b"", "--raw s16").says(1, &["no sound arrived on standard input"]);
+        // A header alone, as a recorder that is stopped at once leaves it.
+        place.clip("clip.wav", noise(100, 1));
+        let header = &fs::read(place.path("clip.wav")).unwrap()[..44];
+        hear(&place, header, "").says(1, &["no sound arrived on standard input"]);
         hear(&place, b"", "--raw s16 --rate 0").says(2, &["--rate"]);
         hear(&place, b"", "--rate 8000").says(2, &["--raw"]);
     }
@@ -971,7 +976,8 @@ mod everywhere {
             place.run("classify broken.wav data/rain/0.wav --model run/model --format csv --log-format json");
         let said = said.says(3, &[]);
         let errors = lines(&said.err);
-        assert_eq!(errors.len(), 1, "{}", said.err);
+        // The error, and the end.
+        assert_eq!(errors.len(), 2, "{}", said.err);
         assert_eq!(errors[0]["level"], "ERROR");
         assert!(errors[0]["message"].as_str().unwrap().contains("broken.wav"));
         let failed = place.run("classify broken.wav --model nowhere/at/all --log-format json");

@@ -37,7 +37,7 @@ fn each_recording_has_its_own_file_where_it_lies_itself() {
     ] {
         let folder = format!("out/{format}");
         let said = classify(&place, &format!("--window 1s --top-k 2 --format {format} -o {folder}/"));
-        said.says(0, &[&format!("wrote {folder}/: "), "from 3 files\n", "`rec/site/b.mp3`", "b.mp3."]);
+        said.says(0, &[&format!("wrote {folder}/: "), "from 3 files (", "`rec/site/b.mp3`", "b.mp3."]);
         assert_eq!(said.out, "");
         for (path, name) in FILES {
             let one =
@@ -87,7 +87,7 @@ fn files_of_other_settings_and_of_others_are_replaced_by_force_alone() {
     classify(&place, "-o out/").says(0, &[]);
     let before = place.read("out/a.csv");
     for (more, was) in
-        [("--top-k 1", "--top-k was 5 and is 1"), ("--format jsonl", "--format was csv and is jsonl")]
+        [("--top-k 1", "--top-k was 5, is 1"), ("--format jsonl", "--format was csv, is jsonl")]
     {
         classify(&place, &format!("{more} -o out/")).says(1, &[was, "--force"]);
     }
@@ -119,7 +119,7 @@ fn recordings_that_fail_are_listed_and_done_again_once_they_are_mended() {
     let place = place();
     place.write("rec/broken.wav", "RIFF?");
     let said = classify(&place, "-o out/");
-    said.says(3, &["9 rows from 3 files; 1 file failed, listed there in failures.csv"]);
+    said.says(3, &["9 rows from 3 files (", "; 1 file failed, listed there in failures.csv"]);
     assert_eq!(place.list("out"), [".earmark-journal", "a.csv", "failures.csv", "site"]);
     let failures = place.read("out/failures.csv");
     assert!(failures.starts_with("path,error\nrec/broken.wav,"), "{failures}");
@@ -130,7 +130,7 @@ fn recordings_that_fail_are_listed_and_done_again_once_they_are_mended() {
     place.run("classify more --model model -o out/").says(0, &["from 1 file\n"]);
     assert_eq!(place.read("out/failures.csv"), failures);
     place.clip("rec/broken.wav", noise(8000, 9));
-    classify(&place, "-o out/").says(0, &["12 rows from 4 files\n"]);
+    classify(&place, "-o out/").says(0, &["12 rows from 4 files ("]);
     assert_eq!(place.list("out"), [".earmark-journal", "a.csv", "broken.csv", "d.csv", "site"]);
     // A file that is broken later has no results any more.
     place.write("rec/a.wav", "RIFF?");

@@ -86,11 +86,11 @@ fn which_labels_are_kept_is_a_setting_of_the_job() {
     let place = place();
     place.run("classify clip.wav --model model -o out/ --only-labels rain").says(0, &[]);
     let other = place.run("classify clip.wav --model model -o out/ --only-labels bell,rain");
-    other.says(1, &["--only-labels was rain and is bell, rain"]);
+    other.says(1, &["--only-labels was rain, is bell, rain"]);
     place.write("least.csv", "label,threshold\nrain,0.25\n");
     let other =
         place.run("classify clip.wav --model model -o out/ --only-labels rain --thresholds least.csv");
-    other.says(1, &["--thresholds was not given and is rain 0.25"]);
+    other.says(1, &["--thresholds was not given, is rain 0.25"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -16,6 +17,7 @@ use earmark_testkit::http::{Response, Server};
 use earmark_testkit::hub::LoopbackHub;
 use earmark_testkit::{noise, tone};
 use safetensors::SafeTensors;
+use serde_json::Value;
 
 use crate::work_dir::{Ran, WorkDir, lines, signal, wait_until};
 
@@ -110,7 +112,7 @@ fn weights_that_were_replaced_do_not_go_on_with_the_rows_of_the_old_ones() {
     bytes[last] ^= 1;
     fs::write(&weights, &bytes).unwrap();
     let said = half.resume();
-    said.says(0, &["going on: 16 of 17 files done already", "wrote rows.jsonl: 17 rows from 17 files"]);
+    said.says(0, &["resuming: 16 of 17 files done", "wrote rows.jsonl: 17 rows from 17 files ("]);
     assert_eq!(lines(&half.place.read("rows.jsonl")).len(), 17);
 }
 
@@ -118,12 +120,12 @@ fn weights_that_were_replaced_do_not_go_on_with_the_rows_of_the_old_ones() {
 fn another_preprocessor_or_other_flags_are_named_plainly() {
     let half = Half::new();
     for (more, was) in [
-        ("--top-k 2", "--top-k was 5 and is 2"),
-        ("--scores sigmoid", "--scores was softmax and is sigmoid"),
-        ("--window 1s", "--window was not given and is 1s"),
-        ("--threshold 0.5", "--threshold was not given and is 0.5"),
-        ("--dtype bf16", "--dtype was f32 and is bf16"),
-        ("--compat transformers", "--downmix was mean and is sqrt2; --resampler was hq and is torchaudio"),
+        ("--top-k 2", "--top-k was 5, is 2"),
+        ("--scores sigmoid", "--scores was softmax, is sigmoid"),
+        ("--window 1s", "--window was not given, is 1s"),
+        ("--threshold 0.5", "--threshold was not given, is 0.5"),
+        ("--dtype bf16", "--dtype was f32, is bf16"),
+        ("--compat transformers", "--downmix was mean, is sqrt2; --resampler was hq, is torchaudio"),
     ] {
         let said = half.place.run(&format!("{} {more}", half.command));
         said.says(1, &[was]);
@@ -173,7 +175,7 @@ fn an_input_that_changed_meanwhile_is_done_again() {
     let half = Half::new();
     let before = lines(&half.place.run("classify many --model model --format jsonl").out);
     half.place.clip("many/03.wav", tone(300.0, 0.3, 16_000));
-    half.resume().says(0, &["`many/03.wav` changed since", "going on: 15 of 17 files"]);
+    half.resume().says(0, &["`many/03.wav` changed since", "resuming: 15 of 17 files"]);
     let rows = lines(&half.place.read("rows.jsonl"));
     assert_eq!(rows.len(), 17);
     for (place, (was, is)) in before.iter().zip(&rows).enumerate() {
@@ -192,7 +194,7 @@ fn a_flipped_byte_in_the_journal_is_said_and_what_is_behind_it_is_done_again() {
     let at = line + bytes[line..].windows(8).position(|it| it == b"\"score\":").unwrap() + 12;
     bytes[at] = if bytes[at] == b'7' { b'3' } else { b'7' };
     fs::write(&part, bytes).unwrap();
-    half.resume().says(0, &["rows.jsonl.part` is damaged from line 6 on", "going on: 4 of 17 files"]);
+    half.resume().says(0, &["rows.jsonl.part` is damaged from line 6 on", "resuming: 4 of 17 files"]);
     let want = lines(&half.place.run("classify many --model model --format jsonl").out);
     assert_eq!(lines(&half.place.read("rows.jsonl"))[..16], want);
 }
@@ -218,9 +220,17 @@ fn ctrl_c_and_sigterm_keep_what_was_done_though_a_server_does_not_answer() {
         let began = Instant::now();
         let said = Ran::end_of(child);
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-        said.says(130, &["the same command goes on", "Ctrl-C again quits at once"]);
+        said.says(
+            130,
+            &[
+                "the same command resumes",
+                "interrupted after 16 of 17 files",
+                "run the same command again",
+                "Ctrl-C again quits at once",
+            ],
+        );
         half.slow.answers.store(true, Ordering::Relaxed);
-        half.resume().says(0, &["going on: 16 of 17 files"]);
+        half.resume().says(0, &["resuming: 16 of 17 files"]);
     }
 }
 
@@ -251,33 +261,148 @@ fn write_long(path: &Path, seconds: usize) {
     write_wav(path, &Waveform::new(samples, SampleRate::HZ_16000).unwrap(), WavFormat::Pcm16).unwrap();
 }
 
+/// How many windows a journal holds of its last recording.
+fn windows_in(part: &Path) -> u64 {
+    let text = fs::read_to_string(part).unwrap_or_default();
+    let mut counts = text.lines().filter_map(|line| {
+        let record: Value = serde_json::from_str(line.get(9..)?).ok()?;
+        record["windows"]["progress"]["count"].as_u64()
+    });
+    counts.next_back().unwrap_or(0)
+}
+
 #[test]
-fn an_hour_that_is_interrupted_three_times_has_the_rows_of_one_that_is_not() {
+fn an_hour_that_is_killed_three_times_resumes_inside_and_has_the_rows_of_one_that_is_not() {
     let place = with_model();
     write_long(&place.path("hour.wav"), 3600);
-    for more in ["--top-k 2", "--merge", "--aggregate mean", "--aggregate max"] {
+    for (more, signals) in [
+        ("--top-k 2", ["KILL", "KILL", "KILL"]),
+        ("--merge", ["INT", "TERM", "INT"]),
+        ("--aggregate mean", ["KILL", "INT", "KILL"]),
+        ("--aggregate max", ["TERM", "KILL", "INT"]),
+    ] {
         let command = format!("classify hour.wav --window 3s --model model {more} --format jsonl -o");
         place.run(&format!("{command} whole.jsonl --force")).says(0, &["from 1 file"]);
         let part = place.path("cut.jsonl.part");
-        let length = || fs::metadata(&part).map_or(0, |it| it.len());
-        for (turn, name) in ["INT", "TERM", "KILL"].into_iter().enumerate() {
+        for name in signals {
+            let before = windows_in(&part);
             let mut child = place.start(&format!("{command} cut.jsonl"));
-            let before = length();
-            wait_until("windows", || length() > before + 2000 || child.try_wait().unwrap().is_some());
-            std::thread::sleep(Duration::from_millis(50 * turn as u64));
+            wait_until("windows", || windows_in(&part) >= before + 50 || child.try_wait().unwrap().is_some());
             assert!(child.try_wait().unwrap().is_none(), "the job was over before it was interrupted");
             signal(&child, name);
-            let began = Instant::now();
-            let status = child.wait().unwrap();
-            // Within a second where nothing else runs.
-            assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
-            assert_eq!(status.code(), (name != "KILL").then_some(130), "{name}");
+            let said = Ran::end_of(child);
+            assert_eq!(said.code, (name != "KILL").then_some(130), "{name}: {}", said.err);
+            assert_eq!(name != "KILL", said.err.contains("run the same command again"), "{}", said.err);
             assert!(!place.path("cut.jsonl").exists());
         }
-        place.run(&format!("{command} cut.jsonl")).says(0, &["going on"]);
+        // A line that was cut off counts for nothing.
+        let held = windows_in(&part);
+        let from = held * 3;
+        let said = place.run(&format!("{command} cut.jsonl -v"));
+        said.says(0, &[&format!("`hour.wav` continues at {}:{:02}", from / 60, from % 60)]);
+        said.says(0, &[&format!("`hour.wav`: 1:00:00 of audio; {} windows in", 1200 - held)]);
         assert_eq!(place.read("cut.jsonl"), place.read("whole.jsonl"), "{more}");
         fs::remove_file(place.path("cut.jsonl")).unwrap();
     }
+}
+
+#[test]
+fn ctrl_c_ends_what_is_printed_as_it_would_end_by_itself() {
+    let place = with_clips();
+    let slow = Slow::new(&place);
+    for (format, rows) in [("json", 16), ("jsonl", 16), ("csv", 16 * 3 + 1)] {
+        let url = slow.server.url();
+        let mut child = place.start(&format!("classify many {url}/last.wav --model model --format {format}"));
+        let mut printed = BufReader::new(child.stdout.take().unwrap());
+        let mut text = String::new();
+        // The first row of an array has no line end before the second is there.
+        for _ in 0..rows - usize::from(format == "json") {
+            printed.read_line(&mut text).unwrap();
+        }
+        signal(&child, "INT");
+        printed.read_to_string(&mut text).unwrap();
+        let said = Ran::end_of(child);
+        said.says(130, &["Ctrl-C again quits at once", "interrupted after 16 of 17 files", "-o FILE"]);
+        match format {
+            "json" => assert_eq!(text.parse::<Value>().unwrap().as_array().unwrap().len(), rows),
+            _ => assert_eq!((text.lines().count(), text.ends_with('\n')), (rows, true)),
+        }
+    }
+    // Inside a recording, at the next windows.
+    write_long(&place.path("hour.wav"), 3600);
+    let mut child = place.start("classify many/00.wav hour.wav --window 3s --model model --format jsonl");
+    let mut printed = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    printed.read_line(&mut text).unwrap();
+    signal(&child, "INT");
+    printed.read_to_string(&mut text).unwrap();
+    Ran::end_of(child).says(130, &["interrupted after 1 of 2 files"]);
+    assert_eq!(lines(&text).len(), 1);
+}
+
+#[test]
+fn with_force_a_job_of_other_settings_begins_anew() {
+    let half = Half::new();
+    let said = half.place.run(&format!("{} --top-k 1 --force", half.command));
+    said.says(0, &["wrote rows.jsonl: 17 rows from 17 files ("]);
+    assert!(!said.err.contains("resuming"), "{}", said.err);
+    let rows = lines(&half.place.read("rows.jsonl"));
+    assert!(rows.iter().all(|row| row["predictions"].as_array().unwrap().len() == 1));
+    // The same settings go on, with or without it.
+    let half = Half::new();
+    half.place.run(&format!("{} --force", half.command)).says(0, &["resuming: 16 of 17 files done"]);
+}
+
+#[test]
+fn a_job_that_prints_ends_with_a_word_where_it_had_several_results() {
+    let place = with_clips();
+    fs::write(place.path("many/x.wav"), "RIFF?").unwrap();
+    let said = place.run("classify many --model model --format csv");
+    said.says(3, &["done: 48 rows from 16 files (", " of audio, ", " × real time); 1 file failed\n"]);
+    place.run("classify many/00.wav --window 50ms --model model").says(0, &["done: 4 rows from 1 file ("]);
+    assert_eq!(place.run("classify many/00.wav --model model").says(0, &[]).err, "");
+    assert_eq!(place.run("classify many/00.wav many/01.wav -q --model model").says(0, &[]).err, "");
+}
+
+#[test]
+fn several_files_or_windows_have_a_line_each_and_one_file_has_a_table() {
+    let place = with_clips();
+    let one = place.run("classify many/00.wav --model model");
+    assert!(one.says(0, &[]).out.starts_with("many/00.wav\n  label"), "{}", one.out);
+    let all = place.run("classify many --model model").says(0, &[]).out.clone();
+    let ends: Vec<Vec<usize>> =
+        all.lines().map(|line| line.match_indices('.').map(|(at, _)| at).collect()).collect();
+    assert_eq!(ends.len(), 16, "{all}");
+    assert!(ends.iter().all(|points| *points == ends[0] && points.len() == 4), "{all}");
+    assert!(all.starts_with("many/00.wav  "), "{all}");
+    let best = place.run("classify many --top-k 1 --model model").says(0, &[]).out.clone();
+    for (all, best) in all.lines().zip(best.lines()) {
+        assert!(all.starts_with(best), "{all} and {best}");
+    }
+    let windows = place.run("classify many/00.wav --window 50ms --top-k 1 --model model");
+    let lines: Vec<&str> = windows.says(0, &[]).out.lines().collect();
+    assert_eq!(lines.len(), 4);
+    assert!(lines[1].trim_start().starts_with("0:00.1     0:00.1  "), "{}", lines[1]);
+}
+
+#[test]
+fn a_part_without_files_is_no_failure() {
+    let place = with_clips();
+    let said = place.run("classify many/00.wav many/01.wav --shard 3/4 --model model --format csv");
+    said.says(0, &["--shard 3/4 has no files: there are only 2"]);
+    assert_eq!(said.out.lines().count(), 1);
+    place.run("classify many/00.wav --shard 2/2 --model model -o x.csv").says(0, &["--shard 2/2"]);
+    assert_eq!(place.read("x.csv").lines().count(), 1);
+}
+
+#[test]
+fn verbose_says_what_is_done_and_where_the_time_went() {
+    let place = with_clips();
+    let said = place.run("classify many --model model --format csv -v");
+    said.says(0, &["device cpu, precision f32\n", "`many/07.wav`: 0.2 s of audio; decoding and features 0."]);
+    said.says(0, &[" in all: decoding and features ", " over all threads, the model ", ", writing "]);
+    let quiet = place.run("classify many --model model --format csv");
+    assert_eq!((quiet.out == said.out, quiet.err.lines().count()), (true, 1), "{}", quiet.err);
 }
 
 #[test]
@@ -387,12 +512,10 @@ fn a_job_ends_with_a_word() {
     fs::write(place.path("many/x.wav"), "RIFF?").unwrap();
     place
         .run("classify many --model model -o a.csv")
-        .says(3, &["wrote a.csv: 48 rows from 16 files; 1 file failed"]);
-    place
-        .run("classify many --model model -o a.jsonl")
-        .says(3, &["wrote a.jsonl: 16 rows from 16 files; 1 file"]);
+        .says(3, &["wrote a.csv: 48 rows from 16 files (", " × real time); 1 file failed"]);
+    place.run("classify many --model model -o a.jsonl").says(3, &["wrote a.jsonl: 16 rows from 16 files ("]);
     let said = place.run("classify many/00.wav --model model --window 50ms -o a.rttm");
-    said.says(0, &["wrote a.rttm: 4 rows from 1 file\n"]);
+    said.says(0, &["wrote a.rttm: 4 rows from 1 file ("]);
 }
 
 #[test]

@@ -232,19 +232,24 @@ fn a_rest_shorter_than_a_frame_of_the_extractor_is_no_window() {
 }
 
 #[test]
-fn a_part_that_is_not_read_is_told_of_once_a_file_with_what_helps() {
+fn a_part_that_is_not_read_is_told_of_once_a_job_with_what_helps() {
     let place = with_spike();
     write_clip(&place, "long.wav", 16_000, noise(40_000, 1));
     change_model(&place, "whisper", "whisper/last", |_, _| true);
     let whisper = "whisper";
     let said = place.run(&format!("classify long.wav good.wav --format jsonl --model {whisper}"));
-    let line = "warning: `long.wav`: the model uses only the first 1.0 s of 2.5 s: \
-                --window 1s scores all of it\n";
-    assert_eq!(said.says(0, &[]).err, line);
+    let line = "warning: `long.wav` is 2.5 s long, and the model reads only the first 1.0 s: --window 1s classifies all \
+                of it\n";
+    assert!(said.says(0, &[]).err.starts_with(line), "{}", said.err);
+    assert_eq!(said.err.matches("warning").count(), 1, "{}", said.err);
+    write_clip(&place, "longer.wav", 16_000, noise(50_000, 1));
+    let said = place.run(&format!("classify long.wav longer.wav --format jsonl --model {whisper}"));
+    said.says(0, &["2 files were longer than the model reads"]);
+    assert_eq!(said.err.matches("warning").count(), 2, "{}", said.err);
     let said = place.run(&format!("classify long.wav --window 1s --format jsonl --model {whisper}"));
-    assert_eq!((said.says(0, &[]).err.as_str(), said.rows().len()), ("", 3));
+    assert_eq!((said.says(0, &[]).err.matches("warning").count(), said.rows().len()), (0, 3));
     let said = place.run(&format!("classify long.wav --window 2s --format jsonl --model {whisper}"));
-    said.says(0, &["of each window the model uses only the first 1.0 s of 2.0 s"]);
+    said.says(0, &["--window is longer than the model is made for", "the first 1.0 s of 2.0 s"]);
     // `embed` has no windows to advise.
     let said = place.run(&format!("embed long.wav -o v.npy --model {whisper}"));
     assert!(said.says(0, &["uses only the first 1.0 s of 2.5 s"]).err.find("--window").is_none());
@@ -252,7 +257,7 @@ fn a_part_that_is_not_read_is_told_of_once_a_file_with_what_helps() {
     write_clip(&place, "minutes.wav", 16_000, noise(61 * 16_000, 1));
     let speech = golden_model("speech/group").display().to_string();
     let said = place.run(&format!("classify minutes.wav --format jsonl --model {speech}"));
-    said.says(0, &["`minutes.wav`: attention over 61 s at once", "--window 30s"]);
+    said.says(0, &["`minutes.wav` is 1:01 long", "square of its length", "--window 5s"]);
 }
 
 #[test]

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
+use crate::output::results::lines::Lines;
 use crate::output::results::rows::{InputResult, Row};
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Aligned text.
+    /// Aligned text: a table for one file, a line for each of several files or windows.
     Table,
     /// One JSON array.
     Json,
@@ -75,7 +76,7 @@ impl Format {
         let rows = result.rows.iter().map(|row| match row {
             Row::Failed { .. } => 0,
             Row::Scored { predictions, .. } => match self {
-                Format::Json | Format::Jsonl => 1,
+                Format::Json | Format::Jsonl | Format::Table => 1,
                 // Nothing above the threshold is a row as well.
                 Format::Csv | Format::Parquet => predictions.len().max(1),
                 _ => predictions.len(),
@@ -95,4 +96,6 @@ pub(crate) struct Style {
     pub(crate) terminal: bool,
     /// Half the model's sampling rate, in hertz: the highest frequency that it is given.
     pub(crate) nyquist: f64,
+    /// How a table has a line for each result; `None` where it has one result.
+    pub(crate) lines: Option<Lines>,
 }

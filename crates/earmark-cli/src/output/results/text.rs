@@ -7,7 +7,6 @@ use anyhow::Result;
 use earmark_labels::Prediction;
 
 use crate::exit::usage;
-use crate::output::clock::clock;
 use crate::output::columns;
 use crate::output::escape::{escape, escape_json};
 use crate::output::results::format::{Format, Style};
@@ -50,7 +49,10 @@ impl<W: Write> TextWriter<W> {
                 }
                 self.csv_lines(row)?;
             }
-            Format::Table => table_block(&mut self.out, row)?,
+            Format::Table => match self.style.lines {
+                None => table_block(&mut self.out, row)?,
+                Some(lines) => lines.line(row).map_or(Ok(()), |line| writeln!(self.out, "{line}"))?,
+            },
             Format::Parquet => unreachable!("`Writer` writes it by a `ResultTable`"),
             Format::Audacity => {
                 for (start, end, prediction) in marks(row)? {
@@ -175,11 +177,8 @@ fn marks(row: &Row) -> Result<Vec<(f64, f64, &Prediction)>> {
 
 fn table_block(out: &mut impl Write, row: &Row) -> io::Result<()> {
     // A failure is reported on stderr.
-    let Row::Scored { path, start, end, predictions, .. } = row else { return Ok(()) };
-    match (start, end) {
-        (Some(start), Some(end)) => writeln!(out, "{} {} to {}", escape(path), clock(*start), clock(*end))?,
-        _ => writeln!(out, "{}", escape(path))?,
-    }
+    let Row::Scored { path, predictions, .. } = row else { return Ok(()) };
+    writeln!(out, "{}", escape(path))?;
     let rows = predictions.iter().map(|p| [format!("  {}", p.label), format!("{:.4}", p.score)]);
     writeln!(out, "{}\n", columns::numeric(["  label", "score"], rows))
 }

@@ -68,7 +68,7 @@ mod tests {
     }
 
     fn style(format: Format) -> Style {
-        Style { format, times: false, terminal: false, nyquist: 8000.0 }
+        Style { format, times: false, terminal: false, lines: None, nyquist: 8000.0 }
     }
 
     fn written(format: Format, results: &[InputResult]) -> String {

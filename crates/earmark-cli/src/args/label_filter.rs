@@ -19,12 +19,12 @@ pub(crate) struct LabelFilterArgs {
     #[arg(long, value_name = "FILE.csv", help_heading = "Labels")]
     pub(crate) thresholds: Option<PathBuf>,
 
-    /// Keep only these labels: a file with one a line, or labels with commas between them (quote a label that has a comma).
-    /// Applied before --top-k.
+    /// Keep only these labels: a file with one label per line, or labels separated by commas (quote a label that has a
+    /// comma). Applied before --top-k.
     #[arg(long, value_name = "FILE|A,B,…", help_heading = "Labels")]
     pub(crate) only_labels: Vec<String>,
 
-    /// Leave these labels out; given as for --only-labels.
+    /// Leave out these labels; same form as --only-labels.
     #[arg(long, value_name = "FILE|A,B,…", help_heading = "Labels")]
     pub(crate) except_labels: Vec<String>,
 }

@@ -26,6 +26,7 @@ pub use example::{Example, Fields};
 pub use random::{permutation, torch_randperm};
 pub use read::label_column::LabelColumn;
 pub use read::parquet::shard::{Examples, Shard, TableRows};
+pub use read::parquet::vectors::{VectorRow, VectorRows, VectorTable};
 pub use read::read_at::{LocalFile, ReadAt, Sequential};
 pub use read::remote::{Fetch, FetchError, Location, RemoteFile};
 pub use read::stream::{Position, Shuffled, Stream};

@@ -18,4 +18,5 @@ pub use locked_file::LockedFile;
 pub use path_text::{path_of_text, text};
 pub use read::{open, read, read_to_string};
 pub use sweep::sweep;
+pub use temporary::parent;
 pub use walk::{Entries, Entry, EntryKind, Walk, WalkError};

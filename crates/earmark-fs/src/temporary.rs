@@ -60,7 +60,8 @@ pub(crate) fn lock(file: File, path: &Path) -> io::Result<Option<LockedFile>> {
 }
 
 /// The folder that holds `path`: `.` for a bare name, whose `Path::parent` is the empty path.
-pub(crate) fn parent(path: &Path) -> &Path {
+#[must_use]
+pub fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -55,7 +55,7 @@ impl Journal {
         let mut journal = Journal::lock(path, output, settings, || refuse_existing(output, force))?;
         let past = journal.read(force)?;
         let doing = || format!("cannot use `{}`", journal.path.display());
-        earmark_fs::sweep(folder(output)).with_context(doing)?;
+        earmark_fs::sweep(earmark_fs::parent(output)).with_context(doing)?;
         Ok((journal, past.inputs))
     }
 
@@ -283,10 +283,6 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether an open file still has its name.

@@ -27,9 +27,7 @@ fn filled(
     target: &Path,
     fill: impl FnOnce(&Path) -> Result<(), ErrorKind>,
 ) -> Result<AtomicFolder, ErrorKind> {
-    // The parent of a bare name is the empty path, which no file system knows.
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    earmark_fs::sweep(parent)?;
+    earmark_fs::sweep(earmark_fs::parent(target))?;
     let folder = AtomicFolder::create(target)?;
     fill(folder.path())?;
     Ok(folder)

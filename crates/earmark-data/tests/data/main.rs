@@ -7,6 +7,7 @@ mod local;
 mod published;
 mod sample;
 mod split;
+mod vectors;
 
 use std::error::Error;
 use std::fs;

@@ -66,7 +66,8 @@ impl Iterator for CheckedChunks {
             let about = column.column_descr();
             let is_bytes = about.physical_type() == Type::BYTE_ARRAY;
             let levels = [about.max_rep_level(), about.max_def_level()];
-            Box::new(CheckedPages { pages, is_bytes, levels }) as Box<dyn PageReader>
+            let left = column.num_values().max(0) as u64;
+            Box::new(CheckedPages { pages, left, is_bytes, levels }) as Box<dyn PageReader>
         }))
     }
 }
@@ -76,13 +77,22 @@ impl PageIterator for CheckedChunks {}
 /// The pages of a column chunk.
 struct CheckedPages {
     pages: SerializedPageReader<Chunks>,
+    /// Values that the index counts and that no page has had yet.
+    left: u64,
     is_bytes: bool,
     /// The largest repetition and definition level.
     levels: [i16; 2],
 }
 
 impl CheckedPages {
-    fn checked(&self, page: Page) -> Result<Page> {
+    fn checked(&mut self, page: Page) -> Result<Page> {
+        // The limits on what a file may unpack to were checked by the index. A run of one value takes a few bytes, however long.
+        if !matches!(page, Page::DictionaryPage { .. }) {
+            let left = self.left.checked_sub(page.num_values().into());
+            self.left = left.ok_or_else(|| {
+                ParquetError::General("its pages hold more values than its index counts".to_owned())
+            })?;
+        }
         if self.is_bytes && !self.ends_where_its_values_do(&page) {
             return Err(ParquetError::General("a page's values run past its end".to_owned()));
         }

@@ -9,26 +9,23 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, RecordBatch, StructArray};
 use arrow_schema::{DataType, Schema};
 use earmark_error::Context as _;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowSelection, RowSelector,
-};
-use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection, RowSelector};
 use serde_json::Value;
 
-use super::checked_pages::CheckedGroups;
+use super::file::{ParquetFile, limit, local};
 use super::guard::guarded;
 use super::value::scalar;
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::{Example, Fields};
 use crate::read::label_column::LabelColumn;
-use crate::read::read_at::{Chunks, LocalFile, ReadAt};
+use crate::read::read_at::ReadAt;
 
 /// One Parquet file of a dataset. Opening it reads its metadata, but no audio.
 #[derive(Debug, Clone)]
 pub struct Shard {
     name: String,
-    chunks: Chunks,
-    metadata: ArrowReaderMetadata,
+    file: ParquetFile,
     /// The column with the sounds; none of a table that only names files.
     audio: Option<String>,
     /// Class names by column, where the file says them.
@@ -46,22 +43,12 @@ impl PartialEq for Shard {
 const ROWS: usize = 1;
 /// Class labels that any dataset may have; a hostile file gets no more memory than that.
 const MOST_CLASSES: usize = 1 << 16;
-/// Values beside the sounds that are read from a file of any size, and for each of its bytes: real ones have a sound a row.
-const MOST_VALUES: (u64, u64) = (1 << 20, 2);
-/// Their text in bytes, in the same way.
+/// Text beside the sounds that is read from a file of any size, in bytes, and for each byte of the file.
 const MOST_TEXT: (u64, u64) = (256 << 20, 16);
-/// The largest of them, in bytes.
+/// The largest value beside the sounds, in bytes.
 const MOST_VALUE: usize = 1 << 20;
-/// What a column of a row group may unpack to, in the same way: of sounds, and of other things.
-const MOST_SOUNDS: (u64, u64) = (1 << 30, 64);
-const MOST_COLUMN: (u64, u64) = (64 << 20, 64);
 /// Bytes that a batch of rows may unpack to, beside its sounds.
 const BATCH_BYTES: u64 = 256 << 20;
-
-/// A limit for something that `bytes` are unpacked to.
-fn limit((any, each): (u64, u64), bytes: u64) -> u64 {
-    any.saturating_add(bytes.saturating_mul(each))
-}
 
 impl Shard {
     /// Opens a file on this machine.
@@ -88,20 +75,16 @@ impl Shard {
     pub fn over(source: Arc<dyn ReadAt>, name: &str) -> Result<Shard, Error> {
         let shard = Shard::any(source, name).and_then(|shard| match shard.audio {
             Some(_) => Ok(shard),
-            None => Err(ErrorKind::NoAudioColumn { columns: names(shard.metadata.schema()) }),
+            None => Err(ErrorKind::NoAudioColumn { columns: shard.file.names() }),
         });
         shard.with_context(|| Task::Open(name.into()))
     }
 
     fn any(source: Arc<dyn ReadAt>, name: &str) -> Result<Shard, ErrorKind> {
-        let size = source.size();
-        let chunks = Chunks::new(source);
-        let metadata = guarded(|| {
-            Ok(ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new().with_skip_arrow_metadata(false))?)
-        })?;
-        let features = features(&metadata);
-        let schema = metadata.schema();
-        let audio = audio_column(schema, &features);
+        let file = ParquetFile::open(source)?;
+        let features = features(&file);
+        let audio = audio_column(file.schema(), &features);
+        file.check_limits(audio.as_deref())?;
         let mut classes = BTreeMap::new();
         for (column, feature) in &features {
             if feature.get("_type").and_then(Value::as_str) == Some("ClassLabel")
@@ -112,41 +95,12 @@ impl Shard {
                 classes.insert(column.clone(), names);
             }
         }
-        let shard = Shard { name: name.to_owned(), chunks, metadata, audio, classes };
-        shard.check_limits(size)?;
-        Ok(shard)
-    }
-
-    /// What the file says of itself has to be within reason before anything of it is unpacked.
-    fn check_limits(&self, size: u64) -> Result<(), ErrorKind> {
-        let metadata = self.metadata.metadata();
-        let (rows, columns) = (self.rows() as u64, self.metadata.schema().fields().len() as u64);
-        let (values, most) = (rows.saturating_mul(columns), limit(MOST_VALUES, size));
-        if values > most {
-            return Err(ErrorKind::Limit {
-                what: format!("it claims {rows} rows of {columns} columns in a file of {size} bytes"),
-                limit: format!("{most} values for a file of this size"),
-            });
-        }
-        for chunk in metadata.row_groups().iter().flat_map(|group| group.columns()) {
-            let column = chunk.column_path().parts().first().cloned().unwrap_or_default();
-            let sounds = Some(&column) == self.audio.as_ref();
-            let [packed, unpacked] =
-                [chunk.compressed_size(), chunk.uncompressed_size()].map(|bytes| bytes.max(0) as u64);
-            let most = limit(if sounds { MOST_SOUNDS } else { MOST_COLUMN }, packed.min(size));
-            if unpacked > most {
-                return Err(ErrorKind::Limit {
-                    what: format!("its column `{column}` unpacks from {packed} to {unpacked} bytes"),
-                    limit: format!("{most} bytes"),
-                });
-            }
-        }
-        Ok(())
+        Ok(Shard { name: name.to_owned(), file, audio, classes })
     }
 
     /// Rows beside their sounds that are unpacked at once: each could hold the largest value that its column has.
     fn batch_rows(&self) -> usize {
-        let chunks = self.metadata.metadata().row_groups().iter().flat_map(|group| group.columns());
+        let chunks = self.file.metadata().row_groups().iter().flat_map(|group| group.columns());
         let others = chunks.filter(|chunk| chunk.column_path().parts().first() != self.audio.as_ref());
         let largest = others.map(|chunk| chunk.uncompressed_size().max(1) as u64).max().unwrap_or(1);
         (BATCH_BYTES / largest).clamp(1, 1 << 12) as usize
@@ -164,12 +118,12 @@ impl Shard {
 
     /// The number of clips.
     pub fn rows(&self) -> usize {
-        self.metadata.metadata().file_metadata().num_rows().max(0) as usize
+        self.file.rows()
     }
 
     /// The names of the columns other than the audio.
     pub fn columns(&self) -> Vec<&str> {
-        let fields = self.metadata.schema().fields().iter();
+        let fields = self.file.schema().fields().iter();
         fields
             .map(|field| field.name().as_str())
             .filter(|name| Some(*name) != self.audio.as_deref())
@@ -191,7 +145,7 @@ impl Shard {
                 RowSelector::skip(from.min(self.rows())),
                 RowSelector::select(self.rows().saturating_sub(from)),
             ]);
-            self.reader(ProjectionMask::all(), None, Some(skip), ROWS)
+            self.file.reader(ProjectionMask::all(), None, Some(skip), ROWS)
         });
         Ok(Examples {
             shard: self.clone(),
@@ -210,8 +164,8 @@ impl Shard {
     /// When the file is broken.
     pub fn table_rows(&self, columns: &[&str]) -> Result<TableRows, Error> {
         let batches = guarded(|| {
-            let mask = self.mask(columns.iter().copied());
-            self.reader(mask, None, None, self.batch_rows())
+            let mask = self.file.columns(columns.iter().copied());
+            self.file.reader(mask, None, None, self.batch_rows())
         });
         let batches = batches.with_context(|| self.opening())?;
         Ok(TableRows { shard: self.clone(), batches, held: Vec::new().into_iter(), done: 0, failed: false })
@@ -226,10 +180,11 @@ impl Shard {
             // The path lies beside the bytes, in the same column.
             let path = self.audio.as_ref().map(|audio| format!("{audio}.path"));
             let columns = self.columns();
-            let mask = self.mask(columns.into_iter().chain(path.as_deref()));
-            let most = limit(MOST_TEXT, self.chunks.size());
+            let leaves = columns.into_iter().chain(path.as_deref());
+            let mask = self.file.columns(leaves);
+            let most = limit(MOST_TEXT, self.file.size());
             let (mut rows, mut text) = (Vec::new(), 0u64);
-            for batch in self.reader(mask, None, None, self.batch_rows())? {
+            for batch in self.file.reader(mask, None, None, self.batch_rows())? {
                 for (path, fields) in self.read(&batch?, rows.len())? {
                     let strings = fields.values().filter_map(Value::as_str).chain(path.as_deref());
                     text += strings.map(|text| text.len() as u64).sum::<u64>();
@@ -251,10 +206,6 @@ impl Shard {
         guarded(read).with_context(|| self.opening())
     }
 
-    fn mask<'a>(&self, columns: impl IntoIterator<Item = &'a str>) -> ProjectionMask {
-        ProjectionMask::columns(self.metadata.metadata().file_metadata().schema_descr(), columns)
-    }
-
     fn opening(&self) -> Task {
         Task::Open(self.name.clone().into())
     }
@@ -266,7 +217,7 @@ impl Shard {
     pub(crate) fn audio(&self, row: usize) -> Result<Vec<u8>, ErrorKind> {
         guarded(|| {
             let (mut group, mut before) = (0, 0);
-            for (index, metadata) in self.metadata.metadata().row_groups().iter().enumerate() {
+            for (index, metadata) in self.file.metadata().row_groups().iter().enumerate() {
                 let rows = metadata.num_rows().max(0) as usize;
                 if row < before + rows {
                     group = index;
@@ -275,32 +226,12 @@ impl Shard {
                 before += rows;
             }
             let audio = self.audio.as_deref().ok_or(ErrorKind::NoSound(row))?;
-            let mask = self.mask([format!("{audio}.bytes").as_str(), audio]);
+            let mask = self.file.columns([format!("{audio}.bytes").as_str(), audio]);
             let one = RowSelection::from(vec![RowSelector::skip(row - before), RowSelector::select(1)]);
-            let batch =
-                self.reader(mask, Some(group), Some(one), 1)?.next().ok_or(ErrorKind::NoRow(row))??;
+            let mut reader = self.file.reader(mask, Some(group), Some(one), 1)?;
+            let batch = reader.next().ok_or(ErrorKind::NoRow(row))??;
             self.sounds(&batch).and_then(|sounds| sounds.bytes(0)).ok_or(ErrorKind::NoSound(row))
         })
-    }
-
-    /// Reads columns of a row group, or of all of them, `rows` at a time.
-    fn reader(
-        &self,
-        mask: ProjectionMask,
-        group: Option<usize>,
-        selection: Option<RowSelection>,
-        rows: usize,
-    ) -> Result<ParquetRecordBatchReader, ErrorKind> {
-        let metadata = self.metadata.metadata();
-        let fields = self.metadata.schema().fields();
-        let schema = metadata.file_metadata().schema_descr();
-        let levels = parquet_to_arrow_field_levels(schema, mask, Some(fields))?;
-        let groups = CheckedGroups {
-            chunks: Arc::new(self.chunks.clone()),
-            metadata: Arc::clone(metadata),
-            groups: group.map_or_else(|| (0..metadata.num_row_groups()).collect(), |group| vec![group]),
-        };
-        Ok(ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, rows, selection)?)
     }
 
     fn sounds<'a>(&self, batch: &'a RecordBatch) -> Option<Sounds<'a>> {
@@ -344,11 +275,6 @@ fn check_value(value: &Value, column: &str, row: usize) -> Result<(), ErrorKind>
         }),
         _ => Ok(()),
     }
-}
-
-fn local(path: &Path) -> Result<Arc<dyn ReadAt>, Error> {
-    let file = earmark_fs::open(path).and_then(LocalFile::new);
-    Ok(Arc::new(file.with_context(|| Task::Open(path.to_path_buf()))?))
 }
 
 /// The rows of a [`Shard`] without their sounds, in order; made by [`Shard::table_rows`].
@@ -496,12 +422,8 @@ impl Sounds<'_> {
 }
 
 /// `info.features` of the metadata that `datasets` writes.
-fn features(metadata: &ArrowReaderMetadata) -> serde_json::Map<String, Value> {
-    let in_file = metadata.metadata().file_metadata().key_value_metadata().into_iter().flatten();
-    let in_file =
-        in_file.filter(|pair| pair.key == "huggingface").filter_map(|pair| pair.value.as_deref()).next();
-    let text = in_file.or_else(|| metadata.schema().metadata().get("huggingface").map(String::as_str));
-    let json: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
+fn features(file: &ParquetFile) -> serde_json::Map<String, Value> {
+    let json: Option<Value> = file.note("huggingface").and_then(|text| serde_json::from_str(text).ok());
     json.and_then(|json| json.pointer("/info/features")?.as_object().cloned()).unwrap_or_default()
 }
 
@@ -522,8 +444,4 @@ fn audio_column(schema: &Schema, features: &serde_json::Map<String, Value>) -> O
 
 fn is_binary(kind: &DataType) -> bool {
     matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
-}
-
-fn names(schema: &Schema) -> Vec<String> {
-    schema.fields().iter().map(|field| field.name().clone()).collect()
 }

@@ -157,7 +157,12 @@ impl AudioDataset {
     /// [`ErrorKind::NoField`] for the first clip without that field.
     pub fn groups(&self, field: &str) -> Result<Vec<String>, Error> {
         let group = |clip: &Clip| {
-            let missing = || ErrorKind::NoField { clip: clip.name.clone(), field: field.to_owned() };
+            let missing = || {
+                // A field without a value is as good as none.
+                let fields = clip.fields.iter().filter(|(_, value)| !value.is_null());
+                let fields = fields.map(|(name, _)| name.clone()).collect();
+                ErrorKind::NoField { clip: clip.name.clone(), field: field.to_owned(), fields }
+            };
             let value = clip.fields.get(field).filter(|value| !value.is_null()).ok_or_else(missing);
             value.map(text)
         };

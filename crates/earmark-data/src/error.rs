@@ -307,12 +307,14 @@ pub enum ErrorKind {
         rows: usize,
     },
     /// A clip without the requested field.
-    #[error("clip `{clip}` has no `{field}`")]
+    #[error("clip `{clip}` has no `{field}`{}", other_fields(fields))]
     NoField {
         /// The clip.
         clip: String,
         /// The field.
         field: String,
+        /// Those it has.
+        fields: Vec<String>,
     },
     /// There is no dataset, configuration, split or label column of that name.
     #[error("there is no {what} `{name}`; choose one of {}", known.join(", "))]
@@ -382,6 +384,14 @@ pub enum ErrorKind {
     /// A file could not be read or written, or an archive is truncated or damaged.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+fn other_fields(fields: &[String]) -> String {
+    if fields.is_empty() {
+        ", nor any other field".to_owned()
+    } else {
+        format!(", only {}", fields.join(", "))
+    }
 }
 
 /// The path of the sound is left out: [`Error::task`] has it.

@@ -235,7 +235,11 @@ fn add_rows(
             continue;
         }
         let name = path.unwrap_or_else(|| row_name(row));
-        let unlabelled = || ErrorKind::NoField { clip: name.clone(), field: label_column.name.clone() };
+        let unlabelled = || ErrorKind::NoField {
+            clip: name.clone(),
+            field: label_column.name.clone(),
+            fields: fields.keys().cloned().collect(),
+        };
         let label = label.ok_or_else(unlabelled).with_context(opening)?;
         dataset.clips.push(Clip::of_row(name, label, fields, Arc::clone(shard), row));
     }

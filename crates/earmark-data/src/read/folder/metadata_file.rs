@@ -239,7 +239,12 @@ fn jsonl_rows(text: &str, bad: &dyn Fn(String) -> ErrorKind) -> Result<Rows, Err
         match serde_json::from_str(line) {
             Ok(Value::Object(fields)) => rows.push((number, fields)),
             Ok(_) => return Err(bad(format!("line {number} is not a JSON object"))),
-            Err(error) => return Err(bad(format!("line {number}: {error}"))),
+            Err(error) => {
+                // serde_json counts lines as well, and has only this one.
+                let (column, text) = (error.column(), error.to_string());
+                let why = text.rsplit_once(" at line ").map_or(text.as_str(), |(why, _)| why);
+                return Err(bad(format!("line {number}, column {column}: {why}")));
+            }
         }
     }
     Ok(rows)
@@ -299,6 +304,21 @@ mod tests {
         // A quoted cell of two lines, and a quote that means inches.
         assert_eq!(rows("file_name,label\n1.wav,\"a\nb\"\n"), Ok(1));
         assert_eq!(rows("file_name,label\n1.wav,5\" pipe\n"), Ok(1));
+    }
+
+    #[test]
+    fn an_error_in_a_line_of_json_has_one_line_number() {
+        let bad = |why: String| ErrorKind::BadTable { path: "metadata.jsonl".into(), why };
+        let rows =
+            |text: &str| jsonl_rows(text, &bad).map(|rows| rows.len()).map_err(|error| error.to_string());
+        assert_eq!(rows("{\"file_name\": \"1.wav\"}\n\n{}\n"), Ok(2));
+        for (text, place) in [
+            ("{}\n{\"file_name\": 1.wav}\n", "line 2, column 17: expected `,` or `}`"),
+            ("{}\n\n{\"file_name\": \"1.wav\"\n", "line 3, column 23: EOF while parsing an object"),
+        ] {
+            let error = rows(text).unwrap_err();
+            assert!(error.ends_with(place) && error.matches("line").count() == 1, "{error}");
+        }
     }
 
     #[test]

@@ -4,12 +4,16 @@ use burn::tensor::Device;
 use earmark_audio::{SampleRate, Waveform};
 #[cfg(feature = "clap")]
 use earmark_config::CLAP;
+#[cfg(feature = "clap")]
+use earmark_error::Attempt as _;
 use earmark_features::Features;
+#[cfg(feature = "clap")]
+use serde_json::Value;
 
 use crate::caution::Caution;
 use crate::error::Error;
 #[cfg(feature = "clap")]
-use crate::error::ErrorKind;
+use crate::error::{Doing, ErrorKind};
 use crate::many::{of_sounds, of_windows};
 use crate::model::pretrained::Pretrained;
 use crate::sound::{AudioOptions, DecodedSound, Sound};
@@ -127,6 +131,24 @@ impl AudioEmbedder {
     ) -> Result<impl Iterator<Item = Result<(Window, Vec<f32>), Error>>, Error> {
         let windows = self.windows(file, windows)?;
         Ok(of_windows(windows, |clips| self.embed_all(clips)))
+    }
+
+    /// The vector of each text, to compare with those of sounds: of CLAP alone, whose text tower was trained to put them side by
+    /// side.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OtherKind`] of another model; a text too long for the text tower.
+    #[cfg(feature = "clap")]
+    pub fn embed_texts<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Vec<f32>>, Error> {
+        match &self.model {
+            Model::Clap(it) => it.text_embeddings(texts),
+            Model::Encoder(it) => {
+                let found = it.config.json().get("model_type").and_then(Value::as_str).unwrap_or_default();
+                let advice = "it has no text tower; of the supported models only CLAP embeds text";
+                let kind = ErrorKind::OtherKind { found: found.to_owned(), advice };
+                Err(Doing("cannot embed the text".to_owned()).failed(kind))
+            }
+        }
     }
 
     /// Decodes a sound and resamples it to the model's rate.

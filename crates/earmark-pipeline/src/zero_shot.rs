@@ -112,13 +112,30 @@ impl ZeroShotClassifier {
         let set = LabelSet::from_names(names).with_context(doing)?;
         let texts: Vec<String> = set.names().iter().map(|label| template.replace("{}", label)).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let tokens = self.tokenizer.encode(&texts).with_context(doing)?;
-        let texts = self.network.get_text_features(&tokens).with_context(doing)?;
-        for (row, label) in read(texts.clone()).with_context(doing)?.into_iter().zip(set.names()) {
-            let what = |i| format!("number {i} of the embedding of the label `{label}`");
-            finite(row, what, || unusable_weight(&self.network)).with_context(doing)?;
-        }
+        let (texts, _) = self.texts(&texts).with_context(doing)?;
         Ok(Candidates { labels: set, texts })
+    }
+
+    /// The embedding of each text, as it stands: P numbers each, of length 1, in the space that sounds and texts share. The dot
+    /// product with the [`embedding`](Self::embedding) of a sound is their cosine similarity.
+    ///
+    /// # Errors
+    /// A text too long for the text tower, or [`ErrorKind::NotFinite`] when a number is.
+    pub fn text_embeddings<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Vec<f32>>, Error> {
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        let (_, rows) = self.texts(&texts).with_context(|| Doing("cannot embed the text".to_owned()))?;
+        Ok(rows)
+    }
+
+    /// `[texts, P]`, and the same as rows.
+    fn texts(&self, texts: &[&str]) -> Result<(Tensor<2>, Vec<Vec<f32>>), ErrorKind> {
+        let tokens = self.tokenizer.encode(texts)?;
+        let embedded = self.network.get_text_features(&tokens)?;
+        let rows = read(embedded.clone())?.into_iter().zip(texts).map(|(row, text)| {
+            let what = |i| format!("number {i} of the embedding of the text `{text}`");
+            finite(row, what, || unusable_weight(&self.network))
+        });
+        Ok((embedded, rows.collect::<Result<_, _>>()?))
     }
 
     /// Scores every label, best first. The scores sum to one, so there is a best label even for a sound that fits none.

@@ -130,6 +130,41 @@ mod accounts {
         // A token is no argument; the error of the command line repeats it.
         Ran::of(&mut place.command(&format!("login {TOKEN}"))).says(2, &[]);
     }
+
+    /// Types the token at a terminal once that shows nothing any more.
+    #[cfg(unix)]
+    const AT_A_TERMINAL: &str = r#"
+import os, pty, sys, termios, time
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:3])
+while termios.tcgetattr(terminal)[3] & termios.ECHO:
+    time.sleep(0.01)
+os.write(terminal, sys.argv[3].encode() + b"\n")
+try:
+    while seen := os.read(terminal, 4096):
+        os.write(1, seen)
+except OSError:
+    pass  # how Linux says that the other end is closed
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_token_that_is_typed_is_not_shown() {
+        let place = Account::new();
+        let mut python = Command::new("python3");
+        python.args(["-c", AT_A_TERMINAL, env!("CARGO_BIN_EXE_earmark"), "login", TOKEN]);
+        let ran = Account::run_with(&mut place.prepare(python), "");
+        ran.well();
+        assert!(
+            ran.out.contains("it will not be shown") && ran.out.contains("logged in as me"),
+            "{}",
+            ran.out
+        );
+        assert!(!ran.out.contains(TOKEN), "{}", ran.out);
+        assert_eq!(fs::read_to_string(place.path("home/token")).unwrap(), TOKEN);
+    }
 }
 
 mod pushes {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args as ClapArgs;
+use console::Term;
 use earmark_fs::AtomicFile;
 use earmark_hub::HubBuilder;
 
@@ -69,13 +70,24 @@ fn read_token(file: Option<&Path>) -> Result<String> {
         if let Some(token) = set() {
             return Ok(token);
         }
-        messages::note("paste a token from https://huggingface.co/settings/tokens, then press Enter");
-        io::stdin().read_line(&mut token).context("cannot read standard input")?;
+        token = type_in()?;
     } else {
         // A token has a few dozen characters; whatever else comes will be refused.
         io::stdin().take(4096).read_to_string(&mut token).context("cannot read standard input")?;
     }
     Ok(if token.trim().is_empty() { set().unwrap_or_default() } else { token })
+}
+
+/// What is typed at a terminal, which does not show it.
+fn type_in() -> Result<String> {
+    // It reads standard input whichever it is, but nothing where it is not a terminal.
+    let terminal = [Term::stderr(), Term::stdout()].into_iter().find(Term::is_term).context(
+        "stdin is a terminal, but neither stdout nor stderr is: pipe the token in, or pass --token-file",
+    )?;
+    messages::note(
+        "paste a token from https://huggingface.co/settings/tokens (it will not be shown), then press Enter",
+    );
+    terminal.read_secure_line().context("cannot read standard input")
 }
 
 /// A token that works is not lost to a full disk: the new one takes its place when it is whole.

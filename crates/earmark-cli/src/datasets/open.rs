@@ -110,7 +110,11 @@ pub(crate) fn open_published(selection: &Selection, hub: &HubArgs) -> Result<Aud
     if let Some((_, bar)) = bar {
         bar.finish_and_clear();
     }
-    Ok(dataset?)
+    dataset.map_err(|error| match error.kind {
+        ErrorKind::Fetch { source, .. } => anyhow::Error::from_boxed(source)
+            .context(format!("`{}` is not on this machine and could not be downloaded", selection.name())),
+        _ => error.into(),
+    })
 }
 
 /// Reports what was left out of a dataset and why, and what could have been meant otherwise.

@@ -465,6 +465,45 @@ fn stats_writes_what_the_ending_says_or_refuses_first() {
 }
 
 #[test]
+fn an_export_reports_the_clips_that_do_not_decode_and_writes_them_as_they_are() {
+    let place = small();
+    fs::remove_file(place.path("clips/metadata.csv")).unwrap();
+    fs::write(place.path("clips/bell/broken.wav"), "RIFF?").unwrap();
+    for (format, written) in
+        [("folders", "bell/broken.wav"), ("parquet", "data/train-00000-of-00001.parquet")]
+    {
+        let (code, _, err) = place.earmark(&format!("data export clips -o {format} --format {format}"), None);
+        assert_eq!(code, 3, "{err}");
+        assert!(err.contains("error: `bell/broken.wav`") && err.contains("wrote 13 clips to"), "{err}");
+        assert!(place.path(format).join(written).exists());
+    }
+    fs::remove_file(place.path("clips/bell/broken.wav")).unwrap();
+    let (code, _, err) = place.earmark("data export clips -o whole", None);
+    assert!(code == 0 && !err.contains("broken") && !err.contains("error"), "{err}");
+    let (code, _, err) = place.earmark("data export clips -o whole", None);
+    assert_eq!(code, 1, "{err}");
+}
+
+#[test]
+fn what_is_missing_is_said_with_what_there_is() {
+    let place = small();
+    let train = "train --data clips --from-scratch sample --output run";
+    for (args, words) in [
+        (format!("{train} --label-column kind"), ["`kind`", "fold, speaker"]),
+        (format!("{train} --split-by group:artist"), ["`artist`", "fold, speaker"]),
+        (format!("{train} --split-by fold:round=1"), ["`round`", "fold, speaker"]),
+        ("train --epochs 1".to_owned(), ["GTZAN is not in the data folder", "earmark train --sample"]),
+        (
+            "data stats minds14:en-AU".to_owned(),
+            ["`minds14:en-AU` is not on this machine", "could not be downloaded"],
+        ),
+    ] {
+        let (code, _, err) = place.earmark(&args, None);
+        assert!(code == 1 && words.iter().all(|word| err.contains(word)), "{args}: {err}");
+    }
+}
+
+#[test]
 fn the_sample_is_described_without_being_made() {
     let place = DataDir::new();
     let info = place.well("data info sample", None);

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args as ClapArgs, ValueEnum};
 
+use super::examine::{examine, report_bad};
 use crate::args::dataset::{Named, NamedArgs};
 use crate::exit::Done;
 use crate::output::count::count;
@@ -34,6 +35,8 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     if dataset.clips.is_empty() {
         bail!("the dataset has no clips");
     }
+    // Whoever gets the dataset should not be the first to find out.
+    let done = report_bad(&examine(&dataset));
     let split = match &named {
         Named::Published(selection) => selection.split.name.to_owned(),
         _ => args
@@ -52,6 +55,8 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         Format::Folders => dataset.write_folders(&args.output, report)?,
     }
     bar.finish_and_clear();
-    messages::note(format_args!("wrote {} to {}", count(dataset.clips.len(), "clip"), args.output.display()));
-    Ok(Done::Well)
+    let damaged = if done == Done::Well { "" } else { ", those with errors as they are" };
+    let folder = earmark_fs::text(&args.output);
+    messages::note(format_args!("wrote {} to {folder}{damaged}", count(dataset.clips.len(), "clip")));
+    Ok(done)
 }

@@ -7,7 +7,7 @@ mod list;
 mod stats;
 mod verify;
 
-mod examine; // What stats and verify share.
+mod examine; // What stats, verify and export share.
 
 use anyhow::Result;
 use clap::{Args as ClapArgs, Subcommand};
@@ -57,6 +57,8 @@ enum What {
     #[command(after_help = "Examples:\n  earmark data verify recordings\n  earmark data verify gtzan")]
     Verify(NamedArgs),
     /// Write a dataset as Parquet or class folders, to load with Python.
+    ///
+    /// Clips that do not decode are reported and written as they are (exit code 3 if any).
     #[command(
         after_help = "Examples:\n  earmark data export recordings -o parquet\n  earmark data export esc50:esc10 -o esc10 --format folders"
     )]

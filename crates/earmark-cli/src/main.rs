@@ -33,7 +33,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::commands::account::{login, logout, whoami};
 use crate::commands::{
     bench, classify, clip, completions, data, decode, embed, eval, features, inspect, listen, man, push,
-    runs, train, zero_shot,
+    runs, search, train, zero_shot,
 };
 use crate::output::causes::brief;
 use crate::output::escape::escape;
@@ -82,6 +82,7 @@ enum Command {
     Decode(decode::Args),
     Embed(embed::Args),
     Clip(Box<clip::Args>),
+    Search(search::Args),
     Inspect(inspect::Args),
     Features(features::Args),
     Bench(bench::Args),
@@ -146,6 +147,7 @@ fn main() -> ExitCode {
         Command::Decode(args) => decode::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Clip(args) => clip::run(&args),
+        Command::Search(args) => search::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Bench(args) => bench::run(&args, cli.threads),

@@ -11,6 +11,7 @@ use earmark_pipeline::Windows;
 use crate::args::inputs::InputArgs;
 use crate::args::label_filter::LabelFilterArgs;
 use crate::args::parse;
+use crate::args::windows::WindowArgs;
 use crate::exit::usage;
 use crate::output::results::format::Format;
 use crate::output::stdout;
@@ -46,13 +47,8 @@ pub(crate) struct JobArgs {
     #[arg(long)]
     pub(crate) times: bool,
 
-    /// Classify in windows of this length, in bounded memory however long the recording: 5s, 500ms, 1m [default: whole files].
-    #[arg(long, value_name = "LENGTH", value_parser = parse::length, help_heading = "Windows")]
-    window: Option<Duration>,
-
-    /// Time from the start of one window to the start of the next [default: the window's length].
-    #[arg(long, value_name = "LENGTH", value_parser = parse::length, requires = "window", help_heading = "Windows")]
-    hop: Option<Duration>,
+    #[command(flatten)]
+    windows: WindowArgs,
 
     /// Merge adjacent windows with the same best label into one row, with their mean score.
     #[arg(long, requires = "window", conflicts_with = "aggregate", help_heading = "Windows")]
@@ -93,7 +89,7 @@ impl JobArgs {
                 format.name()
             )));
         }
-        if format.needs_windows() && self.window.is_none() {
+        if format.needs_windows() && self.windows.window.is_none() {
             return Err(usage(
                 "this format needs the time of each label: pass --window LENGTH, such as --window 5s",
             ));
@@ -111,7 +107,7 @@ impl JobArgs {
 
     /// The windows to cut recordings into; `None` where files are scored whole.
     pub(crate) fn windows(&self) -> Option<Windows> {
-        self.window.map(|length| Windows { length, hop: self.hop.unwrap_or(length) })
+        self.windows.windows()
     }
 
     /// A folder is one that exists, or a name with a slash at its end.
@@ -161,8 +157,8 @@ impl JobArgs {
         let merge = if self.merge { "given" } else { "not given" };
         [
             ("--top-k", top_k),
-            ("--window", length(self.window)),
-            ("--hop", length(self.hop)),
+            ("--window", length(self.windows.window)),
+            ("--hop", length(self.windows.hop)),
             ("--merge", merge.to_owned()),
             ("--aggregate", or_none(aggregate)),
             ("--times", if self.times { "given" } else { "not given" }.to_owned()),

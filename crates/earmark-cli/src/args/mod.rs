@@ -11,6 +11,7 @@ pub(crate) mod dataset; // which dataset,
 pub(crate) mod recipe; // how a model is trained on it,
 pub(crate) mod training_data;
 pub(crate) mod run; // which run that was,
+pub(crate) mod windows; // how recordings are cut,
 pub(crate) mod job; // and which results.
 pub(crate) mod output;
 pub(crate) mod parse;

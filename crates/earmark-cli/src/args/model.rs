@@ -55,6 +55,15 @@ pub(crate) struct ModelSource {
 }
 
 impl ModelArgs {
+    pub(crate) fn new(name: String, audio: AudioArgs, compute: ComputeArgs, hub: HubArgs) -> ModelArgs {
+        ModelArgs { name, audio, compute, hub }
+    }
+
+    /// As it was given.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Chooses the device, and fetches the model if it is on the Hub.
     pub(crate) fn open(&self, purpose: Purpose) -> Result<ModelSource> {
         let (device, name) = self.compute.open()?;
@@ -160,6 +169,26 @@ fn at_commit(name: &str, folder: &Path) -> Result<Repo> {
 
 /// Each file of a folder that may be part of a model, with its size and CRC-32C.
 pub(crate) fn files(folder: &Path) -> Result<Vec<(String, String)>> {
+    let files = checksums(folder)?.into_iter();
+    let text = |(name, bytes, sum)| {
+        (format!("the model's {name}"), format!("{bytes} bytes with checksum {sum:08x}"))
+    };
+    Ok(files.map(text).collect())
+}
+
+/// A checksum of what the vectors of a model depend on: its configuration, its extractor and its weights.
+pub(crate) fn fingerprint(folder: &Path) -> Result<String> {
+    const JSON: [&str; 3] = ["config.json", "preprocessor_config.json", "processor_config.json"];
+    let files = checksums(folder)?.into_iter();
+    let parts = files.filter(|(name, ..)| {
+        JSON.contains(&name.as_str()) || !name.ends_with(".json") && !name.ends_with(".txt")
+    });
+    let sum = parts.fold(0, |sum, part| crc32c::crc32c_append(sum, format!("{part:?}").as_bytes()));
+    Ok(format!("{sum:08x}"))
+}
+
+/// Name, size and CRC-32C of each file of a folder that may be part of a model, sorted.
+fn checksums(folder: &Path) -> Result<Vec<(String, u64, u32)>> {
     let doing = || format!("cannot read the model in `{}`", folder.display());
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(doing)? {
@@ -168,8 +197,7 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<(String, String)>> {
         if path.is_file() && ["json", "safetensors", "bin", "txt"].contains(&extension) {
             let (bytes, sum) =
                 checksum(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-            let name = earmark_fs::text(path.file_name().unwrap_or_default());
-            files.push((format!("the model's {name}"), format!("{bytes} bytes with checksum {sum:08x}")));
+            files.push((earmark_fs::text(path.file_name().unwrap_or_default()), bytes, sum));
         }
     }
     files.sort();

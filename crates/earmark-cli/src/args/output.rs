@@ -24,7 +24,12 @@ impl OutputArgs {
 
     /// Refuses a file that is there already, before any work is done for it.
     pub(crate) fn check(&self) -> Result<()> {
-        refuse_existing(&self.output, self.force)
+        self.check_also(&self.output)
+    }
+
+    /// As [`check`](Self::check), for a file that is written beside it.
+    pub(crate) fn check_also(&self, file: &Path) -> Result<()> {
+        refuse_existing(file, self.force)
     }
 }
 

@@ -26,7 +26,7 @@ impl Cautions {
                 let window = seconds.floor().max(1.0);
                 format!(
                     "`{name}` is {} long, and the model reads only the first {seconds:.1} s: --window {window}s \
-                     classifies all of it",
+                     covers all of it",
                     length(of)
                 )
             }),
@@ -34,7 +34,7 @@ impl Cautions {
                 let window = seconds.floor().max(1.0);
                 format!(
                     "`{name}` is {} long, and the model reads {seconds:.1} s of it, from a random place: --window \
-                     {window}s classifies all of it",
+                     {window}s covers all of it",
                     length(of)
                 )
             }),

@@ -17,7 +17,7 @@ use crate::batch::progress::Progress;
 use crate::batch::record::WindowProgress;
 use crate::input::open::Opener;
 use crate::input::path::{FileStamp, Input};
-use crate::scoring::scorer::Scorer;
+use crate::scoring::scorer::ClipModel;
 
 /// Files, or windows of one, that are decoded at once.
 pub(crate) const BATCH: usize = 16;
@@ -96,7 +96,7 @@ impl Busy {
     }
 }
 
-impl<M: Scorer> Preparer<'_, M> {
+impl<M: ClipModel> Preparer<'_, M> {
     /// Sends all inputs, whole or in windows, each with what was scored of it before.
     pub(crate) fn run(
         &self,

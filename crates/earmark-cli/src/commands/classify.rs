@@ -39,10 +39,12 @@ pub(crate) struct Args {
     scores: ScoresArg,
 }
 
+const FOR_CLAP: &str = "use `earmark zero-shot --labels A,B`";
+
 pub(crate) fn run(args: &Args) -> Result<Done> {
     args.job.check()?;
     let ModelSource { folder, device, hearing } = args.model.open(Purpose::Classify)?;
-    let classifier = ClassifierScorer::open(&folder, args.scores, &device)?;
+    let classifier = ClassifierScorer::open(&folder, args.scores, &device, FOR_CLAP)?;
     let mut settings = args.model.settings();
     settings.push(("--scores".to_owned(), classifier.scores.to_string()));
     let (hub, scores, default_top_k) = (&args.model.hub, classifier.scores, TopK::N(5));

@@ -121,11 +121,17 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         check_threshold("--threshold", args.threshold, ZeroShotScorer::SCORES)?;
         let labels = args.labels.all()?;
         let ModelSource { folder, device, hearing } = args.model.open(Purpose::ZeroShot)?;
-        let model = ZeroShotScorer::open(&folder, &labels, &args.labels.template, &device)?;
+        let model = ZeroShotScorer::open(
+            &folder,
+            &labels,
+            &args.labels.template,
+            &device,
+            "leave out --labels for its own labels",
+        )?;
         listen(args, &hearing, &model)
     } else {
         let ModelSource { folder, device, hearing } = args.model.open(Purpose::Classify)?;
-        let model = ClassifierScorer::open(&folder, args.scores, &device)?;
+        let model = ClassifierScorer::open(&folder, args.scores, &device, "pass them by --labels A,B")?;
         check_threshold("--threshold", args.threshold, model.scores)?;
         listen(args, &hearing, &model)
     }

@@ -4,6 +4,7 @@ pub(crate) mod classify;
 pub(crate) mod zero_shot;
 pub(crate) mod listen;
 pub(crate) mod embed;
+pub(crate) mod search;
 pub(crate) mod clip;
 
 pub(crate) mod train;

@@ -40,11 +40,13 @@ const MODEL: &str =
 
 const TOP_K: &str = "Labels per file or window, the best first: a number, or all [default: all; 1 for audacity, raven and rttm]";
 
+const FOR_OTHERS: &str = "for its own labels use `earmark classify`";
+
 pub(crate) fn run(args: &Args) -> Result<Done> {
     args.job.check()?;
     let (labels, template) = (args.labels.all()?, &args.labels.template);
     let ModelSource { folder, device, hearing } = args.model.open(Purpose::ZeroShot)?;
-    let classifier = ZeroShotScorer::open(&folder, &labels, template, &device)?;
+    let classifier = ZeroShotScorer::open(&folder, &labels, template, &device, FOR_OTHERS)?;
     let mut settings = args.model.settings();
     settings.push(("the labels".to_owned(), labels.join(", ")));
     settings.push(("--template".to_owned(), template.clone()));

@@ -7,11 +7,12 @@ use burn::tensor::Device;
 use earmark_audio::{SampleRate, Waveform};
 use earmark_features::Features;
 use earmark_labels::{LabelSet, Scores};
-use earmark_pipeline::{AudioClassifier, Caution, Error, ErrorKind};
+use earmark_pipeline::{AudioClassifier, Caution, Error};
 
 use crate::args::labels::ScoresArg;
 use crate::output::messages;
-use crate::scoring::scorer::Scorer;
+use crate::scoring::kind::explain;
+use crate::scoring::scorer::{ClipModel, Scorer};
 
 /// A classifier, and what its logits become.
 pub(crate) struct ClassifierScorer {
@@ -20,8 +21,14 @@ pub(crate) struct ClassifierScorer {
 }
 
 impl ClassifierScorer {
-    pub(crate) fn open(folder: &Path, scores: ScoresArg, device: &Device) -> Result<ClassifierScorer> {
-        let classifier = AudioClassifier::open(folder, device).map_err(explain_missing_head)?;
+    /// `for_clap` is the advice for a CLAP model, which has no labels of its own.
+    pub(crate) fn open(
+        folder: &Path,
+        scores: ScoresArg,
+        device: &Device,
+        for_clap: &str,
+    ) -> Result<ClassifierScorer> {
+        let classifier = AudioClassifier::open(folder, device).map_err(|error| explain(error, for_clap))?;
         let mut names = classifier.labels().names().iter().enumerate();
         if names.all(|(id, name)| *name == format!("LABEL_{id}")) {
             messages::warning("the model has no label names: LABEL_0 is its first class, and so on");
@@ -36,17 +43,13 @@ impl ClassifierScorer {
     }
 }
 
-impl Scorer for ClassifierScorer {
+impl ClipModel for ClassifierScorer {
     fn sampling_rate(&self) -> SampleRate {
         self.classifier.sampling_rate()
     }
 
     fn min_samples(&self) -> usize {
         self.classifier.min_samples()
-    }
-
-    fn labels(&self) -> &LabelSet {
-        self.classifier.labels()
     }
 
     fn caution(&self, samples: usize) -> Option<Caution> {
@@ -56,24 +59,15 @@ impl Scorer for ClassifierScorer {
     fn features(&self, clip: &Waveform) -> Result<Features, Error> {
         self.classifier.features(clip)
     }
+}
+
+impl Scorer for ClassifierScorer {
+    fn labels(&self) -> &LabelSet {
+        self.classifier.labels()
+    }
 
     fn scores(&self, clips: &[Features]) -> Vec<Result<Vec<f32>, Error>> {
         let logits = self.classifier.logits(clips).into_iter();
         logits.map(|logits| logits.map(|logits| self.scores.apply(&logits))).collect()
-    }
-}
-
-/// Adds what a checkpoint without a head can be used for.
-fn explain_missing_head(error: Error) -> anyhow::Error {
-    let no_head = matches!(
-        &*error.kind,
-        ErrorKind::Model(earmark_models::Error { kind: earmark_models::ErrorKind::NoHead { .. }, .. })
-    );
-    let error = anyhow::Error::from(error);
-    match no_head {
-        true => error.context(
-            "the model has no classification head: use `earmark embed`, or train one with `earmark train`",
-        ),
-        false => error,
     }
 }

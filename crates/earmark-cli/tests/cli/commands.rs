@@ -600,7 +600,8 @@ mod embeddings {
         let place = WorkDir::with_clips();
         let model = golden_checkpoint();
         let said = place.run(&format!("embed data -o rows.npy --model {}", model.display()));
-        assert_eq!(said.well().out.lines().count(), 12);
+        assert_eq!(said.well().out, "");
+        assert_eq!(place.read("rows.rows.csv").lines().count(), 13);
         let bytes = fs::read(place.path("rows.npy")).unwrap();
         assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
         let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
@@ -846,12 +847,13 @@ mod tables {
         let (place, _) = trained();
         let ask = format!("embed data/bell broken.wav data/rain --model {}", golden_checkpoint().display());
         let said = place.run(&format!("{ask} -o vectors.parquet"));
-        said.says(3, &["broken.wav", "8 ×"]);
+        said.says(3, &["broken.wav", "8 vectors"]);
         place.run(&format!("{ask} -o vectors.npy")).says(3, &[]);
         let table = table(place.path("vectors.parquet"));
         let paths: Vec<_> = texts(&table, "path").into_iter().flatten().collect();
-        assert_eq!(paths, said.out.lines().collect::<Vec<_>>());
-        let vectors = table.column("embedding").unwrap().list().unwrap();
+        let rows: String = paths.iter().map(|path| format!("{path},,\n")).collect();
+        assert_eq!(place.read("vectors.rows.csv"), format!("path,start,end\n{rows}"));
+        let vectors = table.column("vector").unwrap().list().unwrap();
         let flat: Vec<u8> = (0..table.height())
             .flat_map(|row| {
                 vectors.get_as_series(row).unwrap().f32().unwrap().into_no_null_iter().collect::<Vec<_>>()
@@ -861,8 +863,8 @@ mod tables {
         assert!(fs::read(place.path("vectors.npy")).unwrap().ends_with(&flat));
         place
             .run(&format!("embed broken.wav --model {} -o no.npy", golden_checkpoint().display()))
-            .says(1, &["none"]);
-        assert!(!place.path("no.npy").exists());
+            .says(1, &["no file could be embedded", "`no.npy` is not written"]);
+        assert!(!place.path("no.npy").exists() && !place.path("no.rows.csv").exists());
     }
 }
 
@@ -1006,8 +1008,18 @@ mod everywhere {
     #[test]
     fn completions_and_man_pages_know_every_command_and_value() {
         let place = WorkDir::with_clips();
-        let commands =
-            ["classify", "zero-shot", "listen", "train", "eval", "decode", "embed", "inspect", "features"];
+        let commands = [
+            "classify",
+            "zero-shot",
+            "listen",
+            "train",
+            "eval",
+            "decode",
+            "embed",
+            "search",
+            "inspect",
+            "features",
+        ];
         // Presets, devices, formats, dtypes and datasets.
         let values = ["distilhubert", "libtorch:cuda", "audacity", "bf16", "minds14", "torchaudio"];
         for shell in ["bash", "zsh", "fish", "powershell"] {

@@ -35,6 +35,7 @@ const COMMANDS: &[&str] = &[
     "push",
     "decode",
     "embed",
+    "search",
     "clip",
     "inspect",
     "features",
@@ -163,6 +164,7 @@ fn what_is_said_when_something_is_wrong() {
     place.write("half/config.json", r#"{"model_type": "hubert", "hidden_size": "many"}"#);
     place.write("bare/config.json", fs::read(golden_model("speech/group").join("config.json")).unwrap());
     place.copy_model("speech/group", "model");
+    place.write("clap/config.json", r#"{"model_type": "clap"}"#);
 
     let mut said = String::new();
     for line in [
@@ -186,9 +188,14 @@ fn what_is_said_when_something_is_wrong() {
         "classify https://127.0.0.1:1/clip.wav --model model",
         "classify clip.wav --model model -o clip.wav",
         "zero-shot clip.wav --model model",
-        "zero-shot clip.wav --model model --labels dog",
+        "zero-shot clip.wav --model model --labels dog,cat",
+        "classify clip.wav --model clap",
+        "eval --model clap --data nothing",
         "embed clip.wav --model model -o rows.txt",
         "embed broken.wav --model model -o rows.npy",
+        "search vectors.parquet",
+        "search vectors.npy clip.wav",
+        "search page.mp3 clip.wav",
         "listen --model model",
         "train --data nothing --from-scratch sample",
         "train --resume",

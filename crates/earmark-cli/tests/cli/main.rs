@@ -10,6 +10,7 @@ mod exit_codes;
 mod commands;
 mod models;
 mod numbers;
+mod vectors;
 mod data;
 mod runs;
 mod run_records;

@@ -44,7 +44,7 @@ const PRINTING: &[&str] = &[
     "data head data",
     "data stats data",
     "data verify data",
-    "embed data --model model -o rows.npy",
+    "search vectors.parquet data/bell/0.wav",
     "bench --model model --seconds 0.1 --repeat 1",
     "eval --model run/model --data data --split all -o scores",
     "train --data data --from-scratch tiny.json --epochs 1 --test-size 0.25 --output again",
@@ -55,6 +55,7 @@ fn trained() -> WorkDir {
     let place = with_model();
     let train = "train --data data --from-scratch tiny.json --epochs 1 --test-size 0.25 --output run";
     assert!(place.command(train).output().unwrap().status.success());
+    place.run("embed data --model model -o vectors.parquet").well();
     place
 }
 
@@ -69,9 +70,7 @@ fn a_reader_that_leaves_is_no_failure_and_what_was_asked_for_is_written_all_the_
         assert_eq!(output.status.code(), Some(0), "{args}\n{err}");
         assert!(!err.contains("panicked") && !err.contains("error"), "{args}\n{err}");
     }
-    for written in
-        ["rows.npy", "scores/report.json", "scores/predictions.parquet", "again/model/model.safetensors"]
-    {
+    for written in ["scores/report.json", "scores/predictions.parquet", "again/model/model.safetensors"] {
         assert!(place.path(written).exists(), "{written}");
     }
 }

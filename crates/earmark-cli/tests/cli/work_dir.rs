@@ -76,6 +76,20 @@ impl WorkDir {
         }
     }
 
+    /// Copies a golden CLAP model, `fused` or `unfused`, with an extractor for clips of a second.
+    pub(crate) fn copy_clap(&self, name: &str) {
+        for entry in fs::read_dir(golden_model("clap").join(name)).unwrap() {
+            let entry = entry.unwrap();
+            self.write(self.path(name).join(entry.file_name()), fs::read(entry.path()).unwrap());
+        }
+        let (bins, truncation) = if name == "fused" { (5, "fusion") } else { (8, "rand_trunc") };
+        let extractor = format!(
+            r#"{{"feature_extractor_type": "ClapFeatureExtractor", "feature_size": {bins}, "hop_length": 3200,
+                "max_length_s": 1, "truncation": "{truncation}", "sampling_rate": 48000}}"#
+        );
+        self.write(format!("{name}/preprocessor_config.json"), extractor);
+    }
+
     pub(crate) fn path(&self, name: impl AsRef<OsStr>) -> PathBuf {
         self.folder.path().join(name.as_ref())
     }

@@ -16,6 +16,7 @@ use crate::args::run::{find_run, resume_command};
 use crate::args::training_data::open_data;
 use crate::datasets::open::{only, open_folder, open_published, open_sample};
 use crate::exit::usage;
+use crate::scoring::kind::explain;
 
 /// What is scored.
 pub(super) struct Subject {
@@ -42,7 +43,8 @@ impl Subject {
         stop: &AtomicBool,
     ) -> Result<Subject> {
         let (mut dataset, drawn) = clips(args)?;
-        let learner = Pretrained::open(&model::folder(model, &args.hub)?, device)?;
+        let learner = Pretrained::open(&model::folder(model, &args.hub)?, device)
+            .map_err(|error| explain(error, "`earmark eval` scores classifiers"))?;
         let mut recipe = Recipe::new("eval", model, &dataset.name);
         recipe.test_size = args.test_size;
         recipe.max_duration = args.max_duration;

@@ -1,0 +1,210 @@
+//! Vectors of files and windows, while the next are being decoded.
+
+use std::collections::HashMap;
+use std::sync::mpsc::sync_channel;
+use std::time::Instant;
+
+use anyhow::{Result, anyhow};
+use earmark_data::VectorRow;
+use earmark_features::Features;
+use earmark_pipeline::{AudioEmbedder, Error, Window, Windows};
+
+use crate::batch::prepare::{Prepared, PreparedFile, Preparer, Reading};
+use crate::batch::record::WindowProgress;
+use crate::output::count::count;
+use crate::exit::Done;
+use crate::input::path::Input;
+use crate::output::clock::clock;
+use crate::output::tables::embeddings::EmbeddingWriter;
+use crate::output::{messages, progress};
+
+/// What a job wrote.
+pub(super) struct Summary {
+    pub(super) done: Done,
+    pub(super) rows: usize,
+    /// Numbers of a vector.
+    pub(super) width: usize,
+    /// Files with at least one row.
+    pub(super) embedded: usize,
+}
+
+/// A job that runs.
+pub(super) struct Job<'a> {
+    model: &'a AudioEmbedder,
+    table: EmbeddingWriter<'a>,
+    done: Done,
+    bar: indicatif::ProgressBar,
+    began: Instant,
+    /// Of sound, embedded so far.
+    seconds: f64,
+    /// How many rows each file has, by its name.
+    rows_of: HashMap<String, usize>,
+    /// Numbers of a vector.
+    width: usize,
+    /// The file that is read in windows.
+    recording: Option<Recording>,
+    /// Inputs without a result.
+    left: usize,
+}
+
+/// A file that is read in windows.
+struct Recording {
+    reading: Reading,
+    windows: usize,
+    failed: usize,
+    /// The first window that failed, and why.
+    first: Option<(Window, Error)>,
+}
+
+impl<'a> Job<'a> {
+    pub(super) fn new(model: &'a AudioEmbedder, table: EmbeddingWriter<'a>, inputs: usize) -> Job<'a> {
+        Job {
+            model,
+            table,
+            done: Done::Well,
+            bar: progress::bar(inputs as u64, "{bar:20} {pos}/{len} files {wide_msg}"),
+            began: Instant::now(),
+            seconds: 0.0,
+            rows_of: HashMap::new(),
+            width: 0,
+            recording: None,
+            left: inputs,
+        }
+    }
+
+    /// Embeds the inputs while the next are being decoded.
+    pub(super) fn run(
+        mut self,
+        preparer: &Preparer<'_, AudioEmbedder>,
+        inputs: Vec<(Input, WindowProgress)>,
+        windows: Option<Windows>,
+    ) -> Result<Summary> {
+        std::thread::scope(|scope| -> Result<()> {
+            let (sender, receiver) = sync_channel(1);
+            scope.spawn(move || preparer.run(inputs, windows, &sender));
+            receiver.into_iter().try_for_each(|prepared| self.embed(prepared))
+        })?;
+        self.bar.finish_and_clear();
+        let Job { table, done, rows_of, width, left, .. } = self;
+        table.finish()?;
+        let done = if left > 0 { Done::Interrupted } else { done };
+        Ok(Summary { done, rows: rows_of.values().sum(), width, embedded: rows_of.len() })
+    }
+
+    fn embed(&mut self, prepared: Prepared) -> Result<()> {
+        match prepared {
+            Prepared::Files(files) => self.files(files),
+            Prepared::Begin(reading, _) => {
+                self.recording = Some(Recording { reading, windows: 0, failed: 0, first: None });
+                Ok(())
+            }
+            Prepared::Windows(windows) => self.windows(windows),
+            Prepared::End(ended) => {
+                let Some(recording) = self.recording.take() else { return Ok(()) };
+                self.end(recording, ended);
+                Ok(())
+            }
+        }
+    }
+
+    fn files(&mut self, files: Vec<(Reading, Result<PreparedFile>)>) -> Result<()> {
+        let mut clips = Vec::new();
+        let mut take_features = |PreparedFile { duration, features }| {
+            clips.push(features);
+            duration
+        };
+        let files: Vec<(Reading, Result<f64>)> =
+            files.into_iter().map(|(reading, file)| (reading, file.map(&mut take_features))).collect();
+        let mut vectors = self.model.embeddings(&clips).into_iter();
+        for (reading, duration) in files {
+            let input = reading.input;
+            let embedded = duration.and_then(|duration| {
+                let vector = vectors.next().expect("one vector a clip");
+                Ok((duration, vector.map_err(|error| anyhow!(error).context(input.cannot_use()))?))
+            });
+            match embedded {
+                Ok((duration, vector)) => {
+                    self.seconds += duration;
+                    self.write(VectorRow { path: input.name(), span: None, vector })?;
+                }
+                Err(error) => self.fail(&error),
+            }
+            self.advance();
+        }
+        Ok(())
+    }
+
+    fn windows(&mut self, windows: Vec<(Window, Result<Features, Error>)>) -> Result<()> {
+        let Some(mut recording) = self.recording.take() else { return Ok(()) };
+        let mut clips = Vec::new();
+        let windows: Vec<(Window, Result<(), Error>)> = windows
+            .into_iter()
+            .map(|(window, features)| (window, features.map(|features| clips.push(features))))
+            .collect();
+        let mut vectors = self.model.embeddings(&clips).into_iter();
+        for (window, features) in windows {
+            recording.windows += 1;
+            match features.and_then(|()| vectors.next().expect("one vector a window")) {
+                Ok(vector) => {
+                    self.seconds += window.end - window.start;
+                    let path = recording.reading.input.name();
+                    self.write(VectorRow { path, span: Some((window.start, window.end)), vector })?;
+                }
+                Err(error) => {
+                    recording.failed += 1;
+                    recording.first.get_or_insert((window, error));
+                }
+            }
+        }
+        self.recording = Some(recording);
+        self.report();
+        Ok(())
+    }
+
+    /// Reports what is wrong with a file that is over.
+    fn end(&mut self, recording: Recording, ended: Result<f64>) {
+        let Recording { reading, windows, failed, first } = recording;
+        let cannot_use = reading.input.cannot_use();
+        if let Some((window, error)) = first {
+            let at = clock(window.start);
+            let why = format!("{cannot_use}: {failed} of {windows} windows fail, the first of them at {at}");
+            self.fail(&anyhow!(error).context(why));
+        }
+        match ended {
+            Ok(duration) if windows == 0 => {
+                self.fail(&anyhow!(
+                    "{cannot_use}: it is {duration} s long, which is shorter than any window"
+                ));
+            }
+            Ok(_) => {}
+            Err(error) if windows > failed => {
+                let before = count(windows - failed, "window");
+                self.fail(&error.context(format!("only the {before} before the error are written")));
+            }
+            Err(error) => self.fail(&error),
+        }
+        self.advance();
+    }
+
+    fn write(&mut self, row: VectorRow) -> Result<()> {
+        self.width = row.vector.len();
+        *self.rows_of.entry(row.path.clone()).or_default() += 1;
+        self.table.write(row)
+    }
+
+    fn fail(&mut self, error: &anyhow::Error) {
+        self.done = Done::InPart;
+        messages::error(messages::failure(error));
+    }
+
+    fn advance(&mut self) {
+        self.left -= 1;
+        self.bar.inc(1);
+        self.report();
+    }
+
+    fn report(&self) {
+        let rate = self.seconds / self.began.elapsed().as_secs_f64();
+        self.bar.set_message(format!("{} of audio, {rate:.0} × real time", clock(self.seconds)));
+    }
+}

@@ -1,0 +1,112 @@
+//! Vectors as files: a Parquet table, or NumPy's array with a list of its rows beside it. They are written as they come, so a
+//! table of any size takes little memory.
+
+mod npy;
+mod parquet;
+mod source;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use earmark_data::VectorRow;
+use earmark_fs::AtomicFile;
+
+use self::npy::NpyWriter;
+use self::parquet::ParquetVectors;
+pub(crate) use self::source::VectorSource;
+use crate::exit::usage;
+
+/// The format of the file, which its name ends in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EmbeddingFormat {
+    Npy,
+    Parquet,
+}
+
+impl EmbeddingFormat {
+    pub(crate) fn of_name(path: &Path) -> Result<EmbeddingFormat> {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some(ending) if ending.eq_ignore_ascii_case("npy") => Ok(EmbeddingFormat::Npy),
+            Some(ending) if ending.eq_ignore_ascii_case("parquet") => Ok(EmbeddingFormat::Parquet),
+            _ => Err(usage(format_args!(
+                "unknown format of `{}`: use a name that ends in .npy or .parquet",
+                earmark_fs::text(path)
+            ))),
+        }
+    }
+
+    /// The file beside NumPy's array that lists its rows: `vectors.rows.csv` beside `vectors.npy`.
+    pub(crate) fn row_list(self, path: &Path) -> Option<PathBuf> {
+        (self == EmbeddingFormat::Npy).then(|| path.with_extension("rows.csv"))
+    }
+}
+
+/// The files of a table that is being written. They appear under their names when it is whole.
+pub(crate) struct EmbeddingFiles {
+    format: EmbeddingFormat,
+    path: PathBuf,
+    table: AtomicFile,
+    rows: Option<AtomicFile>,
+}
+
+impl EmbeddingFiles {
+    pub(crate) fn create(format: EmbeddingFormat, path: &Path) -> Result<EmbeddingFiles> {
+        let create = |path: &Path| AtomicFile::create(path).with_context(|| cannot_write(path));
+        // What a job that was killed left behind.
+        earmark_fs::sweep(earmark_fs::parent(path)).with_context(|| cannot_write(path))?;
+        let rows = format.row_list(path).map(|rows| create(&rows)).transpose()?;
+        Ok(EmbeddingFiles { format, path: path.to_owned(), table: create(path)?, rows })
+    }
+
+    /// A writer of rows; `source` is kept in the metadata of Parquet.
+    pub(crate) fn writer(&mut self, source: &VectorSource) -> Result<EmbeddingWriter<'_>> {
+        let EmbeddingFiles { path, table, rows, .. } = self;
+        let rows = match rows {
+            None => Rows::Parquet(Box::new(ParquetVectors::new(table, source)?)),
+            Some(rows) => Rows::Npy(Box::new(NpyWriter::new(table, rows)?)),
+        };
+        Ok(EmbeddingWriter { path, rows })
+    }
+
+    /// Gives the files their names, the list of rows first: whoever finds the array finds it.
+    pub(crate) fn commit(self) -> Result<()> {
+        let commit = |path: &Path, file: AtomicFile| file.commit().with_context(|| cannot_write(path));
+        if let Some((path, rows)) = self.format.row_list(&self.path).zip(self.rows) {
+            commit(&path, rows)?;
+        }
+        commit(&self.path, self.table)
+    }
+}
+
+/// Writes rows as they come.
+pub(crate) struct EmbeddingWriter<'a> {
+    path: &'a Path,
+    rows: Rows<'a>,
+}
+
+enum Rows<'a> {
+    Npy(Box<NpyWriter<'a>>),
+    Parquet(Box<ParquetVectors<'a>>),
+}
+
+impl EmbeddingWriter<'_> {
+    pub(crate) fn write(&mut self, row: VectorRow) -> Result<()> {
+        let written = match &mut self.rows {
+            Rows::Npy(npy) => npy.write(&row),
+            Rows::Parquet(table) => table.write(row),
+        };
+        written.with_context(|| cannot_write(self.path))
+    }
+
+    pub(crate) fn finish(self) -> Result<()> {
+        let written = match self.rows {
+            Rows::Npy(npy) => npy.finish(),
+            Rows::Parquet(table) => table.finish(),
+        };
+        written.with_context(|| cannot_write(self.path))
+    }
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write `{}`", earmark_fs::text(path))
+}

@@ -27,6 +27,8 @@ pub enum Task {
     Open(PathBuf),
     /// Decoding a clip.
     Decode(PathBuf),
+    /// Reading a table of vectors.
+    Vectors(PathBuf),
     /// Unpacking an archive.
     Unpack {
         /// The archive.
@@ -48,6 +50,7 @@ impl fmt::Display for Task {
             Task::Choose(name) => write!(f, "open the dataset `{name}`"),
             Task::Open(path) => write!(f, "open the dataset in `{}`", path.display()),
             Task::Decode(path) => write!(f, "decode the clip `{}`", path.display()),
+            Task::Vectors(path) => write!(f, "read the vectors in `{}`", path.display()),
             Task::Unpack { archive, into } => {
                 write!(f, "unpack `{}` into `{}`", archive.display(), into.display())
             }

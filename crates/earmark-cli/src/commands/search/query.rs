@@ -11,6 +11,7 @@ use crate::args::model::{self, ModelArgs, ModelSource, Purpose};
 use crate::exit::{Usage, usage};
 use crate::input::open::Opener;
 use crate::input::path::Input;
+use crate::output::causes::brief;
 use crate::output::messages;
 use crate::output::tables::embeddings::VectorSource;
 
@@ -58,9 +59,8 @@ impl Queries {
         let mut queries = Vec::new();
         for input in inputs {
             let vector = sound(&input, &opener, &embedder).map_err(|error| {
-                let why = earmark_error::chain(&*error);
-                messages::error(why.as_str());
-                why
+                messages::error(messages::failure(&error));
+                brief(&*error)
             });
             queries.push((input.name(), vector));
         }

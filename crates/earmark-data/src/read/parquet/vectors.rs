@@ -56,7 +56,7 @@ impl VectorTable {
             table.check_columns()?;
             Ok(table)
         };
-        opened().with_context(|| Task::Open(path.to_path_buf()))
+        opened().with_context(|| Task::Vectors(path.to_path_buf()))
     }
 
     fn check_columns(&self) -> Result<(), ErrorKind> {
@@ -116,7 +116,7 @@ impl VectorTable {
         });
         let rows = (BATCH / a_row.max().unwrap_or(0).max(1)).clamp(1, 1 << 12) as usize;
         let mask = self.file.columns(["path", "start", "end", "vector"]);
-        let task = Task::Open(self.name.clone().into());
+        let task = Task::Vectors(self.name.clone().into());
         let reader = guarded(|| self.file.reader(mask, None, None, rows)).with_context(|| task.clone())?;
         Ok(VectorRows { task, reader, held: Vec::new().into_iter(), done: 0, width: None, failed: false })
     }

@@ -38,7 +38,7 @@ pub(crate) fn refuse_existing(output: &Path, force: bool) -> Result<()> {
     if output.exists() && !force {
         bail!(
             "`{}` already exists: pass --force to overwrite it, or choose another --output",
-            output.display()
+            earmark_fs::text(output)
         );
     }
     Ok(())

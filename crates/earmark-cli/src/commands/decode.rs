@@ -53,10 +53,11 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     if !output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("wav")) {
         return Err(usage(format_args!(
             "only WAV can be written: use a name that ends in .wav, not `{}`",
-            output.display()
+            earmark_fs::text(output)
         )));
     }
     args.output.check()?;
+    let name = earmark_fs::text(&args.path);
     let options = DecodeOptions { downmix: args.audio.downmix(), ..DecodeOptions::default() };
     let (planes, mut rate, warnings) = match args.channels {
         Channels::Keep => {
@@ -69,11 +70,10 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
             (vec![decoded.waveform.into_samples()], rate, decoded.warnings)
         }
     };
-    audio::warn(&args.path.display().to_string(), &warnings);
+    audio::warn(&name, &warnings);
     let mut resampled = Vec::with_capacity(planes.len());
     for plane in planes {
-        let waveform =
-            Waveform::new(plane, rate).with_context(|| format!("cannot use `{}`", args.path.display()))?;
+        let waveform = Waveform::new(plane, rate).with_context(|| format!("cannot use `{name}`"))?;
         let waveform = match args.rate {
             Some(to) => resample(waveform, to, args.audio.resampler())?,
             None => waveform,
@@ -84,6 +84,10 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let planes: Vec<&[f32]> = resampled.iter().map(Vec::as_slice).collect();
     write_wav_channels(output, &planes, rate, WavFormat::Float32)?;
     let channels = count(planes.len(), "channel");
-    messages::note(format_args!("{}: {channels}, {rate}, {} samples", output.display(), planes[0].len()));
+    messages::note(format_args!(
+        "{}: {channels}, {rate}, {} samples",
+        earmark_fs::text(output),
+        planes[0].len()
+    ));
     Ok(Done::Well)
 }

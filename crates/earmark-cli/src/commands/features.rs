@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let preprocessor = model::extractor(&args.model, &args.hub)?;
     let options = DecodeOptions { downmix: args.audio.downmix(), ..DecodeOptions::default() };
     let decoded = decode_file(&args.path, &options)?;
-    audio::warn(&args.path.display().to_string(), &decoded.warnings);
+    audio::warn(&earmark_fs::text(&args.path), &decoded.warnings);
     let waveform = resample(decoded.waveform, preprocessor.sampling_rate(), args.audio.resampler())?;
     let mut features = preprocessor.extract(&waveform)?;
     // A clip alone has no padding, but the reference says so when the model wants a mask.
@@ -73,10 +73,11 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         tensors.push(("is_longer", TensorView::new(Dtype::BOOL, vec![1, 1], longer)?));
     }
     let bytes = safetensors::serialize(tensors, None)?;
-    earmark_fs::write(output, bytes).with_context(|| format!("cannot write `{}`", output.display()))?;
+    earmark_fs::write(output, bytes)
+        .with_context(|| format!("cannot write `{}`", earmark_fs::text(output)))?;
     messages::note(format_args!(
         "{}: {} {:?}",
-        output.display(),
+        earmark_fs::text(output),
         preprocessor.input_name(),
         batched(&features.shape)
     ));

@@ -448,6 +448,29 @@ fn names_are_bytes_and_two_that_differ_in_one_are_two_rows() {
 }
 
 #[test]
+fn the_name_of_an_output_is_bytes_too() {
+    let place = with_clips();
+    for class in ["bell", "rain"] {
+        place.clip(format!("split/{class}/1.wav"), noise(3000, 1));
+    }
+    for (args, ending) in [
+        ("decode many/00.wav -o", "wav"),
+        ("features many/00.wav --model model -o", "safetensors"),
+        ("embed many --model model -o", "npy"),
+        ("embed many --model model -o", "parquet"),
+        ("classify many --model model -o", "jsonl"),
+        ("data stats split -o", "csv"),
+    ] {
+        let output = [b"r\xf6we.", ending.as_bytes()].concat();
+        let output = OsStr::from_bytes(&output);
+        let run = || Ran::of(place.command(args).arg(output));
+        run().says(0, &[]);
+        assert!(place.path(output).exists(), "{args}");
+        run().says(1, &[&format!(r"`r\xf6we.{ending}` "), "--force"]);
+    }
+}
+
+#[test]
 fn what_is_no_regular_file_is_refused_and_links_that_lead_round_end() {
     let place = with_clips();
     assert!(Command::new("mkfifo").arg(place.path("many/pipe.wav")).status().unwrap().success());

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
             TableFormat::Csv => write_csv(&rows, file)?,
             TableFormat::Parquet => manifest.write(file)?,
         }
-        messages::note(format_args!("wrote {}", file.display()));
+        messages::note(format_args!("wrote {}", earmark_fs::text(file)));
     }
     let mut out = stdout::stdout();
     let seconds = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| format!("{x:.2}"));

@@ -83,7 +83,7 @@ impl TableFormat {
             Some("csv") => Ok(TableFormat::Csv),
             _ => Err(usage(format_args!(
                 "unknown format of `{}`: use a name that ends in .parquet or .csv",
-                file.display()
+                earmark_fs::text(file)
             ))),
         }
     }
@@ -91,7 +91,7 @@ impl TableFormat {
 
 /// Writes the clips as CSV.
 pub(crate) fn write_csv(rows: &[ClipRow], file: &Path) -> Result<()> {
-    let doing = || format!("cannot write `{}`", file.display());
+    let doing = || format!("cannot write `{}`", earmark_fs::text(file));
     let mut table = csv::Writer::from_writer(AtomicFile::create(file).with_context(doing)?);
     table.write_record(["name", "label", "duration", "rate", "channels", "error"])?;
     for row in rows {

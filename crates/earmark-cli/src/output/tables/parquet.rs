@@ -21,7 +21,7 @@ pub(crate) fn write_file(path: &Path, frame: DataFrame) -> Result<()> {
         write(&mut file, frame)?;
         Ok(file.commit()?)
     };
-    written().with_context(|| format!("cannot write `{}`", path.display()))
+    written().with_context(|| format!("cannot write `{}`", earmark_fs::text(path)))
 }
 
 /// Writes a table into an open file.

@@ -313,8 +313,8 @@ mod tests {
             |text: &str| jsonl_rows(text, &bad).map(|rows| rows.len()).map_err(|error| error.to_string());
         assert_eq!(rows("{\"file_name\": \"1.wav\"}\n\n{}\n"), Ok(2));
         for (text, place) in [
-            ("{}\n{\"file_name\": 1.wav}\n", "line 2, column 17: expected `,` or `}`"),
-            ("{}\n\n{\"file_name\": \"1.wav\"\n", "line 3, column 23: EOF while parsing an object"),
+            ("{}\n{\"file_name\": 1.wav}\n", "line 2, column 17: invalid number"),
+            ("{}\n\n{\"file_name\": \"1.wav\"\n", "line 3, column 22: EOF while parsing an object"),
         ] {
             let error = rows(text).unwrap_err();
             assert!(error.ends_with(place) && error.matches("line").count() == 1, "{error}");

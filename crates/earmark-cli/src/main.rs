@@ -193,7 +193,7 @@ fn print_usage(error: &clap::Error) -> ExitCode {
     match printed.map_err(|error| stdout::failed(&error)).and_then(|()| stdout::stdout().flush()) {
         Err(error) if !stdout::reader_left() => {
             messages::start(messages::LogFormat::Text, false, 0);
-            messages::error(error.to_string());
+            messages::error(brief(&error));
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,

@@ -391,9 +391,9 @@ pub enum ErrorKind {
 
 fn other_fields(fields: &[String]) -> String {
     if fields.is_empty() {
-        ", nor any other field".to_owned()
+        "; it has no other field".to_owned()
     } else {
-        format!(", only {}", fields.join(", "))
+        format!("; its fields: {}", fields.join(", "))
     }
 }
 

@@ -59,7 +59,7 @@ fn a_file_that_fails_is_reported_and_the_others_are_written() {
         let said = place.run(&format!(
             "embed broken.wav night.wav short.wav 0.wav {window} -o v.parquet --force --model model"
         ));
-        said.says(3, &["`broken.wav`", "`short.wav`", "it is 100 samples at 16000 Hz", "from 2 files"]);
+        said.says(3, &["`broken.wav`", "`short.wav`", "has 100 samples at 16000 Hz", "from 2 files"]);
         let paths: Vec<_> = rows(&place.path("v.parquet")).into_iter().map(|row| row.path).collect();
         let night = if window.is_empty() { 1 } else { 3 };
         assert_eq!(paths, [vec!["night.wav"; night], vec!["0.wav"]].concat());

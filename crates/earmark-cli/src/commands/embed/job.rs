@@ -120,7 +120,7 @@ impl<'a> Job<'a> {
             let input = reading.input;
             let embedded = duration.and_then(|duration| {
                 let vector = vectors.next().expect("one vector a clip");
-                Ok((duration, vector.map_err(|error| anyhow!(error).context(input.cannot_use()))?))
+                Ok((duration, vector.map_err(|error| input.name_in(error))?))
             });
             match embedded {
                 Ok((duration, vector)) => {

@@ -99,6 +99,6 @@ fn sound(input: &Input, opener: &Opener, model: &AudioEmbedder) -> Result<Vec<f3
     if let Some(caution) = model.caution(clip.waveform.samples().len()) {
         messages::warning(format_args!("`{}`: {caution}", input.name()));
     }
-    let features = model.features(&clip.waveform).with_context(|| input.cannot_use())?;
-    model.embeddings(&[features]).swap_remove(0).with_context(|| input.cannot_use())
+    let features = model.features(&clip.waveform).map_err(|error| input.name_in(error))?;
+    Ok(model.embeddings(&[features]).swap_remove(0).map_err(|error| input.name_in(error))?)
 }

@@ -83,7 +83,10 @@ fn a_table_that_is_none_of_vectors_says_what_it_lacks() {
     let path = folder.path().join("v.parquet");
     let one: &[f32] = &[1.0, 2.0];
     for (columns, reason) in [
-        (vec![("path", paths(1)), ("embedding", lists(&[one]))], "no column `vector`; its columns: path, embedding"),
+        (
+            vec![("path", paths(1)), ("embedding", lists(&[one]))],
+            "no column `vector`; its columns: path, embedding",
+        ),
         (vec![("vector", lists(&[one]))], "no column `path`; its columns: vector"),
         (vec![("path", paths(1)), ("vector", paths(1))], "`vector` holds Utf8, not lists of 32-bit floats"),
         (

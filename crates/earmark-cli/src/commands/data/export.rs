@@ -5,7 +5,6 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use super::examine::{examine, report_bad};
 use crate::args::dataset::{Named, NamedArgs};
-use crate::output::count::count;
 use crate::exit::Done;
 use crate::output::count::count;
 use crate::output::{messages, progress};

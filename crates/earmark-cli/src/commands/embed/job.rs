@@ -11,10 +11,10 @@ use earmark_pipeline::{AudioEmbedder, Error, Window, Windows};
 
 use crate::batch::prepare::{Prepared, PreparedFile, Preparer, Reading};
 use crate::batch::record::WindowProgress;
-use crate::output::count::count;
 use crate::exit::Done;
 use crate::input::path::Input;
 use crate::output::clock::clock;
+use crate::output::count::count;
 use crate::output::tables::embeddings::EmbeddingWriter;
 use crate::output::{messages, progress};
 

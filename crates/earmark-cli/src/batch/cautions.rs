@@ -59,7 +59,7 @@ impl Cautions {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.read_in_part > 1 {
             messages::warning(format_args!(
-                "{} files were longer than the model reads, so only a part of each was classified: pass --window",
+                "{} files were longer than the model reads, so only a part of each was used: pass --window",
                 counts.read_in_part
             ));
         }

@@ -1,8 +1,8 @@
 //! Vectors of files and windows, while the next are being decoded.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 use earmark_data::VectorRow;
@@ -10,13 +10,14 @@ use earmark_features::Features;
 use earmark_pipeline::{AudioEmbedder, Error, Window, Windows};
 
 use crate::batch::prepare::{Prepared, PreparedFile, Preparer, Reading};
+use crate::batch::progress::Progress;
 use crate::batch::record::WindowProgress;
 use crate::exit::Done;
 use crate::input::path::Input;
 use crate::output::clock::clock;
 use crate::output::count::count;
+use crate::output::messages;
 use crate::output::tables::embeddings::EmbeddingWriter;
-use crate::output::{messages, progress};
 
 /// What a job wrote.
 pub(super) struct Summary {
@@ -33,10 +34,7 @@ pub(super) struct Job<'a> {
     model: &'a AudioEmbedder,
     table: EmbeddingWriter<'a>,
     done: Done,
-    bar: indicatif::ProgressBar,
-    began: Instant,
-    /// Of sound, embedded so far.
-    seconds: f64,
+    progress: Arc<Progress>,
     /// How many rows each file has, by its name.
     rows_of: HashMap<String, usize>,
     /// Numbers of a vector.
@@ -57,14 +55,17 @@ struct Recording {
 }
 
 impl<'a> Job<'a> {
-    pub(super) fn new(model: &'a AudioEmbedder, table: EmbeddingWriter<'a>, inputs: usize) -> Job<'a> {
+    pub(super) fn new(
+        model: &'a AudioEmbedder,
+        table: EmbeddingWriter<'a>,
+        progress: Arc<Progress>,
+        inputs: usize,
+    ) -> Job<'a> {
         Job {
             model,
             table,
             done: Done::Well,
-            bar: progress::bar(inputs as u64, "{bar:20} {pos}/{len} files {wide_msg}"),
-            began: Instant::now(),
-            seconds: 0.0,
+            progress,
             rows_of: HashMap::new(),
             width: 0,
             recording: None,
@@ -79,12 +80,13 @@ impl<'a> Job<'a> {
         inputs: Vec<(Input, WindowProgress)>,
         windows: Option<Windows>,
     ) -> Result<Summary> {
+        let bar = self.progress.show();
         std::thread::scope(|scope| -> Result<()> {
             let (sender, receiver) = sync_channel(1);
             scope.spawn(move || preparer.run(inputs, windows, &sender));
             receiver.into_iter().try_for_each(|prepared| self.embed(prepared))
         })?;
-        self.bar.finish_and_clear();
+        drop(bar);
         let Job { table, done, rows_of, width, left, .. } = self;
         table.finish()?;
         let done = if left > 0 { Done::Interrupted } else { done };
@@ -95,6 +97,7 @@ impl<'a> Job<'a> {
         match prepared {
             Prepared::Files(files) => self.files(files),
             Prepared::Begin(reading, _) => {
+                self.progress.begin(reading.input.name(), 0.0);
                 self.recording = Some(Recording { reading, windows: 0, failed: 0, first: None });
                 Ok(())
             }
@@ -109,7 +112,7 @@ impl<'a> Job<'a> {
 
     fn files(&mut self, files: Vec<(Reading, Result<PreparedFile>)>) -> Result<()> {
         let mut clips = Vec::new();
-        let mut take_features = |PreparedFile { duration, features }| {
+        let mut take_features = |PreparedFile { duration, features, .. }| {
             clips.push(features);
             duration
         };
@@ -122,14 +125,17 @@ impl<'a> Job<'a> {
                 let vector = vectors.next().expect("one vector a clip");
                 Ok((duration, vector.map_err(|error| input.name_in(error))?))
             });
-            match embedded {
+            let duration = match embedded {
                 Ok((duration, vector)) => {
-                    self.seconds += duration;
                     self.write(VectorRow { path: input.name(), span: None, vector })?;
+                    Some(duration)
                 }
-                Err(error) => self.fail(&error),
-            }
-            self.advance();
+                Err(error) => {
+                    self.fail(&error);
+                    None
+                }
+            };
+            self.count_done(reading.place, duration);
         }
         Ok(())
     }
@@ -144,9 +150,9 @@ impl<'a> Job<'a> {
         let mut vectors = self.model.embeddings(&clips).into_iter();
         for (window, features) in windows {
             recording.windows += 1;
+            self.progress.advance(window.end);
             match features.and_then(|()| vectors.next().expect("one vector a window")) {
                 Ok(vector) => {
-                    self.seconds += window.end - window.start;
                     let path = recording.reading.input.name();
                     self.write(VectorRow { path, span: Some((window.start, window.end)), vector })?;
                 }
@@ -157,7 +163,6 @@ impl<'a> Job<'a> {
             }
         }
         self.recording = Some(recording);
-        self.report();
         Ok(())
     }
 
@@ -170,6 +175,7 @@ impl<'a> Job<'a> {
             let why = format!("{cannot_use}: {failed} of {windows} windows fail, the first of them at {at}");
             self.fail(&anyhow!(error).context(why));
         }
+        let duration = ended.as_ref().ok().copied();
         match ended {
             Ok(duration) if windows == 0 => {
                 self.fail(&anyhow!(
@@ -183,7 +189,7 @@ impl<'a> Job<'a> {
             }
             Err(error) => self.fail(&error),
         }
-        self.advance();
+        self.count_done(reading.place, duration);
     }
 
     fn write(&mut self, row: VectorRow) -> Result<()> {
@@ -197,14 +203,9 @@ impl<'a> Job<'a> {
         messages::error(messages::failure(error));
     }
 
-    fn advance(&mut self) {
+    /// Counts an input whose result is there, `seconds` long unless it failed.
+    fn count_done(&mut self, place: usize, seconds: Option<f64>) {
         self.left -= 1;
-        self.bar.inc(1);
-        self.report();
-    }
-
-    fn report(&self) {
-        let rate = self.seconds / self.began.elapsed().as_secs_f64();
-        self.bar.set_message(format!("{} of audio, {rate:.0} × real time", clock(self.seconds)));
+        self.progress.done(place, seconds);
     }
 }

@@ -2,6 +2,7 @@
 
 mod job;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -13,7 +14,10 @@ use crate::args::inputs::InputArgs;
 use crate::args::model::{self, ModelArgs, ModelSource, Purpose};
 use crate::args::output::OutputArgs;
 use crate::args::windows::WindowArgs;
-use crate::batch::prepare::Preparer;
+use crate::batch::cautions::Cautions;
+use crate::batch::lengths::Lengths;
+use crate::batch::prepare::{Busy, Preparer};
+use crate::batch::progress::Progress;
 use crate::batch::record::WindowProgress;
 use crate::exit::Done;
 use crate::input::open::Opener;
@@ -87,10 +91,24 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     };
     let stop = interrupt::asked("stopping: nothing is written (Ctrl-C again quits at once)", Some(PATIENCE))?;
     let mut files = EmbeddingFiles::create(format, output)?;
-    let inputs: Vec<_> = inputs.into_iter().map(|input| (input, WindowProgress::default())).collect();
-    let preparer = Preparer { hearing: &hearing, opener: &opener, model: &model, stop: &stop, times: false };
-    let Summary { done, rows, width, embedded } =
-        Job::new(&model, files.writer(&source)?, inputs.len()).run(&preparer, inputs, windows)?;
+    let bytes: Vec<_> = inputs.iter().map(|input| input.stamp().map(|it| it.bytes)).collect();
+    let progress = Arc::new(Progress::new(inputs.len(), 0.0, &bytes));
+    let (lengths, cautions) = (Lengths::new(inputs.clone(), &opener), Cautions::default());
+    let preparer = Preparer {
+        hearing: &hearing,
+        opener: &opener,
+        model: &model,
+        stop: &stop,
+        times: false,
+        lengths: &lengths,
+        cautions: &cautions,
+        progress: &progress,
+        busy: Busy::default(),
+    };
+    let job = Job::new(&model, files.writer(&source)?, Arc::clone(&progress), inputs.len());
+    let inputs = inputs.into_iter().map(|input| (input, WindowProgress::default())).collect();
+    let Summary { done, rows, width, embedded } = job.run(&preparer, inputs, windows)?;
+    cautions.finish();
     let name = earmark_fs::text(output);
     match done {
         Done::Interrupted => return Ok(done),

@@ -1,6 +1,7 @@
 """The section of docs/performance.md, written from results.json."""
 
 import statistics
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -92,32 +93,45 @@ def line(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
 def title(side: str) -> str:
     return {"pytorch": "PyTorch", "onnxruntime": "ONNX Runtime"}.get(side, side)
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
+    """Times, and below them memory: two tables that fit a page. What is best in its row is bold."""
     sides = list(rows[0]["sides"])
     others = sides[1:]
-    head = ["row", "GFLOP", "PyTorch, s", *(f"{title(side)}, time" for side in others)]
-    head += ["PyTorch, MB", *(f"{title(side)}, memory" for side in others)]
-    head += [f"{title(side)}, of the peak" for side in sides] + ["earmark is bound by"]
+    head = ["row", "GFLOP", "PyTorch, s", *map(title, others), "earmark, of the peak", "earmark is bound by"]
     lines = [line(head), line(["---"] + ["---:"] * (len(head) - 2) + ["---"])]
     for row in rows:
         times = {side: numbers(row["sides"][side]) for side in sides}
+        cells = [pair(times["pytorch"]), *(ratio(times[side], times["pytorch"]) for side in others)]
+        of_peak = share(row, "earmark")
+        lines.append(line([name(row), gflop(row["gflop"]), *best(cells), percent(of_peak), bound(of_peak)]))
+    head = ["peak memory", "PyTorch, MB", *map(title, others)]
+    lines += ["", line(head), line(["---"] + ["---:"] * (len(head) - 1))]
+    for row in rows:
         sizes = {side: memory(row["sides"][side]) for side in sides}
-        shares = {side: share(row, side) for side in sides}
         base = sizes["pytorch"]
-        label = f"{row['label']}, {row['note']}" if row["note"] else row["label"]
-        cells = [label, gflop(row["gflop"]), pair(times["pytorch"])]
-        cells += [bold(side, ratio(times[side], times["pytorch"])) for side in others]
-        cells += ["–" if base is None else f"{base:.0f}", *(bold(side, part(sizes[side], base)) for side in others)]
-        lines.append(line([*cells, *(percent(shares[side]) for side in sides), bound(shares.get("earmark"))]))
+        cells = ["–" if base is None else f"{base:.0f}", *(part(sizes[side], base) for side in others)]
+        lines.append(line([name(row), *best(cells)]))
     return lines
 
 
-def bold(side: str, text: str) -> str:
-    return f"**{text}**" if side == "earmark" and text != "–" else text
+def name(row: dict[str, Any]) -> str:
+    return f"{row['label']}, {row['note']}" if row["note"] else row["label"]
+
+
+def best(cells: list[str]) -> list[str]:
+    """The smallest in bold: PyTorch's, which comes first, counts as 1, the others are ratios to it."""
+    ratios = [None if cell == "–" else 1.0 if place == 0 else float(cell.split()[0]) for place, cell in enumerate(cells)]
+    known = [ratio for ratio in ratios if ratio is not None]
+    least = min(known) if len(known) > 1 else None
+    return [f"**{cell}**" if ratio is not None and ratio == least else cell for cell, ratio in zip(cells, ratios)]
 
 
 def failures(rows: list[dict[str, Any]]) -> list[str]:
@@ -159,9 +173,9 @@ def models(results: dict[str, Any]) -> list[str]:
         loads = {side: load(rows[0]["sides"][side]) for side in rows[0]["sides"]}
         base = loads["pytorch"]
         cells = [name, f"{said['parameters'] / 1e6:.0f} M" if "parameters" in said else "–"]
-        cells += ["–" if base is None else short(base), part(loads["onnxruntime"], base)]
+        found = ["–" if base is None else short(base), part(loads["onnxruntime"], base), part(loads["earmark"], base)]
         off = said.get("error") or f"{said['worst']:.1e} of {said['largest']:.1f}"
-        lines.append(line([*cells, bold("earmark", part(loads["earmark"], base)), off]))
+        lines.append(line([*cells, *best(found), off]))
     return lines
 
 
@@ -187,15 +201,15 @@ def head(results: dict[str, Any]) -> list[str]:
         "cargo xtask bench                      # --only NAME for some rows, --list for their names, --full for the long ones",
         "```",
         "",
-        f"{here['cores']} cores of an {here['cpu']}{vectors}; the load before the run was {here['load_before']}. {told}. "
+        *wrapped(f"{here['cores']} cores of an {here['cpu']}{vectors}; the load before the run was {here['load_before']}. {told}. "
         f"Commit {', '.join(commits)}; {', '.join(days)}; turns of each side: {', '.join(map(str, rounds))}. Each turn is a "
-        "process of its own, the sides in turn; random checkpoints of the published sizes; f32; PyTorch is eager.",
+        "process of its own, the sides in turn; random checkpoints of the published sizes; f32; PyTorch is eager."),
         "",
-        "Best of all repetitions, in brackets their median. Columns without a unit are ratios to PyTorch, below 1 where that side "
-        "is ahead. Memory is the peak resident set of the process. GFLOP counts matrix products; the peak is a 2048³ product in "
+        *wrapped("Best of all repetitions, in brackets their median. Columns without a unit are ratios to PyTorch, below 1 where that side "
+        "is ahead; the best of a row is bold. Memory is the peak resident set of the process. GFLOP counts matrix products; the peak is a 2048³ product in "
         f"ONNX Runtime, timed beside each row (best: {peaks(rows)}), so a row at 100 % does nothing else. A share above "
         f"{100 * BOUND:.0f} % means that matrix products bound the row, below it the passes between them do, or what is no "
-        "arithmetic. An exported model is one for each shape of input (opset 20), and within 1e-3 of PyTorch's logits.",
+        "arithmetic. An exported model is one for each shape of input (opset 20), and within 1e-3 of PyTorch's logits."),
     ]
 
 
@@ -206,7 +220,7 @@ def section(results: dict[str, Any]) -> str:
         rows = [results["rows"][name] for name in names if results["rows"][name]["group"] == group]
         if not rows:
             continue
-        lines += ["", f"### {heading}", "", WHAT[group], "", *table(rows)]
+        lines += ["", f"### {heading}", "", *wrapped(WHAT[group]), "", *table(rows)]
         lines += flat(rows) if group == "recording" else []
         lines += [*beside(rows), *failures(rows)]
     if results["models"]:

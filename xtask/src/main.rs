@@ -6,7 +6,7 @@ mod util;
 
 use std::process::ExitCode;
 
-use crate::chores::{bench, check, goldens, interop, libtorch, product, test};
+use crate::chores::{bench, check, goldens, interop, libtorch, pictures, product, test};
 
 const HELP: &str = "\
 Build, test and check the workspace; run earmark from source.
@@ -36,12 +36,13 @@ Develop:
                       docs/performance.md
                         --only NAME    these rows only; --list prints their names
                         --python PATH  an interpreter with bench/requirements.txt
+  pictures            Make the pictures of README.md again; needs chromium
   libtorch [--pip]    Find libtorch 2.9.0 for --device libtorch and libtorch:cuda;
                         --pip          install it if it is not found
 ";
 
 const CHORES: &[&str] =
-    &["train-gtzan", "eval", "run", "test", "check", "goldens", "interop", "bench", "libtorch"];
+    &["train-gtzan", "eval", "run", "test", "check", "goldens", "interop", "bench", "pictures", "libtorch"];
 
 fn main() -> ExitCode {
     if let Some(done) = checks::docs::rustdoc() {
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         "interop" => interop::run(&args),
         "bench" => bench::run(&args),
         "libtorch" => libtorch::run(&args),
+        "pictures" => pictures::run(&args),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");
             Ok(())

@@ -6,4 +6,5 @@ pub(crate) mod check;
 pub(crate) mod goldens;
 pub(crate) mod interop;
 pub(crate) mod bench;
+pub(crate) mod pictures;
 pub(crate) mod libtorch;

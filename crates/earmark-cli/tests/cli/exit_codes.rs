@@ -44,7 +44,7 @@ fn each_exit_code_means_what_the_help_says() {
             &[
                 "",
                 "classify",
-                "clasify data --model model",
+                "classy data --model model",
                 "classify data --model model --topk 3",
                 "classify data/bell --model model --device cuda",
                 "classify data/bell --model model --format raven",

@@ -14,31 +14,33 @@ Build, test and check the workspace; run earmark from source.
 Usage: cargo xtask <CHORE> [ARGS]
 
 Run earmark:
-  train-gtzan [ARGS]  Fine-tune DistilHuBERT on GTZAN; ARGS go to `earmark train`
-                        --sample       ten synthetic genres: no download, minutes
-                        --data DIR     any folder with a sub-folder per class
-                        --help         all the others
-  eval [RUN] [ARGS]   Score the newest run, or RUN, on its held-out clips; ARGS go
-                      to `earmark eval`
+  train-gtzan [ARGS]  Fine-tune DistilHuBERT on GTZAN; ARGS go to
+                      `earmark train`
+                      --sample       ten synthetic genres: no download, minutes
+                      --data DIR     any folder with a sub-folder per class
+                      --help         all the others
+  eval [RUN] [ARGS]   Score the newest run, or RUN, on its held-out clips;
+                      ARGS go to `earmark eval`
   run ARGS            Run any other `earmark` command
 
 Develop:
   test [ARGS]         Run every test, as CI does; ARGS go to `cargo test`
-                        --device libtorch  the tests on libtorch's CPU
+                      --device libtorch  the tests on libtorch's CPU
   check [NAME..]      Run the checks: spelling, format, paths, circles, layers,
                       one-burn, unused, licences, advisories, package, lints,
                       docs, features
-                        --all          and `alone`: each library by itself (slow)
-                        --bless        update the lists of the public API
+                      --all          and `alone`: each library by itself (slow)
+                      --bless        update the lists of the public API
   goldens [NAME..]    Recompute the committed reference values with Python
   interop             Compare the built binary with the Python reference
   bench [ARGS]        Measure beside PyTorch and ONNX Runtime, and write
                       docs/performance.md
-                        --only NAME    these rows only; --list prints their names
-                        --python PATH  an interpreter with bench/requirements.txt
+                      --only NAME    these rows only; --list prints their names
+                      --python PATH  an interpreter with bench/requirements.txt
   pictures            Make the pictures of README.md again; needs chromium
-  libtorch [--pip]    Find libtorch 2.9.0 for --device libtorch and libtorch:cuda;
-                        --pip          install it if it is not found
+  libtorch [--pip]    Find libtorch 2.9.0 for --device libtorch and
+                      libtorch:cuda
+                      --pip          install it if it is not found
 ";
 
 const CHORES: &[&str] =

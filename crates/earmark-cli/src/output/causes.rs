@@ -41,11 +41,15 @@ fn is_repeated(cause: &str, next: &str) -> bool {
     if cause.starts_with("cannot download `") && next.starts_with("cannot fetch `") {
         return true;
     }
-    let is_attempt = cause.starts_with("cannot ") || cause.starts_with("failed to ");
+    let writes = |cause: &str| cause.starts_with("cannot write");
+    // That something was to be written says more than that it was in use.
+    let is_attempt =
+        (cause.starts_with("cannot ") || cause.starts_with("failed to ")) && (!writes(cause) || writes(next));
     let is_whole = cause.ends_with('`');
     // In the odd places between backticks are the names.
     let mut names = cause.split('`').skip(1).step_by(2);
-    is_attempt && is_whole && cause.contains('`') && names.all(|name| next.contains(&format!("`{name}")))
+    let has = |name: &str| next.contains(&format!("`{name}`")) || next.contains(&format!("`{name}/"));
+    is_attempt && is_whole && cause.contains('`') && names.all(has)
 }
 
 #[cfg(test)]
@@ -71,6 +75,14 @@ mod tests {
             (
                 &["cannot open `a`: it is a link", "cannot read `a`", "why"],
                 "cannot open `a`: it is a link: cannot read `a`: why",
+            ),
+            (
+                &["cannot write to `run`", "the folder is not empty: it contains `run.json`"],
+                "cannot write to `run`: the folder is not empty: it contains `run.json`",
+            ),
+            (
+                &["cannot write `run`", "cannot use `run/model.safetensors`", "file too large"],
+                "cannot write `run`: cannot use `run/model.safetensors`: file too large",
             ),
             (
                 &["cannot open the run in `a`", "cannot read `b`", "why"],

@@ -244,7 +244,7 @@ fn parquet_on_the_hub_is_a_dataset() {
         "train --dataset me/sounds:night --from-scratch tiny.json --test-size 0.25 --epochs 1 --output run";
     place.well(train, Some(server));
     // What it learned from is in the cache.
-    assert!(place.well("eval run", None).contains("on 3 clips"));
+    assert!(place.well("eval run", None).contains("on 3 held-out clips"));
 }
 
 fn test_part(place: &DataDir, run: &str) -> Vec<String> {
@@ -297,7 +297,7 @@ fn a_run_learns_from_parquet() {
     place.well("data export clips -o shards", None);
     place.well("train --data shards --from-scratch tiny.json --test-size 0.25 --epochs 2 --batch-size 4 --output run", None);
     let out = place.well("eval run -o scores", None);
-    assert!(out.contains("on 3 clips"), "{out}");
+    assert!(out.contains("on 3 held-out clips"), "{out}");
     assert!(Path::new(&place.path("scores/predictions.parquet")).exists());
     let out = place.well("eval --model run/model --data shards --split all", None);
     assert!(out.contains("on 12 clips"), "{out}");
@@ -360,7 +360,7 @@ fn a_dataset_with_splits_is_trained_on_one_and_tested_on_another() {
     let place = in_splits();
     let train = "train --data clips --from-scratch tiny.json --test-size 0.25 --epochs 1 --dry-run --output";
     let (code, _, err) = place.earmark(&format!("{train} run"), None);
-    assert!(code == 0 && err.contains("9 clips to train on, 3 to test on"), "{err}");
+    assert!(code == 0 && err.contains("9 train, 3 held-out"), "{err}");
     assert_eq!(test_part(&place, "run"), ["test/bell/0.wav", "test/rain/0.wav", "test/siren/0.wav"]);
     assert_eq!(place.earmark(&format!("{train} alone --split train"), None).0, 0);
     assert!(test_part(&place, "alone").iter().all(|name| name.starts_with("train/")));

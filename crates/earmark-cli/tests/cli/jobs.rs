@@ -368,7 +368,7 @@ fn a_job_that_prints_ends_with_a_word_where_it_had_several_results() {
 fn several_files_or_windows_have_a_line_each_and_one_file_has_a_table() {
     let place = with_clips();
     let one = place.run("classify many/00.wav --model model");
-    assert!(one.says(0, &[]).out.starts_with("many/00.wav\n  label"), "{}", one.out);
+    assert!(one.says(0, &[]).out.starts_with("many/00.wav\n   label"), "{}", one.out);
     let all = place.run("classify many --model model").says(0, &[]).out.clone();
     let ends: Vec<Vec<usize>> =
         all.lines().map(|line| line.match_indices('.').map(|(at, _)| at).collect()).collect();

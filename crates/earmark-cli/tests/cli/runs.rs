@@ -247,7 +247,7 @@ mod recipe {
             ("epoch = 3", ["`part.toml`", "`epoch`", "did you mean `epochs`"]),
             ("epochs = 0", ["`part.toml`", "`epochs` is 0", "a whole number from 1 to"]),
             ("precision = \"fp64\"", ["`part.toml`", "`precision` is fp64", "fp32, bf16, fp16"]),
-            ("epochs 3", ["`part.toml`", "not a recipe", ""]),
+            ("epochs 3", ["`part.toml`", "not a valid recipe", ""]),
         ] {
             fs::write(place.path("part.toml"), line).unwrap();
             place.run(&format!("{args} --recipe part.toml")).says(1, &words);

@@ -160,7 +160,7 @@ fn a_checkpoint_of_another_model_is_not_called_a_base_checkpoint() {
         }
     });
     let error = causes(&try_load(dir.path(), 3, Head::FromCheckpoint).unwrap_err());
-    assert!(error.contains("do not fit") && !error.contains("base checkpoint"), "{error}");
+    assert!(error.contains("do not match") && !error.contains("base checkpoint"), "{error}");
 }
 
 #[test]

@@ -161,9 +161,9 @@ fn lengths_that_are_not_the_clips_are_refused() {
     };
     assert_eq!(with(case.waveforms(&case.device), Some(vec![least; batch])), [Ok(()), Ok(())]);
     for (lengths, why) in [
-        (Some(vec![]), "0 lengths, expected one each"),
-        (other(|it, _| it.push(1)), "lengths, expected one each"),
-        (other(|it, _| it.truncate(1)), "1 lengths, expected one each"),
+        (Some(vec![]), "0 lengths for 2 clips, expected one per clip"),
+        (other(|it, _| it.push(1)), "expected one per clip"),
+        (other(|it, _| it.truncate(1)), "expected one per clip"),
         (other(|it, _| it[1] = 0), "clip 1 has a length of 0 samples"),
         (other(|it, _| it[0] = 399), "clip 0 has a length of 399 samples, expected 400 to"),
         (other(|it, samples| it[1] = samples + 1), "clip 1 has a length of"),

@@ -131,26 +131,30 @@ def main():
 
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
+
+        def draw(name, title, *commands, until=None):
+            """The commands and what they leave on the screen, one below the other."""
+            lines = []
+            for command in commands:
+                lines += [[]] * bool(lines) + [typed("earmark " + " ".join(command)), *run([earmark, *command], folder, until)]
+            (out / name).write_text(svg(title, lines))
+
         train = ["train", "--sample", "--output", "runs/sample"]
-        halfway = run([earmark, *train], folder, until="    5 ")
-        (out / "train-running.svg").write_text(svg("earmark train, halfway", [typed("earmark " + " ".join(train)), *halfway]))
+        draw("train-running.svg", "earmark train, halfway", train, until="    5 ")
         shutil.rmtree(folder / "runs")
-        done = run([earmark, *train], folder)
+        draw("train.svg", "earmark train, and what it leaves", train)
 
         sounds = sorted((folder / "data").rglob("*.wav"))
-        night = folder / "night.wav"
-        join(sounds, night)
+        (folder / "clips").mkdir()
+        for sound in sounds[::40]:
+            shutil.copy(sound, folder / "clips" / sound.name.replace(".", "-", 1))
+        join(sounds, folder / "night.wav")
         model = ["--model", "runs/sample/model"]
-        classify = ["classify", str(sounds[25].relative_to(folder)), *model]
-        labels = run([earmark, *classify], folder)
-        shown = [typed("earmark " + " ".join(train)), *done, [], typed("earmark " + " ".join(classify)), *labels]
-        (out / "terminal.svg").write_text(svg("earmark train and earmark classify in a terminal", shown))
-
         windows = ["classify", "night.wav", *model, "--window", "3s", "-o", "night.csv"]
-        running = run([earmark, *windows], folder, until="× real time")
-        (out / "classify-running.svg").write_text(
-            svg("earmark classify over a long recording", [typed("earmark " + " ".join(windows)), *running])
-        )
+        draw("classify-running.svg", "earmark classify over a long recording", windows, until="real time")
+        for rest in folder.glob("night.csv*"):
+            rest.unlink()
+        draw("terminal.svg", "A folder and a long recording classified in a terminal", ["classify", "clips", *model], windows)
         if args.browser is None:
             sys.exit("the report needs a browser: install chromium, or name one by --browser")
         report = folder / "runs/sample/report.html"

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use earmark_train::{ErrorKind, RunInfo};
+use earmark_train::{ErrorKind, RunInfo, RunState, RunSummary};
 
 use crate::output::causes::brief;
 use crate::output::{messages, shell};
@@ -27,6 +27,19 @@ pub(crate) fn find_run(named: Option<&Path>) -> Result<PathBuf> {
             messages::note(format_args!("run      {}, the newest", run.display()));
             Ok(run)
         }
+    }
+}
+
+/// The run that was named, or else the newest that was interrupted; where there is none, the newest.
+pub(crate) fn find_resumable(named: Option<&Path>) -> Result<PathBuf> {
+    let runs = if named.is_none() { runs_in(&runs_folder()) } else { Vec::new() };
+    let can_resume = |run: &PathBuf| RunSummary::read(run).is_ok_and(|it| it.state == RunState::Resumable);
+    match runs.into_iter().filter(can_resume).max_by_key(|run| (RunInfo::began(run), run.clone())) {
+        Some(run) => {
+            messages::note(format_args!("run      {}, the newest that was interrupted", run.display()));
+            Ok(run)
+        }
+        None => find_run(named),
     }
 }
 
@@ -87,7 +100,7 @@ pub(crate) fn advise(error: earmark_train::Error) -> anyhow::Error {
         ErrorKind::Data(error) if is_test_size(&error.kind) => "choose another --test-size",
         ErrorKind::NotANumber { .. } => "remove them, or repair them",
         ErrorKind::Occupied(held) if held.iter().any(|name| name == "recipe.toml") => {
-            "choose another --output, or resume the run in it by `earmark train --resume`"
+            "choose another --output, or name the folder to resume the run in it: `earmark train --resume DIR`"
         }
         ErrorKind::Occupied(_) => "choose another --output",
         ErrorKind::OtherLabels { .. } | ErrorKind::OtherHead { .. } => {

@@ -85,7 +85,8 @@ impl Journal {
             check()?;
             let mut options = OpenOptions::new();
             let file = options.read(true).write(true).create(true).truncate(false).open(&path);
-            let file = file.with_context(doing)?;
+            // The person named the output, and not the journal beside it.
+            let file = file.with_context(|| format!("cannot write `{}`", output.display()))?;
             if !file.metadata().with_context(doing)?.is_file() {
                 bail!("`{}` is not a regular file: move it away, or name another --output", path.display());
             }

@@ -70,8 +70,8 @@ impl ClipFolder {
             (true, ..) => remove_changed(path, plan, old_stamps)?,
             (false, true, _) => remove_earlier(path, old_plan)?,
             (false, false, Some(_)) => bail!(
-                "`{name}` holds the clips of an unfinished job with other results or options: run that command again, or pass \
-                 --force to start over"
+                "`{name}` holds the clips of a job with other results or options: choose another --output, or pass --force to \
+                 replace them"
             ),
             (false, false, None) if manifest.exists() => bail!(
                 "`{name}` already holds the clips of another job: choose another --output, or pass --force to replace them"
@@ -100,8 +100,8 @@ impl ClipFolder {
     }
 
     /// Writes the table of the clips. Where some are missing, the same command tries them again.
-    pub(crate) fn finish(self, rows: &[ManifestRow<'_>], is_complete: bool) -> Result<()> {
-        let (plan_file, manifest) = (self.path.join(PLAN), self.path.join(MANIFEST));
+    pub(crate) fn finish(self, rows: &[ManifestRow<'_>]) -> Result<()> {
+        let manifest = self.path.join(MANIFEST);
         let doing = || format!("cannot write `{}`", manifest.display());
         let mut table = csv::Writer::from_writer(AtomicFile::create(&manifest).with_context(doing)?);
         table.write_record(["file", "path", "start", "end", "label", "score"])?;
@@ -111,12 +111,7 @@ impl ClipFolder {
             table.write_record([row.file, row.path, &start, &end, row.label, &score])?;
         }
         let written = table.into_inner().map_err(|error| error.into_error()).with_context(doing)?;
-        written.commit().with_context(doing)?;
-        if is_complete {
-            fs::remove_file(&plan_file)
-                .with_context(|| format!("cannot remove `{}`", plan_file.display()))?;
-        }
-        Ok(())
+        written.commit().with_context(doing)
     }
 }
 

@@ -12,8 +12,8 @@ use crate::input::path::{FileStamp, Input};
 
 /// The table of the clips, beside their folders.
 pub(crate) const MANIFEST: &str = "clips.csv";
-/// The plan of a job that is not done yet, in its place.
-pub(crate) const PLAN: &str = "clips.csv.part";
+/// The plan of the job, by which the same command knows its clips again.
+pub(crate) const PLAN: &str = ".clips.plan";
 
 /// How clips are cut.
 #[derive(Debug, Clone, Copy)]

@@ -22,7 +22,7 @@ use crate::args::hub::HubArgs;
 use crate::args::model;
 use crate::args::parse::Suggested;
 use crate::args::recipe::{self, RecipeArgs};
-use crate::args::run::{STAMP, advise, find_run, resume_command, runs_folder};
+use crate::args::run::{STAMP, advise, find_resumable, resume_command, runs_folder};
 use crate::args::training_data::{
     Source, at_commit, commit_in, commit_of_dataset, open_data, open_gtzan, open_published, real, to_train,
 };
@@ -308,7 +308,7 @@ fn start(args: &Args, device: Device, device_name: &str) -> Result<Job> {
 
 /// A run that goes on from its newest checkpoint.
 fn resume(run: Option<&Path>, args: &Args, device: Device) -> Result<Job> {
-    let run = find_run(run)?;
+    let run = find_resumable(run)?;
     let recipe = Recipe::read(&run)?;
     refuse_changes(args, &recipe, &run)?;
     let output = OutputFolder::open_run(&run).map_err(advise)?;

@@ -288,7 +288,7 @@ fn recordings_that_cannot_be_cut_are_named_and_the_same_command_tries_them_again
     // Another plan is another job.
     place
         .run("clip found.csv -o clips --pad 1s")
-        .says(1, &["`clips` holds the clips of an unfinished job with other results or options", "--force"]);
+        .says(1, &["`clips` holds the clips of a job with other results or options", "--force"]);
 }
 
 #[test]
@@ -303,6 +303,9 @@ fn a_job_goes_on_where_it_was_and_a_finished_one_is_replaced_by_force_only() {
     let clip = "clip found.csv -o clips";
     place.run(clip).well();
     let table = place.read("clips/clips.csv");
+    place.run(clip).says(0, &["wrote clips: 3 clips of 2 labels from 2 recordings"]);
+    assert_eq!(place.read("clips/clips.csv"), table);
+    fs::remove_file(place.path("clips/.clips.plan")).unwrap();
     place.run(clip).says(1, &["`clips` already holds the clips of another job", "--force"]);
     // As a job leaves it that was killed: a plan, some clips, one of them not finished.
     place.run(&format!("{clip} --force --pad 1s")).well();
@@ -310,7 +313,7 @@ fn a_job_goes_on_where_it_was_and_a_finished_one_is_replaced_by_force_only() {
     assert_ne!(padded, table);
     fs::remove_file(place.path("gone.wav")).unwrap();
     place.run(&format!("{clip} --force")).says(3, &["2 clips of 2 labels"]);
-    assert!(place.path("clips/clips.csv.part").exists());
+    assert!(place.path("clips/.clips.plan").exists());
     let kept = place.path("clips/owl/0.900_night_0.0-1.0.wav");
     let lost = place.path("clips/fox/0.800_night_2.0-3.0.wav");
     fs::remove_file(&lost).unwrap();
@@ -322,13 +325,26 @@ fn a_job_goes_on_where_it_was_and_a_finished_one_is_replaced_by_force_only() {
     place.run(clip).says(0, &["3 clips of 2 labels from 2 recordings"]);
     assert_eq!(place.read("clips/clips.csv"), table);
     assert_eq!(fs::metadata(&kept).unwrap().modified().unwrap(), written);
-    assert!(lost.exists() && !place.path("clips/clips.csv.part").exists());
+    assert!(lost.exists());
     assert_eq!(place.list("clips/fox").len(), 2);
     // The clips of the job are replaced, and what a person put beside them stays.
     place.run(&format!("{clip} --force --only-labels fox")).says(0, &["2 clips of 1 label"]);
     assert_eq!(place.list("clips/owl"), ["mine.wav"]);
     let foreign = place.run("clip found.csv -o .");
     foreign.says(1, &["the folder `.` is not empty", "--force"]);
+}
+
+#[test]
+fn where_no_recording_is_there_one_line_says_so() {
+    let place = with_recording();
+    write_table(&place, "found.csv", &["far/night.wav,0,1,owl,0.9", "far/other.wav,2,3,fox,0.8"]);
+    let said = place.run("clip found.csv -o clips");
+    said.says(1, &["none of the recordings is there, such as `far/night.wav`: pass --audio DIR"]);
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    assert!(!place.path("clips").exists());
+    fs::create_dir_all(place.path("disk/far")).unwrap();
+    fs::rename(place.path("night.wav"), place.path("disk/far/night.wav")).unwrap();
+    place.run("clip found.csv -o clips --audio disk").says(3, &["1 clip of 1 label", "1 clip failed"]);
 }
 
 #[test]

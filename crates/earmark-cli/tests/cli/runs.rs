@@ -394,6 +394,18 @@ mod resume {
         assert_eq!(place.read("whole/metrics.jsonl"), undisturbed().read("whole/metrics.jsonl"));
     }
 
+    #[test]
+    fn without_a_name_the_newest_run_that_was_interrupted_is_resumed() {
+        let place = WorkDir::with_clips();
+        let mut child = place.start(&format!("{LONG} --output runs/interrupted"));
+        wait_for_checkpoint(&place, "runs/interrupted");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        place.run(&format!("{SHORT} --output runs/finished")).well();
+        place.run("train --resume").says(0, &["run      runs/interrupted, the newest that was interrupted"]);
+        place.run("train --resume").says(0, &["run      runs/finished, the newest\n"]);
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_run_whose_disk_is_full_keeps_its_checkpoints_and_says_how_to_go_on() {

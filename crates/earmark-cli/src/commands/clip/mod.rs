@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use rayon::prelude::*;
 
 use crate::clips::choose::{Choice, choose, without_overlaps};
@@ -77,6 +77,15 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
 /// Cuts the clips of a plan.
 fn write(args: &Args, plan: &Plan, left_out: &LeftOut) -> Result<Done> {
     refuse_to_replace_recordings(&args.output, plan)?;
+    if let [first, rest @ ..] = plan.recordings.as_slice()
+        && !first.file.exists()
+        && rest.iter().all(|recording| !recording.file.exists())
+    {
+        bail!(
+            "none of the recordings is there, such as `{}`: pass --audio DIR, the folder that their paths begin in",
+            earmark_fs::text(&first.file)
+        );
+    }
     let folder = ClipFolder::open(&args.output, plan, args.force)?;
     let stop = interrupt::asked(
         "stopping: the clips so far are kept, and the same command writes the others (Ctrl-C again quits at once)",
@@ -120,7 +129,7 @@ fn write(args: &Args, plan: &Plan, left_out: &LeftOut) -> Result<Done> {
     }
     let failed = plan.clips.len() - rows.len();
     let seconds = rows.iter().map(|row| row.end - row.start).sum();
-    folder.finish(&rows, failed == 0)?;
+    folder.finish(&rows)?;
     let summary = summary(plan, written.into_iter(), seconds);
     let output = args.output.display();
     let retry = match failed {

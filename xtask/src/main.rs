@@ -21,14 +21,15 @@ Run earmark:
                       --help         all the others
   eval [RUN] [ARGS]   Score the newest run, or RUN, on its held-out clips;
                       ARGS go to `earmark eval`
+  serve ARGS          Serve a model in the browser; ARGS go to `earmark serve`
   run ARGS            Run any other `earmark` command
 
 Develop:
   test [ARGS]         Run every test, as CI does; ARGS go to `cargo test`
                       --device libtorch  the tests on libtorch's CPU
   check [NAME..]      Run the checks: spelling, format, paths, circles, layers,
-                      one-burn, unused, licences, advisories, package, lints,
-                      docs, features
+                      one-burn, unused, licences, advisories, package, page,
+                      lints, docs, features
                       --all          and `alone`: each library by itself (slow)
                       --bless        update the lists of the public API
   goldens [NAME..]    Recompute the committed reference values with Python
@@ -43,8 +44,19 @@ Develop:
                       --pip          install it if it is not found
 ";
 
-const CHORES: &[&str] =
-    &["train-gtzan", "eval", "run", "test", "check", "goldens", "interop", "bench", "pictures", "libtorch"];
+const CHORES: &[&str] = &[
+    "train-gtzan",
+    "eval",
+    "serve",
+    "run",
+    "test",
+    "check",
+    "goldens",
+    "interop",
+    "bench",
+    "pictures",
+    "libtorch",
+];
 
 fn main() -> ExitCode {
     if let Some(done) = checks::docs::rustdoc() {
@@ -57,6 +69,7 @@ fn main() -> ExitCode {
         // The product's own exit codes mean something; they are passed on.
         "train-gtzan" => return product::run("train", &args),
         "eval" => return product::run("eval", &args),
+        "serve" => return product::run("serve", &args),
         "run" => return product::run("", &args),
         "test" => test::run(&args),
         "check" => check::run(&args),

@@ -33,7 +33,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::commands::account::{login, logout, whoami};
 use crate::commands::{
     bench, classify, clip, completions, data, decode, embed, eval, features, inspect, listen, man, push,
-    runs, search, train, zero_shot,
+    runs, search, serve, train, zero_shot,
 };
 use crate::output::causes::brief;
 use crate::output::escape::escape;
@@ -74,6 +74,7 @@ enum Command {
     Classify(Box<classify::Args>),
     ZeroShot(Box<zero_shot::Args>),
     Listen(Box<listen::Args>),
+    Serve(Box<serve::Args>),
     Train(Box<train::Args>),
     Eval(eval::Args),
     Runs(runs::Args),
@@ -139,6 +140,7 @@ fn main() -> ExitCode {
         Command::Classify(args) => classify::run(&args),
         Command::ZeroShot(args) => zero_shot::run(&args),
         Command::Listen(args) => listen::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Runs(args) => runs::run(&args),

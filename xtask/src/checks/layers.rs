@@ -53,6 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "earmark-train",
         ],
     ),
+    ("earmark-serve", &["earmark-audio", "earmark-features", "earmark-labels", "earmark-pipeline"]),
     (
         "earmark-cli",
         &[
@@ -65,6 +66,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "earmark-labels",
             "earmark-models",
             "earmark-pipeline",
+            "earmark-serve",
             "earmark-train",
         ],
     ),

@@ -9,6 +9,7 @@ pub(crate) mod dependencies;
 pub(crate) mod features;
 pub(crate) mod package;
 pub(crate) mod docs;
+pub(crate) mod page;
 
 /// How a check ended when it did not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]

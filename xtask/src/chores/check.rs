@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 
 use crate::checks::{
-    Outcome, circles, dependencies, docs, features, layers, one_burn, package, paths, spelling,
+    Outcome, circles, dependencies, docs, features, layers, one_burn, package, page, paths, spelling,
 };
 use crate::util::cargo::cargo;
 use crate::util::near::suggest;
@@ -36,6 +36,7 @@ const CHECKS: &[Check] = &[
     always("licences", dependencies::licences),
     always("advisories", dependencies::advisories),
     always("package", package::run),
+    always("page", page::run),
     always("lints", lints),
     always("docs", docs::run),
     always("features", features::run),

@@ -3,6 +3,7 @@
 pub(crate) mod classify;
 pub(crate) mod zero_shot;
 pub(crate) mod listen;
+pub(crate) mod serve;
 pub(crate) mod embed;
 pub(crate) mod search;
 pub(crate) mod clip;

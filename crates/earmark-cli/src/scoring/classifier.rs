@@ -16,7 +16,7 @@ use crate::scoring::scorer::{ClipModel, Scorer};
 
 /// A classifier, and what its logits become.
 pub(crate) struct ClassifierScorer {
-    classifier: AudioClassifier,
+    pub(crate) classifier: AudioClassifier,
     pub(crate) scores: Scores,
 }
 

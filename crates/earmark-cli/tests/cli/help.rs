@@ -28,6 +28,7 @@ const COMMANDS: &[&str] = &[
     "classify",
     "zero-shot",
     "listen",
+    "serve",
     "train",
     "eval",
     "runs",

@@ -22,4 +22,6 @@ mod clip;
 mod jobs;
 #[cfg(unix)]
 mod streams;
+#[cfg(unix)]
+mod serve;
 mod push;

@@ -1,0 +1,1 @@
+var e=class extends AudioWorkletProcessor{block=new Float32Array(Math.max(128,Math.floor(sampleRate/20)));filled=0;process(s){let r=s[0]?.[0];if(r===void 0)return!0;for(let o of r)this.block[this.filled++]=o,this.filled===this.block.length&&(this.port.postMessage(this.block.slice()),this.filled=0);return!0}};registerProcessor("recorder",e);

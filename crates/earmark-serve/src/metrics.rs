@@ -1,0 +1,75 @@
+//! What `/metrics` tells: requests, the line, batches, and how much faster than real time.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Every figure; cheap to count in.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    answers: Family<Answer, Counter>,
+    seconds: Histogram,
+    waiting: Gauge,
+    batch: Histogram,
+    audio: Counter<f64, AtomicU64>,
+    busy: Counter<f64, AtomicU64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answer {
+    /// The HTTP status.
+    status: u16,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Arc<Metrics> {
+        let mut registry = Registry::with_prefix("earmark");
+        let answers = Family::default();
+        let seconds = Histogram::new([
+            0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+        ]);
+        let (waiting, batch) = (Gauge::default(), Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0]));
+        let (audio, busy) = (Counter::default(), Counter::default());
+        registry.register("answers", "Answers by HTTP status", answers.clone());
+        let help = "From a request's arrival to its answer, the wait included";
+        registry.register_with_unit("classify", help, Unit::Seconds, seconds.clone());
+        registry.register("queue_waiting", "Requests that wait for their turn", waiting.clone());
+        registry.register("batch_clips", "Clips of a forward pass", batch.clone());
+        let help = "Sound that was classified; by earmark_model_seconds, the real-time factor";
+        registry.register_with_unit("audio", help, Unit::Seconds, audio.clone());
+        registry.register_with_unit("model", "Time in forward passes", Unit::Seconds, busy.clone());
+        Arc::new(Metrics { registry, answers, seconds, waiting, batch, audio, busy })
+    }
+
+    pub(crate) fn answered(&self, status: u16) {
+        self.answers.get_or_create(&Answer { status }).inc();
+    }
+
+    pub(crate) fn classified(&self, took: Duration, audio: f64) {
+        self.seconds.observe(took.as_secs_f64());
+        self.audio.inc_by(audio);
+    }
+
+    pub(crate) fn forward(&self, clips: usize, took: Duration) {
+        self.batch.observe(clips as f64);
+        self.busy.inc_by(took.as_secs_f64());
+    }
+
+    /// The text of `/metrics`.
+    pub(crate) fn text(&self, waiting: usize) -> String {
+        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

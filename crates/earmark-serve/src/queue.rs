@@ -1,0 +1,108 @@
+//! A request waits here until it may run: a bounded line, first come, first served.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The line.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    running: Arc<Semaphore>,
+    most_waiting: usize,
+    line: Mutex<Line>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    next: u64,
+    waiting: BTreeSet<u64>,
+}
+
+/// A place in the line; dropping it leaves the line.
+#[derive(Debug)]
+pub(crate) struct Place {
+    queue: Arc<Queue>,
+    number: u64,
+}
+
+/// The line is full.
+#[derive(Debug)]
+pub(crate) struct Full {
+    pub(crate) waiting: usize,
+}
+
+impl Queue {
+    pub(crate) fn new(running: usize, most_waiting: usize) -> Arc<Queue> {
+        Arc::new(Queue { running: Arc::new(Semaphore::new(running)), most_waiting, line: Mutex::default() })
+    }
+
+    /// A place at the end of the line.
+    pub(crate) fn join(self: &Arc<Queue>) -> Result<Place, Full> {
+        let mut line = self.lock();
+        let waiting = line.waiting.len();
+        // Who can run at once waits for nobody.
+        if waiting >= self.most_waiting + self.running.available_permits() {
+            return Err(Full { waiting });
+        }
+        let number = line.next;
+        line.next += 1;
+        line.waiting.insert(number);
+        Ok(Place { queue: Arc::clone(self), number })
+    }
+
+    /// How many are before the place with this number.
+    pub(crate) fn before(&self, number: u64) -> usize {
+        self.lock().waiting.range(..number).count()
+    }
+
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// What the line knows it by.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Waits for the turn; the request runs as long as the permit lives.
+    pub(crate) async fn turn(self) -> OwnedSemaphorePermit {
+        let permit = Arc::clone(&self.queue.running).acquire_owned().await;
+        permit.expect("the semaphore is never closed")
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.queue.lock().waiting.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_line_is_bounded_and_a_place_that_is_dropped_leaves_it() {
+        let queue = Queue::new(1, 2);
+        let running = queue.join().unwrap().turn().await;
+        let first = queue.join().unwrap();
+        let second = queue.join().unwrap();
+        assert_eq!((queue.before(first.number()), queue.before(second.number())), (0, 1));
+        assert_eq!(queue.join().unwrap_err().waiting, 2);
+        drop(first);
+        assert_eq!((queue.before(second.number()), queue.waiting()), (0, 1));
+        let third = queue.join().unwrap();
+        assert_eq!(queue.before(third.number()), 1);
+        drop(running);
+        let _running = second.turn().await;
+        assert_eq!(queue.before(third.number()), 0);
+    }
+}

@@ -1,0 +1,57 @@
+//! The function `/predict`: from the `data` of a call to the value of a `gradio.Label`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::classification::Classification;
+use crate::classify::Question;
+use crate::error::Refusal;
+use crate::model::Candidacy;
+use crate::routes::api::labels_of;
+use crate::routes::gradio::files::token_of;
+use earmark_labels::TopK;
+
+/// As many labels as the course's page shows.
+const SHOWN: usize = 5;
+
+/// The question that the inputs are, and the upload it is about.
+pub(crate) fn question(app: &Arc<App>, data: &[Value]) -> Result<(Question, String), Refusal> {
+    let path = match data.first() {
+        Some(Value::Object(file)) => file.get("path").and_then(Value::as_str).unwrap_or_default(),
+        Some(Value::String(path)) => path,
+        _ => return Err(Refusal::bad_request("the first input is a file that was uploaded")),
+    };
+    if path.contains("://") || path.is_empty() {
+        return Err(Refusal::bad_request("this server fetches no address: upload the file first"));
+    }
+    let token = token_of(path);
+    let upload = app.uploads.get(token).ok_or_else(|| {
+        Refusal::bad_request("there is no such upload: upload the file first, and ask within ten minutes")
+    })?;
+    let labels = match (app.model.default_candidacy(), data.get(1)) {
+        (Some(default), Some(Value::String(text))) if !text.trim().is_empty() => {
+            Some(Candidacy { labels: labels_of(text)?, template: default.template.clone() })
+        }
+        _ => None,
+    };
+    let question = Question {
+        name: upload.name,
+        sound: upload.bytes,
+        top_k: Some(TopK::N(SHOWN)),
+        windows: None,
+        span: None,
+        memory: None,
+        labels,
+    };
+    Ok((question, token.to_owned()))
+}
+
+/// What a `gradio.Label` returns.
+pub(crate) fn label(rows: &[Classification]) -> Value {
+    let predictions = rows.first().map(|row| row.predictions.as_slice()).unwrap_or_default();
+    let confidences: Vec<Value> =
+        predictions.iter().map(|it| json!({ "label": it.label, "confidence": it.score })).collect();
+    json!({ "label": predictions.first().map(|best| &best.label), "confidences": confidences })
+}

@@ -1,0 +1,160 @@
+//! `GET /api/live`, a WebSocket: samples of a microphone in, the labels of each window out.
+//!
+//! The client sends blocks of mono float32 samples, little-endian, at the model's rate. A model that is slower than the microphone
+//! is asked about the newest window only.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Query, State};
+use axum::response::Response;
+use earmark_audio::Waveform;
+use earmark_labels::TopK;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use crate::app::App;
+use crate::batcher::Client;
+use crate::classification::Classification;
+use crate::classify::classify_clip;
+use crate::error::Refusal;
+use crate::model::Candidacy;
+use crate::routes::api::{candidacy, seconds};
+
+/// Longest message, in bytes.
+const MESSAGE: usize = 1 << 20;
+/// A client that sends nothing for so long is gone.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Labels of a window.
+const SHOWN: usize = 5;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Options {
+    /// Length of a window in seconds.
+    window: f64,
+    /// From one window to the next; half a window unless given.
+    hop: Option<f64>,
+    labels: Option<String>,
+    template: Option<String>,
+}
+
+pub(crate) async fn live(
+    State(app): State<Arc<App>>,
+    Query(options): Query<Options>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Refusal> {
+    let rate = f64::from(app.model.sampling_rate().hz());
+    let samples = |length: Duration| ((length.as_secs_f64() * rate).round() as usize).max(1);
+    let window = samples(seconds("window", options.window)?);
+    let hop = samples(seconds("hop", options.hop.unwrap_or(options.window / 2.0))?);
+    if window < app.model.min_samples() {
+        return Err(Refusal::bad_request("the window is shorter than the model can take"));
+    }
+    if window as u64 > 60 * u64::from(app.model.sampling_rate().hz()) {
+        return Err(Refusal::bad_request("a window of the microphone is at most a minute long"));
+    }
+    let labels = candidacy(&app.model, options.labels.as_deref(), options.template.as_deref())?;
+    let permit = Arc::clone(&app.live).try_acquire_owned().map_err(|_| {
+        Refusal::busy("as many microphones are open as this server takes", Duration::from_secs(30))
+    })?;
+    Ok(upgrade.max_message_size(MESSAGE).on_upgrade(async move |socket| {
+        let _permit = permit;
+        Session { app, window, hop, labels, held: VecDeque::new(), heard: 0, next: window, running: None }
+            .run(socket)
+            .await;
+    }))
+}
+
+/// A microphone that is open.
+struct Session {
+    app: Arc<App>,
+    window: usize,
+    hop: usize,
+    labels: Option<Candidacy>,
+    /// The newest samples, a window of them.
+    held: VecDeque<f32>,
+    /// Samples so far.
+    heard: usize,
+    /// The next window is classified when so many samples are there.
+    next: usize,
+    running: Option<JoinHandle<Result<Classification, Refusal>>>,
+}
+
+impl Session {
+    async fn run(mut self, mut socket: WebSocket) {
+        // Dropped with the connection, so that a window that waits for the model is not scored for nobody.
+        let (client, _connected) = Client::new();
+        loop {
+            if self.running.is_none() && self.heard >= self.next {
+                self.running = Some(self.classify(&client));
+            }
+            let answered = async {
+                match &mut self.running {
+                    Some(running) => running.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                answer = answered => {
+                    self.running = None;
+                    let text = match answer.unwrap_or_else(|_| Err(Refusal::internal())) {
+                        Ok(row) => serde_json::to_string(&row).unwrap_or_default(),
+                        Err(refusal) => json!({ "error": refusal.message() }).to_string(),
+                    };
+                    if socket.send(Message::text(text)).await.is_err() {
+                        return;
+                    }
+                }
+                message = tokio::time::timeout(SILENCE, socket.recv()) => match message {
+                    Ok(Some(Ok(Message::Binary(samples)))) => self.push(&samples),
+                    Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
+                    // Closed, broken, silent, or not samples.
+                    _ => return,
+                },
+            }
+        }
+    }
+
+    fn push(&mut self, bytes: &Bytes) {
+        let samples =
+            bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+        self.heard += samples.len();
+        self.held.extend(samples);
+        let over = self.held.len().saturating_sub(self.window);
+        self.held.drain(..over);
+    }
+
+    /// Starts to classify the newest window.
+    fn classify(&mut self, client: &Arc<Client>) -> JoinHandle<Result<Classification, Refusal>> {
+        self.next = self.heard + self.hop;
+        let rate = self.app.model.sampling_rate();
+        let at = |sample: usize| sample as f64 / f64::from(rate.hz());
+        let (start, end) = (at(self.heard - self.window), at(self.heard));
+        let samples: Vec<f32> = self.held.iter().copied().collect();
+        let (app, labels, client) = (Arc::clone(&self.app), self.labels.clone(), Arc::clone(client));
+        tokio::task::spawn_blocking(move || {
+            let clip = Waveform::new(samples, rate).map_err(Refusal::unusable)?;
+            let predictions = classify_clip(
+                &app.model,
+                &app.batcher,
+                &clip,
+                labels.as_ref(),
+                Some(TopK::N(SHOWN)),
+                &client,
+            )?;
+            let path = "microphone".to_owned();
+            Ok(Classification {
+                path,
+                duration: end - start,
+                start: Some(start),
+                end: Some(end),
+                predictions,
+            })
+        })
+    }
+}

@@ -18,7 +18,11 @@ pub(crate) fn run() -> Result<Outcome> {
     let (web, dist) = (root().join(CRATE).join("web"), root().join(CRATE).join("dist"));
     let before = files(&dist)?;
     // Without scripts of the packages: esbuild's binary is a package of its own.
-    must(Command::new("npm").args(["ci", "--ignore-scripts", "--silent"]).current_dir(&web))?;
+    if let Err(error) =
+        must(Command::new("npm").args(["ci", "--ignore-scripts", "--silent"]).current_dir(&web))
+    {
+        return Ok(Outcome::Skipped(format!("the packages of its build cannot be installed: {error:#}")));
+    }
     for script in ["check", "build"] {
         must(Command::new("npm").args(["run", "--silent", script]).current_dir(&web))?;
     }

@@ -113,7 +113,7 @@ fn command() -> clap::Command {
 }
 
 fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let mut command = args::recipe::show_defaults(command(), &args)
+    let mut command = args::training::recipe::show_defaults(command(), &args)
         .map_err(|error| command().error(clap::error::ErrorKind::Io, brief(&error)))?;
     let mut matches = command.try_get_matches_from_mut(args)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))

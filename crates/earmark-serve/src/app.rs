@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::batcher::Batcher;
 use crate::calls::Calls;
+use crate::inference::batcher::Batcher;
+use crate::inference::model::Model;
+use crate::inference::queue::Queue;
 use crate::metrics::Metrics;
-use crate::model::Model;
 use crate::options::Options;
-use crate::queue::Queue;
 use crate::uploads::Uploads;
 
 /// What every request is answered from.

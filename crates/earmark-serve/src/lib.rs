@@ -3,11 +3,7 @@
 
 mod options; // Read first: what a server is told,
 mod access; // who may ask it,
-mod model; // the model it asks,
-mod classification; // and what it answers.
-mod queue; // A request waits for its turn,
-mod batcher; // shares forward passes with others,
-mod classify; // and is classified.
+mod inference; // and how a sound becomes its labels.
 mod calls; // Calls whose answers are collected later, and files that are asked about later,
 mod uploads;
 mod token; // under names that cannot be guessed.
@@ -20,6 +16,6 @@ mod server; // and the socket they are served on.
 
 pub use access::Access;
 pub use error::Error;
-pub use model::Model;
+pub use inference::model::Model;
 pub use options::{Clips, Example, Limits, Options};
 pub use server::Server;

@@ -12,13 +12,13 @@ use hyper_util::service::TowerToHyperService;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
-use crate::batcher::Batcher;
 use crate::calls::Calls;
 use crate::error::Error;
+use crate::inference::batcher::Batcher;
+use crate::inference::model::Model;
+use crate::inference::queue::Queue;
 use crate::metrics::Metrics;
-use crate::model::Model;
 use crate::options::Options;
-use crate::queue::Queue;
 use crate::routes::router;
 use crate::uploads::Uploads;
 

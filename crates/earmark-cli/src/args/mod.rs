@@ -8,9 +8,7 @@ pub(crate) mod inputs; // which sounds,
 pub(crate) mod labels; // which labels,
 pub(crate) mod label_filter;
 pub(crate) mod dataset; // which dataset,
-pub(crate) mod recipe; // how a model is trained on it,
-pub(crate) mod training_data;
-pub(crate) mod run; // which run that was,
+pub(crate) mod training; // how a model is trained on it,
 pub(crate) mod windows; // how recordings are cut,
 pub(crate) mod job; // and which results.
 pub(crate) mod output;

@@ -15,7 +15,7 @@ use earmark_pipeline::{AudioOptions, family_of, read_extractor};
 use crate::args::audio::AudioArgs;
 use crate::args::device::ComputeArgs;
 use crate::args::hub::HubArgs;
-use crate::args::run::resume_command;
+use crate::args::training::run::resume_command;
 use crate::output::messages;
 
 /// Which model, how sound is decoded for it, and where it computes.

@@ -14,7 +14,7 @@ use crate::args::audio;
 use crate::batch::cautions::Cautions;
 use crate::batch::lengths::Lengths;
 use crate::batch::progress::Progress;
-use crate::batch::record::WindowProgress;
+use crate::batch::saved::record::WindowProgress;
 use crate::input::open::Opener;
 use crate::input::path::{FileStamp, Input};
 use crate::scoring::scorer::ClipModel;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use earmark_pipeline::Windows;
 
-use crate::batch::record::{Earlier, Progress, WindowProgress};
+use crate::batch::saved::record::{Earlier, Progress, WindowProgress};
 use crate::exit::Done;
 use crate::input::path::Input;
 use crate::output::clock::whole_seconds;

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::batch::journal::Journal;
 use crate::batch::prepare::Reading;
 use crate::batch::progress::Progress;
-use crate::batch::record::WindowProgress;
-use crate::batch::result_folder::ResultFolder;
+use crate::batch::saved::journal::Journal;
+use crate::batch::saved::record::WindowProgress;
+use crate::batch::saved::result_folder::ResultFolder;
 use crate::batch::summary::Summary;
 use crate::exit::Done;
 use crate::output::causes::brief;

@@ -6,7 +6,7 @@ use earmark_labels::{Prediction, TopK};
 use earmark_pipeline::{Error, Window};
 
 use crate::args::job::{Aggregate, JobArgs};
-use crate::batch::record::{FailedWindows, WindowProgress};
+use crate::batch::saved::record::{FailedWindows, WindowProgress};
 use crate::input::path::Input;
 use crate::output::causes::brief;
 use crate::output::clock::clock;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use earmark_fs::AtomicFile;
 use earmark_train::OutputFolder;
 
-use crate::args::run::advise;
+use crate::args::training::run::advise;
 use crate::clips::plan::{MANIFEST, PLAN, Plan};
 use crate::input::path::FileStamp;
 use crate::output::messages;

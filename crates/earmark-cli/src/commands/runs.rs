@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::args::run::{find_run, runs_folder, runs_in};
+use crate::args::training::run::{find_run, runs_folder, runs_in};
 use crate::exit::Done;
 use crate::output::clock::duration;
 use crate::output::escape::escape;

@@ -21,9 +21,9 @@ use crate::args::device::DeviceArgs;
 use crate::args::hub::HubArgs;
 use crate::args::model;
 use crate::args::parse::Suggested;
-use crate::args::recipe::{self, RecipeArgs};
-use crate::args::run::{STAMP, advise, find_resumable, resume_command, runs_folder};
-use crate::args::training_data::{
+use crate::args::training::recipe::{self, RecipeArgs};
+use crate::args::training::run::{STAMP, advise, find_resumable, resume_command, runs_folder};
+use crate::args::training::training_data::{
     Source, at_commit, commit_in, commit_of_dataset, open_data, open_gtzan, open_published, real, to_train,
 };
 use crate::datasets::open::{open_folder, open_sample};

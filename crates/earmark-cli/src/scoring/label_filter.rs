@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
 
 use crate::args::label_filter::{LabelFilterArgs, labels_of, read_text};
-use crate::batch::record::Settings;
+use crate::batch::saved::record::Settings;
 use crate::exit::usage;
 use crate::scoring::scorer::check_threshold;
 

@@ -17,12 +17,12 @@ use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
-use crate::batcher::Client;
-use crate::classification::Classification;
-use crate::classify::{Question, answer};
 use crate::error::Refusal;
-use crate::model::{Candidacy, Model};
-use crate::queue::Full;
+use crate::inference::batcher::Client;
+use crate::inference::classification::Classification;
+use crate::inference::classify::{Question, answer};
+use crate::inference::model::{Candidacy, Model};
+use crate::inference::queue::Full;
 
 /// Most candidate labels of a request: the text tower reads each.
 const MOST_LABELS: usize = 200;

@@ -18,11 +18,11 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
-use crate::batcher::Client;
-use crate::classification::Classification;
-use crate::classify::classify_clip;
 use crate::error::Refusal;
-use crate::model::Candidacy;
+use crate::inference::batcher::Client;
+use crate::inference::classification::Classification;
+use crate::inference::classify::classify_clip;
+use crate::inference::model::Candidacy;
 use crate::routes::api::{candidacy, seconds};
 
 /// Longest message, in bytes.

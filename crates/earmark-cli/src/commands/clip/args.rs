@@ -12,7 +12,7 @@ use earmark_labels::TopK;
 
 use crate::args::label_filter::labels_of;
 use crate::args::parse;
-use crate::batch::file_names::FAILURES;
+use crate::batch::saved::file_names::FAILURES;
 use crate::clips::choose::Choice;
 use crate::clips::plan::Shape;
 use crate::clips::sounds::Wanted;

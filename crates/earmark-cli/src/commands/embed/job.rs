@@ -11,7 +11,7 @@ use earmark_pipeline::{AudioEmbedder, Error, Window, Windows};
 
 use crate::batch::prepare::{Prepared, PreparedFile, Preparer, Reading};
 use crate::batch::progress::Progress;
-use crate::batch::record::WindowProgress;
+use crate::batch::saved::record::WindowProgress;
 use crate::exit::Done;
 use crate::input::path::Input;
 use crate::output::clock::clock;

@@ -18,7 +18,7 @@ use crate::batch::cautions::Cautions;
 use crate::batch::lengths::Lengths;
 use crate::batch::prepare::{Busy, Preparer};
 use crate::batch::progress::Progress;
-use crate::batch::record::WindowProgress;
+use crate::batch::saved::record::WindowProgress;
 use crate::exit::Done;
 use crate::input::open::Opener;
 use crate::interrupt;

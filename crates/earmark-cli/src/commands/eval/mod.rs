@@ -16,7 +16,7 @@ use earmark_train::{Cache, Clips, ErrorKind, OutputFolder, Preparation, evaluate
 pub(crate) use self::args::Args;
 use self::results::{warn_of_changes, warn_of_gaps, write_clips, write_report};
 use self::subject::{Subject, number_by_model};
-use crate::args::run::advise;
+use crate::args::training::run::advise;
 use crate::exit::Done;
 use crate::interrupt;
 use crate::output::escape::escape;

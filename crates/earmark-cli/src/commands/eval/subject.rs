@@ -12,8 +12,8 @@ use earmark_train::{BadClip, Cache, Clips, OutputFolder, Preparation, Recipe, Sp
 
 use super::args::Args;
 use crate::args::model;
-use crate::args::run::{find_run, resume_command};
-use crate::args::training_data::open_data;
+use crate::args::training::run::{find_run, resume_command};
+use crate::args::training::training_data::open_data;
 use crate::datasets::open::{only, open_folder, open_published, open_sample};
 use crate::exit::usage;
 use crate::scoring::kind::explain;

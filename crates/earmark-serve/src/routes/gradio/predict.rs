@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::classification::Classification;
-use crate::classify::Question;
 use crate::error::Refusal;
-use crate::model::Candidacy;
+use crate::inference::classification::Classification;
+use crate::inference::classify::Question;
+use crate::inference::model::Candidacy;
 use crate::routes::api::labels_of;
 use crate::routes::gradio::files::token_of;
 use earmark_labels::TopK;

@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use earmark_train::{Recipe, Setting, Values};
 
-use crate::args::training_data::Source;
+use crate::args::training::training_data::Source;
 
 /// What the arguments change in a recipe.
 #[derive(Debug, Clone, Default)]

@@ -13,8 +13,8 @@ use earmark_features::Features;
 use earmark_pipeline::Error;
 use tokio::sync::oneshot;
 
+use crate::inference::model::{Model, Target};
 use crate::metrics::Metrics;
-use crate::model::{Model, Target};
 
 /// Most clips of one forward pass.
 const MOST_CLIPS: usize = 16;

@@ -14,7 +14,9 @@ use anyhow::{Context as _, Result, bail};
 use earmark_fs::{AtomicFile, LockedFile};
 
 use crate::args::output::refuse_existing;
-use crate::batch::record::{Earlier, Progress, Record, Settings, WindowProgress, Written, decode, encode};
+use crate::batch::saved::record::{
+    Earlier, Progress, Record, Settings, WindowProgress, Written, decode, encode,
+};
 use crate::batch::summary::Summary;
 use crate::input::path::FileStamp;
 use crate::output::messages;
@@ -305,7 +307,7 @@ mod tests {
     use earmark_labels::Prediction;
 
     use super::*;
-    use crate::batch::record::FailedWindows;
+    use crate::batch::saved::record::FailedWindows;
     use crate::output::results::format::Format;
     use crate::output::results::rows::Row;
 

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use earmark_fs::AtomicFile;
 
-use crate::batch::file_names::FAILURES;
-use crate::batch::journal::{Journal, Past};
-use crate::batch::record::{Earlier, Progress, Settings, WindowProgress, Written};
+use crate::batch::saved::file_names::FAILURES;
+use crate::batch::saved::journal::{Journal, Past};
+use crate::batch::saved::record::{Earlier, Progress, Settings, WindowProgress, Written};
 use crate::batch::summary::Summary;
 use crate::exit::usage;
 use crate::input::path::{FileStamp, Input};

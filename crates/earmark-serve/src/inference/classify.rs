@@ -12,10 +12,10 @@ use earmark_pipeline::{AudioOptions, Sound, Window, Windows};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::batcher::{Batcher, Client, NoAnswer};
-use crate::classification::Classification;
 use crate::error::Refusal;
-use crate::model::{Candidacy, Model, Target};
+use crate::inference::batcher::{Batcher, Client, NoAnswer};
+use crate::inference::classification::Classification;
+use crate::inference::model::{Candidacy, Model, Target};
 
 /// Windows that are scored at a time: a long recording is held in parts, and does not keep the model from others.
 const CHUNK: usize = 8;

@@ -30,7 +30,9 @@ Develop:
   check [NAME..]      Run the checks: spelling, format, paths, circles, layers,
                       one-burn, unused, licences, advisories, package, page,
                       lints, docs, features
-                      --all          and `alone`: each library by itself (slow)
+                      browser        the page of `earmark serve` in Chromium
+                      --all          and `browser`, and `alone`: each library
+                                     by itself (slow)
                       --bless        update the lists of the public API
   goldens [NAME..]    Recompute the committed reference values with Python
   interop             Compare the built binary with the Python reference

@@ -10,6 +10,7 @@ pub(crate) mod features;
 pub(crate) mod package;
 pub(crate) mod docs;
 pub(crate) mod page;
+pub(crate) mod browser;
 
 /// How a check ended when it did not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,29 +2,23 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
 use super::Outcome;
 use crate::util::cargo::{root, run as must};
+use crate::util::npm;
 
 const CRATE: &str = "crates/earmark-serve";
 
 pub(crate) fn run() -> Result<Outcome> {
-    if Command::new("npm").arg("--version").output().is_err() {
-        return Ok(Outcome::Skipped("npm is not installed".to_owned()));
-    }
     let (web, dist) = (root().join(CRATE).join("web"), root().join(CRATE).join("dist"));
     let before = files(&dist)?;
-    // Without scripts of the packages: esbuild's binary is a package of its own.
-    if let Err(error) =
-        must(Command::new("npm").args(["ci", "--ignore-scripts", "--silent"]).current_dir(&web))
-    {
-        return Ok(Outcome::Skipped(format!("the packages of its build cannot be installed: {error:#}")));
+    if let Err(why) = npm::install(&web) {
+        return Ok(Outcome::Skipped(why));
     }
-    for script in ["check", "build"] {
-        must(Command::new("npm").args(["run", "--silent", script]).current_dir(&web))?;
+    for name in ["check", "build"] {
+        must(&mut npm::script(&web, name))?;
     }
     if files(&dist)? != before {
         bail!("`{CRATE}/dist` is not the build of `{CRATE}/web`: it was built again just now, so commit it");

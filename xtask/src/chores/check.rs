@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 
 use crate::checks::{
-    Outcome, circles, dependencies, docs, features, layers, one_burn, package, page, paths, spelling,
+    Outcome, browser, circles, dependencies, docs, features, layers, one_burn, package, page, paths, spelling,
 };
 use crate::util::cargo::cargo;
 use crate::util::near::suggest;
@@ -40,6 +40,7 @@ const CHECKS: &[Check] = &[
     always("lints", lints),
     always("docs", docs::run),
     always("features", features::run),
+    by_name("browser", browser::run),
     by_name("alone", features::alone),
 ];
 

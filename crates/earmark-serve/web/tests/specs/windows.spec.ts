@@ -1,0 +1,66 @@
+import { readFileSync } from "node:fs";
+import type { Page } from "@playwright/test";
+import { earmark } from "../support/command.ts";
+import { choose, classified, cursor, download, downloadButton, open } from "../support/page.ts";
+import { expect, test } from "../support/test.ts";
+
+const windows = (page: Page) => page.locator("#timeline button");
+
+/** Opens twelve seconds of hum, chirp and hiss in windows of a second. */
+async function inWindows(page: Page, url: string, file: string): Promise<void> {
+  await open(page, url);
+  await choose(page, file);
+  await expect(page.locator("#results")).toBeVisible();
+  await page.getByLabel("Windows").selectOption({ label: "1 s" });
+  await expect(windows(page)).toHaveCount(12);
+}
+
+test("a long clip is a timeline of windows, those of the command", async ({ page, serve, work }) => {
+  const server = await serve();
+  await inWindows(page, server.url, work.path("long.wav"));
+  const wanted = classified(work.folder, "long.wav", "--window", "1s");
+  const labels = wanted.map(({ predictions }) => predictions[0]?.label ?? "");
+  expect(new Set(labels).size, "the sound is not the same all along").toBeGreaterThan(1);
+  await expect(windows(page).locator(".label")).toHaveText(labels);
+  await expect(windows(page).locator(".time").nth(3)).toHaveText("0:03 – 0:04");
+});
+
+test("a click on a window puts the cursor there", async ({ page, serve, work }) => {
+  const server = await serve();
+  await inWindows(page, server.url, work.path("long.wav"));
+  for (const second of [7, 2]) {
+    await windows(page).nth(second).click();
+    await expect.poll(() => cursor(page, 12)).toBeCloseTo(second, 1);
+  }
+});
+
+test("the threshold hides windows below it", async ({ page, serve, work }) => {
+  const server = await serve();
+  await inWindows(page, server.url, work.path("long.wav"));
+  const scores = classified(work.folder, "long.wav", "--window", "1s").map(({ predictions }) => predictions[0]?.score ?? 0);
+  const threshold = page.getByRole("slider", { name: "Threshold" });
+  for (const value of [0.42, 0.45]) {
+    await threshold.fill(String(value));
+    const kept = scores.filter((score) => score >= value).length;
+    expect(kept, "the threshold tells windows apart").toBeLessThan(12);
+    await expect(windows(page)).toHaveCount(kept);
+  }
+  await threshold.fill("1");
+  await expect(page.getByText("No window has a score above the threshold")).toBeVisible();
+});
+
+test("the downloads are the files of the command", async ({ page, serve, work }) => {
+  const server = await serve();
+  await inWindows(page, server.url, work.path("long.wav"));
+  const wanted = (format: string, file: string) => {
+    const args = ["long.wav", "--model", "model", "--window", "1s", "--top-k", "1", "--format", format, "-o", file];
+    earmark(work.folder, "classify", ...args);
+    return readFileSync(work.path(file), "utf8");
+  };
+  const csv = await download(page, downloadButton(page, "CSV"));
+  expect(csv.name).toBe("long.csv");
+  expect(csv.text).toBe(wanted("csv", "wanted.csv"));
+  const json = await download(page, downloadButton(page, "JSON"));
+  expect(json.name).toBe("long.json");
+  expect(JSON.parse(json.text)).toEqual(JSON.parse(wanted("json", "wanted.json")));
+});

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "datasets")]
+pub mod datasets;
 mod golden;
 pub mod http;
 pub mod hub;

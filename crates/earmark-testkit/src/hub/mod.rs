@@ -89,6 +89,19 @@ impl LoopbackHub {
         state.commit(repo, branch, tree)
     }
 
+    /// As [`add`](LoopbackHub::add), to a branch, or as the commit whose hash `revision` is: for clients that pin one.
+    pub fn add_at(&self, repo: &str, revision: &str, files: &[(&str, &[u8])]) {
+        let commit = self.add(repo, "main", files);
+        if revision.len() == 40 {
+            let mut state = lock(&self.state);
+            let commits = &mut state.repos.get_mut(repo).unwrap().commits;
+            let tree = commits[&commit].clone();
+            commits.insert(revision.to_owned(), tree);
+        } else if revision != "main" {
+            self.add(repo, revision, files);
+        }
+    }
+
     /// Hides the repository from requests without a token.
     pub fn make_private(&self, repo: &str) {
         lock(&self.state).repos.get_mut(repo).unwrap().private = true;

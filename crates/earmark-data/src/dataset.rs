@@ -7,7 +7,6 @@ use earmark_labels::LabelSet;
 
 use crate::clip::Clip;
 use crate::error::{Error, ErrorKind, Task};
-use crate::example::text;
 
 /// A list of labelled clips. Opening a dataset decodes none of them.
 #[derive(Debug, Clone)]
@@ -151,23 +150,24 @@ impl AudioDataset {
         self
     }
 
-    /// The group of each clip, by one of its fields, such as speaker, fold or artist: for a split that keeps groups together.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NoField`] for the first clip without that field.
-    pub fn groups(&self, field: &str) -> Result<Vec<String>, Error> {
-        let group = |clip: &Clip| {
-            let missing = || {
-                // A field without a value is as good as none.
-                let fields = clip.fields.iter().filter(|(_, value)| !value.is_null());
-                let fields = fields.map(|(name, _)| name.clone()).collect();
-                ErrorKind::NoField { clip: clip.name.clone(), field: field.to_owned(), fields }
-            };
-            let value = clip.fields.get(field).filter(|value| !value.is_null()).ok_or_else(missing);
-            value.map(text)
-        };
-        let groups = self.clips.iter().map(group).collect::<Result<_, ErrorKind>>();
-        groups.with_context(|| Task::Open(self.root.clone()))
+    /// The splits of one dataset as one dataset; the names of the clips then start with the name of their split. Everything else
+    /// is that of the first.
+    pub fn of_splits(splits: impl IntoIterator<Item = (String, AudioDataset)>) -> Option<AudioDataset> {
+        let parts = splits.into_iter().map(|(name, mut part)| {
+            let split: Arc<str> = name.into();
+            for clip in &mut part.clips {
+                clip.name = format!("{split}/{}", clip.name);
+                clip.split = Some(Arc::clone(&split));
+            }
+            part.splits = vec![split];
+            part
+        });
+        parts.reduce(|mut all, part| {
+            all.clips.extend(part.clips);
+            all.splits.extend(part.splits);
+            all.skipped.extend(part.skipped);
+            all
+        })
     }
 
     /// The number of clips in each class, in id order.

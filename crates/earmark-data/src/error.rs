@@ -29,6 +29,10 @@ pub enum Task {
     Decode(PathBuf),
     /// Reading a table of vectors.
     Vectors(PathBuf),
+    /// Reading a table of fields, or adding them to a dataset.
+    Table(PathBuf),
+    /// Choosing the clips that a protocol scores.
+    Protocol(String),
     /// Unpacking an archive.
     Unpack {
         /// The archive.
@@ -51,6 +55,8 @@ impl fmt::Display for Task {
             Task::Open(path) => write!(f, "open the dataset in `{}`", path.display()),
             Task::Decode(path) => write!(f, "decode the clip `{}`", path.display()),
             Task::Vectors(path) => write!(f, "read the vectors in `{}`", path.display()),
+            Task::Table(path) => write!(f, "add the fields of `{}`", path.display()),
+            Task::Protocol(name) => write!(f, "use the protocol `{name}`"),
             Task::Unpack { archive, into } => {
                 write!(f, "unpack `{}` into `{}`", archive.display(), into.display())
             }
@@ -338,6 +344,33 @@ pub enum ErrorKind {
         wanted: usize,
         /// The file that they come from.
         file: PathBuf,
+    },
+    /// A copy of a published dataset without the clips that a protocol is defined for.
+    #[error("it has {clips} clips, but the protocol is defined for {wanted}")]
+    OtherClips {
+        /// Clips found.
+        clips: usize,
+        /// Clips that the protocol is defined for.
+        wanted: usize,
+    },
+    /// A copy of a published dataset without the parts that a protocol is defined for.
+    #[error("its clips have {parts} different values of `{field}`, but the protocol is defined for {wanted}")]
+    OtherParts {
+        /// The field that tells the parts.
+        field: String,
+        /// Parts found.
+        parts: usize,
+        /// Parts that the protocol is defined for.
+        wanted: usize,
+    },
+    /// None of the clips that a protocol could score is left.
+    #[error("every artist of its test clips is also trained on, or unknown")]
+    NoOtherArtists,
+    /// A table of fields that cannot be used.
+    #[error("{why}")]
+    Table {
+        /// What is wrong, with its line.
+        why: String,
     },
     /// A folder that is incomplete, and contains files that are not from the archive.
     #[error(

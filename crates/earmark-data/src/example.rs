@@ -39,3 +39,9 @@ pub(crate) fn text(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+/// A file's name without folders and extension.
+pub(crate) fn stem(name: &str) -> &str {
+    let file = name.rsplit('/').next().unwrap_or(name);
+    file.rsplit_once('.').map_or(file, |(stem, _)| stem)
+}

@@ -7,6 +7,9 @@ mod example; // and what a stream gives.
 mod open; // Then how a folder is opened,
 mod catalog; // what is published,
 mod read; // where clips come from,
+mod duplicates; // which of them are equal,
+mod groups; // which depend on each other,
+mod protocol; // which are scored,
 mod split; // and what can be done with them.
 mod write;
 
@@ -21,9 +24,13 @@ pub use catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec};
 pub use catalog::{CATALOG, esc50, fleurs, gtzan, minds14, speech_commands};
 pub use clip::Clip;
 pub use dataset::{AudioDataset, DatasetInfo, SkipReason, Skipped};
+pub use duplicates::{Duplicates, SampleHash, SampleHasher};
 pub use error::{Error, ErrorKind, Task};
 pub use example::{Example, Fields};
+pub use groups::{Clusters, GroupField, GroupKind};
+pub use protocol::{Part, Protocol, Scored};
 pub use random::{permutation, torch_randperm};
+pub use read::field_table::FieldTable;
 pub use read::label_column::LabelColumn;
 pub use read::parquet::shard::{Examples, Shard, TableRows};
 pub use read::parquet::vectors::{VectorRow, VectorRows, VectorTable};

@@ -59,6 +59,7 @@ pub static ESC50: Spec = Spec {
     ],
     group_fields: &["fold", "src_file"],
     layout,
+    fields_of_file,
     checkout: Some(Checkout { is_at: is_checkout, open: read_checkout }),
 };
 
@@ -67,6 +68,20 @@ fn layout(selection: &Selection) -> Layout {
     let files = ["train-00000-of-00002-2f1ab7b824ec751f", "train-00001-of-00002-27425e5c1846b494"].map(file);
     let is_esc10 = |fields: &Fields| fields.get("esc10") == Some(&Value::Bool(true));
     Layout::Shards { files: files.into(), keep: (selection.config.name == "esc10").then_some(is_esc10) }
+}
+
+/// `1-100032-A-0`: fold, recording, take and class.
+fn fields_of_file(stem: &str) -> Fields {
+    let parts: Vec<&str> = stem.split('-').collect();
+    let mut fields = Fields::new();
+    if let [fold, src_file, take, ..] = parts.as_slice()
+        && let (Ok(fold), Ok(src_file)) = (fold.parse::<u64>(), src_file.parse::<u64>())
+    {
+        fields.insert("fold".into(), fold.into());
+        fields.insert("src_file".into(), src_file.into());
+        fields.insert("take".into(), (*take).into());
+    }
+    fields
 }
 
 fn is_checkout(root: &Path) -> bool {

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec, join};
+use crate::catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec, join, no_fields};
 use crate::error::ErrorKind;
 use crate::example::Fields;
 use crate::read::layout::{Archive, ArchiveIndex, ClipInfo, Layout, Limits};
@@ -181,6 +181,7 @@ pub static FLEURS: Spec = Spec {
     configs: &CONFIGS,
     group_fields: &[],
     layout,
+    fields_of_file: no_fields,
     checkout: None,
 };
 

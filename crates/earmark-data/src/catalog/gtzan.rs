@@ -15,7 +15,7 @@ use std::path::Path;
 
 use earmark_error::Context as _;
 
-use crate::catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec};
+use crate::catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec, no_fields};
 use crate::clip::Clip;
 use crate::dataset::{AudioDataset, SkipReason, Skipped};
 use crate::error::{Error, ErrorKind, Task};
@@ -76,6 +76,7 @@ pub static GTZAN: Spec = Spec {
     ],
     group_fields: &[],
     layout,
+    fields_of_file: no_fields,
     checkout: None,
 };
 

@@ -2,7 +2,7 @@
 //!
 //! There is one split; recordings of one speaker are not marked as such. The class may be the intent or the language.
 
-use crate::catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec};
+use crate::catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec, no_fields};
 use crate::read::layout::Layout;
 use crate::read::remote::RemoteFile;
 
@@ -70,6 +70,7 @@ pub static MINDS14: Spec = Spec {
     ],
     group_fields: &[],
     layout,
+    fields_of_file: no_fields,
     checkout: None,
 };
 

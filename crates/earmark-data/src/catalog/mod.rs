@@ -7,6 +7,7 @@ pub mod minds14;
 pub mod speech_commands;
 mod urbansound8k;
 
+mod copy;
 pub(crate) mod selection;
 pub(crate) mod spec;
 

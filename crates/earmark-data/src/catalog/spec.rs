@@ -6,6 +6,7 @@ use earmark_labels::LabelSet;
 
 use crate::dataset::{AudioDataset, DatasetInfo};
 use crate::error::ErrorKind;
+use crate::example::Fields;
 use crate::read::layout::Layout;
 
 /// A published dataset: its name, licence, configurations, splits and classes, and the location of its files.
@@ -29,6 +30,8 @@ pub struct Spec {
     pub group_fields: &'static [&'static str],
     /// Where the files of a selection lie, and what is in them.
     pub(crate) layout: fn(&Selection) -> Layout,
+    /// The fields that a clip's file name says, without folders and extension, such as the speaker.
+    pub(crate) fields_of_file: fn(&str) -> Fields,
     /// How the makers' own repository is read, where it is laid out in a way of its own.
     pub(crate) checkout: Option<Checkout>,
 }
@@ -120,6 +123,11 @@ impl Selection {
         LabelSet::from_names(self.label_column.classes.iter().copied())
             .expect("the classes of a dataset differ")
     }
+}
+
+/// Of a dataset whose file names say nothing.
+pub(crate) fn no_fields(_: &str) -> Fields {
+    Fields::new()
 }
 
 /// Lists of names, one after the other, as one list of `N`.

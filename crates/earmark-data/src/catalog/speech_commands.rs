@@ -10,12 +10,20 @@
 //! A clip's speaker is its field `speaker_id`. `_silence_` recordings of `train` and `validation` are longer than a second, and are
 //! cut to one of their seconds.
 
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use earmark_labels::{LabelId, LabelSet};
 use serde_json::Value;
 use sha1::{Digest as _, Sha1};
 
-use crate::catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec, join};
+use crate::catalog::spec::{Checkout, ClassColumn, Config, Selection, Spec, SplitSpec, join};
+use crate::clip::Clip;
+use crate::dataset::{AudioDataset, SkipReason, Skipped};
 use crate::error::ErrorKind;
 use crate::example::Fields;
+use crate::read::files::{FoundFile, files_below};
 use crate::read::layout::{Archive, ArchiveIndex, ClipInfo, Layout, Limits};
 use crate::read::remote::RemoteFile;
 
@@ -71,7 +79,8 @@ pub static SPEECH_COMMANDS: Spec = Spec {
     ],
     group_fields: &["speaker_id"],
     layout,
-    checkout: None,
+    fields_of_file,
+    checkout: Some(Checkout { is_at: is_archive_folder, open: open_archive_folder }),
 };
 
 fn layout(selection: &Selection) -> Layout {
@@ -128,20 +137,89 @@ impl ArchiveIndex for Words {
             name: word.to_owned(),
             known: label_column.classes.iter().map(|known| (*known).to_owned()).collect(),
         })?;
-        let mut fields = Fields::new();
-        fields.insert("file".into(), path.into());
-        fields.insert("label".into(), class.into());
-        fields.insert("is_unknown".into(), (word != SILENCE && !COMMANDS.contains(&word)).into());
-        // Noises have no speaker.
-        let (speaker, utterance) = match file.trim_end_matches(".wav").split_once("_nohash_") {
-            Some((speaker, utterance)) if word != SILENCE => {
-                (speaker.into(), utterance.parse::<u64>().map_or(Value::Null, Value::from))
-            }
-            _ => (Value::Null, 0.into()),
-        };
-        fields.insert("speaker_id".into(), speaker);
-        fields.insert("utterance_id".into(), utterance);
+        let fields = fields_of(word, file, class);
         Ok(Some(ClipInfo { label, fields, one_second: word == SILENCE }))
+    }
+}
+
+/// `0a7c2a8d_nohash_0`: speaker and utterance. Noises have no speaker.
+fn fields_of_file(stem: &str) -> Fields {
+    let mut fields = Fields::new();
+    if let Some((speaker, utterance)) = stem.split_once("_nohash_") {
+        fields.insert("speaker_id".into(), speaker.into());
+        fields.insert("utterance_id".into(), utterance.parse::<u64>().map_or(Value::Null, Value::from));
+    }
+    fields
+}
+
+/// The fields of `word/file`.
+fn fields_of(word: &str, file: &str, class: &str) -> Fields {
+    let mut fields = match word {
+        SILENCE => Fields::new(),
+        _ => fields_of_file(file.trim_end_matches(".wav")),
+    };
+    fields.entry("speaker_id").or_insert(Value::Null);
+    fields.entry("utterance_id").or_insert(0.into());
+    fields.insert("file".into(), format!("{word}/{file}").into());
+    fields.insert("label".into(), class.into());
+    fields.insert("is_unknown".into(), (word != SILENCE && !COMMANDS.contains(&word)).into());
+    fields
+}
+
+const VALIDATION_LIST: &str = "validation_list.txt";
+const TESTING_LIST: &str = "testing_list.txt";
+
+fn is_archive_folder(root: &Path) -> bool {
+    [VALIDATION_LIST, TESTING_LIST].iter().all(|list| root.join(list).is_file())
+}
+
+/// The makers' archive, unpacked: its words, with the splits of its lists. Its background noises are no clips.
+fn open_archive_folder(root: &Path) -> Result<AudioDataset, ErrorKind> {
+    let files = files_below(root)?.files;
+    let word_of = |file: &FoundFile| {
+        let (word, name) = file.name.split_once('/')?;
+        (V2_WORDS.contains(&word) && !name.contains('/')).then(|| (word.to_owned(), name.to_owned()))
+    };
+    let has = |word: &&str| files.iter().filter_map(word_of).any(|(found, _)| found == **word);
+    // The first version lacks five words.
+    let words = if SINCE_V2.iter().any(has) { V2_WORDS.as_slice() } else { V1_WORDS.as_slice() };
+    let labels = LabelSet::from_names(words.iter().copied()).expect("the words differ");
+    let [validation, test] = [VALIDATION_LIST, TESTING_LIST].map(|list| listed(root, list, &files));
+    let (validation, test) = (validation?, test?);
+    let splits = ["train", "validation", "test"].map(Arc::<str>::from);
+    let mut dataset =
+        AudioDataset::empty("speech-commands".into(), root.to_path_buf(), labels, SPEECH_COMMANDS.info());
+    dataset.classes_from = "the folders".to_owned();
+    for found in &files {
+        let Some((word, file)) = word_of(found) else {
+            let reason = if found.name.ends_with(".wav") { SkipReason::NoClassFolder } else { continue };
+            dataset.skipped.push(Skipped::new(&found.path, reason));
+            continue;
+        };
+        let split = match found.name.as_str() {
+            name if validation.contains(name) => 1,
+            name if test.contains(name) => 2,
+            _ => 0,
+        };
+        let label = LabelId::new(words.iter().position(|known| **known == *word).unwrap_or_default());
+        let clip =
+            Clip::new(found.name.clone(), &found.path, label).with_fields(fields_of(&word, &file, &word));
+        dataset.clips.push(clip.in_split(Some(Arc::clone(&splits[split]))));
+    }
+    dataset.splits = splits.into();
+    Ok(dataset)
+}
+
+/// The files of a list, all of which are there.
+fn listed(root: &Path, list: &str, files: &[FoundFile]) -> Result<HashSet<String>, ErrorKind> {
+    let path = root.join(list);
+    let text = earmark_fs::read_to_string(&path, 64 << 20)?;
+    let known: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let names: HashSet<String> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    match names.iter().filter(|name| !known.contains(name.as_str())).min() {
+        Some(missing) => Err(ErrorKind::BadTable { why: format!("no such file `{missing}`"), path }),
+        None => Ok(names),
     }
 }
 

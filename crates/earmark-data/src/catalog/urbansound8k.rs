@@ -9,6 +9,7 @@
 //! in the dataset's folder `data`, whose names have a hash in them.
 
 use crate::catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec};
+use crate::example::Fields;
 use crate::read::layout::Layout;
 use crate::read::remote::RemoteFile;
 
@@ -36,6 +37,7 @@ pub(crate) static URBANSOUND8K: Spec = Spec {
     }],
     group_fields: &["fold", "fsID"],
     layout,
+    fields_of_file,
     checkout: None,
 };
 
@@ -43,4 +45,11 @@ fn layout(_: &Selection) -> Layout {
     let file =
         |shard| RemoteFile::hub(REPO, "refs/convert/parquet", format!("default/train/{shard:04}.parquet"));
     Layout::Shards { files: (0..16).map(file).collect(), keep: None }
+}
+
+/// `100032-3-0-0`: recording, class, occurrence and slice.
+fn fields_of_file(stem: &str) -> Fields {
+    let recording = stem.split('-').next().and_then(|number| number.parse::<u64>().ok());
+    let recording = recording.filter(|_| stem.split('-').count() == 4);
+    recording.map(|number| ("fsID".to_owned(), number.into())).into_iter().collect()
 }

@@ -1,8 +1,13 @@
 //! Datasets on disk, splits and the built-in sample.
 #![allow(clippy::unwrap_used)] // clippy.toml allows it in tests, but does not see that these helpers are theirs.
 
+mod shelf; // Where remote files come from.
+
+mod duplicates;
 mod folder;
+mod groups;
 mod gtzan;
+mod layouts;
 mod local;
 mod published;
 mod sample;

@@ -1,160 +1,43 @@
 //! The published datasets, on small archives and shards in their real layouts.
 
 use std::collections::HashMap;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use burn_dataset::Dataset as _;
-use earmark_audio::{DecodeOptions, SampleRate, WavFormat, Waveform, write_wav};
+use earmark_audio::DecodeOptions;
 use earmark_data::{
-    AudioDataset, CATALOG, ErrorKind, Example, Fetch, FetchError, LabelledWaveform, Location, Position,
-    ReadAt, RemoteFile, Selection, Shard, minds14,
+    AudioDataset, CATALOG, ErrorKind, Example, LabelledWaveform, Position, Selection, Shard, minds14,
 };
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use earmark_testkit::datasets::{self, Row};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Files as they lie elsewhere, and how many bytes of them were asked for.
-#[derive(Debug, Default, Clone)]
-struct Shelf {
-    files: HashMap<String, Arc<Vec<u8>>>,
-    folder: Option<PathBuf>,
-    read: Arc<AtomicU64>,
-    opened: Arc<Mutex<Vec<String>>>,
-}
-
-#[derive(Debug)]
-struct Counted {
-    bytes: Arc<Vec<u8>>,
-    read: Arc<AtomicU64>,
-}
-
-impl ReadAt for Counted {
-    fn size(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.read.fetch_add(buffer.len() as u64, Ordering::SeqCst);
-        self.bytes.read_exact_at(buffer, offset)
-    }
-}
-
-impl Fetch for Shelf {
-    fn open(&self, file: &RemoteFile) -> Result<Arc<dyn ReadAt>, FetchError> {
-        let name = name(file);
-        self.opened.lock().unwrap().push(name.clone());
-        let bytes = self.files.get(&name).ok_or_else(|| format!("nobody has {name}"))?;
-        Ok(Arc::new(Counted { bytes: Arc::clone(bytes), read: Arc::clone(&self.read) }))
-    }
-
-    fn path(&self, file: &RemoteFile) -> Result<PathBuf, FetchError> {
-        let name = name(file);
-        let bytes = self.files.get(&name).ok_or_else(|| format!("nobody has {name}"))?;
-        let path = self.folder.clone().unwrap().join(name.replace('/', "_"));
-        std::fs::write(&path, bytes.as_slice())?;
-        Ok(path)
-    }
-}
-
-fn name(file: &RemoteFile) -> String {
-    match &file.location {
-        Location::Hub { path, .. } => path.clone(),
-        Location::Web(url) => url.rsplit('/').next().unwrap().to_owned(),
-    }
-}
+use crate::shelf::Shelf;
 
 fn wav(seconds: f64, rate: u32) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let samples = (0..(seconds * f64::from(rate)) as usize).map(|i| (i as f32 * 0.01).sin() * 0.5).collect();
-    let clip = Waveform::new(samples, SampleRate::new(rate).unwrap()).unwrap();
-    write_wav(folder.path().join("clip.wav"), &clip, WavFormat::Pcm16).unwrap();
-    std::fs::read(folder.path().join("clip.wav")).unwrap()
+    let samples: Vec<f32> =
+        (0..(seconds * f64::from(rate)) as usize).map(|i| (i as f32 * 0.01).sin() * 0.5).collect();
+    datasets::wav(&samples, rate)
 }
 
 fn tar_gz(files: &[(String, Vec<u8>)]) -> Arc<Vec<u8>> {
-    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-    for (path, bytes) in files {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, path, bytes.as_slice()).unwrap();
-    }
-    Arc::new(tar.into_inner().unwrap().finish().unwrap())
+    Arc::new(datasets::tar_gz(files))
 }
 
-/// A shard as the Hub's are, by our own export, whose columns Python's `datasets` reads (interop/datasets_read.py).
+/// A shard of rows with path, class and further columns; all with one sound. Without `classes` the class is written as text.
 fn shard(rows: &[(&str, &str, Value)], label: &str, classes: &[&str]) -> Arc<Vec<u8>> {
-    use arrow_array::builder::{BinaryBuilder, BooleanBuilder, Int64Builder, StringBuilder};
-    use arrow_array::{ArrayRef, RecordBatch, StructArray};
-    use arrow_schema::{DataType, Field, Fields, Schema};
-    let sound = wav(0.1, 8000);
-    let (mut bytes, mut paths) = (BinaryBuilder::new(), StringBuilder::new());
-    for (path, ..) in rows {
-        bytes.append_value(&sound);
-        paths.append_value(path);
-    }
-    let parts = Fields::from(vec![
-        Field::new("bytes", DataType::Binary, true),
-        Field::new("path", DataType::Utf8, true),
-    ]);
-    let audio: ArrayRef = Arc::new(StructArray::new(
-        parts.clone(),
-        vec![Arc::new(bytes.finish()), Arc::new(paths.finish())],
-        None,
-    ));
-    let mut fields = vec![Field::new("audio", DataType::Struct(parts), true)];
-    let mut arrays = vec![audio];
-    let mut numbers = Int64Builder::new();
-    let mut texts = StringBuilder::new();
-    for (_, class, _) in rows {
-        match classes.iter().position(|known| known == class) {
-            Some(id) => numbers.append_value(id as i64),
-            None => texts.append_value(class),
-        }
-    }
-    let class: ArrayRef =
-        if classes.is_empty() { Arc::new(texts.finish()) } else { Arc::new(numbers.finish()) };
-    fields.push(Field::new(label, class.data_type().clone(), true));
-    arrays.push(class);
-    for key in rows[0].2.as_object().unwrap().keys() {
-        let values = rows.iter().map(|(.., more)| &more[key]);
-        let column: ArrayRef = match &rows[0].2[key] {
-            Value::Bool(_) => {
-                let mut column = BooleanBuilder::new();
-                values.for_each(|value| column.append_option(value.as_bool()));
-                Arc::new(column.finish())
-            }
-            Value::Number(_) => {
-                let mut column = Int64Builder::new();
-                values.for_each(|value| column.append_option(value.as_i64()));
-                Arc::new(column.finish())
-            }
-            _ => {
-                let mut column = StringBuilder::new();
-                values.for_each(|value| column.append_option(value.as_str()));
-                Arc::new(column.finish())
-            }
-        };
-        fields.push(Field::new(key, column.data_type().clone(), true));
-        arrays.push(column);
-    }
-    let features = match classes {
-        [] => json!({"audio": {"_type": "Audio"}}),
-        names => json!({"audio": {"_type": "Audio"}, label: {"names": names, "_type": "ClassLabel"}}),
+    let audio = wav(0.1, 8000);
+    let row = |(path, class, more): &(&str, &str, Value)| {
+        let mut fields = more.as_object().unwrap().clone();
+        let id = classes.iter().position(|known| known == class);
+        fields.insert(label.to_owned(), id.map_or_else(|| (*class).into(), Value::from));
+        Row { path: (*path).to_owned(), audio: audio.clone(), fields }
     };
-    let info = json!({"info": {"features": features}}).to_string();
-    let schema =
-        Arc::new(Schema::new(fields).with_metadata(HashMap::from([("huggingface".to_owned(), info)])));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).unwrap();
-    let mut file = Vec::new();
-    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut file, schema, None).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
-    Arc::new(file)
+    let rows: Vec<Row> = rows.iter().map(row).collect();
+    let declared = [(label, classes)];
+    Arc::new(datasets::parquet(&rows, if classes.is_empty() { &[] } else { &declared }))
 }
 
 /// 654 rows, as en-AU has.
@@ -179,7 +62,7 @@ fn selection(name: &str, split: &str) -> Selection {
 fn with_folder(shelf: Shelf) -> (TempDir, Shelf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_path_buf();
-    (folder, Shelf { folder: Some(path), ..shelf })
+    (folder, shelf.with_folder(&path))
 }
 
 fn open(shelf: &Shelf, selection: &Selection, into: &Path) -> Result<AudioDataset, earmark_data::Error> {

@@ -28,26 +28,26 @@ const NO_VALUE: &[&str] = &[
 ];
 
 /// A table, read.
-pub(super) struct Table {
-    pub(super) path: PathBuf,
-    pub(super) rows: Vec<Row>,
+pub(crate) struct Table {
+    pub(crate) path: PathBuf,
+    pub(crate) rows: Vec<Row>,
     /// In order; those of files are not among them.
-    pub(super) columns: Vec<String>,
+    pub(crate) columns: Vec<String>,
     /// The classes that the file itself declares, by column.
-    pub(super) classes: BTreeMap<String, Vec<String>>,
+    pub(crate) classes: BTreeMap<String, Vec<String>>,
 }
 
 /// A row of a table.
-pub(super) struct Row {
+pub(crate) struct Row {
     /// Its line, from 1, as an editor counts; of Parquet its row, from 1.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     /// Its sound, below the folder of the table.
-    pub(super) file: String,
-    pub(super) fields: Fields,
+    pub(crate) file: String,
+    pub(crate) fields: Fields,
 }
 
 /// Reads a table; `None` for Parquet without a column of file names, which may hold sounds itself.
-pub(super) fn read(table: &FoundFile) -> Result<Option<Table>, ErrorKind> {
+pub(crate) fn read(table: &FoundFile) -> Result<Option<Table>, ErrorKind> {
     let path = &table.path;
     let bad = |why: String| ErrorKind::BadTable { path: path.clone(), why };
     let (rows, classes) = match path.extension().and_then(|ending| ending.to_str()) {

@@ -6,7 +6,7 @@ mod contents;
 mod file_splits;
 mod label_source;
 mod metadata;
-mod metadata_file;
+pub(crate) mod metadata_file;
 pub(crate) mod shards;
 mod splits;
 

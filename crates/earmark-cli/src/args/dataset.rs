@@ -19,7 +19,8 @@ use crate::datasets::open::{name_the_flag, only, open_folder, open_published, op
 /// Which clips of a dataset, and which of its columns is the class.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DatasetArgs {
-    /// Split, or `all` for every split of a folder [default: all of a folder, the first of a published dataset, train on the Hub].
+    /// Split, or `all` for every split of a folder or a published dataset [default: all of a folder, the first of a published
+    /// dataset, train on the Hub].
     #[arg(long, value_name = "NAME")]
     pub(crate) split: Option<String>,
 
@@ -63,6 +64,8 @@ impl NamedArgs {
 /// A dataset that was named, not yet opened.
 pub(crate) enum Named {
     Published(Selection),
+    /// A published dataset with all of its splits, in order; never none.
+    EverySplit(Vec<Selection>),
     /// The built-in sample.
     Sample,
     /// A folder or a Parquet file.
@@ -92,7 +95,15 @@ impl Named {
             let repo = Repo::dataset(dataset).with_context(|| format!("no folder or file `{name}`"))?;
             return Ok(Named::Hub { repo, config });
         }
-        Ok(Named::Published(Selection::new(name, args.split.as_deref(), args.label_column.as_deref())?))
+        let label = args.label_column.as_deref();
+        Ok(match args.split.as_deref() {
+            Some("all") => {
+                let first = Selection::new(name, None, label)?;
+                let of_split = |split| Selection { split, ..first };
+                Named::EverySplit(first.config.splits.iter().map(of_split).collect())
+            }
+            split => Named::Published(Selection::new(name, split, label)?),
+        })
     }
 
     /// All of it, on this machine.
@@ -103,6 +114,13 @@ impl Named {
                 only(open_folder(path, args.label_column.as_deref())?, args.split.as_deref())
             }
             Named::Published(selection) => open_published(selection, hub),
+            Named::EverySplit(selections) => {
+                let open = |selection: &Selection| {
+                    Ok((selection.split.name.to_owned(), open_published(selection, hub)?))
+                };
+                let parts = selections.iter().map(open).collect::<Result<Vec<_>>>()?;
+                AudioDataset::of_splits(parts).context("the dataset has no splits")
+            }
             Named::Hub { repo, config } => {
                 let fetch = hub_files(hub)?;
                 let files = shards(&fetch, repo, config.as_deref(), args.split.as_deref())?;
@@ -127,6 +145,13 @@ impl Named {
             Named::Published(selection) => {
                 let fetch = Arc::new(hub_files(hub)?);
                 (selection.labels(), Clips::Stream(Box::new(selection.stream(fetch))))
+            }
+            Named::EverySplit(selections) => {
+                let fetch = Arc::new(hub_files(hub)?);
+                let labels = selections.first().context("the dataset has no splits")?.labels();
+                let streams: Vec<Stream> =
+                    selections.iter().map(|selection| selection.stream(Arc::clone(&fetch) as _)).collect();
+                (labels, Clips::Local(Box::new(streams.into_iter().flatten())))
             }
             Named::Hub { repo, config } => {
                 let fetch = hub_files(hub)?;

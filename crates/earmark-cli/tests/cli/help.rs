@@ -70,7 +70,7 @@ fn the_help_of_every_command() {
         check(&format!("earmark-{command}"), &help(&[command]));
     }
     check("earmark-runs-diff", &help(&["runs", "diff"]));
-    for what in ["list", "info", "head", "stats", "verify", "export"] {
+    for what in ["list", "protocols", "info", "head", "stats", "verify", "export"] {
         check(&format!("earmark-data-{what}"), &help(&["data", what]));
     }
 }

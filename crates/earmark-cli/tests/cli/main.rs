@@ -12,6 +12,7 @@ mod models;
 mod numbers;
 mod vectors;
 mod data;
+mod stats;
 mod runs;
 mod run_records;
 mod cache;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Result, bail};
 use earmark_audio::{DecodeOptions, Decoder};
-use earmark_data::{AudioDataset, Clip};
+use earmark_data::{AudioDataset, Clip, SampleHash, SampleHasher};
 use earmark_features::MAX_AMPLITUDE;
 use rayon::prelude::*;
 
@@ -25,10 +25,11 @@ pub(crate) fn examine(dataset: &AudioDataset) -> Vec<ClipRow> {
             ..ClipRow::default()
         };
         match decode(clip) {
-            Ok((duration, rate, channels, warnings)) => {
-                (row.duration, row.rate, row.channels) = (Some(duration), Some(rate), Some(channels));
-                if !warnings.is_empty() {
-                    row.error = Some(warnings.join("; "));
+            Ok(sound) => {
+                (row.duration, row.rate) = (Some(sound.duration), Some(sound.rate));
+                (row.channels, row.hash) = (Some(sound.channels), Some(sound.hash));
+                if !sound.warnings.is_empty() {
+                    row.error = Some(sound.warnings.join("; "));
                 }
             }
             Err(problem) => row.error = Some(brief(&*problem)),
@@ -41,10 +42,21 @@ pub(crate) fn examine(dataset: &AudioDataset) -> Vec<ClipRow> {
     rows
 }
 
+/// What decoding a clip to its end shows.
+struct Sound {
+    /// In seconds.
+    duration: f64,
+    rate: u32,
+    channels: u32,
+    hash: SampleHash,
+    warnings: Vec<String>,
+}
+
 /// Block by block, so that a long recording takes no more memory than a short one.
-fn decode(clip: &Clip) -> Result<(f64, u32, u32, Vec<String>)> {
+fn decode(clip: &Clip) -> Result<Sound> {
     let mut decoder = Decoder::from_bytes(clip.bytes()?, &DecodeOptions::default())?;
     let (rate, channels) = (decoder.rate().hz(), decoder.channels() as u32);
+    let mut hasher = SampleHasher::new(rate, decoder.channels());
     let (mut frames, mut odd) = (0u64, None);
     while let Some(planes) = decoder.next_planes()? {
         if odd.is_none() {
@@ -56,6 +68,7 @@ fn decode(clip: &Clip) -> Result<(f64, u32, u32, Vec<String>)> {
             };
             odd = planes.iter().find_map(loud).map(|(at, sample)| (frames + at as u64, sample));
         }
+        hasher.update(planes);
         frames += planes.first().map_or(0, |plane| plane.len() as u64);
     }
     let mut warnings: Vec<String> = decoder.warnings().iter().map(ToString::to_string).collect();
@@ -65,7 +78,7 @@ fn decode(clip: &Clip) -> Result<(f64, u32, u32, Vec<String>)> {
     if frames == 0 {
         bail!("it contains no samples");
     }
-    Ok((frames as f64 / f64::from(rate), rate, channels, warnings))
+    Ok(Sound { duration: frames as f64 / f64::from(rate), rate, channels, hash: hasher.finish(), warnings })
 }
 
 /// Reports every clip that is damaged or cannot be decoded.

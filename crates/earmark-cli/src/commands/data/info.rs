@@ -43,26 +43,8 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     };
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     match Named::new(&args.dataset, &args.which)? {
-        Named::Published(selection) => {
-            let Selection { dataset, config, split, label_column } = selection;
-            let configs: Vec<&str> = dataset.configs.iter().map(|config| config.name).collect();
-            let splits: Vec<&str> = config.splits.iter().map(|split| split.name).collect();
-            let columns: Vec<&str> = config.label_columns.iter().map(|column| column.name).collect();
-            line("dataset", &selection.name())?;
-            line("configurations", &some(&owned(&configs)))?;
-            line("splits", &some(&owned(&splits)))?;
-            line("label columns", &some(&owned(&columns)))?;
-            let labels = selection.labels();
-            line("classes", &format!("{} of {}: {}", labels.len(), label_column.name, some(labels.names())))?;
-            if let Some(clips) = split.clips {
-                line("clips", &format!("{clips} in {}", split.name))?;
-            }
-            line("licence", dataset.licence.unwrap_or("none stated"))?;
-            line("home", dataset.home)?;
-            line("citation", dataset.citation)?;
-            let files: Vec<String> = selection.files().iter().map(|file| file.location.to_string()).collect();
-            line("files", &some(&files))?;
-        }
+        Named::Published(selection) => describe(&[selection], &mut line, &some)?,
+        Named::EverySplit(selections) => describe(&selections, &mut line, &some)?,
         // It need not be made to be described.
         Named::Sample if args.which.split.is_none() && args.which.label_column.is_none() => {
             let options = SampleOptions::default();
@@ -93,4 +75,33 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         }
     }
     Ok(Done::Well)
+}
+
+/// What is known of a published dataset before any of it is fetched.
+fn describe(
+    splits: &[Selection],
+    line: &mut dyn FnMut(&str, &str) -> std::io::Result<()>,
+    some: &dyn Fn(&[String]) -> String,
+) -> Result<()> {
+    let [Selection { dataset, config, label_column, .. }, ..] = splits else { return Ok(()) };
+    let owned = |names: &mut dyn Iterator<Item = &'static str>| names.map(str::to_owned).collect::<Vec<_>>();
+    line("dataset", &splits[0].name())?;
+    line("configurations", &some(&owned(&mut dataset.configs.iter().map(|config| config.name))))?;
+    line("splits", &some(&owned(&mut config.splits.iter().map(|split| split.name))))?;
+    line("label columns", &some(&owned(&mut config.label_columns.iter().map(|column| column.name))))?;
+    let labels = splits[0].labels();
+    line("classes", &format!("{} of {}: {}", labels.len(), label_column.name, some(labels.names())))?;
+    let clips = splits.iter().filter_map(|it| Some(format!("{} in {}", it.split.clips?, it.split.name)));
+    let clips = clips.collect::<Vec<_>>().join(", ");
+    if !clips.is_empty() {
+        line("clips", &clips)?;
+    }
+    line("licence", dataset.licence.unwrap_or("none stated"))?;
+    line("home", dataset.home)?;
+    line("citation", dataset.citation)?;
+    let mut files: Vec<String> =
+        splits.iter().flat_map(Selection::files).map(|file| file.location.to_string()).collect();
+    files.dedup();
+    line("files", &some(&files))?;
+    Ok(())
 }

@@ -4,6 +4,7 @@ mod export;
 mod head;
 mod info;
 mod list;
+mod protocols;
 mod stats;
 mod verify;
 
@@ -40,6 +41,8 @@ pub(crate) struct Args {
 enum What {
     /// List the published datasets.
     List,
+    /// List the protocols: which clips are scored, by name.
+    Protocols,
     /// Describe a dataset: configurations, splits, classes, licence, files.
     ///
     /// Published datasets are described without downloading anything.
@@ -50,8 +53,10 @@ enum What {
         after_help = "Examples:\n  earmark data head recordings -n 2\n  earmark data head speech-commands:v0.02 --split validation --stream"
     )]
     Head(head::Args),
-    /// Count clips and hours per class, and list files that do not decode.
-    #[command(after_help = "Examples:\n  earmark data stats recordings -o clips.csv")]
+    /// Count clips and hours per class; list equal and damaged clips.
+    #[command(
+        after_help = "Examples:\n  earmark data stats recordings -o clips.csv\n  earmark data stats gtzan:fault-filtered --split all --format json"
+    )]
     Stats(stats::Args),
     /// Decode every clip, and list the damaged ones (exit code 3 if any).
     #[command(after_help = "Examples:\n  earmark data verify recordings\n  earmark data verify gtzan")]
@@ -68,6 +73,7 @@ enum What {
 pub(crate) fn run(args: &Args) -> Result<Done> {
     match &args.what {
         What::List => list::run(),
+        What::Protocols => protocols::run(),
         What::Info(args) => info::run(args),
         What::Head(args) => head::run(args),
         What::Stats(args) => stats::run(args),

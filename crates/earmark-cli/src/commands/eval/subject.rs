@@ -117,7 +117,7 @@ fn clips(args: &Args) -> Result<(AudioDataset, bool)> {
             let drawn = plain.config.splits.len() == 1;
             let selection = if drawn { plain } else { Selection::new(name, Some(&args.split), label)? };
             let mut dataset = match data {
-                Some(data) => open_folder(data, label)?,
+                Some(data) => open_folder(data, label)?.as_copy_of(&selection),
                 None => open_published(&selection, &args.hub)?,
             };
             dataset.name = selection.name();

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use earmark_data::SampleHash;
 use earmark_fs::AtomicFile;
 use polars::prelude::*;
+use serde::Serialize;
 
 use crate::exit::usage;
 use crate::output::tables::parquet::write_file;
@@ -18,6 +20,8 @@ pub(crate) struct ClipRow {
     pub(crate) duration: Option<f64>,
     pub(crate) rate: Option<u32>,
     pub(crate) channels: Option<u32>,
+    /// Of its decoded samples.
+    pub(crate) hash: Option<SampleHash>,
     /// Why it cannot be decoded, or what is wrong with it.
     pub(crate) error: Option<String>,
 }
@@ -25,7 +29,8 @@ pub(crate) struct ClipRow {
 /// The clips of a dataset as a table.
 pub(crate) struct Manifest(DataFrame);
 
-/// The clips of a class.
+/// The clips of a class, and their lengths in seconds.
+#[derive(Debug, Serialize)]
 pub(crate) struct ClassRow {
     pub(crate) label: String,
     pub(crate) clips: usize,
@@ -42,6 +47,7 @@ impl Manifest {
             "duration" => rows.iter().map(|row| row.duration).collect::<Vec<_>>(),
             "rate" => rows.iter().map(|row| row.rate).collect::<Vec<_>>(),
             "channels" => rows.iter().map(|row| row.channels).collect::<Vec<_>>(),
+            "samples_sha256" => rows.iter().map(|row| row.hash.map(|hash| hash.to_string())).collect::<Vec<_>>(),
             "error" => rows.iter().map(|row| row.error.as_deref()).collect::<Vec<_>>(),
         ]?))
     }
@@ -93,7 +99,7 @@ impl TableFormat {
 pub(crate) fn write_csv(rows: &[ClipRow], file: &Path) -> Result<()> {
     let doing = || format!("cannot write `{}`", earmark_fs::text(file));
     let mut table = csv::Writer::from_writer(AtomicFile::create(file).with_context(doing)?);
-    table.write_record(["name", "label", "duration", "rate", "channels", "error"])?;
+    table.write_record(["name", "label", "duration", "rate", "channels", "samples_sha256", "error"])?;
     for row in rows {
         let number = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
         table.write_record([
@@ -102,6 +108,7 @@ pub(crate) fn write_csv(rows: &[ClipRow], file: &Path) -> Result<()> {
             &row.duration.map(|seconds| seconds.to_string()).unwrap_or_default(),
             &number(row.rate),
             &number(row.channels),
+            &row.hash.map(|hash| hash.to_string()).unwrap_or_default(),
             row.error.as_deref().unwrap_or_default(),
         ])?;
     }

@@ -34,4 +34,4 @@ pub use recording_time::RecordingTime;
 
 pub use error::{Error, ErrorKind, Origin, UnknownName};
 pub use extensions::{EXTENSIONS, has_audio_extension};
-pub use wav::{WavFormat, WavWriter, write_wav, write_wav_channels};
+pub use wav::{WavFormat, WavWriter, wav_bytes, write_wav, write_wav_channels};

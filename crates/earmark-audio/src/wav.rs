@@ -42,6 +42,22 @@ pub fn write_wav_channels(
     wav.finish()
 }
 
+/// A mono clip as the bytes of a WAV, as [`write_wav`] writes them.
+///
+/// # Errors
+/// [`ErrorKind::Write`] when the bytes would pass the 4 GiB a WAV header can count.
+pub fn wav_bytes(clip: &Waveform, format: WavFormat) -> Result<Vec<u8>, Error> {
+    let encode = || -> io::Result<Vec<u8>> {
+        let layout = Layout::new(1, clip.rate(), format)?;
+        let frames = clip.samples().len() as u64;
+        let mut bytes = layout.header(frames)?;
+        bytes.reserve_exact(layout.bytes(frames)? as usize);
+        write_frames(&mut bytes, &[clip.samples()], format)?;
+        Ok(bytes)
+    };
+    encode().map_err(ErrorKind::Write).with_context(|| Origin::Bytes)
+}
+
 /// Writes a WAV block by block, in bounded memory however long it is. The file is there once [`WavWriter::finish`] is
 /// called, and not at all if the writer is dropped before that.
 ///
@@ -105,18 +121,7 @@ impl WavWriter {
             return Err(invalid("the channels differ in length"));
         }
         self.layout.bytes(self.frames + frames as u64)?;
-        for frame in 0..frames {
-            for plane in &planes {
-                let sample = plane[frame];
-                match self.layout.format {
-                    // `as` saturates, which is the clipping.
-                    WavFormat::Pcm16 => {
-                        self.file.write_all(&((sample * 32768.0).round() as i16).to_le_bytes())?;
-                    }
-                    WavFormat::Float32 => self.file.write_all(&sample.to_le_bytes())?,
-                }
-            }
-        }
+        write_frames(&mut self.file, &planes, self.layout.format)?;
         self.frames += frames as u64;
         Ok(())
     }
@@ -135,6 +140,21 @@ impl WavWriter {
         };
         finish().map_err(ErrorKind::Write).with_context(|| Origin::File(path))
     }
+}
+
+/// Writes samples, one list a channel, all equally long.
+fn write_frames(to: &mut impl Write, planes: &[&[f32]], format: WavFormat) -> io::Result<()> {
+    for frame in 0..planes[0].len() {
+        for plane in planes {
+            let sample = plane[frame];
+            match format {
+                // `as` saturates, which is the clipping.
+                WavFormat::Pcm16 => to.write_all(&((sample * 32768.0).round() as i16).to_le_bytes())?,
+                WavFormat::Float32 => to.write_all(&sample.to_le_bytes())?,
+            }
+        }
+    }
+    Ok(())
 }
 
 fn invalid(what: &str) -> io::Error {

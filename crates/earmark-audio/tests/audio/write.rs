@@ -1,6 +1,6 @@
 use earmark_audio::{
     DecodeOptions, ErrorKind, SampleRate, WavFormat, WavWriter, Waveform, decode_file, decode_file_channels,
-    write_wav, write_wav_channels,
+    wav_bytes, write_wav, write_wav_channels,
 };
 use earmark_testkit::noise;
 
@@ -11,6 +11,17 @@ fn a_float_wav_gives_back_every_bit() {
     let clip = Waveform::new(noise(12345, 3), SampleRate::HZ_16000).unwrap();
     write_wav(&path, &clip, WavFormat::Float32).unwrap();
     assert_eq!(decode_file(&path, &DecodeOptions::default()).unwrap().waveform, clip);
+}
+
+#[test]
+fn the_bytes_of_a_wav_are_those_of_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("noise.wav");
+    let clip = Waveform::new(noise(1001, 5), SampleRate::HZ_48000).unwrap();
+    for format in [WavFormat::Pcm16, WavFormat::Float32] {
+        write_wav(&path, &clip, format).unwrap();
+        assert_eq!(wav_bytes(&clip, format).unwrap(), std::fs::read(&path).unwrap(), "{format:?}");
+    }
 }
 
 #[test]

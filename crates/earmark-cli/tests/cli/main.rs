@@ -24,5 +24,9 @@ mod jobs;
 #[cfg(unix)]
 mod streams;
 #[cfg(unix)]
-mod serve;
+mod served; // A server that runs,
+#[cfg(unix)]
+mod serve; // what it answers,
+#[cfg(unix)]
+mod serve_page; // and what its page asks for.
 mod push;

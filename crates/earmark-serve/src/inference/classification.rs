@@ -3,6 +3,26 @@
 use earmark_labels::Prediction;
 use serde::Serialize;
 
+/// The answer to a question: one object, or a list of them where windows are asked for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Answer {
+    Whole(Classification),
+    Windows(Vec<Row>),
+}
+
+/// One of the windows, or those that could not be classified.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Row {
+    Scored(Classification),
+    /// The last row, where some windows fail and others do not.
+    Failed {
+        path: String,
+        error: String,
+    },
+}
+
 /// The labels of a sound, or of a window of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Classification {
@@ -17,4 +37,20 @@ pub(crate) struct Classification {
     pub(crate) end: Option<f64>,
     /// Best first.
     pub(crate) predictions: Vec<Prediction>,
+}
+
+impl Answer {
+    /// Length of the whole sound in seconds.
+    pub(crate) fn duration(&self) -> f64 {
+        match self {
+            Answer::Whole(row) => row.duration,
+            Answer::Windows(rows) => {
+                let scored = rows.iter().find_map(|row| match row {
+                    Row::Scored(row) => Some(row.duration),
+                    Row::Failed { .. } => None,
+                });
+                scored.unwrap_or(0.0)
+            }
+        }
+    }
 }

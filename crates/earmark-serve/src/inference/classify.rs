@@ -1,6 +1,7 @@
 //! One request: a sound is decoded, cut, scored, and its answer written.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -8,13 +9,13 @@ use bytes::Bytes;
 use earmark_audio::{DecodeOptions, Decoder, Waveform};
 use earmark_features::Features;
 use earmark_labels::{Prediction, TopK};
-use earmark_pipeline::{AudioOptions, Sound, Window, Windows};
+use earmark_pipeline::{AudioOptions, Error, Sound, Window, Windows};
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::Refusal;
 use crate::inference::batcher::{Batcher, Client, NoAnswer};
-use crate::inference::classification::Classification;
+use crate::inference::classification::{Answer, Classification, Row};
 use crate::inference::model::{Candidacy, Model, Target};
 
 /// Windows that are scored at a time: a long recording is held in parts, and does not keep the model from others.
@@ -36,6 +37,22 @@ pub(crate) struct Question {
     pub(crate) memory: Option<OwnedSemaphorePermit>,
     /// Labels of the request; nothing for the model's own.
     pub(crate) labels: Option<Candidacy>,
+    pub(crate) progress: Progress,
+}
+
+/// How much of a sound is classified window by window: who waits reads it while a thread classifies.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    /// Seconds from the beginning of the sound, to a thousandth.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.0.load(Ordering::Relaxed) as f64 / 1000.0
+    }
+
+    fn reach(&self, seconds: f64) {
+        self.0.store((seconds * 1000.0) as u64, Ordering::Relaxed);
+    }
 }
 
 /// Answers `question`. Blocks: it is called on a thread for that.
@@ -45,15 +62,15 @@ pub(crate) fn answer(
     max_duration: Duration,
     question: &Question,
     client: &Arc<Client>,
-) -> Result<Vec<Classification>, Refusal> {
+) -> Result<Answer, Refusal> {
     let audio = model.audio();
     let decode = DecodeOptions { max_duration, ..audio.decode.clone() };
     let audio = AudioOptions { decode, ..audio.clone() };
     let target = target(model, question.labels.as_ref())?;
     let scorer = Scorer { model, batcher, target, client };
     match question.windows {
-        Some(windows) => in_windows(&scorer, &audio, question, windows),
-        None => whole(&scorer, &audio, question),
+        Some(windows) => in_windows(&scorer, &audio, question, windows).map(Answer::Windows),
+        None => whole(&scorer, &audio, question).map(Answer::Whole),
     }
 }
 
@@ -66,17 +83,28 @@ struct Scorer<'a> {
 }
 
 impl Scorer<'_> {
-    fn predictions(&self, clips: Vec<Features>, k: Option<TopK>) -> Result<Vec<Vec<Prediction>>, Refusal> {
+    /// The labels of each clip, or why that clip has none.
+    fn predictions(
+        &self,
+        clips: Vec<Features>,
+        k: Option<TopK>,
+    ) -> Result<Vec<Result<Vec<Prediction>, Error>>, Refusal> {
+        if clips.is_empty() {
+            return Ok(Vec::new());
+        }
         let count = clips.len();
         let scored = self.batcher.scores(clips, &self.target, self.client).map_err(unanswered)?;
         if scored.len() != count {
             return Err(Refusal::internal());
         }
-        let predictions = |scores: Result<Vec<f32>, _>| {
-            let scores = scores.map_err(|error| unusable(&error))?;
-            Ok(self.model.predictions(&scores, &self.target, k))
-        };
-        scored.into_iter().map(predictions).collect()
+        let predictions = |scores: Result<Vec<f32>, _>| Ok(self.model.predictions(&scores?, &self.target, k));
+        Ok(scored.into_iter().map(predictions).collect())
+    }
+
+    /// The labels of one clip.
+    fn labels(&self, clip: &Waveform, k: Option<TopK>) -> Result<Vec<Prediction>, Refusal> {
+        let features = self.model.features(clip).map_err(|error| unusable(&error))?;
+        self.predictions(vec![features], k)?.swap_remove(0).map_err(|error| unusable(&error))
     }
 }
 
@@ -89,9 +117,7 @@ pub(crate) fn classify_clip(
     k: Option<TopK>,
     client: &Arc<Client>,
 ) -> Result<Vec<Prediction>, Refusal> {
-    let scorer = Scorer { model, batcher, target: target(model, labels)?, client };
-    let features = model.features(clip).map_err(|error| unusable(&error))?;
-    Ok(scorer.predictions(vec![features], k)?.swap_remove(0))
+    Scorer { model, batcher, target: target(model, labels)?, client }.labels(clip, k)
 }
 
 fn target(model: &Model, labels: Option<&Candidacy>) -> Result<Target, Refusal> {
@@ -103,11 +129,7 @@ fn target(model: &Model, labels: Option<&Candidacy>) -> Result<Target, Refusal> 
     }
 }
 
-fn whole(
-    scorer: &Scorer<'_>,
-    audio: &AudioOptions,
-    question: &Question,
-) -> Result<Vec<Classification>, Refusal> {
+fn whole(scorer: &Scorer<'_>, audio: &AudioOptions, question: &Question) -> Result<Classification, Refusal> {
     let model = scorer.model;
     let sound = Sound::Named(question.name.clone(), question.sound.to_vec());
     let decoded = audio.decode(sound, model.sampling_rate()).map_err(|error| unusable(&error))?;
@@ -115,52 +137,81 @@ fn whole(
         Some(span) => part(&decoded.waveform, span)?,
         None => decoded.waveform,
     };
-    let features = model.features(&clip).map_err(|error| unusable(&error))?;
-    let predictions = scorer.predictions(vec![features], question.top_k)?.swap_remove(0);
+    let predictions = scorer.labels(&clip, question.top_k)?;
     let (start, end) = question.span.unzip();
-    Ok(vec![Classification {
-        path: question.name.clone(),
-        duration: decoded.duration,
-        start,
-        end,
-        predictions,
-    }])
+    Ok(Classification { path: question.name.clone(), duration: decoded.duration, start, end, predictions })
 }
 
+/// A window that fails does not keep the others from their labels, as in `earmark classify --window`.
 fn in_windows(
     scorer: &Scorer<'_>,
     audio: &AudioOptions,
     question: &Question,
     windows: Windows,
-) -> Result<Vec<Classification>, Refusal> {
+) -> Result<Vec<Row>, Refusal> {
     let model = scorer.model;
     let decoder = Decoder::from_bytes(question.sound.to_vec(), &audio.decode)
         .map_err(|error| Refusal::unusable(earmark_error::chain(&error)))?;
     let mut cut = windows
         .cut(decoder, audio, model.sampling_rate(), model.min_samples())
         .map_err(|error| Refusal::bad_request(earmark_error::chain(&error)))?;
-    let mut scored = Vec::new();
+    let mut scored: Vec<(Window, Vec<Prediction>)> = Vec::new();
+    let mut failed = Failed::default();
     loop {
         let (mut spans, mut clips) = (Vec::new(), Vec::new());
-        for window in cut.by_ref().take(CHUNK) {
-            let window = window.map_err(|error| unusable(&error))?;
-            spans.push(window.window);
-            clips.push(model.features(&window.waveform).map_err(|error| unusable(&error))?);
+        for span in cut.by_ref().take(CHUNK) {
+            let span = span.map_err(|error| unusable(&error))?;
+            spans.push((span.window, model.features(&span.waveform).map(|features| clips.push(features))));
         }
-        if spans.is_empty() {
-            break;
+        let Some((last, _)) = spans.last() else { break };
+        let end = last.end;
+        let mut predictions = scorer.predictions(clips, question.top_k)?.into_iter();
+        for (window, features) in spans {
+            match features.and_then(|()| predictions.next().expect("one list of labels a window")) {
+                Ok(predictions) => scored.push((window, predictions)),
+                Err(error) => failed.add(window, &error),
+            }
         }
-        scored.extend(spans.into_iter().zip(scorer.predictions(clips, question.top_k)?));
+        question.progress.reach(end);
     }
-    let duration = cut.duration();
-    let row = |(Window { start, end }, predictions)| Classification {
-        path: question.name.clone(),
-        duration,
-        start: Some(start),
-        end: Some(end),
-        predictions,
+    let (name, duration) = (&question.name, cut.duration());
+    let count = scored.len() + failed.count;
+    let failure = match failed.first {
+        Some((_, why)) if scored.is_empty() => {
+            return Err(Refusal::unusable(format_args!("cannot use `{name}`: {why}")));
+        }
+        Some((start, why)) => Some(format!(
+            "cannot use `{name}`: {} of {count} windows fail, the first of them at {start} s: {why}",
+            failed.count
+        )),
+        None if count == 0 => {
+            return Err(Refusal::unusable(format_args!(
+                "cannot use `{name}`: it plays {duration} s, which is shorter than any window"
+            )));
+        }
+        None => None,
     };
-    Ok(scored.into_iter().map(row).collect())
+    let row = |(Window { start, end }, predictions)| {
+        let (start, end) = (Some(start), Some(end));
+        Row::Scored(Classification { path: name.clone(), duration, start, end, predictions })
+    };
+    let failure = failure.map(|error| Row::Failed { path: name.clone(), error });
+    Ok(scored.into_iter().map(row).chain(failure).collect())
+}
+
+/// The windows that could not be classified.
+#[derive(Default)]
+struct Failed {
+    count: usize,
+    /// Where the first of them begins, in seconds, and why it failed.
+    first: Option<(f64, String)>,
+}
+
+impl Failed {
+    fn add(&mut self, window: Window, error: &Error) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| (window.start, earmark_error::chain(error)));
+    }
 }
 
 /// The samples from `start` to `end`, in seconds.
@@ -173,7 +224,7 @@ fn part(clip: &Waveform, (start, end): (f64, f64)) -> Result<Waveform, Refusal> 
     Waveform::new(samples.to_vec(), rate).map_err(|_| Refusal::bad_request("the region holds no sample"))
 }
 
-fn unusable(error: &earmark_pipeline::Error) -> Refusal {
+fn unusable(error: &Error) -> Refusal {
     Refusal::unusable(earmark_error::chain(error))
 }
 

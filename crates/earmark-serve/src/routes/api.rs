@@ -1,8 +1,7 @@
 //! `POST /api/classify`.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::multipart::{Multipart, MultipartError};
@@ -18,11 +17,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
 use crate::error::Refusal;
-use crate::inference::batcher::Client;
-use crate::inference::classification::Classification;
-use crate::inference::classify::{Question, answer};
+use crate::inference::classify::{Progress, Question};
 use crate::inference::model::{Candidacy, Model};
-use crate::inference::queue::Full;
+use crate::routes::ask::ask;
+use crate::routes::events;
 
 /// Most candidate labels of a request: the text tower reads each.
 const MOST_LABELS: usize = 200;
@@ -47,87 +45,29 @@ pub(crate) struct Options {
     template: Option<String>,
 }
 
-/// Answers with one object, or with a list of them where windows are asked for.
+/// Answers with one object, or with a list of them where windows are asked for; as an event stream where that is accepted.
 pub(crate) async fn classify(
     State(app): State<Arc<App>>,
     Query(options): Query<Options>,
     request: Request,
 ) -> Result<Response, Refusal> {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let in_events = accepts == Some("text/event-stream");
     let upload = Upload::read(request, &app).await?;
     let question = options.question(upload, &app.model)?;
-    let windows = question.windows.is_some();
-    let mut rows = ask(&app, question, |_| ()).await?;
-    match (windows, rows.pop()) {
-        (false, Some(row)) if rows.is_empty() => Ok(Json(row).into_response()),
-        (_, last) => {
-            rows.extend(last);
-            Ok(Json(rows).into_response())
-        }
+    match in_events {
+        true => Ok(events::stream(app, question).into_response()),
+        false => Ok(Json(ask(&app, question, |_| ()).await?).into_response()),
     }
-}
-
-/// How far a request is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// It waits for its turn.
-    Waiting {
-        /// How many are before it.
-        before: usize,
-    },
-    Running,
-}
-
-/// How often a request that waits is told its position.
-const TELL: Duration = Duration::from_millis(500);
-
-/// Waits for the turn and answers. Dropping the future, as when the client closes its connection, cancels the request.
-pub(crate) async fn ask(
-    app: &Arc<App>,
-    question: Question,
-    mut told: impl FnMut(Stage),
-) -> Result<Vec<Classification>, Refusal> {
-    let (limits, began) = (&app.options.limits, Instant::now());
-    let place = app.queue.join().map_err(|Full { waiting }| {
-        let why = format_args!("{waiting} requests are waiting already: try again later").to_string();
-        Refusal::busy(why, Duration::from_secs(5))
-    })?;
-    let (client, _connected) = Client::new();
-    let work = async {
-        let number = place.number();
-        let mut turn = pin!(place.turn());
-        let permit = loop {
-            tokio::select! {
-                biased;
-                permit = &mut turn => break permit,
-                () = tokio::time::sleep(TELL) => told(Stage::Waiting { before: app.queue.before(number) }),
-            }
-        };
-        told(Stage::Running);
-        let app = Arc::clone(app);
-        let work = tokio::task::spawn_blocking(move || {
-            let _running = permit;
-            answer(&app.model, &app.batcher, app.options.limits.duration, &question, &client)
-        });
-        work.await.unwrap_or_else(|_| Err(Refusal::internal()))
-    };
-    let answered = tokio::time::timeout(limits.timeout, work).await.unwrap_or_else(|_| {
-        let why = format!("not done within {} s: try a shorter sound", limits.timeout.as_secs());
-        Err(Refusal::busy(why, Duration::from_secs(5)))
-    });
-    if let Ok(rows) = &answered {
-        let seconds = rows.first().map_or(0.0, |row| row.duration);
-        app.metrics.classified(began.elapsed(), seconds);
-    }
-    answered
 }
 
 /// A sound that was sent.
 #[derive(Debug)]
-struct Upload {
-    name: String,
-    sound: Bytes,
+pub(crate) struct Upload {
+    pub(crate) name: String,
+    pub(crate) sound: Bytes,
     /// Room for it.
-    memory: OwnedSemaphorePermit,
+    pub(crate) memory: OwnedSemaphorePermit,
 }
 
 /// How long a body may take to arrive, and how long it may wait for room.
@@ -136,7 +76,7 @@ const ROOM: Duration = Duration::from_secs(30);
 
 impl Upload {
     /// The field `file` of a form, or the body itself.
-    async fn read(request: Request, app: &Arc<App>) -> Result<Upload, Refusal> {
+    pub(crate) async fn read(request: Request, app: &Arc<App>) -> Result<Upload, Refusal> {
         let headers = request.headers().clone();
         let memory = Upload::room(&headers, app).await?;
         let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -165,12 +105,7 @@ impl Upload {
         if length.is_some_and(|length: usize| length > most) {
             return Err(too_large());
         }
-        let most_room = app.options.limits.uploads.div_ceil(1024);
-        let room = u32::try_from(length.unwrap_or(most).div_ceil(1024).min(most_room)).unwrap_or(u32::MAX);
-        let permit = tokio::time::timeout(ROOM, Arc::clone(&app.memory).acquire_many_owned(room)).await;
-        permit.ok().and_then(Result::ok).ok_or_else(|| {
-            Refusal::busy("too many uploads at the same time: try again later", Duration::from_secs(10))
-        })
+        room(app, length.unwrap_or(most)).await
     }
 
     async fn form(request: Request) -> Result<(String, Bytes), Refusal> {
@@ -188,6 +123,16 @@ impl Upload {
         }
         Err(Refusal::bad_request("the form has no field `file`"))
     }
+}
+
+/// Waits until there is room for so many bytes.
+pub(crate) async fn room(app: &App, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+    let most = app.options.limits.uploads.div_ceil(1024);
+    let kib = u32::try_from(bytes.div_ceil(1024).min(most)).unwrap_or(u32::MAX);
+    let permit = tokio::time::timeout(ROOM, Arc::clone(&app.memory).acquire_many_owned(kib)).await;
+    permit.ok().and_then(Result::ok).ok_or_else(|| {
+        Refusal::busy("too many uploads at the same time: try again later", Duration::from_secs(10))
+    })
 }
 
 fn too_large() -> Refusal {
@@ -234,6 +179,7 @@ impl Options {
             span,
             memory: Some(memory),
             labels: candidacy(model, self.labels.as_deref(), self.template.as_deref())?,
+            progress: Progress::default(),
         })
     }
 }

@@ -1,9 +1,10 @@
 //! `GET /api/live`, a WebSocket: samples of a microphone in, the labels of each window out.
 //!
-//! The client sends blocks of mono float32 samples, little-endian, at the model's rate. A model that is slower than the microphone
-//! is asked about the newest window only.
+//! The client sends blocks of mono float32 samples, little-endian, at a rate of its choice. A model that is slower than the
+//! microphone is asked about the newest window only.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use axum::body::Bytes;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::response::Response;
-use earmark_audio::Waveform;
+use earmark_audio::{SampleRate, Waveform};
+use earmark_features::StreamResampler;
 use earmark_labels::TopK;
 use serde::Deserialize;
 use serde_json::json;
@@ -29,6 +31,8 @@ use crate::routes::api::{candidacy, seconds};
 const MESSAGE: usize = 1 << 20;
 /// A client that sends nothing for so long is gone.
 const SILENCE: Duration = Duration::from_secs(60);
+/// Of microphones, in hertz.
+const RATES: RangeInclusive<u32> = 8_000..=192_000;
 /// Labels of a window.
 const SHOWN: usize = 5;
 
@@ -39,6 +43,8 @@ pub(crate) struct Options {
     window: f64,
     /// From one window to the next; half a window unless given.
     hop: Option<f64>,
+    /// Of the samples that are sent, in hertz; the model's unless given.
+    rate: Option<u32>,
     labels: Option<String>,
     template: Option<String>,
 }
@@ -58,13 +64,23 @@ pub(crate) async fn live(
     if window as u64 > 60 * u64::from(app.model.sampling_rate().hz()) {
         return Err(Refusal::bad_request("a window of the microphone is at most a minute long"));
     }
+    let model_rate = app.model.sampling_rate();
+    let rate = match options.rate {
+        Some(hz) => SampleRate::new(hz).filter(|_| RATES.contains(&hz)).ok_or_else(|| {
+            Refusal::bad_request("`rate` is the samples a second of a microphone, from 8000 to 192000")
+        })?,
+        None => model_rate,
+    };
+    let resampler = StreamResampler::new(rate, model_rate, app.model.audio().resampler)
+        .map_err(|error| Refusal::bad_request(format_args!("`rate`: {}", earmark_error::chain(&error))))?;
     let labels = candidacy(&app.model, options.labels.as_deref(), options.template.as_deref())?;
     let permit = Arc::clone(&app.live).try_acquire_owned().map_err(|_| {
         Refusal::busy("as many microphones are open as this server takes", Duration::from_secs(30))
     })?;
     Ok(upgrade.max_message_size(MESSAGE).on_upgrade(async move |socket| {
         let _permit = permit;
-        Session { app, window, hop, labels, held: VecDeque::new(), heard: 0, next: window, running: None }
+        let (fresh, held) = (Vec::new(), VecDeque::new());
+        Session { app, window, hop, labels, resampler, fresh, held, heard: 0, next: window, running: None }
             .run(socket)
             .await;
     }))
@@ -76,6 +92,10 @@ struct Session {
     window: usize,
     hop: usize,
     labels: Option<Candidacy>,
+    /// To the model's rate.
+    resampler: StreamResampler,
+    /// What it has just made.
+    fresh: Vec<f32>,
     /// The newest samples, a window of them.
     held: VecDeque<f32>,
     /// Samples so far.
@@ -104,14 +124,20 @@ impl Session {
                     self.running = None;
                     let text = match answer.unwrap_or_else(|_| Err(Refusal::internal())) {
                         Ok(row) => serde_json::to_string(&row).unwrap_or_default(),
-                        Err(refusal) => json!({ "error": refusal.message() }).to_string(),
+                        Err(refusal) => failed(&refusal),
                     };
                     if socket.send(Message::text(text)).await.is_err() {
                         return;
                     }
                 }
                 message = tokio::time::timeout(SILENCE, socket.recv()) => match message {
-                    Ok(Some(Ok(Message::Binary(samples)))) => self.push(&samples),
+                    Ok(Some(Ok(Message::Binary(samples)))) => {
+                        if let Err(refusal) = self.push(&samples)
+                            && socket.send(Message::text(failed(&refusal))).await.is_err()
+                        {
+                            return;
+                        }
+                    }
                     Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
                     // Closed, broken, silent, or not samples.
                     _ => return,
@@ -120,13 +146,18 @@ impl Session {
         }
     }
 
-    fn push(&mut self, bytes: &Bytes) {
-        let samples =
-            bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
-        self.heard += samples.len();
-        self.held.extend(samples);
+    fn push(&mut self, bytes: &Bytes) -> Result<(), Refusal> {
+        let samples: Vec<f32> = bytes
+            .chunks_exact(4)
+            .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+            .collect();
+        let pushed = self.resampler.push(&samples, &mut self.fresh);
+        pushed.map_err(|error| Refusal::unusable(earmark_error::chain(&error)))?;
+        self.heard += self.fresh.len();
+        self.held.extend(self.fresh.drain(..));
         let over = self.held.len().saturating_sub(self.window);
         self.held.drain(..over);
+        Ok(())
     }
 
     /// Starts to classify the newest window.
@@ -157,4 +188,8 @@ impl Session {
             })
         })
     }
+}
+
+fn failed(refusal: &Refusal) -> String {
+    json!({ "error": refusal.message() }).to_string()
 }

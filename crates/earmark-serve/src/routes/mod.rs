@@ -3,6 +3,9 @@
 pub(crate) mod page; // For people,
 pub(crate) mod facts; // and what their page asks for;
 pub(crate) mod live;
+pub(crate) mod decode;
+pub(crate) mod ask; // how a request is answered, in one piece
+pub(crate) mod events; // or while it is told how far it is;
 pub(crate) mod api; // for programs,
 pub(crate) mod gradio; // for programs that know a Gradio page,
 pub(crate) mod health; // and for those who watch over it.
@@ -29,6 +32,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/clips/{number}", get(facts::clip))
         .route("/api/live", get(live::live))
         .route("/api/classify", post(api::classify))
+        .route("/api/decode", post(decode::decode))
         .merge(gradio::router())
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

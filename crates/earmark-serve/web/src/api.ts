@@ -1,4 +1,6 @@
-/** The server's answers, and how they are asked for. */
+/** The server's answers, and how they are requested. */
+
+import * as events from "./events";
 
 export interface Prediction {
   label: string;
@@ -13,6 +15,16 @@ export interface Classification {
   end?: number;
   predictions: Prediction[];
 }
+
+/** The last row, where some windows fail and others do not. */
+export interface Failure {
+  path: string;
+  error: string;
+}
+
+export type Row = Classification | Failure;
+
+export const isFailure = (row: Row): row is Failure => "error" in row;
 
 export interface Model {
   name: string;
@@ -35,6 +47,7 @@ export interface Clip {
 /** A request that the server refused or that never reached it, in a sentence for people. */
 export class Refused extends Error {}
 
+/** What of a sound is classified, and against which labels. */
 export interface Question {
   window?: number;
   span?: [number, number];
@@ -42,23 +55,37 @@ export interface Question {
   template?: string;
 }
 
+/** How far a request is. */
+export interface Progress {
+  /** So many requests are before it. */
+  waiting(before: number): void;
+  /** So many seconds of the sound are classified, window by window. */
+  running(seconds: number): void;
+}
+
+const GONE = "The server does not answer. It may have been stopped: try again when it is running.";
+
 async function checked(request: Promise<Response>): Promise<Response> {
   let response: Response;
   try {
     response = await request;
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new Refused("The server does not answer. It may have been stopped; try again when it is back.");
+    throw new Refused(GONE);
   }
   if (response.ok) return response;
-  const text = await response.text();
+  throw refused(await response.text(), `The server answered ${response.status}.`);
+}
+
+/** The sentence of `{"error": "…"}`, or the text itself, such as that of a proxy. */
+function refused(text: string, otherwise: string): Refused {
   let message = text;
   try {
     message = (JSON.parse(text) as { error?: string }).error ?? text;
   } catch {
-    // A proxy's page, say.
+    // No JSON.
   }
-  throw new Refused(sentence(message || `The server answered ${response.status}.`));
+  return new Refused(sentence(message || otherwise));
 }
 
 function sentence(text: string): string {
@@ -78,32 +105,66 @@ export async function clips(): Promise<Clip[]> {
   return (await checked(fetch("api/clips"))).json();
 }
 
-export function clipAddress(clip: Clip): string {
-  return `api/clips/${clip.id}`;
+export async function clip(number: number): Promise<Blob> {
+  return (await checked(fetch(`api/clips/${number}`))).blob();
 }
 
-/** Every label of a sound, or of each of its windows. */
-export async function classify(sound: Blob, name: string, question: Question, signal: AbortSignal): Promise<Classification[]> {
-  const query = new URLSearchParams({ top_k: "all" });
+export async function isReachable(): Promise<boolean> {
+  try {
+    return (await fetch("healthz")).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** A sound in a format that the browser cannot play, as a WAV. */
+export async function decode(sound: Blob, name: string): Promise<Blob> {
+  const body = new FormData();
+  body.set("file", sound, name);
+  return (await checked(fetch("api/decode", { method: "POST", body }))).blob();
+}
+
+function labelling(question: Question): [string, string][] {
+  const pairs: [string, string][] = [];
+  if (question.labels !== undefined) pairs.push(["labels", question.labels.join(",")]);
+  if (question.template !== undefined) pairs.push(["template", question.template]);
+  return pairs;
+}
+
+/** The best labels of a sound, or of each of its windows: `topK` of them. */
+export async function classify(sound: Blob, name: string, question: Question, topK: number | "all", progress: Progress, signal: AbortSignal): Promise<Row[]> {
+  const query = new URLSearchParams([["top_k", String(topK)], ...labelling(question)]);
   if (question.window !== undefined) query.set("window", String(question.window));
   if (question.span !== undefined) {
     query.set("start", String(question.span[0]));
     query.set("end", String(question.span[1]));
   }
-  if (question.labels !== undefined) query.set("labels", question.labels.join(","));
-  if (question.template !== undefined) query.set("template", question.template);
   const body = new FormData();
   body.set("file", sound, name);
-  const response = await checked(fetch(`api/classify?${query}`, { method: "POST", body, signal }));
-  const answer = (await response.json()) as Classification | Classification[];
-  return Array.isArray(answer) ? answer : [answer];
+  const headers = { Accept: "text/event-stream" };
+  const response = await checked(fetch(`api/classify?${query}`, { method: "POST", headers, body, signal }));
+  try {
+    if (response.body !== null) {
+      for await (const { name, data } of events.read(response.body)) {
+        if (name === "waiting") progress.waiting((JSON.parse(data) as { before: number }).before);
+        if (name === "running") progress.running((JSON.parse(data) as { seconds: number }).seconds);
+        if (name === "error") throw refused(data, "The server failed.");
+        if (name === "done") {
+          const answer = JSON.parse(data) as Row | Row[];
+          return Array.isArray(answer) ? answer : [answer];
+        }
+      }
+    }
+  } catch (error) {
+    if (error instanceof Refused || signal.aborted) throw error;
+  }
+  // The connection ended before the answer.
+  throw new Refused(GONE);
 }
 
 /** Where the microphone's samples go. */
-export function liveAddress(window: number, question: Question): string {
-  const query = new URLSearchParams({ window: String(window) });
-  if (question.labels !== undefined) query.set("labels", question.labels.join(","));
-  if (question.template !== undefined) query.set("template", question.template);
+export function liveAddress(window: number, rate: number, question: Question): string {
+  const query = new URLSearchParams([["window", String(window)], ["rate", String(rate)], ...labelling(question)]);
   const address = new URL(`api/live?${query}`, location.href);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
   return address.href;

@@ -8,14 +8,13 @@ export function byId<T extends HTMLElement>(id: string): T {
 /** A new element. Text is set as text, so a label can hold anything. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,
-  properties: Partial<HTMLElementTagNameMap[K]> & { class?: string; data?: Record<string, string> } = {},
+  properties: Partial<HTMLElementTagNameMap[K]> & { class?: string } = {},
   ...children: (Node | string)[]
 ): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
-  const { class: name, data, ...rest } = properties;
+  const { class: name, ...rest } = properties;
   if (name !== undefined) element.className = name;
   Object.assign(element, rest);
-  Object.assign(element.dataset, data ?? {});
   element.append(...children);
   return element;
 }
@@ -24,12 +23,14 @@ export function show(element: HTMLElement, shown: boolean): void {
   element.hidden = !shown;
 }
 
-/** Seconds as 1:02 or 1:02:03. */
-export function clock(seconds: number): string {
-  const whole = Math.floor(seconds);
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const two = (number: number) => String(number).padStart(2, "0");
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+/** Sets the text of an element only if it changes: a screen reader reads a status again each time it is set. */
+export function tell(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** An error in a sentence for people. */
+export function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Hands text to the browser as a file. */

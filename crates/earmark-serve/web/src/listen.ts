@@ -1,82 +1,126 @@
 /** The tab to check a dataset by ear: random clips, guesses, corrections. */
 
 import * as api from "./api";
-import { byId, download, make, show } from "./dom";
+import { Corrections } from "./corrections";
+import { byId, download, make, reason, show, tell } from "./dom";
+import { counted } from "./numbers";
 
 /** Clips at a time, as the course shows them. */
 const SHOWN = 4;
-const KEY = "earmark-corrections";
+/** Of the filter, beside the labels. */
+const CORRECTED = "\u0000corrected";
 
-export async function start(model: api.Model): Promise<void> {
+export async function start(): Promise<void> {
   const clips = await api.clips();
   const labels = [...new Set(clips.map((clip) => clip.label))].sort();
-  const key = `${KEY} ${model.name} ${clips.length}`;
-  const corrections = new Map<string, string>(JSON.parse(localStorage.getItem(key) ?? "[]") as [string, string][]);
+  const corrections = new Corrections(clips);
+  const guesses = { made: 0, right: 0 };
+  let sounds: string[] = [];
 
   const filter = byId<HTMLSelectElement>("listen-label");
-  labels.forEach((label) => filter.append(make("option", { value: label }, label)));
+  filter.append(...labels.map((label) => make("option", { value: label }, label)));
+  const corrected = make("option", { value: CORRECTED }, "corrected");
+  filter.append(corrected);
 
   function told(): void {
-    const count = corrections.size;
-    byId("corrections").textContent = count === 0 ? "" : count === 1 ? "1 correction" : `${count} corrections`;
-    show(byId("metadata"), count > 0);
-    localStorage.setItem(key, JSON.stringify([...corrections]));
+    tell(byId("corrections"), corrections.count === 0 ? "" : counted(corrections.count, "correction"));
+    show(byId("metadata"), corrections.count > 0);
+    corrected.disabled = corrections.count === 0;
   }
 
-  function item(clip: api.Clip): HTMLLIElement {
-    const player = make("audio", { controls: true, preload: "none", src: api.clipAddress(clip) });
-    player.setAttribute("aria-label", `Clip ${clip.id + 1}`);
+  function options(chosen: string): HTMLOptionElement[] {
+    return labels.map((label) => make("option", { value: label, selected: label === chosen }, label));
+  }
+
+  /** The label and its correction. */
+  function labelOf(clip: api.Clip): HTMLElement[] {
     const answer = make("p", { class: "answer" });
-    const current = () => corrections.get(clip.name) ?? clip.label;
-    const choose = make("select", {}, ...labels.map((label) => make("option", { value: label, selected: label === current() }, label)));
-    const correct = make("label", {}, "Label ", choose);
+    const reveal = () => {
+      tell(answer, corrections.isCorrected(clip) ? `${clip.label} → ${corrections.label(clip)}` : clip.label);
+      answer.classList.toggle("changed", corrections.isCorrected(clip));
+    };
+    const choose = make("select", {}, ...options(corrections.label(clip)));
     choose.addEventListener("change", () => {
-      if (choose.value === clip.label) corrections.delete(clip.name);
-      else corrections.set(clip.name, choose.value);
+      corrections.correct(clip, choose.value);
       reveal();
       told();
     });
-    function reveal(): void {
-      const changed = current() !== clip.label;
-      answer.textContent = changed ? `${clip.label} → ${current()}` : clip.label;
-      answer.classList.toggle("changed", changed);
-    }
-    const card = make("li", { class: "card clip" }, player);
-    const rest = () => {
-      reveal();
-      card.append(answer, correct, make("p", { class: "dim name" }, clip.name));
-    };
-    if (byId<HTMLInputElement>("guess").checked) {
-      const guess = make("select", {}, make("option", { value: "" }, "Your guess"), ...labels.map((label) => make("option", { value: label }, label)));
-      guess.setAttribute("aria-label", "Your guess");
-      guess.addEventListener("change", () => {
-        const right = guess.value === current();
-        guess.replaceWith(make("p", { class: right ? "right" : "wrong" }, right ? `${guess.value}: right` : `${guess.value}: wrong`));
-        rest();
-      });
-      card.append(guess);
-    } else rest();
-    return card;
+    reveal();
+    return [answer, make("label", {}, "Label ", choose), make("p", { class: "dim name" }, clip.name)];
+  }
+
+  function guess(clip: api.Clip, rest: () => HTMLElement[]): HTMLElement {
+    const choose = make("select", { ariaLabel: "Your guess" }, make("option", { value: "" }, "Your guess"), ...options(""));
+    choose.addEventListener("change", () => {
+      const isRight = choose.value === corrections.label(clip);
+      guesses.made += 1;
+      guesses.right += Number(isRight);
+      tell(byId("guesses"), `${guesses.right} of ${guesses.made} right`);
+      const verdict = make("p", { class: isRight ? "right" : "wrong", tabIndex: -1 }, `${choose.value}: ${isRight ? "right" : "wrong"}`);
+      choose.replaceWith(verdict, ...rest());
+      verdict.focus();
+    });
+    return choose;
+  }
+
+  function card(clip: api.Clip): HTMLLIElement {
+    const rest = () => labelOf(clip);
+    const below = byId<HTMLInputElement>("guess").checked ? [guess(clip, rest)] : rest();
+    return make("li", { class: "card clip" }, player(clip, sounds), ...below);
   }
 
   function shuffle(): void {
-    const wanted = clips.filter((clip) => filter.value === "" || (corrections.get(clip.name) ?? clip.label) === filter.value);
-    const chosen: api.Clip[] = [];
-    const left = [...wanted];
-    while (chosen.length < SHOWN && left.length > 0) {
-      chosen.push(...left.splice(Math.floor(Math.random() * left.length), 1));
-    }
-    byId("clips").replaceChildren(...chosen.map(item));
+    sounds.forEach((address) => URL.revokeObjectURL(address));
+    sounds = [];
+    const isWanted = (clip: api.Clip) =>
+      filter.value === "" || (filter.value === CORRECTED ? corrections.isCorrected(clip) : corrections.label(clip) === filter.value);
+    const chosen = random(clips.filter(isWanted), SHOWN);
+    // Room for the answer, so that the cards below do not move.
+    byId("clips").classList.toggle("guessing", byId<HTMLInputElement>("guess").checked);
+    byId("clips").replaceChildren(...chosen.map(card));
+    if (chosen.length === 0) byId("clips").append(make("li", { class: "dim" }, "There is no such clip."));
   }
 
   byId("shuffle").addEventListener("click", shuffle);
   filter.addEventListener("change", shuffle);
-  byId("guess").addEventListener("change", shuffle);
-  byId("metadata").addEventListener("click", () => {
-    const field = (text: string) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-    const lines = clips.map((clip) => `${field(clip.name)},${field(corrections.get(clip.name) ?? clip.label)}`);
-    download("metadata.csv", "text/csv", `file_name,label\n${lines.join("\n")}\n`);
+  byId("guess").addEventListener("change", () => {
+    [guesses.made, guesses.right] = [0, 0];
+    tell(byId("guesses"), "");
+    shuffle();
   });
+  byId("metadata").addEventListener("click", () => download("metadata.csv", "text/csv", corrections.metadata()));
+  window.addEventListener("beforeunload", (event) => {
+    if (corrections.areUnsaved) event.preventDefault();
+  });
+  // One at a time.
+  byId("clips").addEventListener("play", (event) => {
+    for (const other of byId("clips").querySelectorAll("audio")) if (other !== event.target) other.pause();
+  }, true);
   told();
   shuffle();
+}
+
+/** A player that loads its clip at once; what the browser cannot play, the server decodes. */
+function player(clip: api.Clip, sounds: string[]): HTMLElement {
+  const audio = make("audio", { controls: true, ariaLabel: `Clip ${clip.id + 1}` });
+  const place = make("div", { class: "sound" }, audio);
+  const play = (sound: Blob) => {
+    audio.src = URL.createObjectURL(sound);
+    sounds.push(audio.src);
+  };
+  const fail = (error: unknown) => place.replaceChildren(make("p", { class: "bad" }, reason(error)));
+  api.clip(clip.id).then((sound) => {
+    const decode = () => api.decode(sound, clip.name).then(play, fail);
+    audio.addEventListener("error", () => void decode(), { once: true });
+    play(sound);
+  }, fail);
+  return place;
+}
+
+/** So many of a list, in any order. */
+function random<T>(list: T[], count: number): T[] {
+  const left = [...list];
+  const chosen: T[] = [];
+  while (chosen.length < count && left.length > 0) chosen.push(...left.splice(Math.floor(Math.random() * left.length), 1));
+  return chosen;
 }

@@ -1,58 +1,36 @@
 import "./style.css";
 import * as api from "./api";
 import * as classify from "./classify";
-import { byId, make, show } from "./dom";
+import { byId, make, reason, show } from "./dom";
 import * as listen from "./listen";
 import * as live from "./live";
+import * as tabs from "./tabs";
 
 /** The candidate labels of the page, for a model that takes them. */
-function asked(model: api.Model): api.Question {
+function labelling(model: api.Model): api.Question {
   if (!model.takes_labels) return {};
   const labels = byId<HTMLTextAreaElement>("candidate-labels").value.split(/[,\n]/).map((label) => label.trim()).filter(Boolean);
   const template = byId<HTMLInputElement>("template").value.trim();
   return { ...(labels.length > 0 ? { labels } : {}), ...(template !== "" ? { template } : {}) };
 }
 
-/** Tabs by mouse and by arrow keys. */
-function tabs(): void {
-  const all = () => [...byId("tabs").querySelectorAll<HTMLButtonElement>('[role="tab"]')].filter((tab) => !tab.hidden);
-  function choose(chosen: HTMLButtonElement): void {
-    for (const tab of all()) {
-      const on = tab === chosen;
-      tab.setAttribute("aria-selected", String(on));
-      tab.tabIndex = on ? 0 : -1;
-      show(byId(tab.getAttribute("aria-controls") ?? ""), on);
-    }
-    chosen.focus();
-  }
-  byId("tabs").addEventListener("click", (event) => {
-    const tab = (event.target as HTMLElement).closest<HTMLButtonElement>('[role="tab"]');
-    if (tab) choose(tab);
-  });
-  byId("tabs").addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step === undefined) return;
-    const list = all();
-    const at = list.findIndex((tab) => tab.getAttribute("aria-selected") === "true");
-    const next = list[(at + step + list.length) % list.length];
-    if (next) choose(next);
-  });
-}
-
+/** What is known of the model. */
 function facts(model: api.Model): void {
-  document.title = `${model.name} · earmark`;
-  byId("model-name").textContent = model.name;
-  const shown = model.labels.slice(0, 40).join(", ") + (model.labels.length > 40 ? ", …" : "");
-  const rows: [string, string][] = [
-    ...model.facts,
-    ["sampling rate", `${model.sampling_rate} Hz`],
-    [model.takes_labels ? "labels" : `labels (${model.labels.length})`, model.takes_labels ? "those you write" : shown],
-  ];
-  byId("facts-list").replaceChildren(...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+  // Of a folder the end says most.
+  const name = model.name.split("/").filter(Boolean).slice(-2).join("/");
+  document.title = `${name} · earmark`;
+  byId("model-name").textContent = name;
+  const labels = make("dd", { class: "labels", tabIndex: 0 }, model.takes_labels ? "those that you write" : model.labels.join(", "));
+  const rows: [string, string][] = [["model", model.name], ...model.facts, ["sampling rate", `${model.sampling_rate.toLocaleString("en")} Hz`]];
+  byId("facts-list").replaceChildren(
+    ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]),
+    make("dt", {}, model.takes_labels ? "labels" : `labels (${model.labels.length})`),
+    labels,
+  );
 }
 
 async function main(): Promise<void> {
-  tabs();
+  tabs.start();
   const model = await api.model();
   facts(model);
   if (model.takes_labels) {
@@ -60,15 +38,15 @@ async function main(): Promise<void> {
     byId<HTMLInputElement>("template").value = model.template ?? "";
     show(byId("labels-field"), true);
   }
-  classify.start(model, () => asked(model));
-  live.start(model, () => asked(model));
+  classify.start(model, () => labelling(model));
+  live.start(() => labelling(model));
   if (model.clips) {
     show(byId("tab-listen"), true);
-    await listen.start(model);
+    await listen.start();
   }
 }
 
 main().catch((error: unknown) => {
-  byId("error").textContent = error instanceof Error ? error.message : String(error);
+  byId("error").textContent = reason(error);
   show(byId("error"), true);
 });

@@ -1,4 +1,4 @@
-/** The microphone as samples: blocks of mono float32 at a chosen rate. */
+/** The microphone as samples: blocks of mono float32. */
 
 export interface Microphone {
   rate: number;
@@ -14,26 +14,31 @@ function reason(error: unknown): string {
   return `The microphone cannot be used: ${error instanceof Error ? error.message : String(error)}`;
 }
 
-/** Opens the microphone. `block` gets the samples as they come, without the browser's processing of speech. */
-export async function open(rate: number, block: (samples: Float32Array) => void): Promise<Microphone> {
+/**
+ * Opens the microphone at its own rate, without the browser's processing of speech. `block` gets the rate and the samples as they
+ * come.
+ */
+export async function open(block: (rate: number, samples: Float32Array) => void): Promise<Microphone> {
+  let stream: MediaStream | undefined;
+  let context: AudioContext | undefined;
+  const stop = () => {
+    stream?.getTracks().forEach((track) => track.stop());
+    void context?.close();
+  };
   try {
-    const stream = await navigator.mediaDevices.getUserMedia({
+    stream = await navigator.mediaDevices.getUserMedia({
       audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false },
     });
-    const context = new AudioContext({ sampleRate: rate });
+    context = new AudioContext();
+    const rate = context.sampleRate;
     await context.audioWorklet.addModule("recorder.worklet.js");
     const node = new AudioWorkletNode(context, "recorder", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
-    node.port.onmessage = (event: MessageEvent<Float32Array>) => block(event.data);
+    node.port.onmessage = (event: MessageEvent<Float32Array>) => block(rate, event.data);
     context.createMediaStreamSource(stream).connect(node);
     await context.resume();
-    return {
-      rate: context.sampleRate,
-      stop: () => {
-        stream.getTracks().forEach((track) => track.stop());
-        void context.close();
-      },
-    };
+    return { rate, stop };
   } catch (error) {
+    stop();
     throw new Error(reason(error));
   }
 }

@@ -19,7 +19,7 @@ use tokio::sync::mpsc::{Sender, channel};
 use crate::app::App;
 use crate::calls::{Call, Message, TooMany};
 use crate::error::Refusal;
-use crate::routes::api::{Stage, ask};
+use crate::routes::ask::{Stage, ask};
 use crate::routes::gradio::config::NAME;
 use crate::routes::gradio::predict::{label, question};
 
@@ -38,7 +38,7 @@ fn start(app: &Arc<App>, session: Option<String>, data: &[Value]) -> Result<Stri
             let began = Instant::now();
             let answer = ask(&app, question, |stage| tell(&sender, stage)).await;
             app.uploads.remove(&upload);
-            let output = answer.map(|rows| label(&rows)).map_err(|refusal| refusal.message().to_owned());
+            let output = answer.map(|answer| label(&answer)).map_err(|refusal| refusal.message().to_owned());
             let _ = sender.send(Message::Done { output, seconds: began.elapsed().as_secs_f64() }).await;
         }
     });
@@ -52,7 +52,8 @@ fn tell(sender: &Sender<Message>, stage: Stage) {
     // Where the channel is full nobody reads, and misses a position in the line.
     let _ = sender.try_send(match stage {
         Stage::Waiting { before } => Message::Waiting(before),
-        Stage::Running => Message::Starts,
+        Stage::Begins => Message::Starts,
+        Stage::GoesOn => return,
     });
 }
 

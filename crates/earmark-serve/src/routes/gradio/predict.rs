@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::error::Refusal;
-use crate::inference::classification::Classification;
-use crate::inference::classify::Question;
+use crate::inference::classification::Answer;
+use crate::inference::classify::{Progress, Question};
 use crate::inference::model::Candidacy;
 use crate::routes::api::labels_of;
 use crate::routes::gradio::files::token_of;
@@ -44,13 +44,18 @@ pub(crate) fn question(app: &Arc<App>, data: &[Value]) -> Result<(Question, Stri
         span: None,
         memory: None,
         labels,
+        progress: Progress::default(),
     };
     Ok((question, token.to_owned()))
 }
 
 /// What a `gradio.Label` returns.
-pub(crate) fn label(rows: &[Classification]) -> Value {
-    let predictions = rows.first().map(|row| row.predictions.as_slice()).unwrap_or_default();
+pub(crate) fn label(answer: &Answer) -> Value {
+    let predictions = match answer {
+        Answer::Whole(row) => row.predictions.as_slice(),
+        // A call asks for none.
+        Answer::Windows(_) => &[],
+    };
     let confidences: Vec<Value> =
         predictions.iter().map(|it| json!({ "label": it.label, "confidence": it.score })).collect();
     json!({ "label": predictions.first().map(|best| &best.label), "confidences": confidences })

@@ -39,15 +39,13 @@ export function start(model: api.Model, labelling: () => api.Question): void {
 
   function take(blob: Blob, name: string): void {
     if (blob.size > model.max_bytes) {
-      fail(`${name} has ${(blob.size / 1e6).toFixed(0)} MB, and this server takes at most ${(model.max_bytes / 1e6).toFixed(0)} MB.`);
+      fail(`${name} has ${(blob.size / 1e6).toFixed(0)} MB, and this server takes ${(model.max_bytes / 1e6).toFixed(0)} MB at most.`);
       return;
     }
     sound = { blob, name };
     tell(byId("sound-name"), name);
     show(byId("player"), true);
     sound.shown = player.load(blob);
-    // Space plays.
-    byId("play").focus({ preventScroll: true });
     void classify();
   }
 
@@ -98,7 +96,6 @@ export function start(model: api.Model, labelling: () => api.Question): void {
   byId("cancel").addEventListener("click", () => running?.abort());
   byId("classify-region").addEventListener("click", () => void classify(player.span));
   byId("window").addEventListener("change", () => void classify());
-  for (const id of ["candidate-labels", "template"]) byId(id).addEventListener("change", () => void classify());
   for (const id of ["region-start", "region-end"]) {
     byId(id).addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
@@ -132,11 +129,16 @@ function summary(rows: api.Row[], windowed: boolean): string {
 
 /** Files that are chosen, dropped, or pasted. */
 function files(take: (blob: Blob, name: string) => void): void {
+  const hand = (chosen: File) => {
+    take(chosen, chosen.name);
+    // Space plays.
+    byId("play").focus({ preventScroll: true });
+  };
   const file = byId<HTMLInputElement>("file");
   byId("choose").addEventListener("click", () => file.click());
   file.addEventListener("change", () => {
     const [chosen] = file.files ?? [];
-    if (chosen) take(chosen, chosen.name);
+    if (chosen) hand(chosen);
     // The same file can be chosen again.
     file.value = "";
   });
@@ -155,11 +157,11 @@ function files(take: (blob: Blob, name: string) => void): void {
     event.preventDefault();
     drop.classList.remove("over");
     const dropped = event.dataTransfer?.files[0];
-    if (dropped && isHere()) take(dropped, dropped.name);
+    if (dropped && isHere()) hand(dropped);
   });
   document.addEventListener("paste", (event) => {
     const pasted = event.clipboardData?.files[0];
-    if (pasted && isHere()) take(pasted, pasted.name);
+    if (pasted && isHere()) hand(pasted);
   });
 }
 

@@ -70,6 +70,10 @@ export async function start(): Promise<void> {
   }
 
   function shuffle(): void {
+    for (const audio of byId("clips").querySelectorAll("audio")) {
+      audio.removeAttribute("src");
+      audio.load();
+    }
     sounds.forEach((address) => URL.revokeObjectURL(address));
     sounds = [];
     const isWanted = (clip: api.Clip) =>
@@ -100,20 +104,21 @@ export async function start(): Promise<void> {
   shuffle();
 }
 
-/** A player that loads its clip at once; what the browser cannot play, the server decodes. */
+/** A player, once its clip is there; what the browser cannot play, the server decodes. */
 function player(clip: api.Clip, sounds: string[]): HTMLElement {
-  const audio = make("audio", { controls: true, ariaLabel: `Clip ${clip.id + 1}` });
-  const place = make("div", { class: "sound" }, audio);
-  const play = (sound: Blob) => {
-    audio.src = URL.createObjectURL(sound);
-    sounds.push(audio.src);
-  };
+  const place = make("div", { class: "sound" });
   const fail = (error: unknown) => place.replaceChildren(make("p", { class: "bad" }, reason(error)));
-  api.clip(clip.id).then((sound) => {
-    const decode = () => api.decode(sound, clip.name).then(play, fail);
-    audio.addEventListener("error", () => void decode(), { once: true });
-    play(sound);
-  }, fail);
+  const play = (sound: Blob, otherwise: () => void) => {
+    // After the next shuffle nobody wants it any more.
+    if (!place.isConnected) return;
+    const src = URL.createObjectURL(sound);
+    sounds.push(src);
+    const audio = make("audio", { controls: true, ariaLabel: `Clip ${clip.id + 1}`, src });
+    audio.addEventListener("error", otherwise, { once: true });
+    place.replaceChildren(audio);
+  };
+  const decode = async (sound: Blob) => play(await api.decode(sound, clip.name), () => fail("This clip cannot be played."));
+  api.clip(clip.id).then((sound) => play(sound, () => void decode(sound).catch(fail)), fail);
   return place;
 }
 

@@ -11,7 +11,7 @@ const SHOWN = 5;
 /** Changes that are kept in the log. */
 const KEPT = 200;
 /** Pauses before a lost connection is tried again, in milliseconds. */
-const PAUSES = [500, 1000, 2000, 4000, 8000];
+const PAUSES = [500, 1000, 2000, 4000];
 
 export function start(labelling: () => api.Question): void {
   let open: microphone.Microphone | undefined;
@@ -82,7 +82,8 @@ export function start(labelling: () => api.Question): void {
   async function lost(rate: number): Promise<void> {
     const pause = PAUSES[attempts++];
     if (pause !== undefined) {
-      status("The connection is lost. Trying again …");
+      status("");
+      fail("The connection to the server is lost. Trying again …");
       retry = setTimeout(() => connect(rate), pause);
       return;
     }

@@ -29,7 +29,9 @@ export async function open(block: (rate: number, samples: Float32Array) => void)
     stream = await navigator.mediaDevices.getUserMedia({
       audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false },
     });
-    context = new AudioContext();
+    // The device's own rate, where the browser tells it; Firefox takes no other, and does not tell.
+    const { sampleRate } = stream.getAudioTracks()[0]?.getSettings() ?? {};
+    context = new AudioContext(sampleRate === undefined ? {} : { sampleRate });
     const rate = context.sampleRate;
     await context.audioWorklet.addModule("recorder.worklet.js");
     const node = new AudioWorkletNode(context, "recorder", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });

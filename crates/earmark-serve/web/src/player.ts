@@ -6,7 +6,7 @@ import Regions, { type Region } from "wavesurfer.js/dist/plugins/regions.esm.js"
 import Spectrogram from "wavesurfer.js/dist/plugins/spectrogram.esm.js";
 import Timeline from "wavesurfer.js/dist/plugins/timeline.esm.js";
 import { byId, show, tell } from "./dom";
-import { tenths } from "./numbers";
+import { clock, tenths } from "./numbers";
 
 /** From so many seconds on, a map of the whole stands below the waveform. */
 const MINIMAP_FROM = 60;
@@ -180,7 +180,7 @@ export class Player {
       wave.on("error", reject);
       wave.on("ready", (seconds: number) => {
         this.pending(false);
-        tell(byId("sound-length"), tenths(seconds));
+        tell(byId("sound-length"), clock(seconds));
         playing(false);
         reached(0);
         this.applySpeed();

@@ -22,7 +22,6 @@ export function start(take: (blob: Blob, name: string) => void, fail: (text: str
     byId("record").focus();
     if (!keep || rate === undefined) return;
     if (recorded.length === 0) return fail("Nothing was recorded: the microphone gave no sound.");
-    tell(byId("record"), "Record again");
     take(microphone.wav(recorded, rate), `recording ${new Date().toTimeString().slice(0, 8).replaceAll(":", ".")}.wav`);
   }
 

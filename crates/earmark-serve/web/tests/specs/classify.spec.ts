@@ -2,6 +2,7 @@ import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { choose, expectAsCommand, open } from "../support/page.ts";
 import { SOUNDS } from "../support/places.ts";
+import { caf, clip } from "../support/sounds.ts";
 import { expect, test } from "../support/test.ts";
 
 test("a WAV file gets the labels of the command", async ({ page, serve, work }) => {
@@ -26,6 +27,19 @@ for (const [format, file] of [
     await expectAsCommand(page, work.folder, file);
   });
 }
+
+test("a file that the browser cannot play is decoded by the server, and has a waveform", async ({ page, serve, work }) => {
+  writeFileSync(work.path("hum.caf"), caf(clip("hum")));
+  const server = await serve();
+  await open(page, server.url);
+  const decoded = page.waitForResponse(/api\/decode/);
+  await choose(page, work.path("hum.caf"));
+  expect((await decoded).status()).toBe(200);
+  await expect(page.locator("#sound-length")).toHaveText(/^0:0\d$/);
+  await expect(page.locator("#wave [part~=cursor]")).toBeAttached();
+  await expect(page.getByText("There is no waveform")).toBeHidden();
+  await expectAsCommand(page, work.folder, "hum.caf");
+});
 
 test("what this browser's MediaRecorder makes gets the labels of the command", async ({ page, serve, work }) => {
   const server = await serve();

@@ -2,6 +2,22 @@ import { bars, choose, classified, drag, expectBars, open, results } from "../su
 import { RATE, recording, writeWav } from "../support/sounds.ts";
 import { expect, test } from "../support/test.ts";
 
+test("a region that was typed is classified by Enter", async ({ page, serve, work }) => {
+  const server = await serve();
+  await open(page, server.url);
+  await choose(page, work.path("long.wav"));
+  await expect(page.locator("#results")).toBeVisible();
+  await expect(page.locator("#sound-length")).toHaveText("0:12");
+  await page.getByLabel("From (seconds)").fill("4.5");
+  await page.getByLabel("To (seconds)").fill("7");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { name: "Labels from 4.50 to 7.00 s" })).toBeVisible();
+  const [region] = await results(page);
+  expect([region?.start, region?.end]).toEqual([4.5, 7]);
+  await page.getByRole("button", { name: "Clear" }).click();
+  await expect(page.getByLabel("From (seconds)")).toHaveValue("");
+});
+
 test("Enter classifies the region that was dragged, and nothing but the region", async ({ page, serve, work }) => {
   const whole = recording(["hum", 4], ["chirp", 4], ["hiss", 4]);
   const server = await serve();

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import { earmark } from "../support/command.ts";
 import { choose, classified, cursor, download, downloadButton, open } from "../support/page.ts";
@@ -52,15 +52,23 @@ test("the threshold hides windows below it", async ({ page, serve, work }) => {
 test("the downloads are the files of the command", async ({ page, serve, work }) => {
   const server = await serve();
   await inWindows(page, server.url, work.path("long.wav"));
-  const wanted = (format: string, file: string) => {
-    const args = ["long.wav", "--model", "model", "--window", "1s", "--top-k", "1", "--format", format, "-o", file];
-    earmark(work.folder, "classify", ...args);
-    return readFileSync(work.path(file), "utf8");
+  const wanted = (format: string, ...args: string[]) => {
+    earmark(work.folder, "classify", "long.wav", "--model", "model", "--window", "1s", "--format", format, "-o", "wanted", "--force", ...args);
+    // The page does not know in which folder the file is.
+    return readFileSync(work.path("wanted"), "utf8").replaceAll(`${realpathSync(work.folder)}/`, "");
   };
-  const csv = await download(page, downloadButton(page, "CSV"));
-  expect(csv.name).toBe("long.csv");
-  expect(csv.text).toBe(wanted("csv", "wanted.csv"));
-  const json = await download(page, downloadButton(page, "JSON"));
-  expect(json.name).toBe("long.json");
-  expect(JSON.parse(json.text)).toEqual(JSON.parse(wanted("json", "wanted.json")));
+  for (const threshold of ["0", "0.42"]) {
+    await page.getByRole("slider", { name: "Threshold" }).fill(threshold);
+    const args = threshold === "0" ? [] : ["--threshold", threshold];
+    for (const [button, format, name] of [
+      ["CSV", "csv", "long.csv"],
+      ["JSON", "json", "long.json"],
+      ["Audacity", "audacity", "long.txt"],
+      ["Raven", "raven", "long.selections.txt"],
+    ] as const) {
+      const file = await download(page, downloadButton(page, button));
+      expect(file.name).toBe(name);
+      expect(file.text, `${format}, ${threshold}`).toBe(wanted(format, ...args));
+    }
+  }
 });

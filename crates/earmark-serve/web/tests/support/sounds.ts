@@ -60,3 +60,21 @@ export function wav(samples: Int16Array): Buffer {
 export function writeWav(path: string, samples: Int16Array): void {
   writeFileSync(path, wav(samples));
 }
+
+/** A Core Audio file, which Chromium does not play. */
+export function caf(samples: Int16Array): Buffer {
+  const head = Buffer.alloc(68);
+  head.write("caff", 0, "latin1");
+  head.writeUInt16BE(1, 4);
+  head.write("desc", 8, "latin1");
+  head.writeBigInt64BE(32n, 12);
+  head.writeDoubleBE(RATE, 20);
+  head.write("lpcm", 28, "latin1");
+  // Of a packet: its bytes, frames, channels, and the bits of a sample.
+  [2, 1, 1, 16].forEach((value, at) => head.writeUInt32BE(value, 36 + 4 * at));
+  head.write("data", 52, "latin1");
+  head.writeBigInt64BE(BigInt(4 + 2 * samples.length), 56);
+  const data = Buffer.alloc(2 * samples.length);
+  samples.forEach((sample, at) => data.writeInt16BE(sample, 2 * at));
+  return Buffer.concat([head, data]);
+}

@@ -1,5 +1,7 @@
 use earmark_error::Attempt;
 
+use crate::unmatched::{Instead, Listed, Quoted, Unmatched};
+
 /// Labels or scores that are invalid: which, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use {what}")]
@@ -66,5 +68,37 @@ pub enum ErrorKind {
     UnknownScores {
         /// The name as given.
         name: String,
+    },
+    /// A label of a dataset has the name of several classes of a model.
+    #[error("label `{label}` of the dataset fits several labels of the model: {}", Quoted(.classes))]
+    Ambiguous {
+        /// The label of the dataset.
+        label: String,
+        /// The labels of the model.
+        classes: Vec<String>,
+    },
+    /// Several labels of a dataset have the name of one class of a model.
+    #[error("label `{class}` of the model fits several labels of the dataset: {}", Quoted(.labels))]
+    Shared {
+        /// The label of the model.
+        class: String,
+        /// The labels of the dataset.
+        labels: Vec<String>,
+    },
+    /// Labels of a dataset that a model does not have.
+    #[error("the model has no label for {}{}", Listed(.labels), Instead(.unused))]
+    Unmatched {
+        /// The labels of the dataset, each with the nearest of the model.
+        labels: Vec<Unmatched>,
+        /// The labels of the model that the dataset does not have.
+        unused: Vec<String>,
+    },
+    /// An alias of a label that is not there.
+    #[error("the {of} has no label `{label}`, which an alias is for")]
+    Alias {
+        /// The label.
+        label: String,
+        /// `dataset` or `model`.
+        of: &'static str,
     },
 }

@@ -32,7 +32,6 @@ pub use clips::prepare::Preparation;
 
 pub use step::memory::is_out_of_memory;
 
-pub use evaluate::metrics::{ClassReport, ConfusionMatrix, wilson_interval};
 pub use evaluate::mistakes::Mistake;
 pub use evaluate::records::{EpochRecord, StepRecord};
 pub use evaluate::report::EvaluationReport;

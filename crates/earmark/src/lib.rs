@@ -12,6 +12,8 @@ pub use earmark_audio as audio;
 pub use earmark_config as config;
 #[cfg(feature = "data")]
 pub use earmark_data as data;
+#[cfg(feature = "train")]
+pub use earmark_eval as eval;
 pub use earmark_features as features;
 #[cfg(feature = "hub")]
 pub use earmark_hub as hub;

@@ -316,7 +316,7 @@ fn table<const N: usize>(card: &mut String, head: [&str; N], rows: &[[String; N]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::metrics::ConfusionMatrix;
+    use earmark_eval::ConfusionMatrix;
 
     fn card() -> ModelCard {
         let labels = vec!["blues".to_owned(), "hip_hop".to_owned()];

@@ -5,7 +5,8 @@
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
-use crate::evaluate::metrics::{ConfusionMatrix, wilson_interval};
+use earmark_eval::{ConfusionMatrix, wilson_interval};
+
 use crate::evaluate::records::{EpochRecord, StepRecord};
 
 const INK: &str = "#1f2328";

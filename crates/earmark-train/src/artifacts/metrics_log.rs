@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use earmark_error::Context as _;
+use earmark_eval::ConfusionMatrix;
 use serde::Serialize;
 
 use crate::artifacts::checkpoint::State;
@@ -11,8 +12,7 @@ use crate::artifacts::figure::confusion_png;
 use crate::artifacts::tensorboard::EventWriter;
 use crate::artifacts::write;
 use crate::error::{Doing, Error};
-use crate::evaluate::metrics::{ConfusionMatrix, mean};
-use crate::evaluate::records::{EpochRecord, StepRecord};
+use crate::evaluate::records::{EpochRecord, StepRecord, mean};
 use crate::run::event::StepDone;
 use crate::run::job::Plan;
 

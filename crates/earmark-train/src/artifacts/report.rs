@@ -174,7 +174,7 @@ svg .paper { display: none; }
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::metrics::ConfusionMatrix;
+    use earmark_eval::ConfusionMatrix;
 
     fn run(label: &str) -> RunReport {
         let epoch = |step, eval_accuracy| EpochRecord {

@@ -1,6 +1,5 @@
 //! How well a model does on some clips.
 
-pub(crate) mod metrics;
 pub(crate) mod report;
 pub(crate) mod records;
 pub(crate) mod logits;
@@ -11,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use earmark_error::Context as _;
+use earmark_eval::{ConfusionMatrix, cross_entropy};
 use earmark_models::Classifier;
 
 use crate::background::{Worker, run_cancellable};
@@ -18,7 +18,6 @@ use crate::clips::Clips;
 use crate::error::{Doing, Error, ErrorKind};
 use crate::evaluate::blame::bad_clips;
 use crate::evaluate::logits::logits;
-use crate::evaluate::metrics::{ConfusionMatrix, cross_entropy};
 use crate::evaluate::report::EvaluationReport;
 
 /// The output of a model for some clips, in their order.

@@ -33,6 +33,11 @@ pub struct EpochRecord {
     pub eval_accuracy: f64,
 }
 
+/// The mean of the losses of some steps: the train loss of an epoch, or of a line of `metrics.jsonl`.
+pub(crate) fn mean(losses: &[f64]) -> f64 {
+    losses.iter().sum::<f64>() / losses.len().max(1) as f64
+}
+
 /// JSON has no NaN: a diverged loss is written as `null`.
 pub(crate) fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))

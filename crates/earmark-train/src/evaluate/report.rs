@@ -1,8 +1,8 @@
 //! `report.json`.
 
+use earmark_eval::{ClassReport, ConfusionMatrix, wilson_interval};
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::metrics::{ClassReport, ConfusionMatrix, wilson_interval};
 use crate::evaluate::records::null_is_nan;
 
 /// `report.json`: how well a model does on one split of one dataset.

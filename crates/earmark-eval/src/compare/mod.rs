@@ -1,0 +1,4 @@
+//! Whether two models differ, from their predictions for the same clips.
+
+pub(crate) mod mcnemar;
+pub(crate) mod paired;

@@ -59,7 +59,6 @@ fn newton(clips: &[(f64, f64)], intercept: f64) -> Platt {
     let scale = if spread > 0.0 && spread.is_finite() { spread } else { 1.0 };
     let clips: Vec<(f64, f64)> = clips.iter().map(|&(z, target)| ((z - mean) / scale, target)).collect();
     let mut at = Platt { slope: 0.0, intercept };
-    let mut loss = loss_of(&clips, at);
     for _ in 0..100 {
         let (gradient, [aa, ab, bb]) = derivatives(&clips, at);
         let determinant = aa * bb - ab * ab;
@@ -68,24 +67,21 @@ fn newton(clips: &[(f64, f64)], intercept: f64) -> Platt {
             -(aa * gradient[1] - ab * gradient[0]) / determinant,
         ];
         let falls = gradient[0] * step[0] + gradient[1] * step[1];
-        let mut share = 1.0_f64;
-        let next = loop {
-            let next = Platt {
-                slope: share.mul_add(step[0], at.slope),
-                intercept: share.mul_add(step[1], at.intercept),
-            };
-            let there = loss_of(&clips, next);
-            if there <= 1e-4f64.mul_add(share * falls, loss) {
-                break Some((next, there));
-            }
-            share /= 2.0;
-            if share < 1e-10 {
-                break None; // the minimum, to the last bits of the loss
-            }
+        let (loss, steepness) = (loss_of(&clips, at), gradient[0].hypot(gradient[1]));
+        let after = |share: f64| Platt {
+            slope: share.mul_add(step[0], at.slope),
+            intercept: share.mul_add(step[1], at.intercept),
         };
-        let Some((next, there)) = next else { break };
+        // Near the minimum the loss does not show any more which step is the better one, and the gradient still does.
+        let better = |share: &f64| {
+            let next = after(*share);
+            let [a, b] = derivatives(&clips, next).0;
+            loss_of(&clips, next) <= loss + 1e-4 * share * falls || a.hypot(b) < 0.5 * steepness
+        };
+        let mut halved = std::iter::successors(Some(1.0), |share| Some(share / 2.0)).take(40);
+        let Some(next) = halved.find(better).map(after) else { break };
         let moved = (next.slope - at.slope).abs() + (next.intercept - at.intercept).abs();
-        (at, loss) = (next, there);
+        at = next;
         if moved < 1e-14 {
             break;
         }

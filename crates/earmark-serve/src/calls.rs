@@ -64,6 +64,14 @@ impl Drop for Call {
 }
 
 impl Calls {
+    /// Whether one more may be kept.
+    pub(crate) fn check_room(&self) -> Result<(), TooMany> {
+        match self.count() < MOST_CALLS {
+            true => Ok(()),
+            false => Err(TooMany),
+        }
+    }
+
     /// Keeps a call; gives its event id.
     pub(crate) fn keep(&self, call: Call) -> Result<String, TooMany> {
         let mut calls = self.lock();
@@ -73,6 +81,11 @@ impl Calls {
         let event = token();
         calls.insert(event.clone(), call);
         Ok(event)
+    }
+
+    /// How many are kept.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
     }
 
     pub(crate) fn take(&self, event: &str) -> Option<Call> {

@@ -48,6 +48,11 @@ impl Refusal {
         Refusal { retry_after: Some(retry_after), ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message) }
     }
 
+    /// For a client that has left.
+    pub(crate) fn unread() -> Refusal {
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "nobody waits for the answer")
+    }
+
     /// A fault of ours.
     pub(crate) fn internal() -> Refusal {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed to answer; its log may say why")

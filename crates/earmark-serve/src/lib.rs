@@ -7,12 +7,15 @@ mod inference; // and how a sound becomes its labels.
 mod calls; // Calls whose answers are collected later, and files that are asked about later,
 mod uploads;
 mod token; // under names that cannot be guessed.
+mod memory;
+mod lifetime;
 mod metrics;
 mod security;
 mod error;
 mod app; // All of that together,
 mod routes; // the addresses,
-mod server; // and the socket they are served on.
+mod connections; // the connections they are asked on,
+mod server; // and the socket.
 
 pub use access::Access;
 pub use error::Error;

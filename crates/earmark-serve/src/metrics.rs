@@ -18,10 +18,26 @@ pub(crate) struct Metrics {
     registry: Registry,
     answers: Family<Answer, Counter>,
     seconds: Histogram,
-    waiting: Gauge,
+    gauges: Vec<(Gauge, Value)>,
     batch: Histogram,
     audio: Counter<f64, AtomicU64>,
     busy: Counter<f64, AtomicU64>,
+}
+
+/// What a gauge shows.
+type Value = fn(&Now) -> usize;
+
+/// What the server holds at this moment.
+#[derive(Debug)]
+pub(crate) struct Now {
+    pub(crate) waiting: usize,
+    pub(crate) connections: usize,
+    pub(crate) requests: usize,
+    pub(crate) calls: usize,
+    pub(crate) uploads: usize,
+    pub(crate) microphones: usize,
+    pub(crate) heartbeats: usize,
+    pub(crate) body_bytes: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -37,17 +53,31 @@ impl Metrics {
         let seconds = Histogram::new([
             0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
         ]);
-        let (waiting, batch) = (Gauge::default(), Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0]));
+        let batch = Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0]);
         let (audio, busy) = (Counter::default(), Counter::default());
         registry.register("answers", "Answers by HTTP status", answers.clone());
         let help = "From a request's arrival to its answer, the wait included";
         registry.register_with_unit("classify", help, Unit::Seconds, seconds.clone());
-        registry.register("queue_waiting", "Requests that wait for their turn", waiting.clone());
+        let mut gauge = |name: &'static str, help: &'static str, value: Value| {
+            let gauge = Gauge::default();
+            registry.register(name, help, gauge.clone());
+            (gauge, value)
+        };
+        let gauges = vec![
+            gauge("queue_waiting", "Requests that wait for their turn", |now| now.waiting),
+            gauge("connections", "Open connections", |now| now.connections),
+            gauge("requests_running", "Requests whose answer is not sent yet", |now| now.requests),
+            gauge("calls", "Calls of Gradio's protocol whose answer was not collected", |now| now.calls),
+            gauge("uploads", "Files that wait to be asked about", |now| now.uploads),
+            gauge("microphones", "Microphones that are open", |now| now.microphones),
+            gauge("heartbeats", "Clients that listen for signs of life", |now| now.heartbeats),
+            gauge("body_bytes", "Bodies of requests that run or wait, in bytes", |now| now.body_bytes),
+        ];
         registry.register("batch_clips", "Clips of a forward pass", batch.clone());
         let help = "Sound that was classified; by earmark_model_seconds, the real-time factor";
         registry.register_with_unit("audio", help, Unit::Seconds, audio.clone());
         registry.register_with_unit("model", "Time in forward passes", Unit::Seconds, busy.clone());
-        Arc::new(Metrics { registry, answers, seconds, waiting, batch, audio, busy })
+        Arc::new(Metrics { registry, answers, seconds, gauges, batch, audio, busy })
     }
 
     pub(crate) fn answered(&self, status: u16) {
@@ -65,8 +95,10 @@ impl Metrics {
     }
 
     /// The text of `/metrics`.
-    pub(crate) fn text(&self, waiting: usize) -> String {
-        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    pub(crate) fn text(&self, now: &Now) -> String {
+        for (gauge, value) in &self.gauges {
+            gauge.set(i64::try_from(value(now)).unwrap_or(i64::MAX));
+        }
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);

@@ -55,10 +55,13 @@ pub struct Limits {
     /// Longest request body, in bytes.
     pub body: usize,
     /// All bodies that are held at the same time, in bytes: uploads that wait to be asked about, and apart from them requests that run
-    /// or wait.
+    /// or wait. At least `body`.
     pub uploads: usize,
-    /// Longest sound, decoded; longer ones are refused, so that a small file cannot fill the memory.
+    /// Longest sound, decoded; longer ones are refused.
     pub duration: Duration,
+    /// Longest clip, part of a sound, or window that is classified at once: the samples of one are in memory together, and the time
+    /// that attention takes grows with their square.
+    pub clip: Duration,
     /// Requests that are decoded and classified at the same time.
     pub running: usize,
     /// Requests that wait for their turn; the next one is answered with 503.
@@ -67,7 +70,7 @@ pub struct Limits {
     pub timeout: Duration,
     /// Microphones that are open at the same time.
     pub live: usize,
-    /// Open connections; the next one waits in the backlog of the operating system.
+    /// Open connections; the next one is answered with 503. A quarter of them may do nothing but listen for signs of life.
     pub connections: usize,
 }
 
@@ -77,11 +80,20 @@ impl Default for Limits {
             body: 64 << 20,
             uploads: 512 << 20,
             duration: Duration::from_secs(3600),
+            clip: Duration::from_secs(300),
             running: std::thread::available_parallelism().map_or(2, usize::from).max(2),
             waiting: 128,
             timeout: Duration::from_secs(300),
             live: 16,
-            connections: 1024,
+            // Many systems allow a process 1024 open files unless told otherwise.
+            connections: 512,
         }
+    }
+}
+
+impl Limits {
+    /// Connections that do nothing but listen for signs of life.
+    pub(crate) fn heartbeats(&self) -> usize {
+        (self.connections / 4).max(1)
     }
 }

@@ -1,31 +1,29 @@
-//! The socket, its connections, and how they end.
+//! The socket, and how the server ends.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+use earmark_features::Features;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::calls::Calls;
+use crate::connections::Connections;
 use crate::error::Error;
 use crate::inference::batcher::Batcher;
-use crate::inference::model::Model;
+use crate::inference::model::{Model, Target};
 use crate::inference::queue::Queue;
+use crate::lifetime::Lifetime;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::options::Options;
-use crate::routes::router;
 use crate::uploads::Uploads;
 
-/// How long a client may take to send the head of a request.
-const HEAD: Duration = Duration::from_secs(15);
-/// How long requests that run may go on when the server is asked to end.
+/// How long requests that run may go on when the server is asked to end, and how long their answers may take to be sent.
 const GRACE: Duration = Duration::from_secs(10);
+const LAST: Duration = Duration::from_secs(1);
 /// How often what nobody collects is removed.
 const SWEEP: Duration = Duration::from_secs(30);
 /// Before the next connection is tried, when one could not be accepted: files have run out, say.
@@ -50,15 +48,29 @@ impl Server {
         listener.set_nonblocking(true).map_err(doing)?;
         let model = Arc::new(model);
         let metrics = Metrics::new();
-        let batcher = Batcher::start(Arc::clone(&model), Arc::clone(&metrics))
+        let asked = Arc::clone(&model);
+        let score = move |clips: &[Features], target: &Target| asked.scores(clips, target);
+        let batcher = Batcher::start(score, Arc::clone(&metrics))
             .map_err(|cause| Error { doing: "cannot start a thread".to_owned(), cause })?;
         let queue = Queue::new(options.limits.running, options.limits.waiting);
         let bound = listener.local_addr().map_err(doing)?;
-        let uploads = Uploads::new(options.limits.uploads);
-        let live = Arc::new(Semaphore::new(options.limits.live));
-        let memory = Arc::new(Semaphore::new(options.limits.uploads.div_ceil(1024)));
-        let app =
-            App { model, batcher, queue, metrics, uploads, calls: Calls::default(), live, memory, options };
+        let limits = &options.limits;
+        let most_bytes = limits.uploads.max(limits.body);
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        let app = App {
+            model,
+            batcher,
+            queue,
+            metrics,
+            uploads: Uploads::new(most_bytes),
+            calls: Calls::default(),
+            live: semaphore(limits.live),
+            heartbeats: semaphore(limits.heartbeats()),
+            memory: Memory::new(most_bytes),
+            lifetime: Lifetime::default(),
+            connections: semaphore(limits.connections),
+            options,
+        };
         Ok(Server { listener, address: bound, app: Arc::new(app) })
     }
 
@@ -83,9 +95,9 @@ impl Server {
 
     async fn serve(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        let connections = Arc::new(Semaphore::new(self.app.options.limits.connections));
+        let app = self.app;
         tokio::spawn({
-            let app = Arc::clone(&self.app);
+            let app = Arc::clone(&app);
             async move {
                 loop {
                     tokio::time::sleep(SWEEP).await;
@@ -94,39 +106,30 @@ impl Server {
                 }
             }
         });
-        let router = router(self.app);
-        let open = GracefulShutdown::new();
-        let mut http = Builder::new(TokioExecutor::new()).http1_only();
-        http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+        let connections = Connections::new(&app);
         let mut stop = std::pin::pin!(stop);
         loop {
-            let permit = tokio::select! {
-                permit = Arc::clone(&connections).acquire_owned() => permit.map_err(io::Error::other)?,
-                () = &mut stop => break,
-            };
-            let stream = tokio::select! {
+            tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
+                    Ok((stream, _)) => connections.take(stream),
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
                         tokio::time::sleep(PAUSE).await;
-                        continue;
                     }
                 },
                 () = &mut stop => break,
-            };
-            let service = TowerToHyperService::new(router.clone());
-            let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
-            let connection = open.watch(connection.into_owned());
-            tokio::spawn(async move {
-                let _permit = permit;
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "a connection ended");
-                }
-            });
+            }
         }
         drop(listener);
-        let _ = tokio::time::timeout(GRACE, open.shutdown()).await;
+        app.lifetime.stop();
+        let mut closed = std::pin::pin!(connections.close());
+        tokio::select! {
+            () = &mut closed => return Ok(()),
+            () = app.lifetime.idle() => {}
+            () = tokio::time::sleep(GRACE) => app.lifetime.end_requests(),
+        }
+        // What is left are answers on their way, and connections that never sent a request.
+        let _ = tokio::time::timeout(LAST, closed).await;
         Ok(())
     }
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args as ClapArgs;
-use earmark_audio::has_audio_extension;
+use earmark_audio::{WavFormat, has_audio_extension, write_wav};
 use earmark_config::CLAP;
 use earmark_data::Clip;
 use earmark_data::sample::{self, SampleOptions};
 use earmark_fs::Walk;
 use earmark_pipeline::{ZeroShotClassifier, family_of};
 use earmark_serve::{Access, Clips, Example, Limits, Model, Options, Server};
+use rayon::prelude::*;
 
 use crate::args::dataset::{DatasetArgs, Named};
 use crate::args::labels::{LabelArgs, ScoresArg};
@@ -104,6 +105,14 @@ pub(crate) struct Args {
     /// Longest sound to accept.
     #[arg(long, value_name = "LENGTH", default_value = "1h", value_parser = parse::length, help_heading = "Server")]
     max_duration: Duration,
+
+    /// Longest clip, or window, to classify at once; longer sounds need windows.
+    #[arg(long, value_name = "LENGTH", default_value = "5min", value_parser = parse::length, help_heading = "Server")]
+    max_clip: Duration,
+
+    /// Longest time a request may take, its place in the queue included.
+    #[arg(long, value_name = "LENGTH", default_value = "5min", value_parser = parse::length, help_heading = "Server")]
+    timeout: Duration,
 }
 
 /// What a zero-shot model chooses from until the page's own labels are written.
@@ -120,6 +129,8 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         limits: Limits {
             body: (args.max_size as usize) << 20,
             duration: args.max_duration,
+            clip: args.max_clip,
+            timeout: args.timeout,
             ..Limits::default()
         },
         access,
@@ -220,17 +231,17 @@ impl Args {
 const MOST_EXAMPLES: usize = 50;
 const LARGEST_EXAMPLE: u64 = 16 << 20;
 
-/// Three clips of the built-in sample.
+/// Three clips of the built-in sample. No others are played: all ten take longer than the rest of the start.
 fn synthesised() -> Result<Vec<Example>> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let options = SampleOptions { clips_per_genre: 1, ..SampleOptions::default() };
-    let dataset = sample::write(folder.path().join("sample"), &options)?;
-    let chosen = dataset.clips.iter().step_by(4);
-    let example = |clip: &Clip| {
-        let name = clip.name.split('/').next().unwrap_or_default().to_owned();
-        Ok(Example { name, bytes: clip.bytes()?.into() })
+    let example = |genre: &str| {
+        let clip =
+            sample::clip(genre, 0, &SampleOptions::default()).context("the sample has no such genre")?;
+        let path = folder.path().join(genre);
+        write_wav(&path, &clip, WavFormat::Pcm16)?;
+        Ok(Example { name: genre.to_owned(), bytes: earmark_fs::read(&path, LARGEST_EXAMPLE)?.into() })
     };
-    chosen.map(example).collect()
+    ["blues", "hiphop", "reggae"].into_par_iter().map(example).collect()
 }
 
 /// The clips of a dataset, for the page.

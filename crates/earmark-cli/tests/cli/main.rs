@@ -28,5 +28,15 @@ mod served; // A server that runs,
 #[cfg(unix)]
 mod serve; // what it answers,
 #[cfg(unix)]
-mod serve_page; // and what its page asks for.
+mod serve_page; // what its page asks for,
+#[cfg(unix)]
+mod watched; // and what it withstands:
+#[cfg(unix)]
+mod serve_hostile;
+#[cfg(unix)]
+mod serve_connections;
+#[cfg(unix)]
+mod serve_load;
+#[cfg(unix)]
+mod serve_end;
 mod push;

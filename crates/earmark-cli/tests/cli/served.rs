@@ -53,7 +53,11 @@ impl Answer {
 
 impl Served {
     pub(crate) fn start(work: &WorkDir, args: &str) -> Served {
-        let mut child = work.start(&format!("serve --port 0 --no-open {args}"));
+        Served::of(work.start(&format!("serve --port 0 --no-open {args}")))
+    }
+
+    /// Waits until a server that was started tells its address.
+    pub(crate) fn of(mut child: Child) -> Served {
         let mut address = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut address).unwrap();
         let address = address.trim().strip_prefix("http://").unwrap_or_else(|| {

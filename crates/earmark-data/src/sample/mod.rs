@@ -74,6 +74,15 @@ pub fn write(dir: impl AsRef<Path>, options: &SampleOptions) -> Result<AudioData
     written(dir, options).with_context(|| Task::Write(dir.to_path_buf()))
 }
 
+/// One clip of the sample without writing it: number `number` of a genre, as [`write`] rounds to 16 bits.
+///
+/// `None` for a name that is no genre's, and where an option is out of range.
+pub fn clip(genre: &str, number: usize, options: &SampleOptions) -> Option<Waveform> {
+    check(options).ok()?;
+    let genre = GENRES.iter().position(|name| *name == genre)?;
+    Some(play(genre, number, options))
+}
+
 fn written(dir: &Path, options: &SampleOptions) -> Result<AudioDataset, ErrorKind> {
     check(options)?;
     let manifest = Manifest { maker: MAKER, version: VERSION, options: *options };
@@ -121,14 +130,17 @@ fn fill(folder: &Path, options: &SampleOptions, manifest: &[u8]) -> Result<(), E
     (0..clips).into_par_iter().try_for_each(|clip| {
         let (genre, number) = (clip / options.clips_per_genre, clip % options.clips_per_genre);
         let name = GENRES[genre];
-        let samples = genres::play(genre, options.seconds, clip_seed(options.seed, genre, number));
-        let rate = SampleRate::new(synth::RATE).expect("the rate is not zero");
-        let waveform = Waveform::new(samples, rate).expect("a clip has samples, all in [-1, 1]");
         let path = folder.join(name).join(format!("{name}.{number:05}.wav"));
-        write_wav(path, &waveform, WavFormat::Pcm16)
+        write_wav(path, &play(genre, number, options), WavFormat::Pcm16)
     })?;
     fs::write(folder.join(MANIFEST), manifest)?;
     Ok(())
+}
+
+fn play(genre: usize, number: usize, options: &SampleOptions) -> Waveform {
+    let samples = genres::play(genre, options.seconds, clip_seed(options.seed, genre, number));
+    let rate = SampleRate::new(synth::RATE).expect("the rate is not zero");
+    Waveform::new(samples, rate).expect("a clip has samples, all in [-1, 1]")
 }
 
 /// A seed for each clip, so that clip 7 is the same whether 8 or 800 are written and whichever thread plays it.

@@ -6,20 +6,26 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
-use earmark_audio::{DecodeOptions, Decoder, Waveform};
+use earmark_audio::{DecodeOptions, Waveform};
 use earmark_features::Features;
 use earmark_labels::{Prediction, TopK};
-use earmark_pipeline::{AudioOptions, Error, Sound, Window, Windows};
-
-use tokio::sync::OwnedSemaphorePermit;
+use earmark_pipeline::{AudioOptions, Error, Window, Windows};
 
 use crate::error::Refusal;
 use crate::inference::batcher::{Batcher, Client, NoAnswer};
 use crate::inference::classification::{Answer, Classification, Row};
+use crate::inference::decode::{clip, decoder};
 use crate::inference::model::{Candidacy, Model, Target};
+use crate::memory::Room;
+use crate::options::Limits;
 
-/// Windows that are scored at a time: a long recording is held in parts, and does not keep the model from others.
+/// Windows that are scored at a time, and the samples of all of them together: a long recording is held in parts, and does not keep
+/// the model from others.
 const CHUNK: usize = 8;
+const CHUNK_SAMPLES: usize = 1 << 20;
+/// Most predictions of an answer, a row counted as so many beside its own: they are in memory together.
+const MOST_PREDICTIONS: usize = 1 << 20;
+const ROW: usize = 8;
 
 /// What a client asks.
 #[derive(Debug)]
@@ -32,9 +38,9 @@ pub(crate) struct Question {
     pub(crate) windows: Option<Windows>,
     /// Only this part, in seconds.
     pub(crate) span: Option<(f64, f64)>,
-    /// Room for the sound, until it is answered.
+    /// Counts the sound until it is answered.
     #[expect(dead_code, reason = "dropped with the question")]
-    pub(crate) memory: Option<OwnedSemaphorePermit>,
+    pub(crate) room: Arc<Room>,
     /// Labels of the request; nothing for the model's own.
     pub(crate) labels: Option<Candidacy>,
     pub(crate) progress: Progress,
@@ -59,18 +65,21 @@ impl Progress {
 pub(crate) fn answer(
     model: &Model,
     batcher: &Batcher,
-    max_duration: Duration,
+    limits: &Limits,
     question: &Question,
     client: &Arc<Client>,
 ) -> Result<Answer, Refusal> {
+    if client.has_left() {
+        return Err(Refusal::unread());
+    }
     let audio = model.audio();
-    let decode = DecodeOptions { max_duration, ..audio.decode.clone() };
+    let decode = DecodeOptions { max_duration: limits.duration, ..audio.decode.clone() };
     let audio = AudioOptions { decode, ..audio.clone() };
     let target = target(model, question.labels.as_ref())?;
     let scorer = Scorer { model, batcher, target, client };
     match question.windows {
-        Some(windows) => in_windows(&scorer, &audio, question, windows).map(Answer::Windows),
-        None => whole(&scorer, &audio, question).map(Answer::Whole),
+        Some(windows) => in_windows(&scorer, &audio, question, windows, limits.clip).map(Answer::Windows),
+        None => whole(&scorer, &audio, question, limits.clip).map(Answer::Whole),
     }
 }
 
@@ -129,15 +138,15 @@ fn target(model: &Model, labels: Option<&Candidacy>) -> Result<Target, Refusal> 
     }
 }
 
-fn whole(scorer: &Scorer<'_>, audio: &AudioOptions, question: &Question) -> Result<Classification, Refusal> {
-    let model = scorer.model;
-    let sound = Sound::Named(question.name.clone(), question.sound.to_vec());
-    let decoded = audio.decode(sound, model.sampling_rate()).map_err(|error| unusable(&error))?;
-    let clip = match question.span {
-        Some(span) => part(&decoded.waveform, span)?,
-        None => decoded.waveform,
-    };
-    let predictions = scorer.labels(&clip, question.top_k)?;
+fn whole(
+    scorer: &Scorer<'_>,
+    audio: &AudioOptions,
+    question: &Question,
+    longest: Duration,
+) -> Result<Classification, Refusal> {
+    let (sound, rate) = ((&*question.name, question.sound.clone()), scorer.model.sampling_rate());
+    let decoded = clip(sound, question.span, (audio, rate), longest, scorer.client)?;
+    let predictions = scorer.labels(&decoded.waveform, question.top_k)?;
     let (start, end) = question.span.unzip();
     Ok(Classification { path: question.name.clone(), duration: decoded.duration, start, end, predictions })
 }
@@ -148,24 +157,37 @@ fn in_windows(
     audio: &AudioOptions,
     question: &Question,
     windows: Windows,
+    longest: Duration,
 ) -> Result<Vec<Row>, Refusal> {
-    let model = scorer.model;
-    let decoder = Decoder::from_bytes(question.sound.to_vec(), &audio.decode)
+    let (model, k) = (scorer.model, question.top_k);
+    if windows.length > longest {
+        let longest = longest.as_secs_f64();
+        return Err(Refusal::bad_request(format_args!("`window` is at most {longest} s")));
+    }
+    let decoder = decoder(question.sound.clone(), audio)
         .map_err(|error| Refusal::unusable(earmark_error::chain(&error)))?;
+    let most = MOST_PREDICTIONS / (model.predictions_of(&scorer.target, k) + ROW);
+    // The header may be wrong, so the rows are counted as well.
+    let promised = decoder.expected_duration().map_or(0.0, |it| it.div_duration_f64(windows.hop));
+    if promised > most as f64 {
+        return Err(too_many(most));
+    }
     let mut cut = windows
         .cut(decoder, audio, model.sampling_rate(), model.min_samples())
         .map_err(|error| Refusal::bad_request(earmark_error::chain(&error)))?;
+    let samples = windows.length.as_secs_f64() * f64::from(model.sampling_rate().hz());
+    let chunk = (CHUNK_SAMPLES / samples.max(1.0) as usize).clamp(1, CHUNK);
     let mut scored: Vec<(Window, Vec<Prediction>)> = Vec::new();
     let mut failed = Failed::default();
     loop {
         let (mut spans, mut clips) = (Vec::new(), Vec::new());
-        for span in cut.by_ref().take(CHUNK) {
+        for span in cut.by_ref().take(chunk) {
             let span = span.map_err(|error| unusable(&error))?;
             spans.push((span.window, model.features(&span.waveform).map(|features| clips.push(features))));
         }
         let Some((last, _)) = spans.last() else { break };
         let end = last.end;
-        let mut predictions = scorer.predictions(clips, question.top_k)?.into_iter();
+        let mut predictions = scorer.predictions(clips, k)?.into_iter();
         for (window, features) in spans {
             match features.and_then(|()| predictions.next().expect("one list of labels a window")) {
                 Ok(predictions) => scored.push((window, predictions)),
@@ -173,6 +195,9 @@ fn in_windows(
             }
         }
         question.progress.reach(end);
+        if scored.len() > most {
+            return Err(too_many(most));
+        }
     }
     let (name, duration) = (&question.name, cut.duration());
     let count = scored.len() + failed.count;
@@ -214,14 +239,10 @@ impl Failed {
     }
 }
 
-/// The samples from `start` to `end`, in seconds.
-fn part(clip: &Waveform, (start, end): (f64, f64)) -> Result<Waveform, Refusal> {
-    let rate = clip.rate();
-    let at = |seconds: f64| (seconds * f64::from(rate.hz())).round() as usize;
-    let samples = clip.samples().get(at(start)..at(end).min(clip.samples().len()));
-    let samples =
-        samples.ok_or_else(|| Refusal::bad_request("the region begins behind the end of the sound"))?;
-    Waveform::new(samples.to_vec(), rate).map_err(|_| Refusal::bad_request("the region holds no sample"))
+fn too_many(most: usize) -> Refusal {
+    Refusal::unusable(format_args!(
+        "more than {most} windows: a longer `hop`, or a smaller `top_k`, makes an answer that can be held"
+    ))
 }
 
 fn unusable(error: &Error) -> Refusal {

@@ -11,6 +11,9 @@ use earmark_pipeline::{AudioClassifier, AudioOptions, Candidates, Error, ZeroSho
 /// Sets of candidate labels that are kept embedded, the newest last.
 const KEPT_CANDIDATES: usize = 16;
 
+/// Labels of a clip, of a model with labels of its own.
+const SHOWN: TopK = TopK::N(5);
+
 /// A model that is open, and how sounds are decoded for it.
 #[derive(Debug)]
 pub struct Model {
@@ -155,11 +158,23 @@ impl Model {
         }
     }
 
+    /// How many predictions a clip has.
+    pub(crate) fn predictions_of(&self, target: &Target, k: Option<TopK>) -> usize {
+        let (labels, unless_given) = match target {
+            Target::Own => (self.label_names().len(), SHOWN),
+            Target::Candidates(candidates) => (candidates.labels().len(), TopK::All),
+        };
+        match k.unwrap_or(unless_given) {
+            TopK::N(n) => n.min(labels),
+            TopK::All => labels,
+        }
+    }
+
     pub(crate) fn predictions(&self, scores: &[f32], target: &Target, k: Option<TopK>) -> Vec<Prediction> {
         match (&self.kind, target) {
             (_, Target::Candidates(candidates)) => top_k(scores, candidates.labels(), k.unwrap_or(TopK::All)),
             (Kind::Classifier { classifier, .. }, Target::Own) => {
-                top_k(scores, classifier.labels(), k.unwrap_or(TopK::N(5)))
+                top_k(scores, classifier.labels(), k.unwrap_or(SHOWN))
             }
             (Kind::ZeroShot { .. }, Target::Own) => Vec::new(),
         }

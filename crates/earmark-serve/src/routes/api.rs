@@ -3,22 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::multipart::{Multipart, MultipartError};
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest as _, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use earmark_labels::TopK;
 use earmark_pipeline::Windows;
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
 use crate::error::Refusal;
 use crate::inference::classify::{Progress, Question};
 use crate::inference::model::{Candidacy, Model};
+use crate::memory::Room;
 use crate::routes::ask::ask;
 use crate::routes::events;
 
@@ -49,11 +48,12 @@ pub(crate) struct Options {
 pub(crate) async fn classify(
     State(app): State<Arc<App>>,
     Query(options): Query<Options>,
+    Extension(room): Extension<Arc<Room>>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let in_events = accepts == Some("text/event-stream");
-    let upload = Upload::read(request, &app).await?;
+    let upload = Upload::read(request, room).await?;
     let question = options.question(upload, &app.model)?;
     match in_events {
         true => Ok(events::stream(app, question).into_response()),
@@ -66,58 +66,40 @@ pub(crate) async fn classify(
 pub(crate) struct Upload {
     pub(crate) name: String,
     pub(crate) sound: Bytes,
-    /// Room for it.
-    pub(crate) memory: OwnedSemaphorePermit,
+    pub(crate) room: Arc<Room>,
 }
 
-/// How long a body may take to arrive, and how long it may wait for room.
-const ARRIVAL: Duration = Duration::from_secs(120);
-const ROOM: Duration = Duration::from_secs(30);
+/// Most fields of a form that are looked at.
+pub(crate) const MOST_FIELDS: usize = 64;
+/// Longest name of a file, in bytes, as file systems have it.
+const LONGEST_NAME: usize = 255;
 
 impl Upload {
     /// The field `file` of a form, or the body itself.
-    pub(crate) async fn read(request: Request, app: &Arc<App>) -> Result<Upload, Refusal> {
-        let headers = request.headers().clone();
-        let memory = Upload::room(&headers, app).await?;
-        let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    pub(crate) async fn read(request: Request, room: Arc<Room>) -> Result<Upload, Refusal> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let is_form = kind.is_some_and(|kind| kind.starts_with("multipart/form-data"));
-        let read = async {
-            match is_form {
-                true => Upload::form(request).await,
-                false => {
-                    let body = Bytes::from_request(request, app).await;
-                    Ok(("upload".to_owned(), body.map_err(|error| too_long(&error))?))
-                }
+        let (name, sound) = match is_form {
+            true => Upload::form(request).await?,
+            false => {
+                let body = Bytes::from_request(request, &()).await;
+                ("upload".to_owned(), body.map_err(|error| Refusal::bad_request(error.body_text()))?)
             }
         };
-        let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
-        let (name, sound) = tokio::time::timeout(ARRIVAL, read).await.map_err(late)??;
         match sound.is_empty() {
             true => Err(Refusal::bad_request("the body is empty: send the bytes of a sound file")),
-            false => Ok(Upload { name, sound, memory }),
+            false => Ok(Upload { name, sound, room }),
         }
-    }
-
-    /// Waits until there is room for as many bytes as the client announces, or for the most that are taken.
-    async fn room(headers: &HeaderMap, app: &Arc<App>) -> Result<OwnedSemaphorePermit, Refusal> {
-        let most = app.options.limits.body;
-        let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        if length.is_some_and(|length: usize| length > most) {
-            return Err(too_large());
-        }
-        room(app, length.unwrap_or(most)).await
     }
 
     async fn form(request: Request) -> Result<(String, Bytes), Refusal> {
-        let broken = |error: MultipartError| match error.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-            status => Refusal::new(status, error.body_text()),
-        };
+        let broken = |error: MultipartError| Refusal::new(error.status(), error.body_text());
         let form = Multipart::from_request(request, &()).await;
         let mut form = form.map_err(|error| Refusal::bad_request(error.body_text()))?;
-        while let Some(field) = form.next_field().await.map_err(broken)? {
+        for _ in 0..MOST_FIELDS {
+            let Some(field) = form.next_field().await.map_err(broken)? else { break };
             if field.name() == Some("file") {
-                let name = field.file_name().unwrap_or("upload").to_owned();
+                let name = check_name(field.file_name().unwrap_or("upload"))?.to_owned();
                 return Ok((name, field.bytes().await.map_err(broken)?));
             }
         }
@@ -125,29 +107,18 @@ impl Upload {
     }
 }
 
-/// Waits until there is room for so many bytes.
-pub(crate) async fn room(app: &App, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-    let most = app.options.limits.uploads.div_ceil(1024);
-    let kib = u32::try_from(bytes.div_ceil(1024).min(most)).unwrap_or(u32::MAX);
-    let permit = tokio::time::timeout(ROOM, Arc::clone(&app.memory).acquire_many_owned(kib)).await;
-    permit.ok().and_then(Result::ok).ok_or_else(|| {
-        Refusal::busy("too many uploads at the same time: try again later", Duration::from_secs(10))
-    })
-}
-
-fn too_large() -> Refusal {
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the file is too large")
-}
-
-fn too_long(error: &BytesRejection) -> Refusal {
-    match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        status => Refusal::new(status, error.body_text()),
+/// The name of a file, unless it is too long for one.
+pub(crate) fn check_name(name: &str) -> Result<&str, Refusal> {
+    match name.len() <= LONGEST_NAME {
+        true => Ok(name),
+        false => {
+            Err(Refusal::bad_request(format_args!("a file's name is at most {LONGEST_NAME} bytes long")))
+        }
     }
 }
 
 impl Options {
-    fn question(&self, Upload { name, sound, memory }: Upload, model: &Model) -> Result<Question, Refusal> {
+    fn question(&self, Upload { name, sound, room }: Upload, model: &Model) -> Result<Question, Refusal> {
         let top_k = self.top_k.as_deref().map(top_k).transpose()?;
         let windows = match (self.window, self.hop) {
             (None, None) => None,
@@ -177,7 +148,7 @@ impl Options {
             top_k,
             windows,
             span,
-            memory: Some(memory),
+            room,
             labels: candidacy(model, self.labels.as_deref(), self.template.as_deref())?,
             progress: Progress::default(),
         })

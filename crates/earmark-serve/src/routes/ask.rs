@@ -33,7 +33,7 @@ pub(crate) async fn ask(
     let work = {
         let app = Arc::clone(app);
         move |client: &Arc<Client>| {
-            answer(&app.model, &app.batcher, app.options.limits.duration, &question, client)
+            answer(&app.model, &app.batcher, &app.options.limits, &question, client)
         }
     };
     let answered = in_turn(app, told, work).await;
@@ -70,8 +70,12 @@ pub(crate) async fn in_turn<T: Send + 'static>(
             }
         }
     };
-    tokio::time::timeout(limits.timeout, work).await.unwrap_or_else(|_| {
-        let why = format!("not done within {} s: try a shorter sound", limits.timeout.as_secs());
-        Err(Refusal::busy(why, Duration::from_secs(5)))
-    })
+    let retry = Duration::from_secs(5);
+    tokio::select! {
+        done = tokio::time::timeout(limits.timeout, work) => done.unwrap_or_else(|_| {
+            let why = format_args!("not done within {:?}: try a shorter sound", limits.timeout);
+            Err(Refusal::busy(why, retry))
+        }),
+        () = app.lifetime.out_of_time() => Err(Refusal::busy("the server is being stopped", retry)),
+    }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::error::Refusal;
+use crate::routes::running::counted;
 
 /// `GET /api/model`.
 #[derive(Debug, Serialize)]
@@ -79,7 +80,7 @@ pub(crate) async fn clip(
     let read =
         tokio::task::spawn_blocking(move || clips.read(number)).await.map_err(|_| Refusal::internal())?;
     match read {
-        Ok(bytes) => Ok(sound(bytes)),
+        Ok(bytes) => Ok(sound(counted(&app, bytes)?)),
         Err(error) => {
             tracing::warn!(number, %error, "cannot read a clip");
             Err(missing())

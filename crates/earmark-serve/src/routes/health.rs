@@ -24,7 +24,7 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Json<Value> {
 /// `GET /metrics`, as Prometheus reads them.
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], app.metrics.text(app.queue.waiting()))
+    ([(header::CONTENT_TYPE, kind)], app.metrics.text(&app.now()))
 }
 
 /// Counts every answer.

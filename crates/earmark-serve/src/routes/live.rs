@@ -5,11 +5,12 @@
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use earmark_audio::{SampleRate, Waveform};
@@ -18,6 +19,7 @@ use earmark_labels::TopK;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::app::App;
 use crate::error::Refusal;
@@ -33,6 +35,8 @@ const MESSAGE: usize = 1 << 20;
 const SILENCE: Duration = Duration::from_secs(60);
 /// Of microphones, in hertz.
 const RATES: RangeInclusive<u32> = 8_000..=192_000;
+/// How long a client may take to be told that the connection ends.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// Labels of a window.
 const SHOWN: usize = 5;
 
@@ -77,13 +81,20 @@ pub(crate) async fn live(
     let permit = Arc::clone(&app.live).try_acquire_owned().map_err(|_| {
         Refusal::busy("as many microphones are open as this server takes", Duration::from_secs(30))
     })?;
-    Ok(upgrade.max_message_size(MESSAGE).on_upgrade(async move |socket| {
-        let _permit = permit;
+    let running = app.lifetime.enter();
+    Ok(upgrade.max_message_size(MESSAGE).max_frame_size(MESSAGE).on_upgrade(async move |mut socket| {
+        let (_permit, _running) = (permit, running);
         let (fresh, held) = (Vec::new(), VecDeque::new());
-        Session { app, window, hop, labels, resampler, fresh, held, heard: 0, next: window, running: None }
-            .run(socket)
-            .await;
+        let session =
+            Session { app, window, hop, labels, resampler, fresh, held, heard: 0, next: window, running: None };
+        let reason = session.run(&mut socket).await;
+        // Whoever does not take it is not waited for.
+        let _ = timeout(GOODBYE, socket.send(Message::Close(reason))).await;
     }))
+}
+
+fn reason(code: u16, reason: &'static str) -> Option<CloseFrame> {
+    Some(CloseFrame { code, reason: reason.into() })
 }
 
 /// A microphone that is open.
@@ -106,9 +117,13 @@ struct Session {
 }
 
 impl Session {
-    async fn run(mut self, mut socket: WebSocket) {
+    /// Answers until one of the two ends; gives the reason, where it is ours.
+    async fn run(mut self, socket: &mut WebSocket) -> Option<CloseFrame> {
         // Dropped with the connection, so that a window that waits for the model is not scored for nobody.
         let (client, _connected) = Client::new();
+        let app = Arc::clone(&self.app);
+        let mut silent = pin!(sleep(SILENCE));
+        let mut stopping = pin!(app.lifetime.stopping());
         loop {
             if self.running.is_none() && self.heard >= self.next {
                 self.running = Some(self.classify(&client));
@@ -126,22 +141,22 @@ impl Session {
                         Ok(row) => serde_json::to_string(&row).unwrap_or_default(),
                         Err(refusal) => failed(&refusal),
                     };
-                    if socket.send(Message::text(text)).await.is_err() {
-                        return;
-                    }
+                    socket.send(Message::text(text)).await.ok()?;
                 }
-                message = tokio::time::timeout(SILENCE, socket.recv()) => match message {
-                    Ok(Some(Ok(Message::Binary(samples)))) => {
-                        if let Err(refusal) = self.push(&samples)
-                            && socket.send(Message::text(failed(&refusal))).await.is_err()
-                        {
-                            return;
+                message = socket.recv() => match message? {
+                    Ok(Message::Binary(samples)) if samples.len() % 4 == 0 => {
+                        if let Err(refusal) = self.push(&samples) {
+                            socket.send(Message::text(failed(&refusal))).await.ok()?;
                         }
+                        silent.as_mut().reset(Instant::now() + SILENCE);
                     }
-                    Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
-                    // Closed, broken, silent, or not samples.
-                    _ => return,
+                    Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                    Ok(Message::Close(_)) => return None,
+                    Ok(_) => return reason(close_code::UNSUPPORTED, "send float32 samples, four bytes each"),
+                    Err(_) => return reason(close_code::PROTOCOL, "no frame, or one of more than 1 MiB"),
                 },
+                () = &mut silent => return reason(close_code::POLICY, "no samples for a minute"),
+                () = &mut stopping => return reason(close_code::AWAY, "the server is being stopped"),
             }
         }
     }

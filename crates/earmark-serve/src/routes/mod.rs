@@ -1,5 +1,7 @@
 //! The addresses of the server.
 
+mod running; // Every request is counted while it runs,
+mod body; // and its body read.
 pub(crate) mod page; // For people,
 pub(crate) mod facts; // and what their page asks for;
 pub(crate) mod live;
@@ -37,6 +39,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
+        .route_layer(from_fn_with_state(Arc::clone(&app), body::receive))
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
         .method_not_allowed_fallback(async || {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method")
@@ -46,5 +49,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&app), security::check_origin))
         .layer(from_fn(security::add_headers))
         .layer(from_fn_with_state(Arc::clone(&app), health::count))
+        .layer(from_fn_with_state(Arc::clone(&app), running::count))
         .with_state(app)
 }

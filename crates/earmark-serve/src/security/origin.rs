@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -22,13 +22,19 @@ pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: N
 }
 
 fn verdict(headers: &HeaderMap, uri: Option<&Authority>, hosts: &[String]) -> Result<(), &'static str> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let host: Option<Authority> = uri.cloned().or_else(|| text(header::HOST)?.parse().ok());
+    // Where there are two, or bytes that are no text, others may read another one than we do.
+    let text = |name: HeaderName| match headers.get_all(name).iter().collect::<Vec<_>>()[..] {
+        [] => Ok(None),
+        [value] => value.to_str().map(Some).map_err(|_| "the header `Host` or `Origin` is no text"),
+        _ => Err("the header `Host` or `Origin` is there twice"),
+    };
+    let named = text(header::HOST)?;
+    let host: Option<Authority> = uri.cloned().or_else(|| named?.parse().ok());
     let host = host.ok_or("the request names no host")?;
     if !is_ours(host.host(), hosts) {
         return Err("this server is not known by that name");
     }
-    let Some(origin) = text(header::ORIGIN) else { return Ok(()) };
+    let Some(origin) = text(header::ORIGIN)? else { return Ok(()) };
     let from = origin.split_once("://").map(|(_, authority)| authority);
     match from == Some(host.as_str()) {
         true => Ok(()),
@@ -74,5 +80,13 @@ mod tests {
         for origin in ["http://evil.example", "http://localhost:7861", "null", "http://127.0.0.1:7860"] {
             assert!(asked("localhost:7860", Some(origin)).is_err(), "{origin}");
         }
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+        headers.insert(header::ORIGIN, HeaderValue::from_bytes(b"http://\xffevil.example").unwrap());
+        assert!(verdict(&headers, None, &[]).is_err());
+        headers.remove(header::ORIGIN);
+        assert!(verdict(&headers, None, &[]).is_ok());
+        headers.append(header::HOST, HeaderValue::from_static("localhost"));
+        assert!(verdict(&headers, None, &[]).is_err());
     }
 }

@@ -14,6 +14,7 @@ use axum::response::sse::{Event, Sse};
 use futures_util::stream::{self, Stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Sender, channel};
 
 use crate::app::App;
@@ -30,22 +31,36 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Starts a call; gives its event id.
 fn start(app: &Arc<App>, session: Option<String>, data: &[Value]) -> Result<String, Refusal> {
-    let (question, upload) = question(app, data)?;
+    let too_many =
+        |TooMany| Refusal::busy("too many calls are waiting to be collected", Duration::from_secs(5));
+    app.calls.check_room().map_err(too_many)?;
+    let (question, token) = question(app, data)?;
     let (sender, messages) = channel(MESSAGES);
+    let upload = Used { app: Arc::clone(app), token };
     let task = tokio::spawn({
         let app = Arc::clone(app);
         async move {
             let began = Instant::now();
             let answer = ask(&app, question, |stage| tell(&sender, stage)).await;
-            app.uploads.remove(&upload);
+            drop(upload);
             let output = answer.map(|answer| label(&answer)).map_err(|refusal| refusal.message().to_owned());
             let _ = sender.send(Message::Done { output, seconds: began.elapsed().as_secs_f64() }).await;
         }
     });
     let call = Call::new(session, task.abort_handle(), messages);
-    app.calls.keep(call).map_err(|TooMany| {
-        Refusal::busy("too many calls are waiting to be collected", Duration::from_secs(5))
-    })
+    app.calls.keep(call).map_err(too_many)
+}
+
+/// An upload that is removed once its call is answered or cancelled.
+struct Used {
+    app: Arc<App>,
+    token: String,
+}
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        self.app.uploads.remove(&self.token);
+    }
 }
 
 fn tell(sender: &Sender<Message>, stage: Stage) {
@@ -220,12 +235,18 @@ pub(crate) async fn cancel(State(app): State<Arc<App>>, Json(cancel): Json<Cance
 }
 
 /// `GET /gradio_api/heartbeat/SESSION`: a sign of life now and then, for as long as the client listens.
-pub(crate) async fn heartbeat() -> EventStream {
-    let next = async |first: bool| {
+pub(crate) async fn heartbeat(State(app): State<Arc<App>>) -> Result<EventStream, Refusal> {
+    let permit = Arc::clone(&app.heartbeats)
+        .try_acquire_owned()
+        .map_err(|_| Refusal::busy("too many clients listen for signs of life", HEARTBEAT))?;
+    let next = async |(first, app, permit): (bool, Arc<App>, OwnedSemaphorePermit)| {
         if !first {
-            tokio::time::sleep(HEARTBEAT).await;
+            tokio::select! {
+                () = tokio::time::sleep(HEARTBEAT) => {}
+                () = app.lifetime.stopping() => return None,
+            }
         }
-        Some((Ok(Event::default().data("ALIVE")), false))
+        Some((Ok(Event::default().data("ALIVE")), (false, app, permit)))
     };
-    Sse::new(Box::pin(stream::unfold(true, next)))
+    Ok(Sse::new(Box::pin(stream::unfold((true, app, permit), next))))
 }

@@ -10,7 +10,8 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::app::App;
 use crate::error::Refusal;
-use crate::uploads::{NoRoom, Upload};
+use crate::memory::Full;
+use crate::routes::api::{MOST_FIELDS, check_name};
 
 /// Most files of one upload.
 const MOST_FILES: usize = 16;
@@ -21,7 +22,7 @@ pub(crate) async fn upload(
     mut form: Multipart,
 ) -> Result<Json<Vec<String>>, Refusal> {
     let mut paths = Vec::new();
-    loop {
+    for _ in 0..MOST_FIELDS {
         let broken =
             |error: axum::extract::multipart::MultipartError| Refusal::new(error.status(), error.body_text());
         let Some(field) = form.next_field().await.map_err(broken)? else { break };
@@ -31,9 +32,9 @@ pub(crate) async fn upload(
         if paths.len() == MOST_FILES {
             return Err(Refusal::bad_request(format_args!("at most {MOST_FILES} files are taken at a time")));
         }
-        let name = last_part(field.file_name().unwrap_or("upload")).to_owned();
+        let name = check_name(last_part(field.file_name().unwrap_or("upload")))?.to_owned();
         let bytes = field.bytes().await.map_err(broken)?;
-        let token = app.uploads.keep(Upload { name: name.clone(), bytes }).map_err(|NoRoom| {
+        let token = app.uploads.keep(name.clone(), bytes).map_err(|Full| {
             Refusal::busy(
                 "too many files are waiting to be asked about: try again later",
                 Duration::from_secs(30),

@@ -42,7 +42,7 @@ pub(crate) fn question(app: &Arc<App>, data: &[Value]) -> Result<(Question, Stri
         top_k: Some(TopK::N(SHOWN)),
         windows: None,
         span: None,
-        memory: None,
+        room: upload.room,
         labels,
         progress: Progress::default(),
     };

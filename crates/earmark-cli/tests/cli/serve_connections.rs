@@ -6,64 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::serve_hostile::Watched;
 use crate::served::bytes;
+use crate::watched::{Watched, frame, goodbye, next_frame};
 use crate::work_dir::wait_until;
-
-impl Watched {
-    /// Opens a connection and sends the head of a request, which ends with the lines of `headers`.
-    pub(crate) fn open(&self, line: &str, headers: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(&self.served.address).unwrap();
-        let head = format!("{line} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", self.served.address);
-        stream.write_all(head.as_bytes()).unwrap();
-        stream
-    }
-
-    /// Opens a WebSocket for a microphone; gives the connection behind the answer's head, and its status.
-    pub(crate) fn microphone(&self) -> (TcpStream, String) {
-        let headers = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-        let mut stream = self.open("GET /api/live?window=0.1", headers);
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            head.push(byte[0]);
-        }
-        let status = String::from_utf8(head).unwrap().split(' ').nth(1).unwrap().to_owned();
-        (stream, status)
-    }
-}
-
-/// A masked frame; the mask is zero.
-pub(crate) fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
-    [&[0x80 | opcode, 0x80 | 126, length[0], length[1], 0, 0, 0, 0], payload].concat()
-}
-
-/// The opcode and the payload of the next frame; `None` where the connection ends.
-fn next_frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
-    let (mut head, mut long) = ([0; 2], [0; 2]);
-    stream.read_exact(&mut head).ok()?;
-    let mut length = usize::from(head[1]);
-    if length == 126 {
-        stream.read_exact(&mut long).ok()?;
-        length = u16::from_be_bytes(long).into();
-    }
-    let mut payload = vec![0; length];
-    stream.read_exact(&mut payload).ok()?;
-    Some((head[0] & 0x0f, payload))
-}
-
-/// The code and the reason of the frame that closes a WebSocket, behind whatever comes before.
-pub(crate) fn goodbye(stream: &mut TcpStream) -> Option<(u16, String)> {
-    loop {
-        if let (8, payload) = next_frame(stream)? {
-            let code = u16::from_be_bytes(payload.get(..2)?.try_into().ok()?);
-            return Some((code, String::from_utf8_lossy(&payload[2..]).into_owned()));
-        }
-    }
-}
 
 #[test]
 fn clients_that_drip_keep_nobody_waiting_and_are_closed() {
@@ -98,6 +43,19 @@ fn clients_that_drip_keep_nobody_waiting_and_are_closed() {
         heads.is_empty()
     });
     watched.check_unchanged(0, 25.0);
+}
+
+#[test]
+fn an_answer_of_which_nothing_is_taken_is_given_up() {
+    let watched = Watched::start("");
+    // More than the buffers of both sides hold.
+    let path = watched.served.upload("a.wav", &vec![0; 20 << 20]);
+    let unread: Vec<TcpStream> =
+        (0..4).map(|_| watched.open(&format!("GET /gradio_api/file={path}"), "")).collect();
+    wait_until("the answers begin", || watched.gauge("requests_running") >= 4);
+    wait_until("they are given up", || watched.gauge("connections") == 1);
+    drop(unread);
+    watched.check_unchanged(1, 60.0);
 }
 
 #[test]

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use earmark_testkit::noise;
 
-use crate::serve_connections::goodbye;
-use crate::serve_hostile::Watched;
 use crate::served::bytes;
+use crate::watched::{Watched, goodbye};
 use crate::work_dir::{signal, wait_until};
 
 impl Watched {

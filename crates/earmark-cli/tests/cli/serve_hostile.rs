@@ -4,98 +4,13 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Stdio;
 
 use earmark_testkit::noise;
 use serde_json::{Value, json};
 
 use crate::served::{Served, bytes, with_model};
-use crate::work_dir::{WorkDir, wait_until};
-
-/// A server that is watched: after a test it must hold what it held before, and nothing in its temporary folder.
-pub(crate) struct Watched {
-    pub(crate) served: Served,
-    pub(crate) work: WorkDir,
-    siren: Vec<u8>,
-    megabytes: f64,
-    files: usize,
-}
-
-impl Watched {
-    pub(crate) fn start(args: &str) -> Watched {
-        let work = with_model();
-        fs::create_dir(work.path("tmp")).unwrap();
-        let mut command = work.command(&format!("serve --port 0 --no-open --model model {args}"));
-        command.env("TMPDIR", work.path("tmp")).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let served = Served::of(command.spawn().unwrap());
-        let siren = bytes(&work, "siren.wav");
-        let mut watched = Watched { served, work, siren, megabytes: 0.0, files: 0 };
-        watched.answers_well();
-        watched.wait_until_idle(0);
-        (watched.megabytes, watched.files) = (watched.resident_mb(), watched.open_files());
-        watched
-    }
-
-    /// A good request is answered.
-    #[track_caller]
-    pub(crate) fn answers_well(&self) {
-        let answer = self.served.post("/api/classify", &self.siren).json(200);
-        assert!(answer["predictions"][0]["label"].is_string(), "{answer}");
-    }
-
-    /// A gauge of `/metrics`.
-    pub(crate) fn gauge(&self, name: &str) -> usize {
-        let metrics = self.served.get("/metrics").body;
-        let value = metrics.lines().find_map(|line| line.strip_prefix(&format!("earmark_{name} ")));
-        value.unwrap_or_else(|| panic!("no `{name}` in {metrics}")).parse().unwrap()
-    }
-
-    /// Waits until all that was begun is over; the request for `/metrics` itself counts.
-    #[track_caller]
-    pub(crate) fn wait_until_idle(&self, uploads: usize) {
-        let wanted = [
-            ("queue_waiting", 0),
-            ("connections", 1),
-            ("requests_running", 1),
-            ("calls", 0),
-            ("uploads", uploads),
-            ("microphones", 0),
-            ("heartbeats", 0),
-            ("body_bytes", 0),
-        ];
-        for (name, value) in wanted {
-            wait_until(name, || self.gauge(name) == value);
-        }
-    }
-
-    /// Checks that the server is as it was before, but for so many megabytes.
-    #[track_caller]
-    pub(crate) fn check_unchanged(mut self, uploads: usize, megabytes: f64) {
-        self.answers_well();
-        self.wait_until_idle(uploads);
-        wait_until("its files are closed", || self.open_files() <= self.files);
-        let grown = self.resident_mb() - self.megabytes;
-        assert!(grown < megabytes, "it holds {grown:.0} MB more than before");
-        assert_eq!(self.work.list("tmp"), [""; 0]);
-        let _ = self.served.child.kill();
-        let mut text = String::new();
-        self.served.child.stderr.as_mut().unwrap().read_to_string(&mut text).unwrap();
-        assert!(!text.contains("panicked"), "{text}");
-    }
-
-    /// Resident set, where the system has `/proc`.
-    fn resident_mb(&self) -> f64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.served.child.id()));
-        let status = status.unwrap_or_default();
-        let kilobytes =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
-        kilobytes.map_or(0.0, |number| number.parse::<f64>().unwrap() / 1000.0)
-    }
-
-    fn open_files(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.served.child.id())).map_or(0, Iterator::count)
-    }
-}
+use crate::watched::Watched;
+use crate::work_dir::wait_until;
 
 /// The files that the fuzzer of earmark-audio begins with.
 fn corpus() -> Vec<Vec<u8>> {

@@ -8,8 +8,8 @@ use std::thread;
 use earmark_testkit::{noise, tone};
 use serde_json::Value;
 
-use crate::serve_hostile::Watched;
 use crate::served::{Served, bytes};
+use crate::watched::Watched;
 use crate::work_dir::{WorkDir, wait_until};
 
 /// Minutes of noise in very many windows: longer work than any test waits for.

@@ -28,7 +28,7 @@ const REFUSAL: Duration = Duration::from_secs(2);
 
 /// What a client reads whose connection is one too many.
 const TOO_MANY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 5\r\n\
-    connection: close\r\ncontent-length: 59\r\n\r\n{\"error\":\"too many connections: try again in some seconds\"}\n";
+    connection: close\r\ncontent-length: 60\r\n\r\n{\"error\":\"too many connections: try again in some seconds\"}\n";
 
 /// The connections of a server.
 pub(crate) struct Connections {

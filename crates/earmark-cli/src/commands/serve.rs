@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args as ClapArgs;
-use earmark_audio::{WavFormat, has_audio_extension, write_wav};
+use earmark_audio::{WavFormat, has_audio_extension, wav_bytes};
 use earmark_config::CLAP;
 use earmark_data::Clip;
 use earmark_data::sample::{self, SampleOptions};
@@ -233,13 +233,10 @@ const LARGEST_EXAMPLE: u64 = 16 << 20;
 
 /// Three clips of the built-in sample. No others are played: all ten take longer than the rest of the start.
 fn synthesised() -> Result<Vec<Example>> {
-    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let example = |genre: &str| {
         let clip =
             sample::clip(genre, 0, &SampleOptions::default()).context("the sample has no such genre")?;
-        let path = folder.path().join(genre);
-        write_wav(&path, &clip, WavFormat::Pcm16)?;
-        Ok(Example { name: genre.to_owned(), bytes: earmark_fs::read(&path, LARGEST_EXAMPLE)?.into() })
+        Ok(Example { name: genre.to_owned(), bytes: wav_bytes(&clip, WavFormat::Pcm16)?.into() })
     };
     ["blues", "hiphop", "reggae"].into_par_iter().map(example).collect()
 }

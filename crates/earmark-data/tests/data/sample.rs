@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use earmark_audio::DecodeOptions;
+use earmark_audio::{DecodeOptions, WavFormat, wav_bytes};
 use earmark_data::gtzan::GENRES;
 use earmark_data::sample::{self, SampleOptions};
 use earmark_data::{AudioDataset, ErrorKind};
@@ -26,6 +26,17 @@ fn the_sample_is_the_same_everywhere() {
     let dir = tempfile::tempdir().unwrap();
     let dataset = sample::write(dir.path().join("sample"), &SMALL).unwrap();
     assert_eq!(digest(&dataset), 0xfabb_852d_fb0e_3530, "{:#x}", digest(&dataset));
+}
+
+#[test]
+fn a_clip_that_is_not_written_is_the_one_that_is() {
+    let dir = tempfile::tempdir().unwrap();
+    sample::write(dir.path().join("sample"), &SMALL).unwrap();
+    let written = fs::read(dir.path().join("sample/hiphop/hiphop.00001.wav")).unwrap();
+    let clip = sample::clip("hiphop", 1, &SMALL).unwrap();
+    assert!(wav_bytes(&clip, WavFormat::Pcm16).unwrap() == written);
+    assert!(sample::clip("polka", 0, &SMALL).is_none());
+    assert!(sample::clip("hiphop", 0, &SampleOptions { seconds: -1.0, ..SMALL }).is_none());
 }
 
 #[test]

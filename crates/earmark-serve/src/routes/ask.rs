@@ -32,9 +32,7 @@ pub(crate) async fn ask(
     let began = Instant::now();
     let work = {
         let app = Arc::clone(app);
-        move |client: &Arc<Client>| {
-            answer(&app.model, &app.batcher, &app.options.limits, &question, client)
-        }
+        move |client: &Arc<Client>| answer(&app.model, &app.batcher, &app.options.limits, &question, client)
     };
     let answered = in_turn(app, told, work).await;
     if let Ok(answer) = &answered {

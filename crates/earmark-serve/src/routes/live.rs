@@ -85,8 +85,18 @@ pub(crate) async fn live(
     Ok(upgrade.max_message_size(MESSAGE).max_frame_size(MESSAGE).on_upgrade(async move |mut socket| {
         let (_permit, _running) = (permit, running);
         let (fresh, held) = (Vec::new(), VecDeque::new());
-        let session =
-            Session { app, window, hop, labels, resampler, fresh, held, heard: 0, next: window, running: None };
+        let session = Session {
+            app,
+            window,
+            hop,
+            labels,
+            resampler,
+            fresh,
+            held,
+            heard: 0,
+            next: window,
+            running: None,
+        };
         let reason = session.run(&mut socket).await;
         // Whoever does not take it is not waited for.
         let _ = timeout(GOODBYE, socket.send(Message::Close(reason))).await;

@@ -99,7 +99,7 @@ export function start(model: api.Model, labelling: () => api.Question): void {
   for (const id of ["region-start", "region-end"]) {
     byId(id).addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
-      player.applyTimes();
+      player.applyTimes(true);
       if (player.span) void classify(player.span);
     });
   }

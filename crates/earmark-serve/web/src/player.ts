@@ -53,7 +53,7 @@ export class Player {
     byId("zoom").addEventListener("change", () => this.applyZoom());
     byId("spectrogram").addEventListener("change", () => this.applySpectrogram());
     byId("clear-region").addEventListener("click", () => this.clearRegion());
-    for (const id of ["region-start", "region-end"]) byId(id).addEventListener("change", () => this.applyTimes());
+    for (const id of ["region-start", "region-end"]) byId(id).addEventListener("change", () => this.applyTimes(false));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.wave?.setOptions(colours());
       this.minimap && this.applyMinimap(true);
@@ -105,10 +105,11 @@ export class Player {
     if (this.wave) this.seek(this.wave.getCurrentTime() + direction * Math.max(1, this.duration / 100));
   }
 
-  /** Makes the region that is typed; a field that is empty is the sound's beginning or end. */
-  applyTimes(): void {
+  /** Makes the region that is typed. A field that is empty is the sound's beginning or end, once the typing is `done`. */
+  applyTimes(done: boolean): void {
     const [first, last] = [byId<HTMLInputElement>("region-start").value, byId<HTMLInputElement>("region-end").value];
     if (first === "" && last === "") return this.clearRegion();
+    if ((first === "" || last === "") && !done) return;
     const start = Math.max(0, Math.min(first === "" ? 0 : Number(first), this.duration - SHORTEST));
     const end = Math.max(start + SHORTEST, Math.min(last === "" ? this.duration : Number(last), this.duration));
     this.typing = true;

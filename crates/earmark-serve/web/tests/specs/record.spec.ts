@@ -32,8 +32,10 @@ test("what the microphone gave gets the labels of the command, and can be record
     });
     const bytes = Buffer.from(address.split(",")[1] ?? "", "base64");
     const samples = samplesOf(bytes);
-    expect(samples.length).toBeGreaterThanOrEqual(48_000 * seconds);
-    expect(Math.max(...samples.subarray(-24_000)), "the last half second is not silent").toBeGreaterThan(300);
+    // The microphone's own.
+    const rate = bytes.readUInt32LE(24);
+    expect(samples.length).toBeGreaterThanOrEqual(rate * seconds);
+    expect(Math.max(...samples.subarray(-rate / 2)), "the last half second is not silent").toBeGreaterThan(300);
     writeFileSync(work.path(file), bytes);
     await expectAsCommand(page, work.folder, file);
   }

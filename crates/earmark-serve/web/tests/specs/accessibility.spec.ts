@@ -1,6 +1,6 @@
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { choose, drag, open, tab } from "../support/page.ts";
+import { choose, drag, inWindows, open, openLong, tab } from "../support/page.ts";
 import { expect, test } from "../support/test.ts";
 
 /** No serious or critical violation, as axe-core judges. */
@@ -22,13 +22,10 @@ for (const colorScheme of ["light", "dark"] as const) {
       await open(page, server.url);
       await page.getByText("About this model").click();
       await expectAccessible(page, "before a sound is there");
-      await choose(page, work.path("long.wav"));
-      await expect(page.locator("#results")).toBeVisible();
-      await expect(page.locator("#sound-length")).toHaveText("0:12");
+      await openLong(page, work.path("long.wav"));
       await drag(page, 0.4, 0.6);
       await expectAccessible(page, "with labels and a region");
-      await page.getByLabel("Windows").selectOption({ label: "1 s" });
-      await expect(page.locator("#timeline button")).toHaveCount(12);
+      await inWindows(page);
       await expectAccessible(page, "with windows");
       await choose(page, { name: "notes.wav", mimeType: "audio/wav", buffer: Buffer.from("no sound") });
       await expect(page.getByRole("alert")).toBeVisible();

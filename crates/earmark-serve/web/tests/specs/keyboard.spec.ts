@@ -35,7 +35,7 @@ test("everything can be done by keyboard alone", async ({ page, serve, work }) =
   await page.keyboard.press("Enter");
   await (await chooser).setFiles(work.path("long.wav"));
   await expect(page.locator("#results")).toBeVisible();
-  await expect(page.locator("#sound-length")).toHaveText("0:12");
+  await expect(page.locator("#sound-length")).toHaveText(/^0:12/);
   await tabTo(page, button("Play"));
   await page.keyboard.press("Space");
   await expect(button("Pause")).toBeFocused();
@@ -43,13 +43,24 @@ test("everything can be done by keyboard alone", async ({ page, serve, work }) =
   await page.keyboard.press("Space");
   await expect(button("Play")).toBeVisible();
 
-  // Fewer labels, then windows, one of them clicked, then a download.
+  // Fewer labels, a region, then windows, one of them chosen, then a download.
   await tabTo(page, page.getByRole("slider", { name: "Shown" }));
   await page.keyboard.press("Home");
   await expect(page.locator("#bars > li")).toHaveCount(1);
   await page.keyboard.press("End");
   await expect(page.locator("#bars > li")).toHaveCount(3);
-  await tabTo(page, page.getByLabel("Windows"), "Shift+Tab");
+
+  await tabTo(page, page.getByLabel("From (seconds)"), "Shift+Tab");
+  await page.keyboard.type("4");
+  await tabTo(page, page.getByLabel("To (seconds)"));
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("8");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { name: "Labels from 4.00 to 8.00 s" })).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(page.getByText(/^Region/)).toBeHidden();
+
+  await tabTo(page, page.getByRole("combobox", { name: "Windows" }));
   await page.keyboard.press("ArrowDown");
   await expect(page.locator("#timeline button")).toHaveCount(12);
   await tabTo(page, page.locator("#timeline button").first());

@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { choose, open, tab } from "../support/page.ts";
+import { inWindows, open, openLong, tab } from "../support/page.ts";
 import { expect, test } from "../support/test.ts";
 
 test.use({ viewport: { width: 390, height: 844 }, hasTouch: true });
@@ -14,12 +14,9 @@ test("nothing is wider than a phone", async ({ page, serve, work }) => {
   await open(page, server.url);
   await expectToFit(page);
   await page.getByText("About this model").click();
-  await choose(page, work.path("long.wav"));
-  await expect(page.locator("#results")).toBeVisible();
-  await expect(page.locator("#sound-length")).toHaveText("0:12");
+  await openLong(page, work.path("long.wav"));
   await expectToFit(page);
-  await page.getByLabel("Windows").selectOption({ label: "1 s" });
-  await expect(page.locator("#timeline button")).toHaveCount(12);
+  await inWindows(page);
   await expectToFit(page);
   await tab(page, "Live");
   await page.getByRole("button", { name: "Start" }).click();

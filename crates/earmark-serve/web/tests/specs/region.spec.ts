@@ -1,13 +1,11 @@
-import { bars, choose, classified, drag, expectBars, open, results } from "../support/page.ts";
+import { bars, classified, drag, expectBars, open, openLong, results } from "../support/page.ts";
 import { RATE, recording, writeWav } from "../support/sounds.ts";
 import { expect, test } from "../support/test.ts";
 
 test("a region that was typed is classified by Enter", async ({ page, serve, work }) => {
   const server = await serve();
   await open(page, server.url);
-  await choose(page, work.path("long.wav"));
-  await expect(page.locator("#results")).toBeVisible();
-  await expect(page.locator("#sound-length")).toHaveText("0:12");
+  await openLong(page, work.path("long.wav"));
   await page.getByLabel("From (seconds)").fill("4.5");
   await page.getByLabel("To (seconds)").fill("7");
   await page.keyboard.press("Enter");
@@ -22,9 +20,7 @@ test("Enter classifies the region that was dragged, and nothing but the region",
   const whole = recording(["hum", 4], ["chirp", 4], ["hiss", 4]);
   const server = await serve();
   await open(page, server.url);
-  await choose(page, work.path("long.wav"));
-  await expect(page.locator("#results")).toBeVisible();
-  await expect(page.locator("#sound-length")).toHaveText("0:12");
+  await openLong(page, work.path("long.wav"));
 
   await drag(page, 0.4, 0.6);
   await expect(page.getByText(/^Region [\d.]+ to [\d.]+ s$/)).toBeVisible();

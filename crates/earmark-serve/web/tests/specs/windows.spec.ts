@@ -1,23 +1,16 @@
 import { readFileSync, realpathSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import { earmark } from "../support/command.ts";
-import { choose, classified, cursor, download, downloadButton, open } from "../support/page.ts";
+import { classified, cursor, download, downloadButton, inWindows, open, openLong } from "../support/page.ts";
 import { expect, test } from "../support/test.ts";
 
 const windows = (page: Page) => page.locator("#timeline button");
 
-/** Opens twelve seconds of hum, chirp and hiss in windows of a second. */
-async function inWindows(page: Page, url: string, file: string): Promise<void> {
-  await open(page, url);
-  await choose(page, file);
-  await expect(page.locator("#results")).toBeVisible();
-  await page.getByLabel("Windows").selectOption({ label: "1 s" });
-  await expect(windows(page)).toHaveCount(12);
-}
-
 test("a long clip is a timeline of windows, those of the command", async ({ page, serve, work }) => {
   const server = await serve();
-  await inWindows(page, server.url, work.path("long.wav"));
+  await open(page, server.url);
+  await openLong(page, work.path("long.wav"));
+  await inWindows(page);
   const wanted = classified(work.folder, "long.wav", "--window", "1s");
   const labels = wanted.map(({ predictions }) => predictions[0]?.label ?? "");
   expect(new Set(labels).size, "the sound is not the same all along").toBeGreaterThan(1);
@@ -27,7 +20,9 @@ test("a long clip is a timeline of windows, those of the command", async ({ page
 
 test("a click on a window puts the cursor there", async ({ page, serve, work }) => {
   const server = await serve();
-  await inWindows(page, server.url, work.path("long.wav"));
+  await open(page, server.url);
+  await openLong(page, work.path("long.wav"));
+  await inWindows(page);
   for (const second of [7, 2]) {
     await windows(page).nth(second).click();
     await expect.poll(() => cursor(page, 12)).toBeCloseTo(second, 1);
@@ -36,7 +31,9 @@ test("a click on a window puts the cursor there", async ({ page, serve, work }) 
 
 test("the threshold hides windows below it", async ({ page, serve, work }) => {
   const server = await serve();
-  await inWindows(page, server.url, work.path("long.wav"));
+  await open(page, server.url);
+  await openLong(page, work.path("long.wav"));
+  await inWindows(page);
   const scores = classified(work.folder, "long.wav", "--window", "1s").map(({ predictions }) => predictions[0]?.score ?? 0);
   const threshold = page.getByRole("slider", { name: "Threshold" });
   for (const value of [0.42, 0.45]) {
@@ -51,7 +48,9 @@ test("the threshold hides windows below it", async ({ page, serve, work }) => {
 
 test("the downloads are the files of the command", async ({ page, serve, work }) => {
   const server = await serve();
-  await inWindows(page, server.url, work.path("long.wav"));
+  await open(page, server.url);
+  await openLong(page, work.path("long.wav"));
+  await inWindows(page);
   const wanted = (format: string, ...args: string[]) => {
     earmark(work.folder, "classify", "long.wav", "--model", "model", "--window", "1s", "--format", format, "-o", "wanted", "--force", ...args);
     // The page does not know in which folder the file is.

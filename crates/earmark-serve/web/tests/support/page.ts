@@ -39,10 +39,8 @@ export function bars(page: Page): Locator {
 
 /** Checks that the bars are the first of these predictions. */
 export async function expectBars(list: Locator, predictions: Prediction[]): Promise<void> {
-  await expect(list).toHaveCount(predictions.length);
   await expect(list.locator(".label")).toHaveText(predictions.map(({ label }) => label));
-  const scores = await list.locator(".score").allTextContents();
-  predictions.forEach(({ score }, at) => expect(parseFloat(scores[at] ?? "")).toBeCloseTo(100 * score, 1));
+  await expect(list.locator(".score")).toHaveText(predictions.map(({ score }) => `${(100 * score).toFixed(1)} %`));
 }
 
 /** Clicks something that downloads a file; gives its name and its text. */
@@ -75,6 +73,19 @@ export async function expectAsCommand(page: Page, folder: string, file: string):
   await expect(page.getByRole("status").filter({ hasText: wanted.predictions[0]?.label ?? "" }).first()).toBeVisible();
   await expectBars(bars(page), wanted.predictions);
   expect(await results(page)).toEqual([{ ...wanted, path: basename(file) }]);
+}
+
+/** Opens a sound of twelve seconds, and waits until its labels and its waveform are there. */
+export async function openLong(page: Page, file: string): Promise<void> {
+  await choose(page, file);
+  await expect(page.locator("#results")).toBeVisible();
+  await expect(page.locator("#sound-length")).toHaveText(/^0:12/);
+}
+
+/** Chooses windows of a second, and waits for those of twelve. */
+export async function inWindows(page: Page): Promise<void> {
+  await page.getByRole("combobox", { name: "Windows" }).selectOption({ label: "1 s" });
+  await expect(page.locator("#timeline button")).toHaveCount(12);
 }
 
 /** Goes to a tab. */

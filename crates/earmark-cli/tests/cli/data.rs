@@ -14,7 +14,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-use crate::work_dir::{Ran, TINY, WorkDir};
+use crate::work_dir::{Ran, TINY, WorkDir, lines};
 
 /// A folder whose datasets are in `data/`.
 struct DataDir(WorkDir);
@@ -287,6 +287,36 @@ fn a_run_may_keep_speakers_folds_and_classes_together() {
         assert!(code == 1 && err.contains(word), "{how}: {err}");
     }
     assert_eq!(train("by-hand", "no").0, 2);
+}
+
+/// A table of artists becomes a column of an export, by which a training splits.
+#[test]
+fn a_table_adds_a_field_to_split_by() {
+    let place = small();
+    place.write("tiny.json", TINY);
+    let rows: String = (0..4).map(|clip| format!("bell/{clip}.wav,{}\n", ["ada", "bo"][clip % 2])).collect();
+    let more = "rain/0.wav,ada\nrain/1.wav,bo\nsiren/0.wav,ada\nsiren/1.wav,bo\n";
+    place.write("artists.csv", format!("file_name,artist\n{rows}{more}"));
+    let (code, _, err) = place.earmark("data export clips -o shards --fields artists.csv", None);
+    assert!(code == 0 && err.contains("4 clips without a row in `artists.csv`"), "{err}");
+    let head = place.well("data head shards -n 20 --format jsonl", None);
+    let artists: Vec<Value> = lines(&head).into_iter().map(|row| row["fields"]["artist"].clone()).collect();
+    assert_eq!(artists.iter().filter(|artist| **artist == "ada").count(), 4, "{head}");
+    assert_eq!(artists.iter().filter(|artist| artist.is_null()).count(), 4, "{head}");
+    // Every clip of the training needs one.
+    let train = "train --data shards --from-scratch tiny.json --split-by group:artist --output run --dry-run";
+    let (code, _, err) = place.earmark(train, None);
+    assert!(code == 1 && err.contains("has no `artist`"), "{err}");
+    let rest = "rain/2.wav,ada\nrain/3.wav,bo\nsiren/2.wav,ada\nsiren/3.wav,bo\n";
+    place.write("artists.csv", format!("file_name,artist\n{rows}{more}{rest}"));
+    place.well("data export clips -o all --fields artists.csv", None);
+    place.well(&train.replace("shards", "all"), None);
+    let names = test_part(&place, "run");
+    let numbers: Vec<&str> = names.iter().map(|name| name.split(['/', '.']).nth(1).unwrap()).collect();
+    assert!(numbers == ["0", "2"].repeat(3) || numbers == ["1", "3"].repeat(3), "{numbers:?}");
+
+    let (code, _, err) = place.earmark("data export clips -o no --fields artists.csv --format folders", None);
+    assert!(code == 2 && err.contains("--fields"), "{err}");
 }
 
 /// Trained on shards, resumed and scored: the rows are found again.

@@ -31,13 +31,14 @@ fn stats_list_clips_with_the_same_samples_in_any_container() {
     let ran = work.run("data stats clips -o clips.csv");
     let text = &ran.well().out;
     for line in [
-        "equal     2 groups of clips with the same samples, 1 across splits, 1 with different labels; 4 unique clips",
-        "1      train/bell/0.wav   bell   train  across splits, labels differ",
-        "1      test/rain/5.flac   rain   test   across splits, labels differ",
-        "2      train/rain/2.wav   rain   train",
-        "2      train/rain/3.wav   rain   train",
+        "equal 2 groups of clips with the same samples, 1 across splits, 1 with different labels; 4 unique clips",
+        "1 train/bell/0.wav bell train across splits, labels differ",
+        "1 test/rain/5.flac rain test across splits, labels differ",
+        "2 train/rain/2.wav rain train",
+        "2 train/rain/3.wav rain train",
     ] {
-        assert!(text.lines().any(|it| it.trim() == line), "no `{line}` in\n{text}");
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.lines().any(|it| words(it) == line), "no `{line}` in\n{text}");
     }
     let table = work.read("clips.csv");
     assert!(table.starts_with("name,label,duration,rate,channels,samples_sha256,error\n"), "{table}");

@@ -140,8 +140,8 @@ fn by_unknown_artists(dataset: &AudioDataset, split: &Split) -> Result<(Vec<usiz
     }
     let untold = split.train.iter().filter(|place| of(place).is_none()).count();
     let remark = format!(
-        "of {} test clips, {known} are left out for an artist that is also trained on and {unnamed} for an unknown artist; \
-         {untold} of {} training clips are of unknown artists",
+        "left out of {} test clips: {known} by artists that are also trained on, {unnamed} by unknown artists; \
+         by unknown artists of {} training clips: {untold}",
         split.test.len(),
         split.train.len()
     );

@@ -241,8 +241,8 @@ fn an_artist_filter_keeps_the_test_clips_of_artists_that_are_not_trained_on() {
     assert_eq!(
         filtered.remarks,
         [
-            "of 100 test clips, 1 are left out for an artist that is also trained on and 1 for an unknown artist; 0 of 899 training \
-             clips are of unknown artists"
+            "left out of 100 test clips: 1 by artists that are also trained on, 1 by unknown artists; by unknown artists of 899 \
+             training clips: 0"
         ]
     );
     assert_eq!(filtered.dataset.cluster_field().unwrap().name, "artist");

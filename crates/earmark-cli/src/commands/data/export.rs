@@ -2,10 +2,11 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Args as ClapArgs, ValueEnum};
+use earmark_data::FieldTable;
 
 use super::examine::{examine, report_bad};
 use crate::args::dataset::{Named, NamedArgs};
-use crate::exit::Done;
+use crate::exit::{Done, usage};
 use crate::output::count::count;
 use crate::output::{messages, progress};
 
@@ -21,6 +22,11 @@ pub(crate) struct Args {
     /// parquet keeps every field; folders copies the sound files unchanged into class folders.
     #[arg(long, value_name = "FORMAT", default_value = "parquet")]
     format: Format,
+
+    /// Table with further fields of the clips, such as the artist: .csv, .jsonl or .parquet with a column file_name, or .txt
+    /// with lines FILE ::: ARTIST ::: TITLE.
+    #[arg(long, value_name = "FILE")]
+    fields: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,8 +36,17 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
+    let table = args.fields.as_deref().map(FieldTable::read).transpose()?;
+    if table.is_some() && args.format == Format::Folders {
+        return Err(usage("folders have no place for --fields: leave out --format folders"));
+    }
     let named = args.dataset.named()?;
-    let dataset = named.open(&args.dataset.which, &args.dataset.hub)?;
+    let mut dataset = named.open(&args.dataset.which, &args.dataset.hub)?;
+    let without = table.map_or(Ok(0), |table| dataset.add_fields(&table))?;
+    if let (Some(path), true) = (&args.fields, without > 0) {
+        let table = earmark_fs::text(path);
+        messages::warning(format_args!("{} without a row in `{table}`", count(without, "clip")));
+    }
     if dataset.clips.is_empty() {
         bail!("the dataset has no clips");
     }

@@ -65,7 +65,7 @@ enum What {
     ///
     /// Clips that do not decode are reported and written as they are (exit code 3 if any).
     #[command(
-        after_help = "Examples:\n  earmark data export recordings -o parquet\n  earmark data export esc50:esc10 -o esc10 --format folders"
+        after_help = "Examples:\n  earmark data export recordings -o parquet\n  earmark data export esc50:esc10 -o esc10 --format folders\n  earmark data export gtzan -o gtzan-artists --fields artists.csv"
     )]
     Export(export::Args),
 }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
+use ::parquet::file::properties::WriterProperties;
+use ::parquet::schema::types::ColumnPath;
 use arrow_array::builder::{BinaryBuilder, BooleanBuilder, Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field, Fields, Schema};
@@ -49,7 +51,13 @@ pub fn parquet(rows: &[Row], classes: &[(&str, &[&str])]) -> Vec<u8> {
     let schema = Arc::new(Schema::new(fields).with_metadata(metadata));
     let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).unwrap();
     let mut file = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut file, schema, None).unwrap();
+    let sounds = ColumnPath::new(vec!["audio".into(), "bytes".into()]);
+    // As `datasets` writes sounds: a reader of one row reads a hundred at most.
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(100))
+        .set_column_dictionary_enabled(sounds, false)
+        .build();
+    let mut writer = ArrowWriter::try_new(&mut file, schema, Some(properties)).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
     file

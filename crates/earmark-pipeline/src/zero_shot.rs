@@ -93,6 +93,11 @@ impl ZeroShotClassifier {
         self.preprocessor.min_samples()
     }
 
+    /// The feature extractor of its audio encoder.
+    pub fn preprocessor(&self) -> &Preprocessor {
+        &self.preprocessor
+    }
+
     /// What to expect of a clip of so many samples at the model's rate: see [`Caution`].
     pub fn caution(&self, samples: usize) -> Option<Caution> {
         Caution::of(&self.preprocessor, samples)
@@ -104,15 +109,36 @@ impl ZeroShotClassifier {
     /// [`ErrorKind::Template`] when `template` has no `{}`; when there are no labels, a label appears twice or is too long for
     /// the text encoder.
     pub fn candidates<S: AsRef<str>>(&self, labels: &[S], template: &str) -> Result<Candidates, Error> {
+        self.ensemble(labels, &[template])
+    }
+
+    /// As [`candidates`](Self::candidates) for several templates: the embedding of a label is the mean of its embeddings in each of
+    /// them, scaled to length 1. With one template it is that embedding itself.
+    ///
+    /// # Errors
+    /// As [`candidates`](Self::candidates), and [`ErrorKind::Template`] without any template.
+    pub fn ensemble<S: AsRef<str>, T: AsRef<str>>(
+        &self,
+        labels: &[S],
+        templates: &[T],
+    ) -> Result<Candidates, Error> {
         let doing = || Doing("cannot use the labels".to_owned());
-        if !template.contains("{}") {
+        let names = labels.iter().map(|label| label.as_ref().to_owned());
+        let bad = templates.iter().map(AsRef::as_ref).find(|template| !template.contains("{}"));
+        if let Some(template) = bad.or(templates.is_empty().then_some("")) {
             return Err(doing().failed(ErrorKind::Template(template.to_owned())));
         }
-        let names = labels.iter().map(|label| label.as_ref().to_owned());
         let set = LabelSet::from_names(names).with_context(doing)?;
-        let texts: Vec<String> = set.names().iter().map(|label| template.replace("{}", label)).collect();
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let (texts, _) = self.texts(&texts).with_context(doing)?;
+        let embedded = templates.iter().map(|template| {
+            let texts = set.names().iter().map(|label| template.as_ref().replace("{}", label));
+            let texts: Vec<String> = texts.collect();
+            Ok(self.texts(&texts.iter().map(String::as_str).collect::<Vec<_>>())?.0)
+        });
+        let mut embedded = embedded.collect::<Result<Vec<_>, ErrorKind>>().with_context(doing)?;
+        let texts = match embedded.len() {
+            1 => embedded.remove(0),
+            _ => ClapModel::mean_text_features(embedded),
+        };
         Ok(Candidates { labels: set, texts })
     }
 

@@ -92,6 +92,17 @@ impl ClapModel {
         Ok(normalise(self.text_projection.forward(pooled)))
     }
 
+    /// One embedding for each label of those that several texts gave: `[N, P]` each, their mean scaled to length 1.
+    ///
+    /// # Panics
+    /// Without any.
+    pub fn mean_text_features(features: Vec<Tensor<2>>) -> Tensor<2> {
+        let count = features.len() as f64;
+        let sum =
+            features.into_iter().reduce(|sum, more| sum + more).expect("there is at least one text a label");
+        normalise(sum / count)
+    }
+
     /// The logit of each text for each clip: `[B, N]`, from the embeddings of both. Their softmax over N scores the labels.
     pub fn logits_per_audio(&self, audio: Tensor<2>, text: Tensor<2>) -> Tensor<2> {
         audio.matmul(text.transpose()) * scale(&self.logit_scale_a)

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::error::ErrorKind;
 
 /// How often the waiting thread looks at the stop flag.
-const POLL: Duration = Duration::from_millis(50);
+pub(crate) const POLL: Duration = Duration::from_millis(50);
 
 /// How work on another thread reports its progress and learns that it was cancelled.
 pub(crate) struct Worker {

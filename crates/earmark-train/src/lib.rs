@@ -27,14 +27,18 @@ pub use run::{plan, train};
 
 pub use clips::Clips;
 pub use clips::cache::Cache;
-pub use clips::conflicts::LabelConflict;
+pub use clips::conflicts::{Conflicts, LabelConflict};
 pub use clips::prepare::Preparation;
+pub use clips::stream::usable_clips;
 
 pub use step::memory::is_out_of_memory;
 
+pub use evaluate::forward::{ClassifierForward, Forward};
 pub use evaluate::mistakes::Mistake;
 pub use evaluate::records::{EpochRecord, StepRecord};
 pub use evaluate::report::EvaluationReport;
+pub use evaluate::scoring::{ScoredBatch, ScoredClip, Scoring, ScoringOptions};
+pub use evaluate::tally::Tally;
 pub use evaluate::{Evaluation, evaluate};
 
 pub use artifacts::card::{CardDataset, ModelCard};

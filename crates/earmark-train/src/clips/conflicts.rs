@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::clips::Clips;
 
@@ -11,6 +12,47 @@ pub struct LabelConflict {
     pub labels: [String; 2],
 }
 
+/// Finds the sound files that have several labels, clip by clip.
+#[derive(Debug, Default)]
+pub struct Conflicts {
+    /// The first clip of each sound file, by the SHA-256 of the file, and whether its conflict is known.
+    first: HashMap<[u8; 32], (Clip, bool)>,
+    found: Vec<LabelConflict>,
+}
+
+#[derive(Debug)]
+struct Clip {
+    name: String,
+    label: usize,
+}
+
+impl Conflicts {
+    /// Adds a clip: the SHA-256 of its sound file, its name, and its class. `labels` are the names of the classes.
+    ///
+    /// # Panics
+    /// When a class has no name.
+    pub fn add(&mut self, sha256: [u8; 32], name: &str, label: usize, labels: &[String]) {
+        match self.first.entry(sha256) {
+            Entry::Vacant(entry) => _ = entry.insert((Clip { name: name.to_owned(), label }, false)),
+            Entry::Occupied(mut entry) => {
+                let (first, is_known) = entry.get_mut();
+                if first.label != label && !*is_known {
+                    *is_known = true;
+                    self.found.push(LabelConflict {
+                        clips: [first.name.clone(), name.to_owned()],
+                        labels: [first.label, label].map(|label| labels[label].clone()),
+                    });
+                }
+            }
+        }
+    }
+
+    /// For each sound file that has several labels: its first clip, and the first clip with another label.
+    pub fn found(self) -> Vec<LabelConflict> {
+        self.found
+    }
+}
+
 impl Clips {
     /// For each sound file that has several labels: its first clip, and the first clip with another label. `labels` are the names
     /// of the classes.
@@ -18,19 +60,10 @@ impl Clips {
     /// # Panics
     /// When a class has no name.
     pub fn label_conflicts(&self, labels: &[String]) -> Vec<LabelConflict> {
-        let mut seen: HashMap<_, (usize, bool)> = HashMap::new();
-        let mut conflicts = Vec::new();
+        let mut conflicts = Conflicts::default();
         for (row, clip) in self.clips().iter().enumerate() {
-            let (first, is_known) = seen.entry(self.hash(row)).or_insert((row, false));
-            let first = &self.clips()[*first];
-            if first.label != clip.label && !*is_known {
-                *is_known = true;
-                conflicts.push(LabelConflict {
-                    clips: [first, clip].map(|clip| clip.name.clone()),
-                    labels: [first, clip].map(|clip| labels[clip.label.index()].clone()),
-                });
-            }
+            conflicts.add(*self.hash(row), &clip.name, clip.label.index(), labels);
         }
-        conflicts
+        conflicts.found()
     }
 }

@@ -1,10 +1,11 @@
 //! The clips of a run as the model takes them, in memory, in the cache, or prepared again.
 
 pub(crate) mod prepare; // Read first: one clip's way from file to features.
-mod prepared;
+pub(crate) mod prepared;
 pub(crate) mod batch;
 pub(crate) mod cache;
 pub(crate) mod conflicts;
+pub(crate) mod stream;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -200,7 +201,7 @@ struct Checked {
 }
 
 /// Why a clip cannot be used, without its path.
-fn why(kind: &ErrorKind) -> String {
+pub(crate) fn why(kind: &ErrorKind) -> String {
     match kind {
         ErrorKind::Data(error) => chain(&error.kind),
         kind => chain(kind),

@@ -27,13 +27,17 @@ pub struct Preparation {
 impl Preparation {
     /// For `model` and `recipe`.
     pub fn new(model: &Pretrained, recipe: &Recipe) -> Preparation {
-        let preprocessor = model.preprocessor.clone();
+        Preparation::of(model.preprocessor.clone(), model.min_samples(), recipe)
+    }
+
+    /// For a model with this extractor that takes clips of `min_samples` or more, and `recipe`.
+    pub fn of(preprocessor: Preprocessor, min_samples: usize, recipe: &Recipe) -> Preparation {
         let rate = f64::from(preprocessor.sampling_rate().hz());
         Preparation {
             resampler: recipe.resampler,
             decode: DecodeOptions { downmix: recipe.downmix, ..DecodeOptions::default() },
             max_samples: Some((recipe.max_duration * rate) as usize),
-            min_samples: model.min_samples(),
+            min_samples,
             preprocessor,
         }
     }

@@ -5,7 +5,7 @@ use earmark_error::Context as _;
 use earmark_models::Classifier;
 
 use crate::clips::Clips;
-use crate::clips::batch::part;
+use crate::clips::batch::{Batch, part};
 use crate::error::{Doing, Error, ErrorKind};
 use crate::step::memory::within_memory;
 
@@ -19,30 +19,43 @@ pub(crate) fn logits(
     progress: &mut dyn FnMut(usize),
     stopped: &dyn Fn() -> bool,
 ) -> Result<Vec<Vec<f32>>, Error> {
-    let doing = || Doing("cannot evaluate the model".to_owned());
     let mut logits: Vec<Vec<f32>> = Vec::new();
     let mut most = batch_size;
     for rows in rows.chunks(batch_size) {
         if stopped() {
             return Err(ErrorKind::Interrupted).with_context(doing);
         }
-        let input = clips.batch(rows)?.input(device);
-        // The padding stays that of the whole batch: the output of some networks depends on it.
-        let outputs = within_memory(
-            rows.len(),
-            &mut most,
-            || Ok(Vec::new()),
-            || (),
-            |outputs: Result<Vec<_>, ErrorKind>, piece| {
-                let mut outputs = outputs?;
-                outputs.extend(read(network.forward(part(&input, piece), None)?)?);
-                Ok(outputs)
-            },
-        );
-        logits.extend(outputs.unwrap_or(Err(ErrorKind::OutOfMemory)).with_context(doing)?);
+        logits.extend(of_batch(network, device, clips.batch(rows)?, &mut most)?);
         progress(logits.len());
     }
     Ok(logits)
+}
+
+/// A row of logits for each clip of a batch, of which `most` fit into the device's memory at once.
+pub(crate) fn of_batch(
+    network: &Classifier,
+    device: &Device,
+    batch: Batch,
+    most: &mut usize,
+) -> Result<Vec<Vec<f32>>, Error> {
+    let (clips, input) = (batch.labels.len(), batch.input(device));
+    // The padding stays that of the whole batch: the output of some networks depends on it.
+    let outputs = within_memory(
+        clips,
+        most,
+        || Ok(Vec::new()),
+        || (),
+        |outputs: Result<Vec<_>, ErrorKind>, piece| {
+            let mut outputs = outputs?;
+            outputs.extend(read(network.forward(part(&input, piece), None)?)?);
+            Ok(outputs)
+        },
+    );
+    outputs.unwrap_or(Err(ErrorKind::OutOfMemory)).with_context(doing)
+}
+
+fn doing() -> Doing {
+    Doing("cannot evaluate the model".to_owned())
 }
 
 /// Copies a tensor from its device, row by row.

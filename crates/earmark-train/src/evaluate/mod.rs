@@ -5,6 +5,9 @@ pub(crate) mod records;
 pub(crate) mod logits;
 pub(crate) mod blame;
 pub(crate) mod mistakes;
+pub(crate) mod tally;
+pub(crate) mod forward;
+pub(crate) mod scoring;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -34,9 +37,7 @@ pub struct Evaluation {
 impl Evaluation {
     /// The most likely class of each clip; the first of equals.
     pub fn predicted(&self) -> Vec<usize> {
-        let best =
-            |row: &Vec<f32>| (1..row.len()).fold(0, |best, id| if row[id] > row[best] { id } else { best });
-        self.logits.iter().map(best).collect()
+        self.logits.iter().map(|row| largest(row)).collect()
     }
 
     /// Clips by actual and predicted class.
@@ -48,6 +49,11 @@ impl Evaluation {
     pub fn report(&self, dataset: &str, split: &str, model: &str, labels: &[String]) -> EvaluationReport {
         EvaluationReport::new(dataset, split, model, labels.to_vec(), self.confusion(labels.len()), self.loss)
     }
+}
+
+/// The place of the largest number; of the first of equals.
+pub(crate) fn largest(row: &[f32]) -> usize {
+    (1..row.len()).fold(0, |best, id| if row[id] > row[best] { id } else { best })
 }
 
 /// Runs `network` on the clips of `rows`, `batch_size` at a time in this order, padded to the longest of each batch.

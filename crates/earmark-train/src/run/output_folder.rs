@@ -55,6 +55,22 @@ impl OutputFolder {
         OutputFolder::new(path.as_ref(), is_plan)
     }
 
+    /// As [`create`](Self::create), for a job that can be resumed: a folder that holds the file `journal` of that job, and nothing
+    /// else but files of `others`, will do.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_or_resume(
+        path: impl AsRef<Path>,
+        journal: &str,
+        others: &[&str],
+    ) -> Result<OutputFolder, Error> {
+        OutputFolder::new(path.as_ref(), |path| {
+            let is_its_own = |name: &String| name == journal || others.contains(&name.as_str());
+            path.join(journal).is_file() && contents(path).is_ok_and(|held| held.iter().all(is_its_own))
+        })
+    }
+
     /// Makes the folder `parent/name`, or the first of `parent/name-2`, `parent/name-3`, … that is not there.
     ///
     /// # Errors
@@ -310,6 +326,19 @@ mod tests {
         assert_eq!(held, ["recipe.toml", "thesis.txt"]);
         assert_eq!(contents(dir.path()).unwrap(), held);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no lock is left in it");
+    }
+
+    #[test]
+    fn a_job_is_resumed_among_its_own_files_and_no_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let resume = || OutputFolder::create_or_resume(dir.path(), "journal", &["report"]);
+        drop(resume().unwrap());
+        fs::write(dir.path().join("report"), "").unwrap();
+        assert!(matches!(kind(resume()), ErrorKind::Occupied(held) if held == ["report"]));
+        fs::write(dir.path().join("journal"), "").unwrap();
+        drop(resume().unwrap());
+        fs::write(dir.path().join("thesis.txt"), "years of work").unwrap();
+        assert!(matches!(kind(resume()), ErrorKind::Occupied(held) if held.len() == 3));
     }
 
     #[test]

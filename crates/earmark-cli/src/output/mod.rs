@@ -2,6 +2,7 @@
 
 pub(crate) mod results; // The results of a job,
 pub(crate) mod tables; // tables as files,
+pub(crate) mod journal; // and what an unfinished job has done;
 
 pub(crate) mod columns; // text for people,
 pub(crate) mod report;

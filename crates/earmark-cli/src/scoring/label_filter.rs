@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
 
 use crate::args::label_filter::{LabelFilterArgs, labels_of, read_text};
-use crate::batch::saved::record::Settings;
 use crate::exit::usage;
+use crate::output::journal::Settings;
 use crate::scoring::scorer::check_threshold;
 
 /// Which labels results may have, and from which score on.

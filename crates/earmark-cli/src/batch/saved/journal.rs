@@ -1,41 +1,31 @@
-//! What a job has done so far, so that the same command after a crash does only the rest.
+//! What a batch job has done so far, so that the same command after a crash does only the rest.
 //!
 //! The journal lies beside the results, `NAME.part`, or in the folder that they are in, `.earmark-journal`: first what the job
-//! depends on, then a line for each input, and on the way through a long recording one for some windows at a time. A line begins with a checksum of all up to it. It is written whole or, when the
-//! process dies meanwhile, cut off by the next one; results appear under their own name when the last input is done.
+//! depends on, then a line for each input, and on the way through a long recording one for some windows at a time. Results appear
+//! under their own name when the last input is done.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use earmark_fs::{AtomicFile, LockedFile};
+use earmark_fs::AtomicFile;
 
 use crate::args::output::refuse_existing;
-use crate::batch::saved::record::{
-    Earlier, Progress, Record, Settings, WindowProgress, Written, decode, encode,
-};
+use crate::batch::saved::record::{Earlier, Progress, Record, WindowProgress, Written};
 use crate::batch::summary::Summary;
 use crate::input::path::FileStamp;
-use crate::output::messages;
+use crate::output::journal::{Journal as Lines, Settings};
 use crate::output::results::format::Style;
 use crate::output::results::rows::InputResult;
 use crate::output::results::writer::Writer;
 
-/// Longest line that is read back: the windows of a day with every label of AudioSet come to a few hundred megabytes.
-const MAX_LINE: u64 = 1 << 30;
-
 /// The results of an unfinished job.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    file: LockedFile,
-    path: PathBuf,
+    lines: Lines<Record>,
     output: PathBuf,
-    settings: Settings,
-    /// The checksum of the last line.
-    sum: u32,
 }
 
 /// What a journal holds.
@@ -53,11 +43,10 @@ impl Journal {
         settings: &Settings,
         force: bool,
     ) -> Result<(Journal, HashMap<String, Earlier>)> {
-        let path = beside(output, ".part");
-        let mut journal = Journal::lock(path, output, settings, || refuse_existing(output, force))?;
-        let past = journal.read(force)?;
-        let doing = || format!("cannot use `{}`", journal.path.display());
-        earmark_fs::sweep(earmark_fs::parent(output)).with_context(doing)?;
+        let check = || refuse_existing(output, force);
+        let lines = Lines::lock(beside(output, ".part"), output, settings, check)?;
+        let (journal, past) = Journal { lines, output: output.into() }.read(force)?;
+        journal.sweep(earmark_fs::parent(output))?;
         Ok((journal, past.inputs))
     }
 
@@ -68,140 +57,45 @@ impl Journal {
 
     /// As [`Journal::open`] for a folder with a file of results for each input; gives also which files it holds.
     pub(crate) fn open_folder(folder: &Path, settings: &Settings, force: bool) -> Result<(Journal, Past)> {
-        let mut journal = Journal::lock(Journal::of_folder(folder), folder, settings, || Ok(()))?;
-        let past = journal.read(force)?;
-        let doing = || format!("cannot use `{}`", journal.path.display());
-        earmark_fs::sweep(folder).with_context(doing)?;
+        let lines = Lines::lock(Journal::of_folder(folder), folder, settings, || Ok(()))?;
+        let (journal, past) = Journal { lines, output: folder.into() }.read(force)?;
+        journal.sweep(folder)?;
         Ok((journal, past))
     }
 
-    /// Opens the file of a journal, which no other process writes; `check` holds once it is locked.
-    fn lock(
-        path: PathBuf,
-        output: &Path,
-        settings: &Settings,
-        check: impl Fn() -> Result<()>,
-    ) -> Result<Journal> {
-        let doing = || format!("cannot use `{}`", path.display());
-        let file = loop {
-            check()?;
-            let mut options = OpenOptions::new();
-            let file = options.read(true).write(true).create(true).truncate(false).open(&path);
-            // The person named the output, and not the journal beside it.
-            let file = file.with_context(|| format!("cannot write `{}`", output.display()))?;
-            if !file.metadata().with_context(doing)?.is_file() {
-                bail!("`{}` is not a regular file: move it away, or name another --output", path.display());
-            }
-            let Ok(file) = LockedFile::try_lock(file) else {
-                bail!("another process writes `{}` just now", output.display());
-            };
-            // A job that ended between the two removed it.
-            if is_at(&file, &path) {
-                break file;
-            }
-        };
-        Ok(Journal { file, path, output: output.into(), settings: settings.clone(), sum: 0 })
+    fn sweep(&self, folder: &Path) -> Result<()> {
+        let doing = || format!("cannot use `{}`", self.lines.path().display());
+        earmark_fs::sweep(folder).map(drop).with_context(doing)
     }
 
-    /// What was done so far; what is damaged is cut off. With `force` a job of other settings is begun anew.
-    fn read(&mut self, force: bool) -> Result<Past> {
-        let doing = || format!("cannot use `{}`", self.path.display());
-        let settings = &self.settings;
-        let (begun, _) = encode(&Record::Settings(settings.clone()), 0)?;
+    /// What was done so far. With `force` a job of other settings is begun anew.
+    fn read(mut self, force: bool) -> Result<(Journal, Past)> {
         let Past { inputs: mut before, mut written } = Past::default();
-        let (mut whole, mut number, mut sum) = (0, 0, 0);
-        let mut lines = BufReader::new(&*self.file);
-        let mut line = Vec::new();
-        while (&mut lines).take(MAX_LINE).read_until(b'\n', &mut line).with_context(doing)? > 0 {
-            let cut = !line.ends_with(b"\n");
-            if cut && line.len() as u64 == MAX_LINE {
-                bail!(
-                    "`{}` has a line of more than {MAX_LINE} bytes, so it is not a journal of an unfinished job: move it \
-                     away, or name another --output",
-                    self.path.display()
-                );
+        self.lines.read(Some(force), |line| match line {
+            // The first line.
+            Record::Settings(_) => {}
+            Record::Done { stamp, result } => {
+                let (failed, seconds) = (result.has_failed(), result.duration);
+                let progress = Progress::Done { failed, seconds };
+                before.insert(result.input, Earlier { stamp, progress });
             }
-            let read = decode(&line, sum);
-            let next = read.as_ref().map_or(sum, |(_, next)| *next);
-            match read.map(|(line, _)| line) {
-                Some(Record::Settings(began)) if number == 0 && force && began != *settings => break,
-                Some(Record::Settings(began)) if number == 0 => self.compare(&began, settings)?,
-                // The first line of a job that was killed at once.
-                None if number == 0 && cut && begun.starts_with(&line) => break,
-                _ if number == 0 => bail!(
-                    "`{}` is not a journal of an unfinished job, or is damaged: move it away, or name another --output",
-                    self.path.display()
-                ),
-                Some(Record::Done { stamp, result }) => {
-                    let (failed, seconds) = (result.has_failed(), result.duration);
-                    let progress = Progress::Done { failed, seconds };
-                    before.insert(result.input, Earlier { stamp, progress });
+            Record::Windows { input, stamp, progress } => match before.get_mut(&input) {
+                Some(Earlier { stamp: of, progress: Progress::Windows(so_far) }) if *of == stamp => {
+                    so_far.count = progress.count;
+                    so_far.windows.extend(progress.windows);
+                    so_far.totals = progress.totals;
+                    so_far.failed = progress.failed;
                 }
-                Some(Record::Windows { input, stamp, progress }) => match before.get_mut(&input) {
-                    Some(Earlier { stamp: of, progress: Progress::Windows(so_far) }) if *of == stamp => {
-                        so_far.count = progress.count;
-                        so_far.windows.extend(progress.windows);
-                        so_far.totals = progress.totals;
-                        so_far.failed = progress.failed;
-                    }
-                    _ => _ = before.insert(input, Earlier { stamp, progress: Progress::Windows(progress) }),
-                },
-                Some(Record::Written(line)) => _ = written.insert(line.input.clone(), line),
-                // What was being written when the process died.
-                None | Some(Record::Settings(_)) if cut => break,
-                None | Some(Record::Settings(_)) => {
-                    messages::warning(format_args!(
-                        "`{}` is damaged from line {} on: what it held from there is done again",
-                        self.path.display(),
-                        number + 1
-                    ));
-                    break;
-                }
-            }
-            whole += line.len() as u64;
-            number += 1;
-            sum = next;
-            line.clear();
-        }
-        self.sum = sum;
-        self.file.set_len(whole).with_context(doing)?;
-        self.file.seek(SeekFrom::End(0)).with_context(doing)?;
-        if whole == 0 {
-            self.append(&Record::Settings(self.settings.clone()))?;
-        }
-        Ok(Past { inputs: before, written })
-    }
-
-    /// Refuses other settings: rows of different settings do not belong into one table.
-    fn compare(&self, began: &Settings, settings: &Settings) -> Result<()> {
-        let value = |of: &Settings, name: &str| {
-            of.iter()
-                .find(|(known, _)| known == name)
-                .map_or_else(|| "not there".to_owned(), |it| it.1.clone())
-        };
-        let mut names: Vec<&str> = began.iter().chain(settings).map(|(name, _)| name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let changes: Vec<String> = names
-            .into_iter()
-            .map(|name| (name, value(began, name), value(settings, name)))
-            .filter(|(_, was, is)| was != is)
-            .map(|(name, was, is)| format!("{name} was {was}, is {is}"))
-            .collect();
-        if !changes.is_empty() {
-            let begun = if self.output.is_dir() { &self.output } else { &self.path };
-            bail!(
-                "`{}` was begun with other settings ({}): repeat that command to resume it, or pass --force to begin anew",
-                begun.display(),
-                changes.join("; ")
-            );
-        }
-        Ok(())
+                _ => _ = before.insert(input, Earlier { stamp, progress: Progress::Windows(progress) }),
+            },
+            Record::Written(line) => _ = written.insert(line.input.clone(), line),
+        })?;
+        Ok((self, Past { inputs: before, written }))
     }
 
     /// Adds the result of an input.
     pub(crate) fn done(&mut self, stamp: Option<FileStamp>, result: InputResult) -> Result<()> {
-        self.append(&Record::Done { stamp, result })
+        self.lines.append(&Record::Done { stamp, result })
     }
 
     /// Adds some windows of an input that goes on.
@@ -211,72 +105,44 @@ impl Journal {
         stamp: Option<FileStamp>,
         progress: WindowProgress,
     ) -> Result<()> {
-        self.append(&Record::Windows { input: input.to_owned(), stamp, progress })
+        self.lines.append(&Record::Windows { input: input.to_owned(), stamp, progress })
     }
 
     /// Adds the file of an input.
     pub(crate) fn written(&mut self, written: &Written) -> Result<()> {
-        self.append(&Record::Written(written.clone()))
+        self.lines.append(&Record::Written(written.clone()))
     }
 
     /// Keeps of the journal of a folder what its files are, and no windows.
     pub(crate) fn compact(self, written: impl Iterator<Item = Written>) -> Result<()> {
-        let doing = || format!("cannot write `{}`", self.path.display());
-        let mut file = BufWriter::new(AtomicFile::create(&self.path).with_context(doing)?);
-        let records =
-            std::iter::once(Record::Settings(self.settings.clone())).chain(written.map(Record::Written));
-        let mut sum = 0;
-        for record in records {
-            let (bytes, next) = encode(&record, sum)?;
-            file.write_all(&bytes).with_context(doing)?;
-            sum = next;
-        }
-        let file = file.into_inner().map_err(io::IntoInnerError::into_error).with_context(doing)?;
-        file.commit().with_context(doing)
-    }
-
-    fn append(&mut self, record: &Record) -> Result<()> {
-        // One write: the kernel keeps it even if this process is killed right behind it.
-        let (bytes, sum) = encode(record, self.sum)?;
-        self.file.write_all(&bytes).with_context(|| format!("cannot write `{}`", self.path.display()))?;
-        self.sum = sum;
-        Ok(())
+        self.lines.replace(written.map(Record::Written))
     }
 
     /// Writes the results under their own name, inputs in the order of `order`, and removes the journal.
     pub(crate) fn finish(mut self, style: Style, order: &[String]) -> Result<Summary> {
         let doing = || format!("cannot write `{}`", self.output.display());
-        let damaged = || format!("`{}` was damaged meanwhile: give the command again", self.path.display());
         let mut file = BufWriter::new(AtomicFile::create(&self.output).with_context(doing)?);
         let mut writer = Writer::new(&mut file, style).with_context(doing)?;
         // Lines are as they were done, and a resumed job with more inputs than before did the new ones last; an input that
         // had changed was done again, and its last line holds.
         let mut places = HashMap::new();
-        self.file.rewind().with_context(doing)?;
-        let (mut lines, mut line, mut at, mut sum) = (BufReader::new(&*self.file), Vec::new(), 0, 0);
-        while lines.read_until(b'\n', &mut line).with_context(doing)? > 0 {
-            let (read, next) = decode(&line, sum).with_context(damaged)?;
-            if let Record::Done { result, .. } = read {
-                places.insert(result.input, (at, sum));
+        let mut lines = self.lines.lines()?;
+        while let Some((place, line)) = lines.next()? {
+            if let Record::Done { result, .. } = line {
+                places.insert(result.input, place);
             }
-            sum = next;
-            at += line.len() as u64;
-            line.clear();
         }
         let mut written = Summary::default();
         for input in order {
-            let &(place, sum) = places.get(input).with_context(damaged)?;
-            lines.seek(SeekFrom::Start(place)).with_context(doing)?;
-            line.clear();
-            lines.read_until(b'\n', &mut line).with_context(doing)?;
-            let Some((Record::Done { result, .. }, _)) = decode(&line, sum) else { bail!(damaged()) };
+            let &place = places.get(input).with_context(|| lines.damaged())?;
+            let Record::Done { result, .. } = lines.line_at(place)? else { bail!(lines.damaged()) };
             writer.write(&result).with_context(doing)?;
             written.add(&result, style.format);
         }
         writer.finish().with_context(doing)?;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error).with_context(doing)?;
         file.commit().with_context(doing)?;
-        fs::remove_file(&self.path).with_context(doing)?;
+        self.lines.remove()?;
         Ok(written)
     }
 }
@@ -288,22 +154,10 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Whether an open file still has its name.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let id = |it: &fs::Metadata| (it.dev(), it.ino());
-    matches!((file.metadata(), fs::metadata(path)), (Ok(open), Ok(named)) if id(&open) == id(&named))
-}
-
-/// An open file cannot lose its name.
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
-    true
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use earmark_labels::Prediction;
 
     use super::*;
@@ -333,8 +187,7 @@ mod tests {
         let (mut journal, before) = Journal::open(&output, &settings("a"), false).unwrap();
         assert!(before.is_empty());
         journal.done(None, failure("1")).unwrap();
-        let (half, _) = encode(&Record::Done { stamp: None, result: failure("2") }, journal.sum).unwrap();
-        journal.file.write_all(&half[..half.len() - 4]).unwrap();
+        journal.lines.append_cut(&Record::Done { stamp: None, result: failure("2") }, 4);
         drop(journal);
 
         let (mut journal, before) = Journal::open(&output, &settings("a"), false).unwrap();
@@ -378,7 +231,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("rows.csv");
         let (mut journal, _) = Journal::open(&output, &settings("a"), false).unwrap();
-        let part = journal.path.clone();
+        let part = journal.lines.path().to_owned();
         let first = fs::read(&part).unwrap().len();
         journal.done(None, failure("1")).unwrap();
         let second = fs::read(&part).unwrap().len();
@@ -404,7 +257,7 @@ mod tests {
         let output = folder.path().join("rows.csv");
         let (mut journal, _) = Journal::open(&output, &settings("a"), false).unwrap();
         (1..=4).for_each(|number| journal.done(None, failure(&number.to_string())).unwrap());
-        let part = journal.path.clone();
+        let part = journal.lines.path().to_owned();
         drop(journal);
         let text = fs::read_to_string(&part).unwrap();
         let lines: Vec<&str> = text.split_inclusive('\n').collect();
@@ -455,7 +308,9 @@ mod tests {
             assert_eq!(fs::read_to_string(&part).unwrap(), somebodys);
         }
         // But the first line of a job that was killed while it wrote that.
-        let (begun, _) = encode(&Record::Settings(settings("a")), 0).unwrap();
+        fs::remove_file(&part).unwrap();
+        drop(Journal::open(&output, &settings("a"), false).unwrap());
+        let begun = fs::read(&part).unwrap();
         fs::write(&part, &begun[..20]).unwrap();
         assert!(Journal::open(&output, &settings("a"), false).unwrap().1.is_empty());
     }

@@ -1,14 +1,11 @@
 //! The lines of a journal: what a batch job depends on, and how far it is with each input.
 
-use anyhow::Result;
 use earmark_labels::Prediction;
 use serde::{Deserialize, Serialize};
 
 use crate::input::path::FileStamp;
+use crate::output::journal::{Line, Settings};
 use crate::output::results::rows::InputResult;
-
-/// What changes the results, each by its name.
-pub(crate) type Settings = Vec<(String, String)>;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,6 +22,19 @@ pub(crate) enum Record {
         progress: WindowProgress,
     },
     Written(Written),
+}
+
+impl Line for Record {
+    fn of_settings(settings: Settings) -> Record {
+        Record::Settings(settings)
+    }
+
+    fn settings(&self) -> Option<&Settings> {
+        match self {
+            Record::Settings(settings) => Some(settings),
+            _ => None,
+        }
+    }
 }
 
 /// What a folder of results holds of an input.
@@ -78,23 +88,4 @@ pub(crate) enum Progress {
         seconds: Option<f64>,
     },
     Windows(WindowProgress),
-}
-
-/// `CHECKSUM JSON`: in eight digits, the CRC-32C of all lines' JSON up to this one's, `sum` being that of the line before.
-/// So a line that is missing or there twice is noticed as well.
-pub(crate) fn encode(record: &Record, sum: u32) -> Result<(Vec<u8>, u32)> {
-    let json = serde_json::to_string(record)?;
-    let sum = crc32c::crc32c_append(sum, json.as_bytes());
-    Ok((format!("{sum:08x} {json}\n").into_bytes(), sum))
-}
-
-/// `None` where the line is not as it was written after one with the checksum `sum`.
-pub(crate) fn decode(line: &[u8], sum: u32) -> Option<(Record, u32)> {
-    let (digits, json) = line.strip_suffix(b"\n")?.split_at_checked(9)?;
-    let digits = std::str::from_utf8(digits).ok()?.strip_suffix(' ')?;
-    let sum = crc32c::crc32c_append(sum, json);
-    if u32::from_str_radix(digits, 16) != Ok(sum) {
-        return None;
-    }
-    Some((serde_json::from_slice(json).ok()?, sum))
 }

@@ -13,10 +13,11 @@ use earmark_fs::AtomicFile;
 
 use crate::batch::saved::file_names::FAILURES;
 use crate::batch::saved::journal::{Journal, Past};
-use crate::batch::saved::record::{Earlier, Progress, Settings, WindowProgress, Written};
+use crate::batch::saved::record::{Earlier, Progress, WindowProgress, Written};
 use crate::batch::summary::Summary;
 use crate::exit::usage;
 use crate::input::path::{FileStamp, Input};
+use crate::output::journal::Settings;
 use crate::output::results::format::Style;
 use crate::output::results::rows::InputResult;
 use crate::output::results::writer::Writer;

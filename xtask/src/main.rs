@@ -21,6 +21,8 @@ Run earmark:
                       --help         all the others
   eval [RUN] [ARGS]   Score the newest run, or RUN, on its held-out clips;
                       ARGS go to `earmark eval`
+                      minds14, speech-commands, fleurs, esc50, gtzan, all
+                                     a published model on its dataset
   serve ARGS          Serve a model in the browser; ARGS go to `earmark serve`
   run ARGS            Run any other `earmark` command
 

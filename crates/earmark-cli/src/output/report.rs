@@ -36,17 +36,15 @@ pub(crate) fn score(report: &EvaluationReport) -> String {
     )
 }
 
-/// The first of the clips that were classified wrongly; `None` where there are none.
-pub(crate) fn mistakes(mistakes: &[Mistake]) -> Option<String> {
-    const SHOWN: usize = 10;
-    let rows = mistakes
+/// The first of `count` clips that were classified wrongly; `None` where there are none.
+pub(crate) fn mistakes(count: usize, first: &[Mistake]) -> Option<String> {
+    let rows = first
         .iter()
-        .take(SHOWN)
         .map(|it| [it.clip.clone(), it.actual.clone(), it.predicted.clone(), format!("{:.4}", it.score)]);
-    let first = if mistakes.len() > SHOWN { format!("; the first {SHOWN}") } else { String::new() };
+    let shown = if count > first.len() { format!("; the first {}", first.len()) } else { String::new() };
     let table = columns::left(["clip", "actual", "predicted", "score"], rows);
-    let heading = format!("{} wrongly classified, the highest score first{first}:", mistakes.len());
-    (!mistakes.is_empty()).then(|| format!("{heading}\n{table}\n"))
+    let heading = format!("{count} wrongly classified, the highest score first{shown}:");
+    (count > 0).then(|| format!("{heading}\n{table}\n"))
 }
 
 pub(crate) fn per_class(report: &EvaluationReport) -> String {

@@ -15,6 +15,7 @@ mod data;
 mod stats;
 mod runs;
 mod run_records;
+mod evaluations;
 mod cache;
 mod formats;
 mod folders;

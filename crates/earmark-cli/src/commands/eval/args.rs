@@ -1,9 +1,11 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, Subcommand};
 use earmark_train::Setting;
 
+use super::merge;
+use super::shard::Shard;
 use crate::args::audio::AudioArgs;
 use crate::args::dataset::dataset_name;
 use crate::args::device::ComputeArgs;
@@ -14,21 +16,54 @@ Examples:
   # the newest run
   earmark eval
   earmark eval runs/sample/20261123-101500 -o scores
+  # CLAP on ESC-50; all five published evaluations and one table of them
+  earmark eval esc50 -o esc50
+  earmark eval all -o published
   earmark eval --model ./model --data recordings --split all -o scores
   earmark eval --model MIT/ast-finetuned-speech-commands-v2 \\
     --dataset speech-commands:v0.02-words -o scores
   earmark eval --dataset gtzan \\
-    --model sanchit-gandhi/distilhubert-finetuned-gtzan";
+    --model sanchit-gandhi/distilhubert-finetuned-gtzan
+  # zero-shot, with two prompts
+  earmark eval --model laion/clap-htsat-unfused --dataset esc50 \\
+    --split all --template \"a sound of {}\" --template \"{}\" -o scores
+  # a quarter of the work, for one of four machines
+  earmark eval --model ./model --data recordings --split all \\
+    --shard 0/4 -o part-0";
 
 /// Score a model on held-out clips.
 ///
 /// Without --model it evaluates a run (RUN, or else the newest): the exported model is loaded again and scored on the run's
 /// held-out clips, which are decoded as in its training. With --model it evaluates any model on a published dataset or on
-/// your own clips.
+/// your own clips; a CLAP model chooses among the names of the dataset's classes. Labels of the model and classes of the dataset
+/// may differ in order, case, hyphens, underscores and spaces.
+///
+/// With --output an evaluation that was interrupted or killed is resumed by the same command.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
-    /// Run folder [default: the newest run].
+    #[command(subcommand)]
+    pub(super) what: Option<What>,
+
+    #[command(flatten)]
+    pub(super) score: ScoreArgs,
+}
+
+/// What else there is to do with evaluations.
+#[derive(Debug, Subcommand)]
+pub(super) enum What {
+    /// Combine the parts of an evaluation that --shard divided.
+    ///
+    /// Report and predictions are those of the evaluation in one piece.
+    #[command(after_help = "Examples:\n  earmark eval merge part-0 part-1 part-2 part-3 -o scores")]
+    Merge(merge::Args),
+}
+
+/// A model, and the clips that it is scored on.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ScoreArgs {
+    /// Run folder, or a published model on the dataset that it is quoted for: minds14, speech-commands, fleurs, esc50, gtzan, or
+    /// all of these. A folder of such a name is written ./gtzan [default: the newest run].
     #[arg(value_name = "RUN", conflicts_with_all = ["model", "data", "dataset"])]
     pub(super) run: Option<PathBuf>,
 
@@ -74,10 +109,24 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) skip_bad: bool,
 
+    /// Score only part I of N, from 0, to share the work among N jobs: 0/4. `earmark eval merge` combines the parts.
+    #[arg(long, value_name = "I/N", requires = "output")]
+    pub(super) shard: Option<Shard>,
+
+    /// Sentence made of each class for a CLAP model, which replaces {}. Given several times, the mean of the embeddings counts
+    /// [default: "This is a sound of {}."].
+    #[arg(long, value_name = "TEXT", help_heading = "Labels of a CLAP model")]
+    pub(super) template: Vec<String>,
+
+    /// Keep underscores in the names of classes, which otherwise become spaces.
+    #[arg(long, help_heading = "Labels of a CLAP model")]
+    pub(super) labels_as_is: bool,
+
     #[command(flatten)]
     pub(super) audio: AudioArgs,
 
-    /// Write report.json, predictions.parquet and confusion_matrix.svg to this folder, new or empty.
+    /// Write report.json, predictions.parquet and confusion_matrix.svg to this folder, new or empty, or that of the same
+    /// evaluation which is then resumed.
     #[arg(short, long, value_name = "DIR")]
     pub(super) output: Option<PathBuf>,
 

@@ -1,34 +1,111 @@
 //! What an evaluation reports and writes.
 
-use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use earmark_labels::Scores;
-use earmark_pipeline::Pretrained;
-use earmark_train::{Clips, Evaluation, EvaluationReport, confusion_svg};
+use earmark_fs::AtomicFile;
+use earmark_train::{EvaluationReport, confusion_svg};
+use serde::Serialize;
 
-use crate::output::messages;
-use crate::output::tables::predictions::{ClipPrediction, write_predictions};
-use crate::output::training::{list, not_held_out};
+use super::prompts::Prompts;
+use super::record::About;
+use super::summary::Summary;
+use crate::exit::Done;
+use crate::output::escape::escape;
+use crate::output::tables::predictions::{ClipPrediction, PredictionTable};
+use crate::output::training::{list, not_held_out, warn_of_conflicts};
+use crate::output::{messages, report as tables, stdout};
+
+const REPORT: &str = "report.json";
+const PREDICTIONS: &str = "predictions.parquet";
+const FIGURE: &str = "confusion_matrix.svg";
+
+/// The files of an evaluation.
+pub(super) const FILES: [&str; 3] = [REPORT, PREDICTIONS, FIGURE];
+
+/// `report.json`.
+#[derive(Serialize)]
+struct ReportFile<'a> {
+    #[serde(flatten)]
+    report: &'a EvaluationReport,
+    /// What a CLAP model read for each label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompts: &'a Option<Prompts>,
+    /// How many clips could not be used.
+    #[serde(skip_serializing_if = "is_zero")]
+    left_out: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// Writes predictions, report and figure into `folder`; `sum_up` gives the predictions to what it is handed, one by one.
+pub(super) fn write(
+    folder: &Path,
+    about: &About,
+    sum_up: impl FnOnce(&mut dyn FnMut(ClipPrediction) -> Result<()>) -> Result<Summary>,
+) -> Result<Summary> {
+    let path = folder.join(PREDICTIONS);
+    let doing = || format!("cannot write `{}`", path.display());
+    let mut file = AtomicFile::create(&path).with_context(doing)?;
+    let mut table = PredictionTable::new(&mut file, &about.groups, &about.labels).with_context(doing)?;
+    let summary = sum_up(&mut |clip| table.write(clip).with_context(doing))?;
+    table.finish().with_context(doing)?;
+    file.commit().with_context(doing)?;
+    messages::note(format_args!("wrote {}", path.display()));
+    let report = summary.report();
+    let left_out = summary.left_out.len();
+    let json =
+        serde_json::to_string_pretty(&ReportFile { report: &report, prompts: &about.prompts, left_out })?;
+    let figure = confusion_svg(&report.labels, &report.confusion);
+    for (name, text) in [(FIGURE, figure), (REPORT, json + "\n")] {
+        let path = folder.join(name);
+        earmark_fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+        messages::note(format_args!("wrote {}", path.display()));
+    }
+    Ok(summary)
+}
+
+/// Prints the scores, and what is to be known about them; `folder` is where all predictions are.
+pub(super) fn print(mut summary: Summary, folder: Option<&Path>) -> Result<(Done, EvaluationReport)> {
+    warn_of_changes(&summary.changed);
+    warn_of_conflicts(&summary.take_conflicts());
+    for clip in &summary.left_out {
+        messages::warning(format_args!("left out {}: {}", clip.path, clip.why));
+    }
+    if !summary.left_out.is_empty() {
+        messages::warning(format_args!("left out {} in all, as --skip-bad asks", summary.left_out.len()));
+    }
+    let (report, of_run) = (summary.report(), summary.about().of_run);
+    warn_of_gaps(&report, of_run);
+    let mut out = stdout::stdout();
+    writeln!(out, "{}\n{}", tables::confusion(&report), tables::per_class(&report))?;
+    let which = if of_run { "held-out clips" } else { "clips" };
+    writeln!(out, "{} on {} {which}", tables::score(&report), report.n)?;
+    if let Some(mistakes) = tables::mistakes(summary.mistakes.count, &summary.mistakes.worst) {
+        let all = match folder {
+            Some(folder) => format!("every clip is in {}", folder.join(PREDICTIONS).display()),
+            None => "pass -o DIR to write every clip to DIR/predictions.parquet".to_owned(),
+        };
+        writeln!(out, "\n{mistakes}{}", escape(&all))?;
+    }
+    Ok((if summary.left_out.is_empty() { Done::Well } else { Done::InPart }, report))
+}
 
 /// Warns of clips that were replaced since the run held them out.
-pub(super) fn warn_of_changes(clips: &Clips, held_out: &HashMap<String, String>) {
-    let changed =
-        clips.clips().iter().enumerate().filter(|(row, clip)| {
-            held_out.get(&clip.name).is_some_and(|sha256| *sha256 != clips.sha256(*row))
-        });
-    let changed: Vec<String> = changed.map(|(_, clip)| clip.name.clone()).collect();
+fn warn_of_changes(changed: &[String]) {
     if !changed.is_empty() {
         messages::warning(format_args!(
             "these clips have changed since the run held them out: {}",
-            list(&changed)
+            list(changed)
         ));
     }
 }
 
 /// Warns of classes that the model knows and of which there is no clip: held out by a run, or among those that were chosen.
-pub(super) fn warn_of_gaps(report: &EvaluationReport, of_run: bool) {
+fn warn_of_gaps(report: &EvaluationReport, of_run: bool) {
     let absent = report.absent();
     if absent.is_empty() {
         return;
@@ -45,42 +122,4 @@ pub(super) fn warn_of_gaps(report: &EvaluationReport, of_run: bool) {
             list(&absent)
         ));
     }
-}
-
-/// Writes what the model predicted for each clip.
-pub(super) fn write_clips(
-    folder: &Path,
-    names: &[&str],
-    evaluation: &Evaluation,
-    learner: &Pretrained,
-) -> Result<()> {
-    let scores = Scores::for_problem_type(learner.config.problem_type());
-    let labels = learner.config.labels();
-    let answers = evaluation.labels.iter().zip(evaluation.predicted()).zip(&evaluation.logits);
-    let predicted: Vec<ClipPrediction> = names
-        .iter()
-        .zip(answers)
-        .map(|(&name, ((&label, predicted), logits))| ClipPrediction {
-            path: name.to_owned(),
-            label: labels[label].clone(),
-            predicted: labels[predicted].clone(),
-            scores: scores.apply(logits),
-        })
-        .collect();
-    let file = folder.join("predictions.parquet");
-    write_predictions(&file, &predicted)?;
-    messages::note(format_args!("wrote {}", file.display()));
-    Ok(())
-}
-
-pub(super) fn write_report(folder: &Path, report: &EvaluationReport) -> Result<()> {
-    let figure = confusion_svg(&report.labels, &report.confusion);
-    for (name, text) in
-        [("report.json", serde_json::to_string_pretty(report)? + "\n"), ("confusion_matrix.svg", figure)]
-    {
-        let path = folder.join(name);
-        earmark_fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
-        messages::note(format_args!("wrote {}", path.display()));
-    }
-    Ok(())
 }

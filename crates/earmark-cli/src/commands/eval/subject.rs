@@ -1,33 +1,40 @@
 //! What is scored: a model and clips.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail};
 use burn::tensor::Device;
-use earmark_data::{AudioDataset, Selection, TestSize, train_test_split};
+use earmark_data::{AudioDataset, Clip, Selection, TestSize, train_test_split};
 use earmark_labels::{LabelId, LabelSet};
 use earmark_pipeline::Pretrained;
-use earmark_train::{BadClip, Cache, Clips, OutputFolder, Preparation, Recipe, SplitFile};
+use earmark_train::{BadClip, Cache, OutputFolder, Preparation, Recipe, SplitFile, usable_clips};
 
-use super::args::Args;
+use super::args::ScoreArgs;
+use super::model::{ScoredModel, Templates};
 use crate::args::model;
 use crate::args::training::run::{find_run, resume_command};
 use crate::args::training::training_data::open_data;
 use crate::datasets::open::{only, open_folder, open_published, open_sample};
 use crate::exit::usage;
-use crate::scoring::kind::explain;
+use crate::output::progress::bar;
 
 /// What is scored.
 pub(super) struct Subject {
-    pub(super) learner: Pretrained,
+    pub(super) model: ScoredModel,
     /// What the report calls the model.
-    pub(super) model: String,
+    pub(super) name: String,
+    /// Its folder.
+    pub(super) folder: PathBuf,
     pub(super) recipe: Recipe,
+    /// Its classes are numbered as the model's outputs are.
     pub(super) dataset: AudioDataset,
     /// Which part of the dataset it is.
     pub(super) part: String,
-    /// Clips that are left out of it already.
+    /// Whether it is a run, on the clips that the run held out.
+    pub(super) of_run: bool,
+    /// Clips that are left out of the dataset already.
     pub(super) left_out: Vec<BadClip>,
     /// SHA-256 of the clips that a run held out, by their names.
     pub(super) held_out: HashMap<String, String>,
@@ -36,15 +43,16 @@ pub(super) struct Subject {
 impl Subject {
     /// A model, on the clips that the flags name.
     pub(super) fn of_model(
-        args: &Args,
+        args: &ScoreArgs,
         model: &str,
         device: &Device,
         cache: Option<Cache>,
         stop: &AtomicBool,
     ) -> Result<Subject> {
         let (mut dataset, drawn) = clips(args)?;
-        let learner = Pretrained::open(&model::folder(model, &args.hub)?, device)
-            .map_err(|error| explain(error, "`earmark eval` scores classifiers"))?;
+        let folder = model::embedding_folder(model, &args.hub)?;
+        let templates = Templates { templates: &args.template, as_is: args.labels_as_is };
+        let scored = ScoredModel::open(&folder, dataset.labels.names(), &templates, device)?;
         let mut recipe = Recipe::new("eval", model, &dataset.name);
         recipe.test_size = args.test_size;
         recipe.max_duration = args.max_duration;
@@ -53,22 +61,29 @@ impl Subject {
         recipe.skip_bad = args.skip_bad;
         recipe.validate()?;
         let mut left_out = Vec::new();
-        if args.skip_bad {
-            // Before the split, as training does: else the held-out part would hold clips that were learned from.
-            let preparation = Preparation::new(&learner, &recipe);
-            let (usable, bad) = Clips::open(&dataset, preparation, cache, true, &mut |_| (), stop)?;
-            dataset.clips = usable.clips().to_vec();
-            left_out = bad;
+        // Before the split, as training does: else the held-out part would hold clips that were learned from. And before the
+        // clips are shared out: else the batches of a part would not be those of the whole.
+        if args.skip_bad && (drawn || args.shard.is_some()) {
+            (dataset.clips, left_out) = check(&dataset, scored.preparation(&recipe), cache, stop)?;
         }
         if drawn {
             keep_part(&mut dataset, args)?;
         }
-        let (model, part, held_out) = (model.to_owned(), args.split.clone(), HashMap::new());
-        Ok(Subject { learner, model, recipe, dataset, part, left_out, held_out })
+        let dataset = number_by_model(dataset, &scored)?;
+        let (name, part, held_out) = (model.to_owned(), args.split.clone(), HashMap::new());
+        Ok(Subject { model: scored, name, folder, recipe, dataset, part, of_run: false, left_out, held_out })
     }
 
     /// A run's model, on the clips that the run held out.
-    pub(super) fn of_run(args: &Args, device: &Device) -> Result<Subject> {
+    pub(super) fn of_run(
+        args: &ScoreArgs,
+        device: &Device,
+        cache: Option<Cache>,
+        stop: &AtomicBool,
+    ) -> Result<Subject> {
+        if !args.template.is_empty() || args.labels_as_is {
+            return Err(usage("--template and --labels-as-is are for CLAP models: pass one by --model"));
+        }
         let run = find_run(args.run.as_deref())?;
         let mut recipe = Recipe::read(&run)?;
         let (resampler, downmix) = (args.audio.chosen_resampler(), args.audio.chosen_downmix());
@@ -88,18 +103,36 @@ impl Subject {
         if !folder.is_dir() {
             bail!("`{}` has no model yet: finish it with `{}`", run.display(), resume_command(&run));
         }
-        let learner = Pretrained::open(&folder, device)?;
+        let model = ScoredModel::classifier(Pretrained::open(&folder, device)?, device);
         let mut dataset = open_data(&recipe, &args.hub)?;
         let split = SplitFile::read(&run)?;
         keep_named(&mut dataset, &split.test)?;
         let held_out = split.test.into_iter().zip(split.test_sha256).collect();
-        let (model, part, left_out) = (folder.display().to_string(), "test".to_owned(), Vec::new());
-        Ok(Subject { learner, model, recipe, dataset, part, left_out, held_out })
+        let mut left_out = Vec::new();
+        if recipe.skip_bad && args.shard.is_some() {
+            (dataset.clips, left_out) = check(&dataset, model.preparation(&recipe), cache, stop)?;
+        }
+        let dataset = number_by_model(dataset, &model)?;
+        let (name, part) = (folder.display().to_string(), "test".to_owned());
+        Ok(Subject { model, name, folder, recipe, dataset, part, of_run: true, left_out, held_out })
     }
 }
 
+/// The clips that can be used, and those that cannot.
+fn check(
+    dataset: &AudioDataset,
+    preparation: Preparation,
+    cache: Option<Cache>,
+    stop: &AtomicBool,
+) -> Result<(Vec<Clip>, Vec<BadClip>)> {
+    let bar = bar(dataset.clips.len() as u64, "checking {bar:30} {pos}/{len} clips, {eta} left");
+    let checked = usable_clips(dataset, preparation, cache, &mut |done| bar.set_position(done as u64), stop);
+    bar.finish_and_clear();
+    Ok(checked?)
+}
+
 /// The clips that are named, and whether the part of them is still to be drawn.
-fn clips(args: &Args) -> Result<(AudioDataset, bool)> {
+fn clips(args: &ScoreArgs) -> Result<(AudioDataset, bool)> {
     let label = args.label_column.as_deref();
     match (&args.dataset, &args.data) {
         (None, None) => Err(usage("no clips to score the model on: pass --data DIR or --dataset NAME")),
@@ -127,7 +160,7 @@ fn clips(args: &Args) -> Result<(AudioDataset, bool)> {
 }
 
 /// Keeps the part of the dataset that the flags ask for, in the order of the split.
-fn keep_part(dataset: &mut AudioDataset, args: &Args) -> Result<()> {
+fn keep_part(dataset: &mut AudioDataset, args: &ScoreArgs) -> Result<()> {
     let test_size = match args.test_size {
         count if count >= 1.0 => TestSize::Count(count as usize),
         share => TestSize::Fraction(share),
@@ -157,19 +190,16 @@ fn keep_named(dataset: &mut AudioDataset, names: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Numbers the classes as the model does: by name, for two tools may count them in different orders.
-pub(super) fn number_by_model(mut dataset: AudioDataset, learner: &Pretrained) -> Result<AudioDataset> {
-    let model = LabelSet::from_names(learner.config.labels().iter().cloned())?;
+/// Numbers the classes as the model does: by name, for two tools may count them in different orders and write them in two ways.
+fn number_by_model(mut dataset: AudioDataset, scored: &ScoredModel) -> Result<AudioDataset> {
+    let model = LabelSet::from_names(scored.labels.iter().cloned())?;
+    // Classes without clips need no label.
+    let occurring: BTreeSet<LabelId> = dataset.clips.iter().map(|clip| clip.label).collect();
+    let names = occurring.iter().map(|&id| dataset.labels.name(id).unwrap_or_default());
+    let ids = model.join(names).with_context(|| format!("cannot score `{}` by this model", dataset.name))?;
+    let ids: BTreeMap<LabelId, LabelId> = occurring.into_iter().zip(ids).collect();
     for clip in &mut dataset.clips {
-        let name = dataset.labels.name(clip.label).unwrap_or_default();
-        let id: Option<LabelId> = model.id(name);
-        clip.label = id.with_context(|| {
-            format!(
-                "the model has no label `{name}`, which is the class of `{}`: its labels are {}",
-                clip.name,
-                model.names().join(", ")
-            )
-        })?;
+        clip.label = ids[&clip.label];
     }
     dataset.labels = model;
     Ok(dataset)

@@ -9,11 +9,6 @@ use polars::prelude::*;
 /// Rows of one row group: enough to compress well, little enough to hold.
 pub(crate) const ROW_GROUP: usize = 1 << 16;
 
-/// A column of lists.
-pub(crate) fn lists(rows: &[Vec<f32>]) -> Vec<Series> {
-    rows.iter().map(|row| Series::new(PlSmallStr::EMPTY, row)).collect()
-}
-
 /// Writes a table to a file, whole or not at all.
 pub(crate) fn write_file(path: &Path, frame: DataFrame) -> Result<()> {
     let written = || -> Result<()> {

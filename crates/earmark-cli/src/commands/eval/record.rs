@@ -1,0 +1,182 @@
+//! What an evaluation has done so far, as its journal keeps it: everything that its results are made of.
+
+use earmark_labels::Scores;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::prompts::Prompts;
+use super::shard::Shard;
+use crate::output::journal::{Line, Settings};
+
+/// The journal in the folder of results. That of a part of an evaluation stays: `merge` makes the results of all of them.
+pub(super) const JOURNAL: &str = "answers.journal";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Record {
+    /// The first line.
+    Settings(Settings),
+    /// The second.
+    About(Box<About>),
+    Batch(Batch),
+    /// Every clip is done.
+    End,
+}
+
+impl Line for Record {
+    fn of_settings(settings: Settings) -> Record {
+        Record::Settings(settings)
+    }
+
+    fn settings(&self) -> Option<&Settings> {
+        match self {
+            Record::Settings(settings) => Some(settings),
+            _ => None,
+        }
+    }
+}
+
+/// What is scored on what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct About {
+    pub(super) dataset: String,
+    pub(super) split: String,
+    pub(super) model: String,
+    /// Whether it is a run, on the clips that the run held out.
+    pub(super) of_run: bool,
+    /// The model's labels, in the order of its outputs.
+    pub(super) labels: Vec<String>,
+    /// What its outputs become: `softmax`, `sigmoid` or `none`.
+    pub(super) scores: String,
+    pub(super) prompts: Option<Prompts>,
+    /// The columns of groups.
+    pub(super) groups: Vec<String>,
+    /// Clips of the whole evaluation.
+    pub(super) clips: usize,
+    pub(super) shard: Option<Shard>,
+    /// The rows of those clips that are scored here: the first, and the one behind the last.
+    pub(super) rows: (usize, usize),
+    /// Clips that were left out before the others were counted.
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+impl About {
+    pub(super) fn scores(&self) -> Scores {
+        self.scores.parse().unwrap_or_default()
+    }
+}
+
+/// Clips that follow one another.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Batch {
+    /// The row of the first, and the one behind the last.
+    pub(super) rows: (usize, usize),
+    pub(super) clips: Vec<Answer>,
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+/// The model's answer for a clip.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Answer {
+    pub(super) path: String,
+    /// Its class, by the model's labels.
+    pub(super) label: usize,
+    #[serde(with = "hex")]
+    pub(super) sha256: [u8; 32],
+    pub(super) logits: Logits,
+    /// Its group, for each column of groups.
+    pub(super) groups: Vec<Option<String>>,
+    /// Whether it is another sound than the one that a run held out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) changed: bool,
+}
+
+/// A clip that could not be used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct LeftOut {
+    pub(super) path: String,
+    pub(super) why: String,
+}
+
+/// The bits of each number, as decimal digits may be read back with another last bit.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Logits(pub(super) Vec<f32>);
+
+impl Serialize for Logits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let bytes: Vec<u8> = self.0.iter().flat_map(|x| x.to_bits().to_be_bytes()).collect();
+        serializer.serialize_str(&hex::text(&bytes))
+    }
+}
+
+impl<'de> Deserialize<'de> for Logits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Logits, D::Error> {
+        let bytes = hex::bytes(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)?;
+        let (numbers, rest) = bytes.as_chunks::<4>();
+        if !rest.is_empty() {
+            return Err(serde::de::Error::custom("half a number"));
+        }
+        Ok(Logits(numbers.iter().map(|&bits| f32::from_bits(u32::from_be_bytes(bits))).collect()))
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) mod hex {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(crate) fn text(bytes: &[u8]) -> String {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+        bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    }
+
+    pub(crate) fn bytes(text: &str) -> Result<Vec<u8>, String> {
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+        let byte = |&[high, low]: &[u8; 2]| Some(digit(high)? << 4 | digit(low)?);
+        let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
+        bytes.filter(|_| rest.is_empty()).ok_or_else(|| "not hexadecimal digits".to_owned())
+    }
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&text(bytes))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = bytes(&text).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.ok_or_else(|| serde::de::Error::custom("not a SHA-256"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_back_bit_for_bit() {
+        // Subnormal, signed zero, numbers with nine digits.
+        let numbers: Vec<f32> = (0..20_000u32).map(|i| f32::from_bits(i.wrapping_mul(0x9e37_79b1))).collect();
+        let finite: Vec<f32> = numbers.into_iter().filter(|x| x.is_finite()).chain([-0.0, 1e-45]).collect();
+        let answer = Answer {
+            path: "a \"b\".wav".to_owned(),
+            label: 3,
+            sha256: std::array::from_fn(|i| (i * 9) as u8),
+            logits: Logits(finite.clone()),
+            groups: vec![None, Some("fold 1".to_owned())],
+            changed: false,
+        };
+        let json = serde_json::to_string(&answer).unwrap();
+        let read: Answer = serde_json::from_str(&json).unwrap();
+        let bits = |numbers: &[f32]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&read.logits.0), bits(&finite));
+        assert_eq!((read.sha256, read.groups), (answer.sha256, answer.groups));
+    }
+
+    #[test]
+    fn digits_that_are_none_are_refused() {
+        for text in [r#""3f8000""#, r#""3f80000g""#, r#""3""#, r#""é""#] {
+            assert!(serde_json::from_str::<Logits>(text).is_err(), "{text}");
+        }
+        assert_eq!(serde_json::from_str::<Logits>(r#""3f800000""#).unwrap(), Logits(vec![1.0]));
+    }
+}

@@ -1,0 +1,200 @@
+//! Scores a model on clips, batch by batch.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use earmark_train::{
+    BadClip, Cache, ErrorKind, EvaluationReport, ScoredBatch, ScoredClip, Scoring, ScoringOptions,
+};
+
+use super::args::ScoreArgs;
+use super::groups;
+use super::progress::Position;
+use super::record::{About, Answer, Batch, LeftOut, Logits, hex};
+use super::results;
+use super::saved::{self, Saved};
+use super::subject::Subject;
+use super::summary::Summary;
+use crate::args::training::run::advise;
+use crate::exit::Done;
+use crate::output::messages;
+use crate::output::progress::bar;
+
+/// Whether a command was interrupted.
+pub(super) fn is_interrupted(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<earmark_train::Error>();
+    error.is_some_and(|error| matches!(*error.kind, ErrorKind::Interrupted))
+}
+
+/// Scores what the flags name; a part of an evaluation has no report.
+pub(super) fn score(
+    args: &ScoreArgs,
+    position: &Position,
+    stop: &AtomicBool,
+) -> Result<(Done, Option<EvaluationReport>)> {
+    let started = Instant::now();
+    let (device, device_name) = args.compute.open()?;
+    // Now, so that nothing is scored in vain, and nobody else writes to it meanwhile.
+    let output = args.output.as_deref().map(saved::open_folder).transpose()?;
+    let cache = Cache::of_user();
+    let subject = match &args.model {
+        Some(model) => Subject::of_model(args, model, &device, cache.clone(), stop)?,
+        None => Subject::of_run(args, &device, cache.clone(), stop)?,
+    };
+    let batch_size = args.eval_batch_size.map_or(subject.recipe.eval_batch_size, NonZero::get).max(1);
+    let about = about(args, &subject, batch_size);
+    let mut kept = Kept::Here(Box::new(Summary::new(&about)));
+    if let Some(folder) = output {
+        let settings = saved::settings(&subject, &about, &args.compute, &device_name, batch_size)?;
+        kept = Kept::InFolder(Box::new(Saved::open(folder, about.clone(), &settings)?));
+        position.is_saved();
+    }
+    let opened = started.elapsed();
+    let options = Options { device, cache, batch_size };
+    if let Err(error) = score_clips(&mut kept, &subject, &about, options, position, stop) {
+        if let Kept::InFolder(saved) = kept {
+            saved.give_up()?;
+        }
+        return Err(error);
+    }
+    let [opening, scoring] = [opened, started.elapsed() - opened].map(|it| it.as_secs_f64());
+    messages::detail(format_args!(
+        "time     opening model and dataset {opening:.1} s, preparing clips and forward passes {scoring:.1} s"
+    ));
+    finish(kept, &about)
+}
+
+fn about(args: &ScoreArgs, subject: &Subject, batch_size: usize) -> About {
+    let clips = subject.dataset.clips.len();
+    let rows = args.shard.map_or(0..clips, |shard| shard.rows(clips, batch_size));
+    About {
+        dataset: subject.dataset.name.clone(),
+        split: subject.part.clone(),
+        model: subject.name.clone(),
+        of_run: subject.of_run,
+        labels: subject.model.labels.clone(),
+        scores: subject.model.scores.to_string(),
+        prompts: subject.model.prompts.clone(),
+        groups: groups::columns(&subject.dataset),
+        clips,
+        shard: args.shard,
+        rows: (rows.start, rows.end),
+        left_out: subject.left_out.iter().map(left_out).collect(),
+    }
+}
+
+fn left_out(clip: &BadClip) -> LeftOut {
+    LeftOut { path: earmark_fs::text(&clip.path), why: clip.why.clone() }
+}
+
+/// Where answers go.
+enum Kept {
+    /// Into a journal, of which the results are made in the end.
+    InFolder(Box<Saved>),
+    /// Straight into the results.
+    Here(Box<Summary>),
+}
+
+impl Kept {
+    fn add(&mut self, batch: Batch) -> Result<()> {
+        match self {
+            Kept::InFolder(saved) => saved.add(batch),
+            Kept::Here(summary) => summary.add(batch, |_| Ok(())),
+        }
+    }
+}
+
+struct Options {
+    device: Device,
+    cache: Option<Cache>,
+    batch_size: usize,
+}
+
+/// Scores the clips that have no answer yet.
+fn score_clips(
+    kept: &mut Kept,
+    subject: &Subject,
+    about: &About,
+    options: Options,
+    position: &Position,
+    stop: &AtomicBool,
+) -> Result<()> {
+    let (first, end) = about.rows;
+    let from = match kept {
+        Kept::InFolder(saved) => saved.next_row,
+        Kept::Here(_) => first,
+    };
+    if from > first {
+        messages::note(format_args!("resumed after {} of {} clips", from - first, end - first));
+    }
+    position.begin(from - first, end - first);
+    let bar = bar((end - first) as u64, "scoring {bar:30} {pos}/{len} clips, {eta} left");
+    bar.set_position((from - first) as u64);
+    bar.reset_eta();
+    let options = ScoringOptions {
+        preparation: subject.model.preparation(&subject.recipe),
+        cache: options.cache,
+        batch_size: options.batch_size,
+        skip_bad: subject.recipe.skip_bad,
+        slow: options.device == Device::flex(),
+    };
+    let mut scoring = Scoring::new(&subject.dataset, from..end, Arc::clone(&subject.model.forward), options);
+    let mut each = || -> Result<()> {
+        while let Some(batch) = scoring.next(stop).map_err(advise)? {
+            let done = batch.rows.end - first;
+            kept.add(record(batch, subject, &about.groups))?;
+            position.set(done);
+            bar.set_position(done as u64);
+        }
+        Ok(())
+    };
+    let scored = each();
+    bar.finish_and_clear();
+    scored
+}
+
+fn record(batch: ScoredBatch, subject: &Subject, columns: &[String]) -> Batch {
+    let answer = |scored: ScoredClip| {
+        let clip = &subject.dataset.clips[scored.row];
+        let held_out = subject.held_out.get(&clip.name);
+        Answer {
+            path: clip.name.clone(),
+            label: clip.label.index(),
+            changed: held_out.is_some_and(|held_out| *held_out != hex::text(&scored.sha256)),
+            sha256: scored.sha256,
+            logits: Logits(scored.logits),
+            groups: groups::of_clip(clip, columns),
+        }
+    };
+    Batch {
+        rows: (batch.rows.start, batch.rows.end),
+        left_out: batch.left_out.iter().map(left_out).collect(),
+        clips: batch.clips.into_iter().map(answer).collect(),
+    }
+}
+
+/// Writes and prints the results, or reports that a part is done.
+fn finish(kept: Kept, about: &About) -> Result<(Done, Option<EvaluationReport>)> {
+    let printed = |(done, report)| (done, Some(report));
+    let mut saved = match kept {
+        Kept::Here(summary) => return results::print(*summary, None).map(printed),
+        Kept::InFolder(saved) => saved,
+    };
+    if let Some(shard) = about.shard {
+        saved.end()?;
+        let (clips, folder) = (about.rows.1 - about.rows.0, saved.path().display());
+        messages::note(format_args!(
+            "part {shard} is done: {clips} of {} clips, in {folder}; combine all parts with `earmark eval merge`",
+            about.clips
+        ));
+        return Ok((Done::Well, None));
+    }
+    let folder = saved.path().to_path_buf();
+    let summary = results::write(&folder, about, |write| saved.sum_up(write))?;
+    saved.remove_journal()?;
+    results::print(summary, Some(&folder)).map(printed)
+}

@@ -1,0 +1,346 @@
+//! `earmark eval` over many clips: killed and resumed, divided and combined.
+
+use std::fs;
+use std::path::Path;
+
+use earmark_testkit::{noise, tone};
+
+use crate::work_dir::{Ran, WorkDir, wait_until};
+
+const RESULTS: [&str; 3] = ["confusion_matrix.svg", "predictions.parquet", "report.json"];
+
+/// The number of different sounds.
+const SOUNDS: usize = 24;
+
+/// With `model`, and `clips`: so many rows of Parquet of a few different short sounds in three classes.
+fn many(clips: usize) -> WorkDir {
+    let place = WorkDir::empty();
+    place.copy_model("speech/group", "model");
+    let class = |sound: usize| ["bell", "rain", "siren"][sound % 3];
+    for sound in 0..SOUNDS {
+        let seconds = 0.05 + 0.01 * (sound % 7) as f64;
+        let samples = match class(sound) {
+            "rain" => noise((16_000.0 * seconds) as usize, sound as u64),
+            "bell" => tone(1500.0 + 10.0 * sound as f64, seconds, 16_000),
+            _ => tone(300.0 + 10.0 * sound as f64, seconds, 16_000),
+        };
+        place.clip(format!("sounds/{sound}.wav"), samples);
+    }
+    let row = |clip: usize| {
+        let sound = clip * 7 % SOUNDS;
+        format!("{sound}.wav,{},{}\n", class(sound), sound % 5)
+    };
+    let table: String = (0..clips).map(row).collect();
+    place.write("sounds/metadata.csv", format!("file_name,label,fold\n{table}"));
+    place.run("data export sounds -o clips").well();
+    place
+}
+
+fn eval(rest: &str) -> String {
+    format!("eval --model model --data clips --split all {rest}")
+}
+
+#[track_caller]
+fn same_results(place: &WorkDir, a: &str, b: &str) {
+    for name in RESULTS {
+        let read = |folder: &str| fs::read(place.path(format!("{folder}/{name}"))).unwrap();
+        assert!(read(a) == read(b), "{name} differs between {a} and {b}");
+    }
+    for folder in [a, b] {
+        assert_eq!(place.list(folder), RESULTS);
+    }
+}
+
+fn lines(journal: &Path) -> usize {
+    fs::read(journal).map_or(0, |bytes| bytes.iter().filter(|&&byte| byte == b'\n').count())
+}
+
+/// Starts a command, and kills it once its journal has so many lines.
+fn kill_after(place: &WorkDir, command: &str, folder: &str, count: usize) {
+    let mut child = place.start(command);
+    let journal = place.path(format!("{folder}/answers.journal"));
+    wait_until("lines of a journal", || lines(&journal) >= count || child.try_wait().unwrap().is_some());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(journal.exists(), "it was over before it was killed");
+}
+
+#[test]
+fn an_evaluation_that_is_killed_twice_is_resumed_to_the_same_files_byte_for_byte() {
+    let place = many(2000);
+    place.run(&eval("-o whole")).well();
+    let command = eval("-o killed");
+    kill_after(&place, &command, "killed", 20);
+    kill_after(&place, &command, "killed", 60);
+    // As a kill may leave it: half a line.
+    let journal = place.path("killed/answers.journal");
+    let bytes = fs::read(&journal).unwrap();
+    fs::write(&journal, &bytes[..bytes.len() - 9]).unwrap();
+    place.run(&command).says(0, &["resumed after", "of 2000 clips", "wrote killed/report.json"]);
+    same_results(&place, "whole", "killed");
+    assert_eq!(place.json("whole/report.json")["n"], 2000);
+    place.run(&command).says(1, &["`killed`", "`report.json`"]);
+}
+
+#[test]
+fn parts_of_an_evaluation_combine_to_the_same_files_byte_for_byte() {
+    let place = many(203);
+    place.run(&eval("--eval-batch-size 4 -o whole")).well();
+    for part in [2, 0, 3, 1] {
+        let command = eval(&format!("--eval-batch-size 4 --shard {part}/4 -o part-{part}"));
+        place.run(&command).says(0, &[&format!("part {part}/4 is done"), "of 203 clips"]);
+        // Given twice, it finds itself done.
+        place.run(&command).says(0, &[&format!("part {part}/4 is done")]);
+        assert_eq!(place.list(&format!("part-{part}")), ["answers.journal"]);
+    }
+    let merged = place.run("eval merge part-3 part-1 part-0 part-2 -o merged");
+    let whole = place.run(&eval("--eval-batch-size 4"));
+    assert_eq!(
+        merged.well().out.replace("every clip is in merged/predictions.parquet", ""),
+        whole.well().out.replace("pass -o DIR to write every clip to DIR/predictions.parquet", "")
+    );
+    same_results(&place, "whole", "merged");
+
+    place.run("eval merge part-0 part-1 part-3 -o none").says(2, &["missing: 2/4"]);
+    place.run("eval merge part-0 part-1 part-0 part-2 part-3 -o none").says(2, &["both part 0/4"]);
+    place.run("eval merge whole -o none").says(1, &["`whole` holds no part of an evaluation"]);
+    place.run(&eval("--eval-batch-size 4 --shard 3/4 --max-duration 5 -o other")).well();
+    place
+        .run("eval merge part-0 part-1 part-2 other -o none")
+        .says(1, &["not parts of one evaluation", "--max-duration was 30, is 5"]);
+    let journal = place.path("part-2/answers.journal");
+    let text = fs::read_to_string(&journal).unwrap();
+    let cut = text.trim_end().rfind('\n').unwrap();
+    fs::write(&journal, &text[..=cut]).unwrap();
+    place
+        .run("eval merge part-0 part-1 part-2 part-3 -o none")
+        .says(1, &["part 2/4 in `part-2` is not finished"]);
+    fs::write(&journal, text.replacen("bell", "Bell", 1)).unwrap();
+    place.run("eval merge part-0 part-1 part-2 part-3 -o none").says(1, &["part-2"]);
+    assert!(!place.path("none").exists());
+    place.run("eval merge part-0 part-1 part-2 part-3 -o whole").says(1, &["`whole`", "not empty"]);
+}
+
+#[test]
+fn parts_with_clips_that_cannot_be_used_have_the_batches_of_the_whole() {
+    let place = WorkDir::with_clips();
+    place.copy_model("speech/group", "model");
+    for name in ["bell/1", "rain/0", "siren/3"] {
+        place.write(format!("data/{name}.wav"), "no sound");
+    }
+    let eval = "eval --model model --data data --split all --skip-bad --eval-batch-size 2";
+    place.run(&format!("{eval} -o whole")).says(3, &["left out 3 in all"]);
+    for part in 0..3 {
+        place.run(&format!("{eval} --shard {part}/3 -o part-{part}")).well();
+    }
+    place.run("eval merge part-0 part-1 part-2 -o merged").says(3, &["left out 3 in all"]);
+    same_results(&place, "whole", "merged");
+    let report = place.json("merged/report.json");
+    assert_eq!((report["n"].as_u64(), report["left_out"].as_u64()), (Some(9), Some(3)));
+}
+
+#[test]
+fn an_evaluation_begun_with_other_settings_is_left_alone() {
+    let place = many(400);
+    kill_after(&place, &eval("-o scores"), "scores", 10);
+    let before = fs::read(place.path("scores/answers.journal")).unwrap();
+    for (other, words) in [
+        ("--max-duration 5", "--max-duration was 30, is 5"),
+        ("--eval-batch-size 3", "--eval-batch-size was 8, is 3"),
+        ("--resampler torchaudio", "--resampler was hq, is torchaudio"),
+        ("--shard 0/2", "--shard was not there, is 0/2"),
+    ] {
+        place
+            .run(&eval(&format!("{other} -o scores")))
+            .says(1, &["`scores` was begun with other settings", words, "another --output"]);
+    }
+    assert!(fs::read(place.path("scores/answers.journal")).unwrap().starts_with(&before[..before.len() / 2]));
+    place.run(&eval("-o scores")).says(0, &["resumed after"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_evaluation_is_code_130_and_can_be_resumed() {
+    use crate::work_dir::signal;
+    let place = many(2000);
+    let child = place.start(&eval("-o scores"));
+    let journal = place.path("scores/answers.journal");
+    wait_until("lines of a journal", || lines(&journal) >= 10);
+    signal(&child, "INT");
+    Ran::end_of(child).says(130, &["interrupted after", "of 2000 clips", "the same command again"]);
+    place.run(&eval("-o scores")).says(0, &["resumed after"]);
+    place.run(&eval("-o whole")).well();
+    same_results(&place, "whole", "scores");
+}
+
+#[test]
+fn an_evaluation_that_fails_at_its_first_clips_leaves_no_folder_and_names_all_that_are_bad() {
+    let place = WorkDir::with_clips();
+    place.copy_model("speech/group", "model");
+    place.write("data/bell/0.wav", "no sound");
+    place.write("data/siren/3.wav", "no sound");
+    let eval = "eval --model model --data data --split all -o scores";
+    place.run(eval).says(1, &["2 clips cannot be used", "bell/0.wav", "siren/3.wav", "--skip-bad"]);
+    assert!(!place.path("scores").exists());
+    place.run(&format!("{eval} --skip-bad")).says(3, &["left out 2 in all"]);
+}
+
+#[test]
+fn classes_that_are_written_otherwise_than_the_models_labels_are_joined_with_them() {
+    let place = WorkDir::with_clips();
+    place.copy_model("speech/group", "model");
+    place.run("eval --model model --data data --split all -o plain").well();
+    // In another order, too: Si-Ren, b_ell, ra_in.
+    fs::create_dir_all(place.path("other")).unwrap();
+    for (from, to) in [("siren", "Si-Ren"), ("bell", "b_ell"), ("rain", "ra_in")] {
+        fs::rename(place.path(format!("data/{from}")), place.path(format!("other/{to}"))).unwrap();
+    }
+    place.run("eval --model model --data other --split all -o other-scores").well();
+    for key in ["n", "accuracy", "confusion", "labels", "loss"] {
+        let of = |folder: &str| place.json(&format!("{folder}/report.json"))[key].clone();
+        match key {
+            // The sum of the same numbers in another order.
+            "loss" => {
+                assert!((of("plain").as_f64().unwrap() - of("other-scores").as_f64().unwrap()).abs() < 1e-12);
+            }
+            _ => assert_eq!(of("plain"), of("other-scores"), "{key}"),
+        }
+    }
+}
+
+/// The columns of a table of predictions: path, label, predicted and scores.
+fn predictions(place: &WorkDir, folder: &str) -> Vec<(String, String, String, Vec<f32>)> {
+    use polars::prelude::*;
+    let file = fs::File::open(place.path(format!("{folder}/predictions.parquet"))).unwrap();
+    let table = ParquetReader::new(file).finish().unwrap();
+    let names: Vec<&str> = table.get_column_names().iter().map(|name| name.as_str()).collect();
+    assert_eq!(
+        (&names[..5], names.last()),
+        (&["path", "label", "predicted", "score", "scores"][..], Some(&"sha256"))
+    );
+    let text = |name: &str| -> Vec<String> {
+        table.column(name).unwrap().str().unwrap().iter().map(|text| text.unwrap().to_owned()).collect()
+    };
+    let lists = table.column("scores").unwrap().list().unwrap();
+    let scores = (0..table.height()).map(|row| {
+        let row = lists.get_as_series(row).unwrap();
+        row.f32().unwrap().iter().map(Option::unwrap).collect()
+    });
+    let rows = text("path").into_iter().zip(text("label")).zip(text("predicted")).zip(scores);
+    rows.map(|(((path, label), predicted), scores)| (path, label, predicted, scores)).collect()
+}
+
+#[test]
+fn a_clap_model_is_scored_as_zero_shot_scores_the_same_clips() {
+    let place = WorkDir::with_clips();
+    place.copy_clap("unfused");
+    fs::rename(place.path("data/bell"), place.path("data/church_bell")).unwrap();
+    let eval = "eval --model unfused --data data --split all";
+    place.run(&format!("{eval} -o scores")).well();
+    let labels = ["church bell", "rain", "siren"];
+    let zero_shot = place
+        .run("zero-shot data --model unfused --format jsonl --label church_bell --label rain --label siren");
+    let as_is = zero_shot.well().rows();
+    place.write("labels.txt", labels.join("\n"));
+    let rows =
+        place.run("zero-shot data --model unfused --format jsonl --labels-file labels.txt").well().rows();
+    place.run(&format!("{eval} --labels-as-is -o as-is")).well();
+    for (folder, rows, first) in [("scores", rows, "church bell"), ("as-is", as_is, "church_bell")] {
+        let predictions = predictions(&place, folder);
+        assert_eq!(predictions.len(), rows.len());
+        for (path, label, _, scores) in predictions {
+            assert_eq!(path.split('/').next(), Some(label.as_str()));
+            let row = rows.iter().find(|row| row["path"].as_str().unwrap().ends_with(&path)).unwrap();
+            for (score, label) in scores.iter().zip([first, "rain", "siren"]) {
+                let of_label = |it: &&serde_json::Value| it["label"] == label;
+                let other = row["predictions"].as_array().unwrap().iter().find(of_label).unwrap();
+                assert_eq!(*score, other["score"].as_f64().unwrap() as f32, "{path} {label}");
+            }
+        }
+    }
+    let prompts = &place.json("scores/report.json")["prompts"];
+    assert_eq!(prompts["templates"], serde_json::json!(["This is a sound of {}."]));
+    assert_eq!(prompts["labels"], serde_json::json!(labels));
+    assert_eq!(place.json("scores/report.json")["labels"][0], "church_bell");
+
+    // The embeddings of several templates are averaged.
+    let twice = "--template {} --template {}";
+    place.run(&format!("{eval} --template {{}} -o once")).well();
+    place.run(&format!("{eval} {twice} -o twice")).well();
+    place.run(&format!("{eval} --template {{}} --template a-{{}}-b -o mean")).well();
+    let scores = |folder: &str| -> Vec<f32> {
+        predictions(&place, folder).into_iter().flat_map(|(.., scores)| scores).collect()
+    };
+    let apart =
+        |a: &str, b: &str| scores(a).iter().zip(scores(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(apart("once", "twice") < 1e-6, "{}", apart("once", "twice"));
+    assert!(apart("once", "mean") > 1e-6);
+    assert_eq!(place.json("mean/report.json")["prompts"]["templates"].as_array().unwrap().len(), 2);
+
+    place.copy_model("speech/group", "model");
+    place.run("eval --model model --data data --template {}").says(2, &["--template", "CLAP", "`model`"]);
+    place.run(&format!("{eval} --template sound")).says(1, &["{}", "sound"]);
+}
+
+#[test]
+fn a_published_evaluation_is_the_same_as_the_flags_that_it_stands_for() {
+    let place = WorkDir::empty();
+    place.write("gtzan/recipe.toml", "");
+    // Offline there is nothing to score, but what would be is named.
+    for (name, model, dataset) in [
+        ("gtzan", "sanchit-gandhi/distilhubert-finetuned-gtzan", "`gtzan`"),
+        ("esc50", "laion/clap-htsat-unfused", "`esc50`"),
+        ("minds14", "anton-l/xtreme_s_xlsr_300m_minds14", "`minds14:en-AU`"),
+    ] {
+        place.run(&format!("eval {name}")).says(1, &[model, dataset]);
+    }
+    place.run("eval gtzan").says(1, &["`gtzan` is also a run folder here", "`./gtzan`"]);
+    let all = place.run("eval all -o scores");
+    all.says(3, &["fleurs:all", "MIT/ast-finetuned-speech-commands-v2"]);
+    for name in ["minds14", "speech-commands", "fleurs", "esc50", "gtzan"] {
+        assert!(all.out.contains(name), "{}", all.out);
+    }
+    assert!(!place.path("scores").exists());
+    place.run("eval gtzan --dataset esc50").says(2, &["--dataset"]);
+}
+
+/// A hundred thousand clips. Minutes of work, so only on demand: `cargo test --release -p earmark-cli --test cli -- --ignored
+/// a_hundred_thousand`.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "takes minutes"]
+fn a_hundred_thousand_clips_take_no_more_memory_than_their_names_and_combine_after_two_kills() {
+    /// Measured: see docs/performance.md. Ten times as many features would not fit.
+    const CEILING_KB: u64 = 700_000;
+    let place = many(100_000);
+    let peak = |command: &str, folder: &str, kill_at: Option<usize>| {
+        let mut child = place.start(command);
+        let (status, journal) =
+            (format!("/proc/{}/status", child.id()), place.path(format!("{folder}/answers.journal")));
+        let mut peak = 0;
+        loop {
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let now = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+            peak = peak.max(now.unwrap_or(0));
+            assert!(peak < CEILING_KB, "{peak} kB");
+            if kill_at.is_some_and(|count| lines(&journal) >= count) {
+                child.kill().unwrap();
+            }
+            if child.try_wait().unwrap().is_some() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        println!("{command}: peak {peak} kB");
+    };
+    peak(&eval("-o whole"), "whole", None);
+    for part in 0..4 {
+        let (folder, command) = (format!("part-{part}"), eval(&format!("--shard {part}/4 -o part-{part}")));
+        for kill_at in [Some(500), Some(1500), None] {
+            peak(&command, &folder, kill_at.filter(|_| part == 1));
+        }
+    }
+    peak("eval merge part-0 part-1 part-2 part-3 -o merged", "merged", None);
+    same_results(&place, "whole", "merged");
+}

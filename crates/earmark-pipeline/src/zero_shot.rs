@@ -247,3 +247,54 @@ impl Candidates {
         &self.labels
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A golden CLAP model, with an extractor for clips of a second.
+    fn classifier() -> (tempfile::TempDir, ZeroShotClassifier) {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/clap/unfused");
+        let dir = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir(golden).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
+        }
+        let extractor = r#"{"feature_extractor_type": "ClapFeatureExtractor", "feature_size": 8, "hop_length": 3200,
+            "max_length_s": 1, "truncation": "rand_trunc", "sampling_rate": 48000}"#;
+        fs::write(dir.path().join("preprocessor_config.json"), extractor).unwrap();
+        let classifier = ZeroShotClassifier::open(dir.path(), &Device::flex()).unwrap();
+        (dir, classifier)
+    }
+
+    #[test]
+    fn the_embedding_of_an_ensemble_is_the_mean_of_its_templates_at_length_1() {
+        let (_dir, classifier) = classifier();
+        let (labels, templates) = (["dog", "church bell"], ["a {}", "{} in the rain", "{}"]);
+        let got = read(classifier.ensemble(&labels, &templates).unwrap().texts).unwrap();
+        for (label, got) in labels.iter().zip(got) {
+            let texts = templates.map(|template| template.replace("{}", label));
+            let rows = classifier.text_embeddings(&texts).unwrap();
+            let sum: Vec<f32> = (0..got.len()).map(|at| rows.iter().map(|row| row[at]).sum()).collect();
+            let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
+            for (got, want) in got.iter().zip(sum.iter().map(|x| x / length)) {
+                assert!((got - want).abs() < 1e-6, "{label}: {got} is not {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_ensemble_of_one_template_is_that_template_bit_for_bit() {
+        let (_dir, classifier) = classifier();
+        let labels = ["dog", "church bell"];
+        let of = |candidates: Candidates| read(candidates.texts).unwrap();
+        let plain = of(classifier.candidates(&labels, "a {}").unwrap());
+        assert_eq!(of(classifier.ensemble(&labels, &["a {}"]).unwrap()), plain);
+        for templates in [&["a {}", "sound"][..], &[]] {
+            let error = classifier.ensemble(&labels, templates).unwrap_err();
+            assert!(matches!(*error.kind, ErrorKind::Template(_)), "{error:?}");
+        }
+    }
+}

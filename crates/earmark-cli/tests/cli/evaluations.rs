@@ -55,14 +55,24 @@ fn lines(journal: &Path) -> usize {
     fs::read(journal).map_or(0, |bytes| bytes.iter().filter(|&&byte| byte == b'\n').count())
 }
 
-/// Starts a command, and kills it once its journal has so many lines.
-fn kill_after(place: &WorkDir, command: &str, folder: &str, count: usize) {
-    let mut child = place.start(command);
+/// Starts a command several times and kills it, each time once its journal has so many lines. Where it is done before it is killed,
+/// that is tried again.
+fn kill_after(place: &WorkDir, command: &str, folder: &str, counts: &[usize]) {
     let journal = place.path(format!("{folder}/answers.journal"));
-    wait_until("lines of a journal", || lines(&journal) >= count || child.try_wait().unwrap().is_some());
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(journal.exists(), "it was over before it was killed");
+    for _ in 0..20 {
+        for &count in counts {
+            let mut child = place.start(command);
+            let mut is_over = || child.try_wait().unwrap().is_some();
+            wait_until("lines of a journal", || lines(&journal) >= count || is_over());
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        if journal.exists() {
+            return;
+        }
+        fs::remove_dir_all(place.path(folder)).unwrap();
+    }
+    panic!("it was over before it was killed, every time");
 }
 
 #[test]
@@ -70,8 +80,7 @@ fn an_evaluation_that_is_killed_twice_is_resumed_to_the_same_files_byte_for_byte
     let place = many(2000);
     place.run(&eval("-o whole")).well();
     let command = eval("-o killed");
-    kill_after(&place, &command, "killed", 20);
-    kill_after(&place, &command, "killed", 60);
+    kill_after(&place, &command, "killed", &[20, 60]);
     // As a kill may leave it: half a line.
     let journal = place.path("killed/answers.journal");
     let bytes = fs::read(&journal).unwrap();
@@ -131,7 +140,9 @@ fn parts_with_clips_that_cannot_be_used_have_the_batches_of_the_whole() {
     let eval = "eval --model model --data data --split all --skip-bad --eval-batch-size 2";
     place.run(&format!("{eval} -o whole")).says(3, &["left out 3 in all"]);
     for part in 0..3 {
-        place.run(&format!("{eval} --shard {part}/3 -o part-{part}")).well();
+        place
+            .run(&format!("{eval} --shard {part}/3 -o part-{part}"))
+            .says(0, &["left out 3 clips of all parts"]);
     }
     place.run("eval merge part-0 part-1 part-2 -o merged").says(3, &["left out 3 in all"]);
     same_results(&place, "whole", "merged");
@@ -142,7 +153,7 @@ fn parts_with_clips_that_cannot_be_used_have_the_batches_of_the_whole() {
 #[test]
 fn an_evaluation_begun_with_other_settings_is_left_alone() {
     let place = many(400);
-    kill_after(&place, &eval("-o scores"), "scores", 10);
+    kill_after(&place, &eval("-o scores"), "scores", &[10]);
     let before = fs::read(place.path("scores/answers.journal")).unwrap();
     for (other, words) in [
         ("--max-duration 5", "--max-duration was 30, is 5"),
@@ -163,11 +174,21 @@ fn an_evaluation_begun_with_other_settings_is_left_alone() {
 fn an_interrupted_evaluation_is_code_130_and_can_be_resumed() {
     use crate::work_dir::signal;
     let place = many(2000);
-    let child = place.start(&eval("-o scores"));
     let journal = place.path("scores/answers.journal");
-    wait_until("lines of a journal", || lines(&journal) >= 10);
-    signal(&child, "INT");
-    Ran::end_of(child).says(130, &["interrupted after", "of 2000 clips", "the same command again"]);
+    let interrupted = std::iter::repeat_with(|| {
+        let _ = fs::remove_dir_all(place.path("scores"));
+        let mut child = place.start(&eval("-o scores"));
+        let mut is_over = || child.try_wait().unwrap().is_some();
+        wait_until("lines of a journal", || lines(&journal) >= 10 || is_over());
+        if child.try_wait().unwrap().is_none() {
+            signal(&child, "INT");
+        }
+        Ran::end_of(child)
+    });
+    // Where it is done before the signal comes, that is tried again.
+    let interrupted = interrupted.take(20).find(|ran| ran.code != Some(0));
+    let interrupted = interrupted.expect("it was over before it was interrupted, every time");
+    interrupted.says(130, &["interrupted after", "of 2000 clips", "the same command again"]);
     place.run(&eval("-o scores")).says(0, &["resumed after"]);
     place.run(&eval("-o whole")).well();
     same_results(&place, "whole", "scores");
@@ -189,13 +210,14 @@ fn an_evaluation_that_fails_at_its_first_clips_leaves_no_folder_and_names_all_th
 fn classes_that_are_written_otherwise_than_the_models_labels_are_joined_with_them() {
     let place = WorkDir::with_clips();
     place.copy_model("speech/group", "model");
-    place.run("eval --model model --data data --split all -o plain").well();
+    // No batch, so no padding that depends on the order.
+    place.run("eval --model model --data data --split all --eval-batch-size 1 -o plain").well();
     // In another order, too: Si-Ren, b_ell, ra_in.
     fs::create_dir_all(place.path("other")).unwrap();
     for (from, to) in [("siren", "Si-Ren"), ("bell", "b_ell"), ("rain", "ra_in")] {
         fs::rename(place.path(format!("data/{from}")), place.path(format!("other/{to}"))).unwrap();
     }
-    place.run("eval --model model --data other --split all -o other-scores").well();
+    place.run("eval --model model --data other --split all --eval-batch-size 1 -o other-scores").well();
     for key in ["n", "accuracy", "confusion", "labels", "loss"] {
         let of = |folder: &str| place.json(&format!("{folder}/report.json"))[key].clone();
         match key {
@@ -296,10 +318,7 @@ fn a_published_evaluation_is_the_same_as_the_flags_that_it_stands_for() {
     }
     place.run("eval gtzan").says(1, &["`gtzan` is also a run folder here", "`./gtzan`"]);
     let all = place.run("eval all -o scores");
-    all.says(3, &["fleurs:all", "MIT/ast-finetuned-speech-commands-v2"]);
-    for name in ["minds14", "speech-commands", "fleurs", "esc50", "gtzan"] {
-        assert!(all.out.contains(name), "{}", all.out);
-    }
+    all.says(1, &["fleurs:all", "MIT/ast-finetuned-speech-commands-v2", "none of the evaluations"]);
     assert!(!place.path("scores").exists());
     place.run("eval gtzan --dataset esc50").says(2, &["--dataset"]);
 }

@@ -6,9 +6,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args as ClapArgs;
 use earmark_train::OutputFolder;
 
-use super::record::{About, JOURNAL, Record};
+use super::record::{About, JOURNAL, Record, SHARD};
 use super::results;
-use super::saved::SHARD;
 use super::shard::Shard;
 use super::summary::Summary;
 use crate::args::training::run::advise;

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use earmark_train::EvaluationReport;
 
 use super::args::ScoreArgs;
@@ -110,7 +110,7 @@ pub(super) fn run(
     mut score: impl FnMut(&ScoreArgs) -> Result<(Done, Option<EvaluationReport>)>,
 ) -> Result<Done> {
     let many = evaluations.len() > 1;
-    let (mut ended, mut rows) = (Done::Well, Vec::new());
+    let (mut ended, mut rows, mut failed) = (Done::Well, Vec::new(), 0);
     for it in evaluations {
         messages::note(format_args!("model    {}, on `{}`, split `{}`", it.model, it.dataset, it.split));
         it.remark.iter().for_each(|remark| messages::warning(*remark));
@@ -119,6 +119,7 @@ pub(super) fn run(
             Err(error) if !many => return Err(error),
             Err(error) => {
                 messages::error(messages::failure(&error));
+                failed += 1;
                 ended = Done::InPart;
                 row(it, None)
             }
@@ -131,6 +132,9 @@ pub(super) fn run(
             }
         };
         rows.push(row);
+    }
+    if many && failed == evaluations.len() {
+        bail!("none of the evaluations could be run");
     }
     if many {
         use std::io::Write as _;

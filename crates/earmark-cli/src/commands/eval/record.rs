@@ -10,6 +10,9 @@ use crate::output::journal::{Line, Settings};
 /// The journal in the folder of results. That of a part of an evaluation stays: `merge` makes the results of all of them.
 pub(super) const JOURNAL: &str = "answers.journal";
 
+/// The setting that differs from part to part.
+pub(super) const SHARD: &str = "--shard";
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Record {

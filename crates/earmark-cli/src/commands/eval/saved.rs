@@ -7,7 +7,7 @@ use earmark_data::AudioDataset;
 use earmark_train::OutputFolder;
 use sha2::{Digest as _, Sha256};
 
-use super::record::{About, Batch, JOURNAL, Record, hex};
+use super::record::{About, Batch, JOURNAL, Record, SHARD, hex};
 use super::results::FILES;
 use super::subject::Subject;
 use super::summary::Summary;
@@ -16,9 +16,6 @@ use crate::args::model;
 use crate::args::training::run::advise;
 use crate::output::journal::{Journal, Settings};
 use crate::output::tables::predictions::ClipPrediction;
-
-/// The setting that differs from part to part.
-pub(super) const SHARD: &str = "--shard";
 
 /// The folder that an evaluation writes to: a new or an empty one, or that of an evaluation to be resumed.
 pub(super) fn open_folder(path: &Path) -> Result<OutputFolder> {

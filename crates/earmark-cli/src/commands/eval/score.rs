@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use burn::tensor::Device;
 use earmark_train::{
     BadClip, Cache, ErrorKind, EvaluationReport, ScoredBatch, ScoredClip, Scoring, ScoringOptions,
@@ -21,6 +21,7 @@ use super::subject::Subject;
 use super::summary::Summary;
 use crate::args::training::run::advise;
 use crate::exit::Done;
+use crate::output::count::count;
 use crate::output::messages;
 use crate::output::progress::bar;
 
@@ -145,6 +146,14 @@ fn score_clips(
     let mut scoring = Scoring::new(&subject.dataset, from..end, Arc::clone(&subject.model.forward), options);
     let mut each = || -> Result<()> {
         while let Some(batch) = scoring.next(stop).map_err(advise)? {
+            if let (Some(clip), Some(shard)) = (batch.left_out.first(), about.shard) {
+                // The clips behind it would move up into other batches than those of the whole.
+                bail!(
+                    "`{}` cannot be left out of part {shard}: {}; remove it from the dataset, or leave out --shard",
+                    clip.path.display(),
+                    clip.why
+                );
+            }
             let done = batch.rows.end - first;
             kept.add(record(batch, subject, &about.groups))?;
             position.set(done);
@@ -187,6 +196,12 @@ fn finish(kept: Kept, about: &About) -> Result<(Done, Option<EvaluationReport>)>
     if let Some(shard) = about.shard {
         saved.end()?;
         let (clips, folder) = (about.rows.1 - about.rows.0, saved.path().display());
+        if !about.left_out.is_empty() {
+            messages::warning(format_args!(
+                "left out {} of all parts together, as --skip-bad asks; `earmark eval merge` names them",
+                count(about.left_out.len(), "clip")
+            ));
+        }
         messages::note(format_args!(
             "part {shard} is done: {clips} of {} clips, in {folder}; combine all parts with `earmark eval merge`",
             about.clips

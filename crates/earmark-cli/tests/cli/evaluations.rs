@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use earmark_testkit::{noise, tone};
+use polars::prelude::*;
 
 use crate::work_dir::{Ran, WorkDir, wait_until};
 
@@ -49,6 +50,16 @@ fn same_results(place: &WorkDir, a: &str, b: &str) {
     for folder in [a, b] {
         assert_eq!(place.list(folder), RESULTS);
     }
+}
+
+/// A table of predictions.
+fn table(place: &WorkDir, folder: &str) -> DataFrame {
+    let file = fs::File::open(place.path(format!("{folder}/predictions.parquet"))).unwrap();
+    ParquetReader::new(file).finish().unwrap()
+}
+
+fn texts(table: &DataFrame, column: &str) -> Vec<String> {
+    table.column(column).unwrap().str().unwrap().iter().map(|text| text.unwrap().to_owned()).collect()
 }
 
 fn lines(journal: &Path) -> usize {
@@ -109,6 +120,13 @@ fn parts_of_an_evaluation_combine_to_the_same_files_byte_for_byte() {
         whole.well().out.replace("pass -o DIR to write every clip to DIR/predictions.parquet", "")
     );
     same_results(&place, "whole", "merged");
+    let table = table(&place, "merged");
+    let names: Vec<&str> = table.get_column_names().iter().map(|name| name.as_str()).collect();
+    assert_eq!(names, ["path", "label", "predicted", "score", "scores", "fold", "sha256"]);
+    let folds: Vec<String> = (0..203).map(|clip| (clip * 7 % SOUNDS % 5).to_string()).collect();
+    assert_eq!(texts(&table, "fold"), folds);
+    let sha256 = earmark_testkit::hub::sha256(&fs::read(place.path("sounds/7.wav")).unwrap());
+    assert_eq!(texts(&table, "sha256")[1], sha256);
 
     place.run("eval merge part-0 part-1 part-3 -o none").says(2, &["missing: 2/4"]);
     place.run("eval merge part-0 part-1 part-0 part-2 part-3 -o none").says(2, &["both part 0/4"]);
@@ -232,23 +250,16 @@ fn classes_that_are_written_otherwise_than_the_models_labels_are_joined_with_the
 
 /// The columns of a table of predictions: path, label, predicted and scores.
 fn predictions(place: &WorkDir, folder: &str) -> Vec<(String, String, String, Vec<f32>)> {
-    use polars::prelude::*;
-    let file = fs::File::open(place.path(format!("{folder}/predictions.parquet"))).unwrap();
-    let table = ParquetReader::new(file).finish().unwrap();
+    let table = table(place, folder);
     let names: Vec<&str> = table.get_column_names().iter().map(|name| name.as_str()).collect();
-    assert_eq!(
-        (&names[..5], names.last()),
-        (&["path", "label", "predicted", "score", "scores"][..], Some(&"sha256"))
-    );
-    let text = |name: &str| -> Vec<String> {
-        table.column(name).unwrap().str().unwrap().iter().map(|text| text.unwrap().to_owned()).collect()
-    };
+    assert_eq!(names, ["path", "label", "predicted", "score", "scores", "sha256"]);
     let lists = table.column("scores").unwrap().list().unwrap();
     let scores = (0..table.height()).map(|row| {
         let row = lists.get_as_series(row).unwrap();
         row.f32().unwrap().iter().map(Option::unwrap).collect()
     });
-    let rows = text("path").into_iter().zip(text("label")).zip(text("predicted")).zip(scores);
+    let [paths, labels, predicted] = ["path", "label", "predicted"].map(|column| texts(&table, column));
+    let rows = paths.into_iter().zip(labels).zip(predicted).zip(scores);
     rows.map(|(((path, label), predicted), scores)| (path, label, predicted, scores)).collect()
 }
 

@@ -2,12 +2,12 @@
 
 use earmark_data::{AudioDataset, Clip};
 
-/// The columns that tell which clips of a dataset belong together.
-pub(super) fn columns(_dataset: &AudioDataset) -> Vec<String> {
-    Vec::new()
+/// The columns that tell which clips of a dataset belong together: artist, speaker, recording, fold.
+pub(super) fn columns(dataset: &AudioDataset) -> Vec<String> {
+    dataset.group_fields().into_iter().map(|field| field.name).collect()
 }
 
 /// The group of a clip in each of those columns.
-pub(super) fn of_clip(_clip: &Clip, columns: &[String]) -> Vec<Option<String>> {
-    vec![None; columns.len()]
+pub(super) fn of_clip(clip: &Clip, columns: &[String]) -> Vec<Option<String>> {
+    columns.iter().map(|column| clip.group(column)).collect()
 }

@@ -327,10 +327,7 @@ mod eval {
         fs::rename(place.path("data/bell"), place.path("data/gong")).unwrap();
         let model = model.path("run/model");
         let said = place.run(&format!("eval --model {} --data data --split all", model.display()));
-        said.says(
-            1,
-            &["no label for `gong`", "the model has bell, rain, siren", "the dataset gong, rain, siren"],
-        );
+        said.says(1, &["no label for `gong`", "`bell`"]);
     }
 }
 

@@ -145,6 +145,7 @@ fn parts_of_an_evaluation_combine_to_the_same_files_byte_for_byte() {
     fs::write(&journal, text.replacen("bell", "Bell", 1)).unwrap();
     place.run("eval merge part-0 part-1 part-2 part-3 -o none").says(1, &["part-2"]);
     assert!(!place.path("none").exists());
+    fs::write(&journal, text).unwrap();
     place.run("eval merge part-0 part-1 part-2 part-3 -o whole").says(1, &["`whole`", "not empty"]);
 }
 
@@ -225,14 +226,61 @@ fn an_evaluation_that_fails_at_its_first_clips_leaves_no_folder_and_names_all_th
 }
 
 #[test]
+fn two_models_are_compared_on_the_same_clips_and_on_no_others() {
+    let place = WorkDir::with_clips();
+    place.copy_model("speech/group", "one");
+    place.copy_model("speech/unispeech", "two");
+    for model in ["one", "two"] {
+        place.run(&format!("eval --model {model} --data data --split all -o of-{model}")).well();
+    }
+    let right = |folder: &str| -> Vec<bool> {
+        let table = table(&place, folder);
+        texts(&table, "label").iter().zip(texts(&table, "predicted")).map(|(a, b)| *a == b).collect()
+    };
+    let (one, two) = (right("of-one"), right("of-two"));
+    let only = |a: &[bool], b: &[bool]| a.iter().zip(b).filter(|(a, b)| **a && !**b).count();
+    let json = place.run("eval compare of-one of-two/predictions.parquet --json");
+    let json: serde_json::Value = serde_json::from_str(&json.well().out).unwrap();
+    assert_eq!(json["clips"], 12);
+    assert_eq!(json["mcnemar"]["only_first"], only(&one, &two));
+    assert_eq!(json["mcnemar"]["only_second"], only(&two, &one));
+    assert_eq!(json["first_accuracy"], place.json("of-one/report.json")["accuracy"]);
+    assert_eq!(json["second_accuracy"], place.json("of-two/report.json")["accuracy"]);
+    let compared = place.run("eval compare of-one of-two");
+    let text = &compared.well().out;
+    for part in ["A  accuracy", "B - A", "95 % interval", "McNemar p =", "on 12 clips"] {
+        assert!(text.contains(part), "no `{part}` in {text}");
+    }
+    place.run("eval compare of-one of-two --group speaker").says(2, &["no column of groups `speaker`"]);
+
+    // One clip more, one less, and another sound.
+    place.clip("data/bell/9.wav", tone(900.0, 0.2, 16_000));
+    place.clip("data/rain/0.wav", noise(3000, 99));
+    fs::remove_file(place.path("data/siren/2.wav")).unwrap();
+    place.run("eval --model two --data data --split all -o other").well();
+    place.run("eval compare of-one other").says(
+        1,
+        &[
+            "not of the same clips",
+            "only in A: 1 (`siren/2.wav`)",
+            "only in B: 1 (`bell/9.wav`)",
+            "another sound in B: 1 (`rain/0.wav`)",
+        ],
+    );
+    place.run("eval compare of-one one").says(1, &["predictions.parquet"]);
+    place.run("embed data -o vectors.parquet --model one").well();
+    place.run("eval compare of-one vectors.parquet").says(1, &["vectors.parquet", "no column `label`"]);
+}
+
+#[test]
 fn classes_that_are_written_otherwise_than_the_models_labels_are_joined_with_them() {
     let place = WorkDir::with_clips();
     place.copy_model("speech/group", "model");
     // No batch, so no padding that depends on the order.
     place.run("eval --model model --data data --split all --eval-batch-size 1 -o plain").well();
-    // In another order, too: Si-Ren, b_ell, ra_in.
+    // In another order, too.
     fs::create_dir_all(place.path("other")).unwrap();
-    for (from, to) in [("siren", "Si-Ren"), ("bell", "b_ell"), ("rain", "ra_in")] {
+    for (from, to) in [("siren", "SIREN"), ("bell", "_bell"), ("rain", "Rain")] {
         fs::rename(place.path(format!("data/{from}")), place.path(format!("other/{to}"))).unwrap();
     }
     place.run("eval --model model --data other --split all --eval-batch-size 1 -o other-scores").well();

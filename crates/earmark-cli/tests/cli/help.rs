@@ -70,7 +70,9 @@ fn the_help_of_every_command() {
         check(&format!("earmark-{command}"), &help(&[command]));
     }
     check("earmark-runs-diff", &help(&["runs", "diff"]));
-    check("earmark-eval-merge", &help(&["eval", "merge"]));
+    for what in ["compare", "merge"] {
+        check(&format!("earmark-eval-{what}"), &help(&["eval", what]));
+    }
     for what in ["list", "protocols", "info", "head", "stats", "verify", "export"] {
         check(&format!("earmark-data-{what}"), &help(&["data", what]));
     }

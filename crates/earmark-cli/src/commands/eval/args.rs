@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Subcommand};
 use earmark_train::Setting;
 
+use super::compare;
 use super::merge;
 use super::shard::Shard;
 use crate::args::audio::AudioArgs;
@@ -52,6 +53,14 @@ pub(crate) struct Args {
 /// What else there is to do with evaluations.
 #[derive(Debug, Subcommand)]
 pub(super) enum What {
+    /// Test whether two models differ on the same clips.
+    ///
+    /// The difference of their accuracies has a 95 % interval by the paired bootstrap: groups of clips that belong together are
+    /// resampled whole. McNemar's test takes clips as independent.
+    #[command(
+        after_help = "Examples:\n  earmark eval compare scores-a scores-b\n  earmark eval compare a.parquet b.parquet --group speaker_id --json"
+    )]
+    Compare(compare::Args),
     /// Combine the parts of an evaluation that --shard divided.
     ///
     /// Report and predictions are those of the evaluation in one piece.

@@ -13,6 +13,7 @@ mod saved;
 mod summary; // summed up,
 mod results; // and written.
 mod merge; // The parts of an evaluation as one.
+mod compare; // Two evaluations of the same clips.
 mod published; // Evaluations that have a name.
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ const PATIENCE: Duration = Duration::from_millis(800);
 pub(crate) fn run(args: &Args) -> Result<Done> {
     match &args.what {
         None => score(&args.score),
+        Some(What::Compare(args)) => compare::run(args),
         Some(What::Merge(args)) => merge::run(args),
     }
 }

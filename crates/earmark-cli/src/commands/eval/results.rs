@@ -18,7 +18,7 @@ use crate::output::training::{list, not_held_out, warn_of_conflicts};
 use crate::output::{messages, report as tables, stdout};
 
 const REPORT: &str = "report.json";
-const PREDICTIONS: &str = "predictions.parquet";
+pub(super) const PREDICTIONS: &str = "predictions.parquet";
 const FIGURE: &str = "confusion_matrix.svg";
 
 /// The files of an evaluation.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use burn::tensor::Device;
 use earmark_data::{AudioDataset, Clip, Selection, TestSize, train_test_split};
-use earmark_labels::{LabelId, LabelSet};
+use earmark_labels::{LabelId, LabelJoin, LabelSet};
 use earmark_pipeline::Pretrained;
 use earmark_train::{BadClip, Cache, OutputFolder, Preparation, Recipe, SplitFile, usable_clips};
 
@@ -195,11 +195,13 @@ fn number_by_model(mut dataset: AudioDataset, scored: &ScoredModel) -> Result<Au
     let model = LabelSet::from_names(scored.labels.iter().cloned())?;
     // Classes without clips need no label.
     let occurring: BTreeSet<LabelId> = dataset.clips.iter().map(|clip| clip.label).collect();
-    let names = occurring.iter().map(|&id| dataset.labels.name(id).unwrap_or_default());
-    let ids = model.join(names).with_context(|| format!("cannot score `{}` by this model", dataset.name))?;
-    let ids: BTreeMap<LabelId, LabelId> = occurring.into_iter().zip(ids).collect();
-    for clip in &mut dataset.clips {
-        clip.label = ids[&clip.label];
+    if !occurring.is_empty() {
+        let names = occurring.iter().map(|&id| dataset.labels.name(id).unwrap_or_default());
+        let ids = LabelJoin::new(&LabelSet::from_names(names)?, &model)?.complete()?;
+        let ids: BTreeMap<LabelId, LabelId> = occurring.into_iter().zip(ids).collect();
+        for clip in &mut dataset.clips {
+            clip.label = ids[&clip.label];
+        }
     }
     dataset.labels = model;
     Ok(dataset)

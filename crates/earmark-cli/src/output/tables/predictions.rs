@@ -10,7 +10,7 @@ use crate::output::tables::parquet::ROW_GROUP;
 const GROUP_NUMBERS: usize = 1 << 22;
 
 /// The columns of every table, in order; those of the groups are before the last.
-const COLUMNS: [&str; 6] = ["path", "label", "predicted", "score", "scores", "sha256"];
+pub(crate) const COLUMNS: [&str; 6] = ["path", "label", "predicted", "score", "scores", "sha256"];
 
 /// What the model predicted for a clip.
 pub(crate) struct ClipPrediction {

@@ -39,7 +39,7 @@ def numbers(values):
 def scores_of(truth, predicted, **arguments):
     """Precision, recall and F1 of each class or averaged, and the clips of each class."""
     p, r, f, s = precision_recall_fscore_support(truth, predicted, zero_division=0, **arguments)
-    return [numbers(np.atleast_1d(values)) for values in (p, r, f)] + ([] if s is None else [s.tolist()])
+    return [numbers(np.atleast_1d(values)) for values in (p, r, f)] + ([] if s is None else [[int(clips) for clips in s]])
 
 
 def averaged(truth, predicted, **arguments):

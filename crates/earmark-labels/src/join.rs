@@ -136,7 +136,7 @@ fn key(name: &str) -> String {
 }
 
 fn nearest(name: &str, candidates: &[String]) -> Vec<String> {
-    /// Below this the names have little in common: `dog` and `door knock` have 0.74.
+    /// Below this the names have little in common: `dog` and `door knock` have 0.70.
     const SIMILAR: f64 = 0.75;
     let of = key(name);
     // Whole numbers, because they have an order.

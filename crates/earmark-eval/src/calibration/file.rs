@@ -58,7 +58,7 @@ impl Calibration {
     /// [`ErrorKind::Io`]; [`ErrorKind::Json`] names the key; [`ErrorKind::OutOfRange`] for a temperature or a fit that is no number;
     /// [`ErrorKind::Labels`] when it was fitted for other labels.
     pub fn read(path: impl AsRef<Path>, labels: &[String]) -> Result<Self, Error> {
-        /// 32 MB: a thousand times what a model of 500 labels needs.
+        /// 32 MB: hundreds of times what a model of 500 labels needs.
         const LIMIT: u64 = 32 << 20;
         let path = path.as_ref();
         let read = || -> Result<Self, ErrorKind> {

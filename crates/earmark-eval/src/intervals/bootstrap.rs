@@ -21,7 +21,7 @@ pub struct Bootstrap {
 }
 
 impl Default for Bootstrap {
-    /// 2,000 replicates: another seed moves an end of the interval by a fiftieth of its width.
+    /// 2,000 replicates: another seed moves an end of the interval by about a fiftieth of its width.
     fn default() -> Self {
         Self { replicates: 2_000, seed: 42 }
     }

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     fs::create_dir_all(&work).with_context(|| format!("failed to make `{}`", work.display()))?;
 
     let (run, clips) = (work.join("run"), work.join("reference/data"));
-    let checks: [(&str, Vec<PathBuf>); 8] = [
+    let checks: [(&str, Vec<PathBuf>); 10] = [
         ("trainer_parity.py", vec![work]), // First: it trains what the others read.
         ("export_loads.py", vec![run.join("model"), clips.clone()]),
         ("labels_read.py", vec![run.join("model"), clips.clone()]),
@@ -38,6 +38,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         ("model_card_reads.py", vec![run.join("model/README.md")]),
         ("tensorboard_reads.py", vec![run.clone()]),
         ("hub_roundtrip.py", vec![hub, run]),
+        ("gradio_client_predicts.py", Vec::new()),
+        ("openapi_holds.py", Vec::new()),
     ];
     let mut failed = Vec::new();
     for (script, paths) in &checks {

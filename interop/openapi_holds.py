@@ -15,7 +15,7 @@ import serving
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 METRICS = {
-    "earmark_responses": "counter", "earmark_classify_duration_seconds": "histogram", "earmark_queue_length": "gauge",
+    "earmark_responses": "counter", "earmark_classify_duration_seconds": "histogram", "earmark_queue_waiting": "gauge",
     "earmark_batch_size": "histogram", "earmark_audio_seconds": "counter", "earmark_forward_duration_seconds": "histogram",
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct App {
     pub(crate) queue: Arc<Queue>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) uploads: Uploads,
-    pub(crate) calls: Calls,
+    pub(crate) calls: Arc<Calls>,
     /// One for each microphone that may be open.
     pub(crate) live: Arc<Semaphore>,
     /// One for each client of Gradio's that listens for signs of life.

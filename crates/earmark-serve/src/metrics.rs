@@ -1,4 +1,4 @@
-//! What `/metrics` tells: requests, the line, batches, and how much faster than real time.
+//! What `/metrics` tells: responses, what is held, batches, and how much faster than real time.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,12 +16,12 @@ use prometheus_client::registry::{Registry, Unit};
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
-    answers: Family<Answer, Counter>,
-    seconds: Histogram,
+    responses: Family<Response, Counter>,
+    requests: Histogram,
     gauges: Vec<(Gauge, Value)>,
-    batch: Histogram,
+    batches: Histogram,
     audio: Counter<f64, AtomicU64>,
-    busy: Counter<f64, AtomicU64>,
+    forward: Histogram,
 }
 
 /// What a gauge shows.
@@ -41,23 +41,23 @@ pub(crate) struct Now {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answer {
+struct Response {
     /// The HTTP status.
     status: u16,
 }
 
+/// Upper bounds in seconds, for what may take milliseconds or minutes.
+const SECONDS: [f64; 16] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
 impl Metrics {
     pub(crate) fn new() -> Arc<Metrics> {
         let mut registry = Registry::with_prefix("earmark");
-        let answers = Family::default();
-        let seconds = Histogram::new([
-            0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
-        ]);
-        let batch = Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0]);
-        let (audio, busy) = (Counter::default(), Counter::default());
-        registry.register("answers", "Answers by HTTP status", answers.clone());
-        let help = "From a request's arrival to its answer, the wait included";
-        registry.register_with_unit("classify", help, Unit::Seconds, seconds.clone());
+        let responses = Family::default();
+        registry.register("responses", "Responses by HTTP status", responses.clone());
+        let requests = Histogram::new(SECONDS);
+        let help = "Time from the arrival of a sound to its labels, the wait included";
+        registry.register_with_unit("classify_duration", help, Unit::Seconds, requests.clone());
         let mut gauge = |name: &'static str, help: &'static str, value: Value| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -73,25 +73,29 @@ impl Metrics {
             gauge("heartbeats", "Clients that listen for signs of life", |now| now.heartbeats),
             gauge("body_bytes", "Bodies of requests that run or wait, in bytes", |now| now.body_bytes),
         ];
-        registry.register("batch_clips", "Clips of a forward pass", batch.clone());
-        let help = "Sound that was classified; by earmark_model_seconds, the real-time factor";
-        registry.register_with_unit("audio", help, Unit::Seconds, audio.clone());
-        registry.register_with_unit("model", "Time in forward passes", Unit::Seconds, busy.clone());
-        Arc::new(Metrics { registry, answers, seconds, gauges, batch, audio, busy })
+        let batches = Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0]);
+        registry.register("batch_size", "Clips of a forward pass", batches.clone());
+        let audio = Counter::default();
+        registry.register_with_unit("audio", "Length of the sounds classified", Unit::Seconds, audio.clone());
+        let forward = Histogram::new(SECONDS);
+        let help =
+            "Time of a forward pass; its sum divided by earmark_audio_seconds_total is the real-time factor";
+        registry.register_with_unit("forward_duration", help, Unit::Seconds, forward.clone());
+        Arc::new(Metrics { registry, responses, requests, gauges, batches, audio, forward })
     }
 
     pub(crate) fn answered(&self, status: u16) {
-        self.answers.get_or_create(&Answer { status }).inc();
+        self.responses.get_or_create(&Response { status }).inc();
     }
 
     pub(crate) fn classified(&self, took: Duration, audio: f64) {
-        self.seconds.observe(took.as_secs_f64());
+        self.requests.observe(took.as_secs_f64());
         self.audio.inc_by(audio);
     }
 
     pub(crate) fn forward(&self, clips: usize, took: Duration) {
-        self.batch.observe(clips as f64);
-        self.busy.inc_by(took.as_secs_f64());
+        self.batches.observe(clips as f64);
+        self.forward.observe(took.as_secs_f64());
     }
 
     /// The text of `/metrics`.

@@ -9,7 +9,6 @@ use earmark_features::Features;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
-use crate::calls::Calls;
 use crate::connections::Connections;
 use crate::error::Error;
 use crate::inference::batcher::Batcher;
@@ -63,7 +62,7 @@ impl Server {
             queue,
             metrics,
             uploads: Uploads::new(most_bytes),
-            calls: Calls::default(),
+            calls: Arc::default(),
             live: semaphore(limits.live),
             heartbeats: semaphore(limits.heartbeats()),
             memory: Memory::new(most_bytes),

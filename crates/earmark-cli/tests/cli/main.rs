@@ -29,6 +29,8 @@ mod served; // A server that runs,
 #[cfg(unix)]
 mod serve; // what it answers,
 #[cfg(unix)]
+mod serve_api; // programs above all,
+#[cfg(unix)]
 mod serve_page; // what its page asks for,
 #[cfg(unix)]
 mod watched; // and what it withstands:

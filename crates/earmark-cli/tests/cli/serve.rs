@@ -143,9 +143,9 @@ fn a_gradio_client_gets_what_a_gradio_label_returns() {
     let event = served.post_json("/gradio_api/queue/join", &join).json(200)["event_id"].clone();
     let events = served.get("/gradio_api/queue/data?session_hash=s1").events();
     let kinds: Vec<&str> = events.iter().map(|event| event["msg"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["process_starts", "process_completed", "close_stream"]);
-    assert_eq!((&events[1]["event_id"], &events[1]["success"]), (&event, &json!(true)));
-    let label = &events[1]["output"]["data"][0];
+    assert_eq!(kinds, ["estimation", "process_starts", "process_completed", "close_stream"]);
+    assert_eq!((&events[2]["event_id"], &events[2]["success"]), (&event, &json!(true)));
+    let label = &events[2]["output"]["data"][0];
     assert_eq!(label["label"], told["predictions"][0]["label"]);
     let f32s = |list: &Value, key: &str| -> Vec<f32> {
         list.as_array().unwrap().iter().map(|it| it[key].as_f64().unwrap() as f32).collect()
@@ -163,11 +163,22 @@ fn a_gradio_client_gets_what_a_gradio_label_returns() {
 fn gradio_calls_reach_no_file_and_no_address() {
     let work = with_model();
     let served = Served::start(&work, "--model model");
-    let call = |path: &str| served.post_json("/gradio_api/call/predict", &json!({ "data": [file(path)] }));
-    call("http://127.0.0.1:1/a.wav").refuses(400, "fetches no address");
-    call("file:///etc/passwd").refuses(400, "fetches no address");
+    let call = |path: &str| {
+        let event = served.post_json("/gradio_api/call/predict", &json!({ "data": [file(path)] })).json(200);
+        let event = event["event_id"].as_str().unwrap().to_owned();
+        served.get(&format!("/gradio_api/call/predict/{event}")).body
+    };
+    let refused = |path: &str, words: &str| {
+        let stream = call(path);
+        assert!(stream.starts_with("event: error\n") && stream.contains(words), "{path}: {stream}");
+    };
+    refused("http://127.0.0.1:1/a.wav", "fetches no address");
+    refused("file:///etc/passwd", "fetches no address");
+    refused("", "fetches no address");
+    for path in ["/etc/passwd", "../siren.wav", "siren.wav"] {
+        refused(path, "no such upload");
+    }
     for path in ["/etc/passwd", "../siren.wav", "siren.wav", ""] {
-        assert_eq!(call(path).status, 400, "{path}");
         assert_eq!(served.get(&format!("/gradio_api/file={path}")).status, 404, "{path}");
     }
     let path = served.upload("../../evil.html", b"<script>alert(1)</script>");
@@ -180,22 +191,18 @@ fn gradio_calls_reach_no_file_and_no_address() {
         back.head
     );
     served.post_json("/gradio_api/call/other", &json!({ "data": [] })).refuses(404, "`predict`");
-    served
-        .post_json("/gradio_api/queue/join", &json!({ "data": [], "session_hash": "s" }))
-        .refuses(400, "first input");
     // Its client makes an exception of all that stands in the output.
     let path = served.upload("a.wav", b"no sound");
     served
         .post_json("/gradio_api/queue/join", &json!({ "data": [file(&path)], "session_hash": "s2" }))
         .json(200);
     let events = served.get("/gradio_api/queue/data?session_hash=s2").events();
-    assert_eq!(events[1]["success"], false);
-    assert_eq!(events[1]["output"].as_object().unwrap().keys().collect::<Vec<_>>(), ["error"]);
+    assert_eq!(events[2]["success"], false);
+    assert_eq!(events[2]["output"].as_object().unwrap().keys().collect::<Vec<_>>(), ["error", "visible"]);
     // An upload is gone once its question is answered.
     let path = served.upload("siren.wav", &bytes(&work, "siren.wav"));
-    let event = call(&path).json(200);
-    served.get(&format!("/gradio_api/call/predict/{}", event["event_id"].as_str().unwrap()));
-    call(&path).refuses(400, "no such upload");
+    assert!(call(&path).starts_with("event: complete\n"));
+    refused(&path, "no such upload");
     // Streams that are opened and dropped.
     for number in 0..100 {
         let mut stream = TcpStream::connect(&served.address).unwrap();
@@ -247,7 +254,7 @@ fn the_page_is_told_of_the_model_the_examples_and_the_dataset() {
     assert!(served.get("/api/examples/3").body.starts_with("RIFF"));
     served.get("/api/examples/4").refuses(404, "no such example");
     let metrics = served.get("/metrics").body;
-    assert!(metrics.contains("earmark_answers_total{status=\"404\"} 2"), "{metrics}");
+    assert!(metrics.contains("earmark_responses_total{status=\"404\"} 2"), "{metrics}");
 }
 
 #[test]

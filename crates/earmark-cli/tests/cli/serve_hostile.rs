@@ -168,7 +168,7 @@ fn bodies_that_are_too_long_never_end_or_lie_are_refused() {
         assert_eq!(raw(&post, b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n").status, 400, "{path}");
         let deep = "[".repeat(60_000);
         let answer = served.send("POST", path, "Content-Type: application/json\r\n", deep.as_bytes());
-        assert!([400, 422].contains(&answer.status), "{path}: {}", answer.status);
+        assert!([400, 415, 422].contains(&answer.status), "{path}: {}", answer.status);
     }
     // As JSON it would be many times as much in memory.
     let values = format!("{{\"data\":[{}0],\"session_hash\":\"s\"}}", "0,".repeat(400_000));

@@ -2,9 +2,10 @@
 
 use earmark_labels::Prediction;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The answer to a question: one object, or a list of them where windows are asked for.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Answer {
     Whole(Classification),
@@ -12,7 +13,7 @@ pub(crate) enum Answer {
 }
 
 /// One of the windows, or those that could not be classified.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Row {
     Scored(Classification),
@@ -24,7 +25,7 @@ pub(crate) enum Row {
 }
 
 /// The labels of a sound, or of a window of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Classification {
     /// The file's name, as the client gave it.
     pub(crate) path: String,
@@ -32,10 +33,13 @@ pub(crate) struct Classification {
     pub(crate) duration: f64,
     /// Of a window, in seconds from the beginning of the sound.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) start: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) end: Option<f64>,
     /// Best first.
+    #[schema(value_type = Vec<PredictionSchema>)]
     pub(crate) predictions: Vec<Prediction>,
 }
 
@@ -53,4 +57,14 @@ impl Answer {
             }
         }
     }
+}
+
+/// What a [`Prediction`] is as JSON, for the OpenAPI document: `earmark-labels` knows nothing of that.
+#[derive(ToSchema)]
+#[schema(as = Prediction, description = "A label and its score.")]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct PredictionSchema {
+    label: String,
+    /// A probability, or a logit where the server was told so.
+    score: f32,
 }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::multipart::{Multipart, MultipartError};
-use axum::extract::{FromRequest as _, Query, Request, State};
-use axum::http::header;
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use bytes::Bytes;
@@ -15,36 +14,68 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::error::Refusal;
+use crate::inference::classification::Answer;
 use crate::inference::classify::{Progress, Question};
 use crate::inference::model::{Candidacy, Model};
 use crate::memory::Room;
 use crate::routes::ask::ask;
 use crate::routes::events;
+use crate::routes::extract::{Multipart, Query, broken};
+use crate::routes::schemas::{Refusals, SoundFile, SoundForm, Unclassified};
 
 /// Most candidate labels of a request: the text tower reads each.
 const MOST_LABELS: usize = 200;
 
 /// What stands behind the `?`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Options {
-    /// How many labels: a number, or `all`.
+    /// How many labels: a number, or `all`. Without it 5, and every one of a model that takes `labels`.
+    #[param(pattern = "^([1-9][0-9]*|all)$", nullable = false)]
     top_k: Option<String>,
-    /// Length of a window in seconds; the answer is then a list.
+    /// Length of a window in seconds; the answer is then a list of windows.
+    #[param(exclusive_minimum = 0, maximum = 3600, nullable = false)]
     window: Option<f64>,
     /// From one window to the next, in seconds; the window's length unless given.
+    #[param(exclusive_minimum = 0, maximum = 3600, nullable = false)]
     hop: Option<f64>,
-    /// Only the part from here …
+    /// Only the part from here, in seconds, to `end`.
+    #[param(minimum = 0, maximum = 1000000, nullable = false)]
     start: Option<f64>,
-    /// … to here, in seconds.
+    /// Where the part ends, in seconds.
+    #[param(exclusive_minimum = 0, maximum = 1000000, nullable = false)]
     end: Option<f64>,
     /// Candidate labels, comma-separated, for a model that takes them.
+    #[param(nullable = false)]
     labels: Option<String>,
-    /// What its text tower reads for each, with `{}` where the label goes.
+    /// What the text tower reads for each label, with `{}` where the label goes.
+    #[param(nullable = false)]
     template: Option<String>,
 }
 
-/// Answers with one object, or with a list of them where windows are asked for; as an event stream where that is accepted.
+/// The labels of a sound: one object, or a list of them with `window`.
+///
+/// With `Accept: text/event-stream` it is the last event of a stream: `waiting` says how many requests are before it, `running`
+/// how far it is, `done` is the answer, and `error` why there is none.
+#[utoipa::path(
+    post,
+    path = "/api/classify",
+    params(Options),
+    request_body(content(
+        (SoundForm = "multipart/form-data"),
+        (SoundFile = "application/octet-stream"),
+        (SoundFile = "audio/*"),
+    )),
+    responses(
+        (status = 200, description = "The labels", content(
+            (Answer = "application/json"),
+            (String = "text/event-stream"),
+        )),
+        Unclassified,
+        Refusals,
+    ),
+)]
 pub(crate) async fn classify(
     State(app): State<Arc<App>>,
     Query(options): Query<Options>,
@@ -78,7 +109,16 @@ impl Upload {
     /// The field `file` of a form, or the body itself.
     pub(crate) async fn read(request: Request, room: Arc<Room>) -> Result<Upload, Refusal> {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let is_form = kind.is_some_and(|kind| kind.starts_with("multipart/form-data"));
+        let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        let is_form = match kind.as_deref() {
+            Some("multipart/form-data") => true,
+            Some(kind) if kind.starts_with("multipart/") || kind == "application/json" => {
+                let why =
+                    format!("`{kind}` is no sound: send a form with `file`, or the bytes of a sound file");
+                return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+            }
+            _ => false,
+        };
         let (name, sound) = match is_form {
             true => Upload::form(request).await?,
             false => {
@@ -93,14 +133,12 @@ impl Upload {
     }
 
     async fn form(request: Request) -> Result<(String, Bytes), Refusal> {
-        let broken = |error: MultipartError| Refusal::new(error.status(), error.body_text());
-        let form = Multipart::from_request(request, &()).await;
-        let mut form = form.map_err(|error| Refusal::bad_request(error.body_text()))?;
+        let mut form = Multipart::from_request(request, &()).await?;
         for _ in 0..MOST_FIELDS {
-            let Some(field) = form.next_field().await.map_err(broken)? else { break };
+            let Some(field) = form.next_field().await? else { break };
             if field.name() == Some("file") {
                 let name = check_name(field.file_name().unwrap_or("upload"))?.to_owned();
-                return Ok((name, field.bytes().await.map_err(broken)?));
+                return Ok((name, field.bytes().await.map_err(|error| broken(&error))?));
             }
         }
         Err(Refusal::bad_request("the form has no field `file`"))
@@ -156,9 +194,12 @@ impl Options {
 }
 
 fn top_k(text: &str) -> Result<TopK, Refusal> {
-    match (text, text.parse()) {
-        ("all", _) => Ok(TopK::All),
-        (_, Ok(n)) if n > 0 => Ok(TopK::N(n)),
+    let is_number =
+        text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0') && !text.is_empty();
+    match text {
+        "all" => Ok(TopK::All),
+        // More than can be counted is all of them.
+        _ if is_number => Ok(TopK::N(text.parse().unwrap_or(usize::MAX))),
         _ => Err(Refusal::bad_request("`top_k` is a number above 0, or `all`")),
     }
 }

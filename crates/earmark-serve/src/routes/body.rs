@@ -63,6 +63,6 @@ async fn read(app: &App, body: Body) -> Result<(Vec<u8>, Room), Refusal> {
     Ok((bytes, room))
 }
 
-fn too_large() -> Refusal {
+pub(crate) fn too_large() -> Refusal {
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the file is too large")
 }

@@ -16,8 +16,23 @@ use crate::options::Limits;
 use crate::routes::api::Upload;
 use crate::routes::ask::in_turn;
 use crate::routes::running::counted;
+use crate::routes::schemas::{Refusals, SoundFile, SoundForm, Unclassified};
 
-/// Answers with 16-bit samples, mixed to mono as for the model, at the sound's own rate.
+/// A sound as a WAV of 16-bit samples, mixed to mono as for the model, at the sound's own rate.
+#[utoipa::path(
+    post,
+    path = "/api/decode",
+    request_body(content(
+        (SoundForm = "multipart/form-data"),
+        (SoundFile = "application/octet-stream"),
+        (SoundFile = "audio/*"),
+    )),
+    responses(
+        (status = 200, description = "The WAV", body = SoundFile, content_type = "audio/wav"),
+        Unclassified,
+        Refusals,
+    ),
+)]
 pub(crate) async fn decode(
     State(app): State<Arc<App>>,
     Extension(room): Extension<Arc<Room>>,

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{Query, State};
 use axum::response::Response;
 use earmark_audio::{SampleRate, Waveform};
 use earmark_features::StreamResampler;
@@ -28,6 +29,7 @@ use crate::inference::classification::Classification;
 use crate::inference::classify::classify_clip;
 use crate::inference::model::Candidacy;
 use crate::routes::api::{candidacy, seconds};
+use crate::routes::extract::Query;
 
 /// Longest message, in bytes.
 const MESSAGE: usize = 1 << 20;
@@ -56,8 +58,11 @@ pub(crate) struct Options {
 pub(crate) async fn live(
     State(app): State<Arc<App>>,
     Query(options): Query<Options>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
+    let upgrade = upgrade.map_err(|error| {
+        Refusal::new(error.status(), format_args!("this address is a WebSocket: {}", error.body_text()))
+    })?;
     let rate = f64::from(app.model.sampling_rate().hz());
     let samples = |length: Duration| ((length.as_secs_f64() * rate).round() as usize).max(1);
     let window = samples(seconds("window", options.window)?);

@@ -13,6 +13,9 @@ const VERSION: &str = "6.25.0";
 
 /// What the function is called.
 pub(crate) const NAME: &str = "predict";
+/// What its inputs are called.
+pub(crate) const SOUND: &str = "sound";
+pub(crate) const LABELS: &str = "labels";
 
 /// `GET /config`.
 pub(crate) async fn config(State(app): State<Arc<App>>) -> Json<Value> {
@@ -42,6 +45,7 @@ pub(crate) async fn config(State(app): State<Arc<App>>) -> Json<Value> {
             "api_name": NAME, "api_visibility": "public", "show_api": true, "batch": false, "max_batch_size": 1,
             "cancels": [], "types": { "generator": false, "cancel": false }, "collects_event_data": false,
             "trigger_after": null, "trigger_only_on_success": false, "connection": "sse",
+            "rendered_in": null, "render_id": null,
         }],
     }))
 }
@@ -49,26 +53,29 @@ pub(crate) async fn config(State(app): State<Arc<App>>) -> Json<Value> {
 /// `GET /gradio_api/info`.
 pub(crate) async fn info(State(app): State<Arc<App>>) -> Json<Value> {
     let mut parameters = vec![json!({
-        "label": "sound", "parameter_name": "sound", "parameter_has_default": false, "parameter_default": null,
+        "label": "sound", "parameter_name": SOUND, "parameter_has_default": false, "parameter_default": null,
         "type": file_schema(), "python_type": { "type": "filepath", "description": "" }, "component": "Audio",
         "example_input": null,
     })];
     if let Some(default) = app.model.default_candidacy() {
         let labels = default.labels.join(",");
         parameters.push(json!({
-            "label": "candidate labels", "parameter_name": "labels", "parameter_has_default": true,
+            "label": "candidate labels", "parameter_name": LABELS, "parameter_has_default": true,
             "parameter_default": labels, "type": { "type": "string" },
             "python_type": { "type": "str", "description": "" }, "component": "Textbox", "example_input": labels,
         }));
     }
     let returns = json!([{
         "label": "labels", "type": label_schema(), "component": "Label",
-        "python_type": { "type": "dict(label: str, confidences: list[dict(label: str, confidence: float)])", "description": "" },
+        "python_type": { "type": LABEL_IN_PYTHON, "description": "" },
     }]);
     let endpoint =
         json!({ "parameters": parameters, "returns": returns, "api_visibility": "public", "show_api": true });
     Json(json!({ "named_endpoints": { format!("/{NAME}"): endpoint }, "unnamed_endpoints": {} }))
 }
+
+/// How Gradio describes the value of a `gradio.Label` to people who write Python.
+const LABEL_IN_PYTHON: &str = "dict(label: str | int | float | None, confidences: list[dict(label: str | int | float | None, confidence: float | None)] | None)";
 
 /// By `meta._type` a client knows that it must upload the file first.
 fn file_schema() -> Value {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Multipart, Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::error::Refusal;
 use crate::memory::Full;
 use crate::routes::api::{MOST_FIELDS, check_name};
+use crate::routes::extract::{Multipart, Path, broken};
 
 /// Most files of one upload.
 const MOST_FILES: usize = 16;
@@ -23,9 +24,7 @@ pub(crate) async fn upload(
 ) -> Result<Json<Vec<String>>, Refusal> {
     let mut paths = Vec::new();
     for _ in 0..MOST_FIELDS {
-        let broken =
-            |error: axum::extract::multipart::MultipartError| Refusal::new(error.status(), error.body_text());
-        let Some(field) = form.next_field().await.map_err(broken)? else { break };
+        let Some(field) = form.next_field().await? else { break };
         if field.name() != Some("files") {
             continue;
         }
@@ -33,7 +32,7 @@ pub(crate) async fn upload(
             return Err(Refusal::bad_request(format_args!("at most {MOST_FILES} files are taken at a time")));
         }
         let name = check_name(last_part(field.file_name().unwrap_or("upload")))?.to_owned();
-        let bytes = field.bytes().await.map_err(broken)?;
+        let bytes = field.bytes().await.map_err(|error| broken(&error))?;
         let token = app.uploads.keep(name.clone(), bytes).map_err(|Full| {
             Refusal::busy(
                 "too many files are waiting to be asked about: try again later",

@@ -31,11 +31,21 @@ pub(crate) fn question(app: &Arc<App>, data: &[Value]) -> Result<(Question, Stri
         Refusal::bad_request("there is no such upload: upload the file first, and ask within ten minutes")
     })?;
     let labels = match (app.model.default_candidacy(), data.get(1)) {
-        (Some(default), Some(Value::String(text))) if !text.trim().is_empty() => {
+        (_, None | Some(Value::Null)) => None,
+        (None, Some(_)) => {
+            return Err(Refusal::bad_request("this model has labels of its own: it takes none"));
+        }
+        (Some(_), Some(Value::String(text))) if text.trim().is_empty() => None,
+        (Some(default), Some(Value::String(text))) => {
             Some(Candidacy { labels: labels_of(text)?, template: default.template.clone() })
         }
-        _ => None,
+        (Some(_), Some(_)) => {
+            return Err(Refusal::bad_request("the labels are one text, with a comma between them"));
+        }
     };
+    if data.len() > 2 {
+        return Err(Refusal::bad_request(format_args!("{} inputs: at most 2 are taken", data.len())));
+    }
     let question = Question {
         name: upload.name,
         sound: upload.bytes,

@@ -1,12 +1,12 @@
 //! Connections: how many there may be, how slow they may be, and how they end.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::server::conn::http1::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncWriteExt as _, copy, sink};
 use tokio::net::TcpStream;
@@ -34,22 +34,18 @@ const TOO_MANY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: applic
 pub(crate) struct Connections {
     app: Arc<App>,
     router: Router,
-    http: Builder<TokioExecutor>,
-    open: GracefulShutdown,
+    /// HTTP/1.1 and nothing else: the bounds are those of connections with one request at a time. hyper-util's builder, with upgrades,
+    /// answers HTTP/2 as well, and waits without limit for the bytes by which it tells the two apart.
+    http: Builder,
     refusals: Arc<Semaphore>,
 }
 
 impl Connections {
     pub(crate) fn new(app: &Arc<App>) -> Connections {
-        let mut http = Builder::new(TokioExecutor::new()).http1_only();
-        http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
-        Connections {
-            app: Arc::clone(app),
-            router: router(Arc::clone(app)),
-            http,
-            open: GracefulShutdown::new(),
-            refusals: Arc::new(Semaphore::new(REFUSALS)),
-        }
+        let mut http = Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
+        let refusals = Arc::new(Semaphore::new(REFUSALS));
+        Connections { app: Arc::clone(app), router: router(Arc::clone(app)), http, refusals }
     }
 
     /// Serves a connection in a task of its own, or refuses it in one.
@@ -63,11 +59,19 @@ impl Connections {
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(STALLED));
         let service = TowerToHyperService::new(self.router.clone());
-        let connection = self.http.serve_connection_with_upgrades(TokioIo::new(Box::pin(stream)), service);
-        let connection = self.open.watch(connection.into_owned());
+        let connection = self.http.serve_connection(TokioIo::new(Box::pin(stream)), service);
+        let app = Arc::clone(&self.app);
         tokio::spawn(async move {
             let _permit = permit;
-            if let Err(error) = connection.await {
+            let mut connection = pin!(connection.with_upgrades());
+            let ended = tokio::select! {
+                ended = &mut connection => ended,
+                () = app.lifetime.stopping() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, "a connection ended");
             }
         });
@@ -87,9 +91,10 @@ impl Connections {
         });
     }
 
-    /// Lets requests that run end, closes what is idle, and waits for all of it.
-    pub(crate) async fn close(self) {
-        self.open.shutdown().await;
+    /// Waits until all are closed.
+    pub(crate) async fn closed(&self) {
+        let all = u32::try_from(self.app.options.limits.connections).unwrap_or(u32::MAX);
+        let _ = self.app.connections.acquire_many(all).await;
     }
 }
 

@@ -121,7 +121,7 @@ impl Server {
         }
         drop(listener);
         app.lifetime.stop();
-        let mut closed = std::pin::pin!(connections.close());
+        let mut closed = std::pin::pin!(connections.closed());
         tokio::select! {
             () = &mut closed => return Ok(()),
             () = app.lifetime.idle() => {}

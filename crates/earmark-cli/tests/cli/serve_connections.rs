@@ -52,7 +52,7 @@ fn an_answer_of_which_nothing_is_taken_is_given_up() {
     let path = watched.served.upload("a.wav", &vec![0; 20 << 20]);
     let unread: Vec<TcpStream> =
         (0..4).map(|_| watched.open(&format!("GET /gradio_api/file={path}"), "")).collect();
-    wait_until("the answers begin", || watched.gauge("requests_running") >= 4);
+    wait_until("the answers begin", || watched.gauge("connections") == 5);
     wait_until("they are given up", || watched.gauge("connections") == 1);
     drop(unread);
     watched.check_unchanged(1, 60.0);
@@ -62,6 +62,7 @@ fn an_answer_of_which_nothing_is_taken_is_given_up() {
 fn a_thousand_event_streams_that_are_opened_and_dropped_leave_nothing() {
     let watched = Watched::start("");
     let siren = bytes(&watched.work, "siren.wav");
+    let mut events = Vec::new();
     for round in 0..10 {
         let mut streams = Vec::new();
         for number in 0..40 {
@@ -78,12 +79,14 @@ fn a_thousand_event_streams_that_are_opened_and_dropped_leave_nothing() {
             let path = watched.served.upload("siren.wav", &siren);
             let call = json!({ "data": [{ "path": path }] });
             let event = watched.served.post_json("/gradio_api/call/predict", &call).json(200);
-            let event = event["event_id"].as_str().unwrap();
-            streams.push(watched.open(&format!("GET /gradio_api/call/predict/{event}"), ""));
+            let result = format!("/gradio_api/call/predict/{}", event["event_id"].as_str().unwrap());
+            streams.push(watched.open(&format!("GET {result}"), ""));
+            events.push(result);
         }
         assert_eq!(streams.len(), 100);
     }
-    // A stream that was dropped before the server saw its head took no call along.
+    // A stream that was dropped before the server saw its head took no call along, whose answer waits for another one.
+    events.iter().for_each(|result| _ = watched.served.get(result));
     for session in (0..10).flat_map(|round| (0..10).map(move |number| format!("{round}-{number}"))) {
         watched.served.get(&format!("/gradio_api/queue/data?session_hash={session}"));
     }
@@ -100,6 +103,19 @@ fn listeners_for_signs_of_life_do_not_take_all_connections() {
     one_more.refuses(503, "signs of life");
     assert!(one_more.head.contains("retry-after: "), "{}", one_more.head);
     drop(streams);
+    watched.check_unchanged(0, 25.0);
+}
+
+#[test]
+fn connections_that_say_nothing_are_closed_and_http_2_is_not_spoken() {
+    let watched = Watched::start("");
+    let mut silent = TcpStream::connect(&watched.served.address).unwrap();
+    let mut http_2 = TcpStream::connect(&watched.served.address).unwrap();
+    http_2.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    let mut answer = Vec::new();
+    let _ = http_2.read_to_end(&mut answer);
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 400"), "{answer:?}");
+    assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0);
     watched.check_unchanged(0, 25.0);
 }
 

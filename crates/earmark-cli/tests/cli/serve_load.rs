@@ -90,7 +90,7 @@ fn alone_and_together(served: &Served, requests: &[(String, Vec<u8>)]) {
 
 #[test]
 fn clips_of_all_lengths_have_the_scores_together_that_they_have_alone() {
-    for model in ["speech/group", "speech/layer"] {
+    for model in ["speech/group", "speech/layer-stable"] {
         let work = WorkDir::empty();
         work.copy_model(model, "model");
         let served = Served::start(&work, "--model model");
@@ -111,8 +111,8 @@ fn clips_of_all_lengths_have_the_scores_together_that_they_have_alone() {
 #[test]
 fn requests_with_labels_of_their_own_are_scored_against_those_alone() {
     let work = WorkDir::empty();
-    work.copy_clap("clap");
-    let served = Served::start(&work, "--model clap");
+    work.copy_clap("unfused");
+    let served = Served::start(&work, "--model unfused");
     let mut requests = Vec::new();
     for number in 0..12u32 {
         let name = format!("{number}.wav");

@@ -90,7 +90,7 @@ fn alone_and_together(served: &Served, requests: &[(String, Vec<u8>)]) {
 
 #[test]
 fn clips_of_all_lengths_have_the_scores_together_that_they_have_alone() {
-    for model in ["speech/group", "speech/layer-stable"] {
+    for model in ["speech/group", "speech/wav2vec2"] {
         let work = WorkDir::empty();
         work.copy_model(model, "model");
         let served = Served::start(&work, "--model model");

@@ -28,8 +28,13 @@ impl Watched {
         let mut watched = Watched { served, work, siren, megabytes: 0.0, files: 0 };
         watched.answers_well();
         watched.wait_until_idle(0);
-        (watched.megabytes, watched.files) = (watched.resident_mb(), watched.open_files());
+        watched.measure();
         watched
+    }
+
+    /// What the server holds from now on is compared with what it holds now.
+    pub(crate) fn measure(&mut self) {
+        (self.megabytes, self.files) = (self.resident_mb(), self.open_files());
     }
 
     /// A good request is answered.

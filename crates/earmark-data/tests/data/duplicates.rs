@@ -25,13 +25,18 @@ fn hash(bytes: Vec<u8>) -> SampleHash {
 
 #[test]
 fn one_sound_has_one_hash_in_every_lossless_container() {
-    let wav = hash(golden("s16.wav"));
-    for name in ["s16.flac", "s16.aiff", "s16.au", "s16.caf"] {
-        assert_eq!(hash(golden(name)), wav, "{name}");
+    // Those that libsndfile wrote, then those that ffmpeg wrote: the two round to 16 bits differently.
+    let families: [(&str, &[&str]); 3] = [
+        ("s16.wav", &["s16.aiff", "s16.au", "s16.caf", "rf64_s16.wav"]),
+        ("piped_s16.wav", &["piped.flac", "flac.ogg", "flac.mka", "flac.mp4", "sowt_s16.aifc"]),
+        ("s24.wav", &["s24.aiff", "s24.au"]),
+    ];
+    for (first, others) in families {
+        let first = hash(golden(first));
+        assert!(others.iter().all(|other| hash(golden(other)) == first), "{others:?}");
+        assert_eq!(first.to_string().len(), 64);
     }
-    assert_ne!(hash(golden("s24.wav")), wav, "more bits are other samples");
-    assert_eq!(hash(golden("s24.flac")), hash(golden("s24.wav")));
-    assert_eq!(wav.to_string().len(), 64);
+    assert_ne!(hash(golden("s16.wav")), hash(golden("s24.wav")), "more bits are other samples");
 }
 
 #[test]

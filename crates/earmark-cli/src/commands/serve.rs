@@ -74,7 +74,7 @@ pub(crate) struct Args {
     port: u16,
 
     /// Name by which browsers may reach this server, beside localhost and addresses in digits; as often as needed.
-    #[arg(long, value_name = "NAME", help_heading = "Server")]
+    #[arg(long, value_name = "NAME", env = "SPACE_HOST", hide_env_values = true, help_heading = "Server")]
     allow_host: Vec<String>,
 
     /// Ask clients for this token: Authorization: Bearer TOKEN.

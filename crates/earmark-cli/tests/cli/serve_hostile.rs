@@ -76,9 +76,11 @@ fn two_hundred_malformed_files_are_refused_with_a_reason_and_leave_nothing() {
     // The first time buffers of the decoders and of the network grow to what the largest of the files takes.
     assert!(send_damaged(&watched.served, &files) >= 200);
     watched.measure();
-    send_damaged(&watched.served, &files);
-    // Of 28 MB that were sent.
-    watched.check_unchanged(0, 20.0);
+    for _ in 0..3 {
+        send_damaged(&watched.served, &files);
+    }
+    // Of 84 MB that were sent. What the allocator keeps goes up and down by 25.
+    watched.check_unchanged(0, 50.0);
 }
 
 /// FLAC of one channel whose every frame is silence: `frames` times 65,535 samples in about 15 bytes each.

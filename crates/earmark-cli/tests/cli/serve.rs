@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::process::Stdio;
 
 use earmark_testkit::{noise, tone};
 use serde_json::{Value, json};
@@ -229,6 +230,14 @@ fn only_who_may_ask_is_answered() {
     served.send("GET", "/api/model", "Origin: http://evil.example\r\n", b"").refuses(403, "other sites");
     let own = format!("Origin: http://{}\r\n", served.address);
     assert!(!served.send("GET", "/api/model", &own, b"").head.contains("access-control"));
+    drop(served);
+
+    // As in a Space of Hugging Face.
+    let mut command = work.command("serve --model model --port 0 --no-open");
+    command.env("SPACE_HOST", "me-sounds.hf.space").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let served = Served::of(command.spawn().unwrap());
+    served.send("GET", "/api/model", "Host: me-sounds.hf.space\r\n", b"").json(200);
+    drop(served);
     work.run("serve --model model --auth nocolon").says(2, &["--auth"]);
     work.run("serve --model model --labels a,b").says(2, &["--labels"]);
     work.run("serve --model model --port 99999").says(2, &["--port"]);

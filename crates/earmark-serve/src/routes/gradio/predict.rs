@@ -16,8 +16,8 @@ use earmark_labels::TopK;
 /// As many labels as the course's page shows.
 const SHOWN: usize = 5;
 
-/// The question that the inputs are, and the upload it is about.
-pub(crate) fn question(app: &Arc<App>, data: &[Value]) -> Result<(Question, String), Refusal> {
+/// The token of the upload that a call is about.
+pub(crate) fn token(data: &[Value]) -> Result<&str, Refusal> {
     let path = match data.first() {
         Some(Value::Object(file)) => file.get("path").and_then(Value::as_str).unwrap_or_default(),
         Some(Value::String(path)) => path,
@@ -26,8 +26,12 @@ pub(crate) fn question(app: &Arc<App>, data: &[Value]) -> Result<(Question, Stri
     if path.contains("://") || path.is_empty() {
         return Err(Refusal::bad_request("this server fetches no address: upload the file first"));
     }
-    let token = token_of(path);
-    let upload = app.uploads.get(token).ok_or_else(|| {
+    Ok(token_of(path))
+}
+
+/// The question that the inputs are.
+pub(crate) fn question(app: &Arc<App>, data: &[Value]) -> Result<Question, Refusal> {
+    let upload = app.uploads.get(token(data)?).ok_or_else(|| {
         Refusal::bad_request("there is no such upload: upload the file first, and ask within ten minutes")
     })?;
     let labels = match (app.model.default_candidacy(), data.get(1)) {
@@ -46,7 +50,7 @@ pub(crate) fn question(app: &Arc<App>, data: &[Value]) -> Result<(Question, Stri
     if data.len() > 2 {
         return Err(Refusal::bad_request(format_args!("{} inputs: at most 2 are taken", data.len())));
     }
-    let question = Question {
+    Ok(Question {
         name: upload.name,
         sound: upload.bytes,
         top_k: Some(TopK::N(SHOWN)),
@@ -55,8 +59,7 @@ pub(crate) fn question(app: &Arc<App>, data: &[Value]) -> Result<(Question, Stri
         room: upload.room,
         labels,
         progress: Progress::default(),
-    };
-    Ok((question, token.to_owned()))
+    })
 }
 
 /// What a `gradio.Label` returns.

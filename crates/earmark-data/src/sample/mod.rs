@@ -74,7 +74,7 @@ pub fn write(dir: impl AsRef<Path>, options: &SampleOptions) -> Result<AudioData
     written(dir, options).with_context(|| Task::Write(dir.to_path_buf()))
 }
 
-/// One clip of the sample without writing it: number `number` of a genre, as [`write`] rounds to 16 bits.
+/// One clip of the sample without writing it: number `number` of a genre, as [`write()`] rounds to 16 bits.
 ///
 /// `None` for a name that is no genre's, and where an option is out of range.
 pub fn clip(genre: &str, number: usize, options: &SampleOptions) -> Option<Waveform> {

@@ -17,6 +17,7 @@ mod scoring; // the models that score them,
 mod batch; // a job over many sounds,
 mod clips; // clips cut from what it found,
 mod upload; // models on their way to the Hub,
+mod journal; // what an unfinished job has done,
 mod output; // what is written,
 mod exit; // and how a command ends.
 mod interrupt;

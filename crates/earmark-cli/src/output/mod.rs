@@ -1,8 +1,7 @@
 //! What is written for people and programs.
 
 pub(crate) mod results; // The results of a job,
-pub(crate) mod tables; // tables as files,
-pub(crate) mod journal; // and what an unfinished job has done;
+pub(crate) mod tables; // and tables as files;
 
 pub(crate) mod columns; // text for people,
 pub(crate) mod report;

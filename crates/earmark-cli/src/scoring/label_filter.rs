@@ -9,7 +9,7 @@ use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
 
 use crate::args::label_filter::{LabelFilterArgs, labels_of, read_text};
 use crate::exit::usage;
-use crate::output::journal::Settings;
+use crate::journal::Settings;
 use crate::scoring::scorer::check_threshold;
 
 /// Which labels results may have, and from which score on.

@@ -16,7 +16,7 @@ use crate::args::output::refuse_existing;
 use crate::batch::saved::record::{Earlier, Progress, Record, WindowProgress, Written};
 use crate::batch::summary::Summary;
 use crate::input::path::FileStamp;
-use crate::output::journal::{Journal as Lines, Settings};
+use crate::journal::{Journal as Lines, Settings};
 use crate::output::results::format::Style;
 use crate::output::results::rows::InputResult;
 use crate::output::results::writer::Writer;

@@ -4,7 +4,7 @@ use earmark_labels::Prediction;
 use serde::{Deserialize, Serialize};
 
 use crate::input::path::FileStamp;
-use crate::output::journal::{Line, Settings};
+use crate::journal::{Line, Settings};
 use crate::output::results::rows::InputResult;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -17,7 +17,7 @@ use crate::batch::saved::record::{Earlier, Progress, WindowProgress, Written};
 use crate::batch::summary::Summary;
 use crate::exit::usage;
 use crate::input::path::{FileStamp, Input};
-use crate::output::journal::Settings;
+use crate::journal::Settings;
 use crate::output::results::format::Style;
 use crate::output::results::rows::InputResult;
 use crate::output::results::writer::Writer;

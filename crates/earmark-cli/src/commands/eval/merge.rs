@@ -12,7 +12,7 @@ use super::shard::Shard;
 use super::summary::Summary;
 use crate::args::training::run::advise;
 use crate::exit::{Done, usage};
-use crate::output::journal::{Lines, Settings, differences};
+use crate::journal::{Lines, Settings, differences};
 use crate::output::tables::predictions::ClipPrediction;
 
 #[derive(Debug, ClapArgs)]

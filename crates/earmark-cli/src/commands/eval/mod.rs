@@ -2,9 +2,7 @@
 
 mod args; // The flags,
 mod subject; // the model and the clips that they name,
-mod model; // the model,
-mod prompts;
-mod groups; // and the groups of the clips.
+mod model; // and the prompts of a model that reads labels.
 mod score; // Their scores,
 mod shard;
 mod progress;

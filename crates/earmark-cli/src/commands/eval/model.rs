@@ -12,8 +12,8 @@ use earmark_pipeline::{
     Candidates, ErrorKind, HYPOTHESIS_TEMPLATE, Pretrained, ZeroShotClassifier, family_of,
 };
 use earmark_train::{ClassifierForward, Error, Forward, Preparation, Recipe};
+use serde::{Deserialize, Serialize};
 
-use super::prompts::Prompts;
 use crate::exit::usage;
 use crate::scoring::kind::{explain, explain_clap};
 use crate::scoring::zero_shot::ZeroShotScorer;
@@ -121,5 +121,22 @@ impl Forward for ZeroShot {
             Ok(logits) => Ok(logits),
         };
         batch.iter().map(logits).collect()
+    }
+}
+
+/// The sentences that a CLAP model reads for each label.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Prompts {
+    /// With `{}` where the label goes.
+    pub(super) templates: Vec<String>,
+    /// The labels as they stand in the templates, in the order of the model's outputs.
+    pub(super) labels: Vec<String>,
+}
+
+impl Prompts {
+    /// Underscores become spaces, unless labels are taken as they are: a sentence has none.
+    pub(super) fn new(templates: &[String], labels: &[String], as_is: bool) -> Prompts {
+        let labels = labels.iter().map(|label| if as_is { label.clone() } else { label.replace('_', " ") });
+        Prompts { templates: templates.to_vec(), labels: labels.collect() }
     }
 }

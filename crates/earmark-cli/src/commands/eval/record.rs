@@ -3,9 +3,9 @@
 use earmark_labels::Scores;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::prompts::Prompts;
+use super::model::Prompts;
 use super::shard::Shard;
-use crate::output::journal::{Line, Settings};
+use crate::journal::{Line, Settings};
 
 /// The journal in the folder of results. That of a part of an evaluation stays: `merge` makes the results of all of them.
 pub(super) const JOURNAL: &str = "answers.journal";

@@ -8,7 +8,7 @@ use earmark_fs::AtomicFile;
 use earmark_train::{EvaluationReport, confusion_svg};
 use serde::Serialize;
 
-use super::prompts::Prompts;
+use super::model::Prompts;
 use super::record::About;
 use super::summary::Summary;
 use crate::exit::Done;

@@ -14,7 +14,7 @@ use super::summary::Summary;
 use crate::args::device::ComputeArgs;
 use crate::args::model;
 use crate::args::training::run::advise;
-use crate::output::journal::{Journal, Settings};
+use crate::journal::{Journal, Settings};
 use crate::output::tables::predictions::ClipPrediction;
 
 /// The folder that an evaluation writes to: a new or an empty one, or that of an evaluation to be resumed.

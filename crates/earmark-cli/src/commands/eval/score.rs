@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
+use earmark_data::{AudioDataset, Clip};
 use earmark_train::{
     BadClip, Cache, ErrorKind, EvaluationReport, ScoredBatch, ScoredClip, Scoring, ScoringOptions,
 };
 
 use super::args::ScoreArgs;
-use super::groups;
 use super::progress::Position;
 use super::record::{About, Answer, Batch, LeftOut, Logits, hex};
 use super::results;
@@ -80,7 +80,7 @@ fn about(args: &ScoreArgs, subject: &Subject, batch_size: usize) -> About {
         labels: subject.model.labels.clone(),
         scores: subject.model.scores.to_string(),
         prompts: subject.model.prompts.clone(),
-        groups: groups::columns(&subject.dataset),
+        groups: group_columns(&subject.dataset),
         clips,
         shard: args.shard,
         rows: (rows.start, rows.end),
@@ -176,7 +176,7 @@ fn record(batch: ScoredBatch, subject: &Subject, columns: &[String]) -> Batch {
             changed: held_out.is_some_and(|held_out| *held_out != hex::text(&scored.sha256)),
             sha256: scored.sha256,
             logits: Logits(scored.logits),
-            groups: groups::of_clip(clip, columns),
+            groups: groups_of(clip, columns),
         }
     };
     Batch {
@@ -212,4 +212,14 @@ fn finish(kept: Kept, about: &About) -> Result<(Done, Option<EvaluationReport>)>
     let summary = results::write(&folder, about, |write| saved.sum_up(write))?;
     saved.remove_journal()?;
     results::print(summary, Some(&folder)).map(printed)
+}
+
+/// The columns that tell which clips of a dataset belong together: artist, speaker, recording, fold.
+fn group_columns(dataset: &AudioDataset) -> Vec<String> {
+    dataset.group_fields().into_iter().map(|field| field.name).collect()
+}
+
+/// The group of a clip in each of those columns.
+fn groups_of(clip: &Clip, columns: &[String]) -> Vec<Option<String>> {
+    columns.iter().map(|column| clip.group(column)).collect()
 }

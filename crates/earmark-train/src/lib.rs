@@ -36,9 +36,9 @@ pub use step::memory::is_out_of_memory;
 pub use evaluate::forward::{ClassifierForward, Forward};
 pub use evaluate::mistakes::Mistake;
 pub use evaluate::records::{EpochRecord, StepRecord};
-pub use evaluate::report::EvaluationReport;
+pub use evaluate::report::{Confidences, EvaluationReport, PartScore, PartScores, ProtocolRecord};
 pub use evaluate::scoring::{ScoredBatch, ScoredClip, Scoring, ScoringOptions};
-pub use evaluate::tally::Tally;
+pub use evaluate::tally::{ClipScores, ClusterField, Tally};
 pub use evaluate::{Evaluation, evaluate};
 
 pub use artifacts::card::{CardDataset, ModelCard};

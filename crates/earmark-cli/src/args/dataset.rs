@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use clap::builder::TypedValueParser;
-use earmark_data::{AudioDataset, CATALOG, Fetch as _, Selection, Spec, Stream};
+use earmark_data::{AudioDataset, CATALOG, Fetch as _, Protocol, Selection, Spec, Stream};
 use earmark_hub::Repo;
 use earmark_labels::LabelSet;
 
@@ -34,6 +34,14 @@ pub(crate) struct DatasetArgs {
 pub(crate) fn dataset_name() -> impl TypedValueParser<Value = String> {
     let published = CATALOG.iter().map(|dataset| dataset.id);
     Suggested::new(|text| Ok(text.to_owned()), std::iter::once("sample").chain(published))
+}
+
+/// `esc50:folds`
+pub(crate) fn protocol_name(text: &str) -> Result<String, String> {
+    match Protocol::find(text) {
+        Ok(protocol) => Ok(protocol.name),
+        Err(_) => Err("no such protocol; `earmark data protocols` lists them".to_owned()),
+    }
 }
 
 /// A dataset by its name, and which of its clips.

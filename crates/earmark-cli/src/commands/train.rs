@@ -24,9 +24,10 @@ use crate::args::parse::Suggested;
 use crate::args::training::recipe::{self, RecipeArgs};
 use crate::args::training::run::{STAMP, advise, find_resumable, resume_command, runs_folder};
 use crate::args::training::training_data::{
-    Source, at_commit, commit_in, commit_of_dataset, open_data, open_gtzan, open_published, real, to_train,
+    Source, at_commit, commit_in, commit_of_dataset, fields_of, open_data, open_gtzan, open_published, real,
+    to_train,
 };
-use crate::datasets::open::{open_folder, open_sample};
+use crate::datasets::open::{add_fields, open_folder, open_sample};
 use crate::exit::{Done, usage};
 use crate::interrupt;
 use crate::output::escape::escape;
@@ -263,7 +264,12 @@ fn start(args: &Args, device: Device, device_name: &str) -> Result<Job> {
         Source::Folder(folder) => open_folder(folder, label)?,
     };
     let card = source.card(&dataset, &recipe.split)?;
-    let (dataset, unused) = to_train(&source, dataset, split)?;
+    let (mut dataset, unused) = to_train(&source, dataset, split)?;
+    if fields_of(&recipe).is_some() {
+        // The run may be resumed from another folder.
+        recipe.fields = real(Path::new(&recipe.fields));
+        add_fields(&mut dataset, fields_of(&recipe))?;
+    }
     for (split, clips) in unused {
         messages::note(format_args!("not used: the split `{split}`, {clips} clips"));
     }

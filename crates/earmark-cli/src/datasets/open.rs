@@ -4,10 +4,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use earmark_data::sample::{self, SampleOptions};
-use earmark_data::{AudioDataset, ErrorKind, Fetch as _, RemoteFile, Selection, Skipped};
+use earmark_data::{AudioDataset, ErrorKind, Fetch as _, FieldTable, RemoteFile, Selection, Skipped};
 
 use crate::args::hub::HubArgs;
 use crate::datasets::fetch::{data_folder, hub_files};
+use crate::output::count::count;
 use crate::output::escape::escape;
 use crate::output::{messages, progress};
 
@@ -76,6 +77,17 @@ pub(crate) fn to_train(
         .iter_mut()
         .for_each(|clip| clip.held_out = clip.split.as_deref().is_some_and(|split| Some(split) == kept));
     Ok((dataset, unused))
+}
+
+/// Adds the fields of the table at `path`, if one is given, and warns of clips that it does not know.
+pub(crate) fn add_fields(dataset: &mut AudioDataset, path: Option<&Path>) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let without = dataset.add_fields(&FieldTable::read(path)?)?;
+    if without > 0 {
+        let path = earmark_fs::text(path);
+        messages::warning(format_args!("{} without a row in `{path}`", count(without, "clip")));
+    }
+    Ok(())
 }
 
 /// Adds the flag that helps to an error of a dataset.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
-use earmark_train::{EpochDone, EvaluationReport, Mistake};
+use earmark_train::{EpochDone, EvaluationReport, Mistake, PartScores};
 
 use crate::output::clock::duration;
 use crate::output::columns;
@@ -33,6 +33,43 @@ pub(crate) fn score(report: &EvaluationReport) -> String {
     format!(
         "accuracy {:.4} (95 % interval {low:.3} to {high:.3}), macro F1 {:.4}{scope}, eval loss {:.4}",
         report.accuracy, report.macro_f1, report.loss
+    )
+}
+
+/// `weighted F1 0.8250, top-5 0.9800, log loss 0.6120, ECE 0.0310, ROC-AUC 0.9700, mAP 0.8800`, as far as the scores tell.
+pub(crate) fn more_scores(report: &EvaluationReport) -> String {
+    let mut scores = vec![format!("weighted F1 {:.4}", report.weighted_f1)];
+    let mut add = |name: &str, score: Option<f64>| {
+        scores.extend(score.map(|score| format!("{name} {score:.4}")));
+    };
+    for (k, share) in report.top_k.range(5..=5).chain(report.top_k.range(..5).next_back()).take(1) {
+        add(&format!("top-{k}"), Some(*share));
+    }
+    add("log loss", report.log_loss);
+    add("ECE", report.ece);
+    add("ROC-AUC", report.roc_auc.as_ref().and_then(|it| it.macro_average));
+    add("mAP", report.average_precision.as_ref().and_then(|it| it.macro_average));
+    scores.join(", ")
+}
+
+/// A table of the folds or languages, and the mean of their accuracies.
+pub(crate) fn parts(scores: &PartScores) -> String {
+    let rows = scores.parts.iter().map(|part| {
+        let [low, high] = part.accuracy_interval;
+        [
+            part.name.clone(),
+            format!("{:.4}", part.accuracy),
+            format!("{low:.3} to {high:.3}"),
+            format!("{:.4}", part.macro_f1),
+            part.n.to_string(),
+        ]
+    });
+    let table = columns::numeric(["part", "accuracy", "95 % interval", "macro F1", "clips"], rows);
+    format!(
+        "{table}\nmean of {} accuracies {:.4}, standard deviation {:.4}\n",
+        scores.parts.len(),
+        scores.mean_accuracy,
+        scores.accuracy_spread
     )
 }
 

@@ -364,16 +364,16 @@ fn a_clap_model_is_scored_as_zero_shot_scores_the_same_clips() {
 }
 
 #[test]
-fn a_published_evaluation_is_the_same_as_the_flags_that_it_stands_for() {
+fn a_published_evaluation_is_a_model_on_a_protocol() {
     let place = WorkDir::empty();
     place.write("gtzan/recipe.toml", "");
     // Offline there is nothing to score, but what would be is named.
-    for (name, model, dataset) in [
-        ("gtzan", "sanchit-gandhi/distilhubert-finetuned-gtzan", "`gtzan`"),
-        ("esc50", "laion/clap-htsat-unfused", "`esc50`"),
+    for (name, model, protocol) in [
+        ("gtzan", "sanchit-gandhi/distilhubert-finetuned-gtzan", "`gtzan:course`"),
+        ("esc50", "laion/clap-htsat-unfused", "`esc50:folds`"),
         ("minds14", "anton-l/xtreme_s_xlsr_300m_minds14", "`minds14:en-AU`"),
     ] {
-        place.run(&format!("eval {name}")).says(1, &[model, dataset]);
+        place.run(&format!("eval {name}")).says(1, &[model, protocol]);
     }
     place.run("eval gtzan").says(1, &["`gtzan` is also a run folder here", "`./gtzan`"]);
     let all = place.run("eval all -o scores");
@@ -422,4 +422,103 @@ fn memory_does_not_grow_with_the_clips_and_parts_combine_after_two_kills() {
     }
     peak("eval merge part-0 part-1 part-2 part-3 -o merged", "merged", None);
     same_results(&place, "whole", "merged");
+}
+
+/// With `model`, and 24 clips of three classes in `sounds`: eight speakers, each of one class.
+fn spoken() -> WorkDir {
+    let place = many(24);
+    let row = |sound: usize| format!("{sound}.wav,{},{}\n", ["bell", "rain", "siren"][sound % 3], sound % 8);
+    let table: String = (0..24).map(row).collect();
+    place.write("sounds/metadata.csv", format!("file_name,label,speaker_id\n{table}"));
+    place
+}
+
+#[test]
+fn an_interval_resamples_what_belongs_together_and_the_report_says_why() {
+    let place = spoken();
+    let command = "eval --model model --data sounds --split all";
+    let ran = place.run(&format!("{command} -o spoken"));
+    ran.well();
+    assert!(ran.out.contains("interval: cluster-bootstrap; clips of one speaker"), "{}", ran.out);
+    let report = place.json("spoken/report.json");
+    assert_eq!(
+        (&report["interval_method"], &report["interval_cluster"]),
+        (&"cluster-bootstrap".into(), &"speaker_id".into())
+    );
+    assert!(
+        report["interval_reason"].as_str().unwrap().contains("8 by `speaker_id`; with fewer than 20"),
+        "{report}"
+    );
+    // Another table of the same clips: artists come before speakers.
+    let artists: String = (0..24).map(|sound| format!("{sound}.wav,{}\n", sound % 3)).collect();
+    place.write("artists.csv", format!("file_name,artist\n{artists}"));
+    place.run(&format!("{command} --fields artists.csv -o sung")).well();
+    let sung = place.json("sung/report.json");
+    assert_eq!((&sung["interval_cluster"], &sung["accuracy"]), (&"artist".into(), &report["accuracy"]));
+    assert_ne!(sung["accuracy_interval"], report["accuracy_interval"]);
+    // Without such a field clips are independent.
+    let clips: String =
+        (0..24).map(|sound| format!("{sound}.wav,{}\n", ["bell", "rain", "siren"][sound % 3])).collect();
+    place.write("sounds/metadata.csv", format!("file_name,label\n{clips}"));
+    let alone = place.run(&format!("{command} -o alone"));
+    alone.well();
+    assert!(alone.out.contains("interval: wilson; no field tells"), "{}", alone.out);
+    assert_eq!(place.json("alone/report.json")["interval_cluster"], serde_json::Value::Null);
+    place.write("none.csv", "file_name,artist\nx.wav,a\n");
+    place
+        .run(&format!("{command} --fields none.csv"))
+        .says(1, &["`none.csv`", "none of its 1 rows is of a clip"]);
+}
+
+#[test]
+fn the_scores_of_a_report_are_those_of_its_predictions() {
+    let place = many(60);
+    place.run(&eval("-o scores")).well();
+    let report = place.json("scores/report.json");
+    let table = table(&place, "scores");
+    let (label, predicted) = (texts(&table, "label"), texts(&table, "predicted"));
+    let labels: Vec<String> =
+        report["labels"].as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect();
+    let scores = table.column("scores").unwrap().list().unwrap();
+    let rows: Vec<Vec<f32>> = scores
+        .amortized_iter()
+        .map(|row| row.unwrap().as_ref().f32().unwrap().into_no_null_iter().collect())
+        .collect();
+    let of = |name: &String| labels.iter().position(|it| it == name).unwrap();
+    let close = |key: &str, want: f64| {
+        let got = report[key].as_f64().unwrap();
+        assert!((got - want).abs() < 1e-6, "{key}: {got}, expected {want}");
+    };
+    let n = label.len() as f64;
+    close("accuracy", label.iter().zip(&predicted).filter(|(a, b)| a == b).count() as f64 / n);
+    close(
+        "log_loss",
+        label.iter().zip(&rows).map(|(name, row)| -f64::from(row[of(name)]).ln()).sum::<f64>() / n,
+    );
+    let f1 = |class: &String| {
+        let right = label.iter().zip(&predicted).filter(|(a, b)| a == b && *a == class).count() as f64;
+        let both = label.iter().chain(&predicted).filter(|it| *it == class).count() as f64;
+        if both == 0.0 { 0.0 } else { 2.0 * right / both }
+    };
+    close("weighted_f1", label.iter().map(f1).sum::<f64>() / n);
+    let in_top_2 =
+        |(name, row): (&String, &Vec<f32>)| row.iter().filter(|score| **score > row[of(name)]).count() < 2;
+    let top_2 = label.iter().zip(&rows).filter(|it| in_top_2(*it)).count() as f64 / n;
+    if labels.len() > 2 {
+        assert!((report["top_k"]["2"].as_f64().unwrap() - top_2).abs() < 1e-12, "{report}");
+    }
+}
+
+#[test]
+fn a_protocol_is_of_its_own_clips() {
+    let place = many(24);
+    let wrong = place.run("eval --model model --protocol esc50:fold");
+    wrong.says(2, &["--protocol", "earmark data protocols"]);
+    place.run("eval --protocol esc50:folds").says(2, &["pass --model"]);
+    place.run("eval gtzan --protocol esc50:folds").says(2, &["`esc50:folds` is no protocol of `gtzan`"]);
+    place.run("eval --model model --protocol gtzan:course --split test").says(2, &["cannot be used with"]);
+    place
+        .run("eval --model model --protocol gtzan:artist-filtered --data sounds")
+        .says(2, &["goes by the artist", "--fields FILE"]);
+    place.run("eval --model model --protocol esc50:folds --data sounds").says(1, &["esc50:folds", "it has 24 clips", "defined for 2000"]);
 }

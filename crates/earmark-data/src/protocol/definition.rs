@@ -2,7 +2,7 @@
 
 use earmark_error::Context as _;
 
-use super::rules::{self, Rule};
+use super::rules::{self, Counts, Rule};
 use super::scored::Scored;
 use crate::catalog::spec::Selection;
 use crate::dataset::AudioDataset;
@@ -45,11 +45,25 @@ impl Protocol {
     /// # Errors
     /// [`ErrorKind::OtherClips`](crate::ErrorKind::OtherClips) when it does not have the clips that the protocol is defined for;
     /// [`ErrorKind::NoField`](crate::ErrorKind::NoField) when a field is missing that the protocol goes by.
-    pub fn choose(&self, mut dataset: AudioDataset) -> Result<Scored, Error> {
+    pub fn choose(&self, dataset: AudioDataset) -> Result<Scored, Error> {
+        self.choose_counted(dataset, Counts::Exact)
+    }
+
+    /// As [`choose`](Self::choose), but also of a part of the dataset, such as a sample of it: a remark then tells that the score cannot
+    /// be compared with others of the protocol.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoField`](crate::ErrorKind::NoField), as there.
+    pub fn choose_among(&self, dataset: AudioDataset) -> Result<Scored, Error> {
+        self.choose_counted(dataset, Counts::Any)
+    }
+
+    fn choose_counted(&self, mut dataset: AudioDataset, counts: Counts) -> Result<Scored, Error> {
         let split = self.selection.split.name;
         if dataset.splits.iter().any(|known| **known == *split) {
             dataset = dataset.split(split)?;
         }
-        rules::choose(self.rule, &self.selection, dataset).with_context(|| Task::Protocol(self.name.clone()))
+        rules::choose(self.rule, &self.selection, dataset, counts)
+            .with_context(|| Task::Protocol(self.name.clone()))
     }
 }

@@ -25,6 +25,14 @@ pub(super) enum Rule {
     CourseByArtist,
 }
 
+/// Whether clips have to be as many as the protocol is defined for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counts {
+    Exact,
+    /// A remark tells the difference.
+    Any,
+}
+
 /// The course's `train_test_split(seed=42, shuffle=True, test_size=0.1)`.
 const COURSE: (TestSize, u64) = (TestSize::Fraction(0.1), 42);
 
@@ -48,19 +56,26 @@ pub(super) fn choose(
     rule: Rule,
     selection: &Selection,
     mut dataset: AudioDataset,
+    counts: Counts,
 ) -> Result<Scored, ErrorKind> {
     let Selection { dataset: published, split, .. } = selection;
     if published.id == "gtzan" {
         // A copy that was unpacked by hand has them.
         dataset.clips.retain(|clip| CORRUPT.iter().all(|(bad, _)| !clip.name.contains(bad)));
     }
-    if let Some(wanted) = split.clips.filter(|wanted| *wanted != dataset.clips.len()) {
-        return Err(ErrorKind::OtherClips { clips: dataset.clips.len(), wanted });
-    }
     let mut remarks = Vec::new();
+    let clips = dataset.clips.len();
+    if let Some(wanted) = split.clips.filter(|wanted| *wanted != clips) {
+        if counts == Counts::Exact {
+            return Err(ErrorKind::OtherClips { clips, wanted });
+        }
+        remarks.push(format!(
+            "there are {clips} clips where the dataset has {wanted}: the score cannot be compared with others of the protocol"
+        ));
+    }
     let parts = match rule {
         Rule::All => vec![whole(split.name, &dataset)],
-        Rule::Parts { field, parts } => by_field(selection, &dataset, field, parts)?,
+        Rule::Parts { field, parts } => by_field(selection, &dataset, field, (parts, counts), &mut remarks)?,
         Rule::Course => {
             let Split { test, .. } = course_split(&mut dataset)?;
             keep(&mut dataset, &test);
@@ -90,7 +105,8 @@ fn by_field(
     selection: &Selection,
     dataset: &AudioDataset,
     field: &str,
-    wanted: usize,
+    (wanted, counts): (usize, Counts),
+    remarks: &mut Vec<String>,
 ) -> Result<Vec<Part>, ErrorKind> {
     let classes = selection.config.label_columns.iter().find(|column| column.name == field);
     let mut parts: BTreeMap<(u64, String), Vec<usize>> = BTreeMap::new();
@@ -105,7 +121,11 @@ fn by_field(
         parts.entry((number.unwrap_or(u64::MAX), name)).or_default().push(place);
     }
     if parts.len() != wanted {
-        return Err(ErrorKind::OtherParts { field: field.to_owned(), parts: parts.len(), wanted });
+        let parts = parts.len();
+        if counts == Counts::Exact {
+            return Err(ErrorKind::OtherParts { field: field.to_owned(), parts, wanted });
+        }
+        remarks.push(format!("there are {parts} values of `{field}` where the dataset has {wanted}"));
     }
     Ok(parts.into_iter().map(|((_, name), clips)| Part { name, clips }).collect())
 }

@@ -1,11 +1,15 @@
 //! `report.json`.
 
-use earmark_eval::{ClassReport, ConfusionMatrix, wilson_interval};
+use std::collections::BTreeMap;
+
+use earmark_eval::{
+    Averages, ClassMeans, ClassReport, ConfusionMatrix, IntervalMethod, Reliability, wilson_interval,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::evaluate::records::null_is_nan;
 
-/// `report.json`: how well a model does on one split of one dataset.
+/// `report.json`: how well a model does on one split of one dataset. Files of older versions lack the numbers that are optional here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationReport {
     /// The dataset, with its configuration.
@@ -14,14 +18,59 @@ pub struct EvaluationReport {
     pub split: String,
     /// The model: a Hub id with its revision, or a folder.
     pub model: String,
+    /// The protocol that chose the clips.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<ProtocolRecord>,
     /// Clips scored.
     pub n: u64,
     /// Share of them whose most likely class is theirs, 0 to 1.
     pub accuracy: f64,
-    /// 95 % Wilson score interval of the accuracy: how far another draw of `n` clips could move it.
+    /// 95 % interval of the accuracy: how far another draw of clips could move it.
     pub accuracy_interval: [f64; 2],
+    /// How the interval was computed.
+    #[serde(default = "wilson")]
+    pub interval_method: IntervalMethod,
+    /// The field of the clips whose groups were resampled whole, such as `speaker_id`.
+    #[serde(default)]
+    pub interval_cluster: Option<String>,
+    /// Why the interval was computed so, in a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub interval_reason: String,
     /// Mean F1 over the classes that occur, as [`ConfusionMatrix::macro_f1`].
     pub macro_f1: f64,
+    /// Precision, recall and F1 averaged over the classes in three ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub averages: Option<Averages>,
+    /// Mean F1 over the classes, each counted by its clips.
+    #[serde(default)]
+    pub weighted_f1: f64,
+    /// Share of the clips whose class is among their `k` highest scores, for some `k` below the number of classes.
+    #[serde(default)]
+    pub top_k: BTreeMap<usize, f64>,
+    /// Mean of `-ln` of the probability of a clip's class; `None` where the scores of a clip are no probabilities that sum to 1.
+    #[serde(default)]
+    pub log_loss: Option<f64>,
+    /// Expected calibration error of the predictions, over bins of equal mass; `None` where scores are no probabilities.
+    #[serde(default)]
+    pub ece: Option<f64>,
+    /// Mean over the classes of the calibration error of the scores of a class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_ece: Option<f64>,
+    /// The bins behind [`ece`](Self::ece).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reliability: Option<Reliability>,
+    /// How many clips have which confidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidences: Option<Confidences>,
+    /// Area under the ROC curve of each class against the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roc_auc: Option<ClassMeans>,
+    /// Average precision of each class against the rest; its macro average is the mAP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_precision: Option<ClassMeans>,
+    /// The scores of each fold or language, where the protocol has such parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<PartScores>,
     /// One entry per class, in class-id order.
     pub per_class: Vec<ClassReport>,
     /// Clips by actual class (row) and predicted class (column).
@@ -33,8 +82,58 @@ pub struct EvaluationReport {
     pub loss: f64,
 }
 
+fn wilson() -> IntervalMethod {
+    IntervalMethod::Wilson
+}
+
+/// A protocol, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtocolRecord {
+    /// Its name, such as `esc50:folds`.
+    pub name: String,
+    /// What is scored and what a score then means.
+    pub description: String,
+    /// What was left out of it, and where it was not followed, a sentence each.
+    pub remarks: Vec<String>,
+}
+
+/// The scores of the parts of a dataset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PartScores {
+    /// Each part, in the order of the protocol.
+    pub parts: Vec<PartScore>,
+    /// The mean of their accuracies, each part counted the same.
+    pub mean_accuracy: f64,
+    /// The standard deviation of their accuracies, with `n - 1` below the line; 0 for one part.
+    pub accuracy_spread: f64,
+}
+
+/// The scores of a part of a dataset: a fold, or a language.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PartScore {
+    /// Its name.
+    pub name: String,
+    /// Clips in it.
+    pub n: u64,
+    /// Share of them whose most likely class is theirs.
+    pub accuracy: f64,
+    /// 95 % interval of that, computed as that of all clips.
+    pub accuracy_interval: [f64; 2],
+    /// Mean F1 over the classes that occur in it.
+    pub macro_f1: f64,
+}
+
+/// Clips by confidence, which is the score of the most likely class: bins of equal width from 0 to 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confidences {
+    /// Clips that were classified correctly, from low to high confidence.
+    pub right: Vec<u64>,
+    /// The others.
+    pub wrong: Vec<u64>,
+}
+
 impl EvaluationReport {
-    /// Derives every score from the matrix; `loss` is the mean cross-entropy over the same clips.
+    /// Derives what a matrix tells; `loss` is the mean cross-entropy over the same clips. [`Tally`](crate::Tally) knows the rest.
     ///
     /// # Panics
     ///
@@ -53,14 +152,30 @@ impl EvaluationReport {
             .enumerate()
             .map(|(class, label)| confusion.class_report(class, label.clone()))
             .collect();
+        let averages = confusion.averages();
         Self {
             dataset: dataset.into(),
             split: split.into(),
             model: model.into(),
+            protocol: None,
             n: confusion.total(),
             accuracy: confusion.accuracy(),
             accuracy_interval: wilson_interval(confusion.correct(), confusion.total()),
-            macro_f1: confusion.macro_f1(),
+            interval_method: IntervalMethod::Wilson,
+            interval_cluster: None,
+            interval_reason: String::new(),
+            macro_f1: averages.macro_average.f1,
+            weighted_f1: averages.weighted.f1,
+            averages: Some(averages),
+            top_k: BTreeMap::new(),
+            log_loss: None,
+            ece: None,
+            class_ece: None,
+            reliability: None,
+            confidences: None,
+            roc_auc: None,
+            average_precision: None,
+            parts: None,
             per_class,
             confusion,
             labels,

@@ -75,6 +75,9 @@ recipe! {
     /// Column holding the class, or folder1, folder2 … for the folders, outermost first [default: label, labels, class, classes,
     /// category, genre, intent_class or target, else the only column or folder left].
     label_column: String = String::new(), "NAME", Values::Text;
+    /// Table with more fields of the clips, such as the artist of each: .csv, .jsonl or .parquet with the column file_name, or .txt with
+    /// lines FILE ::: ARTIST ::: TITLE. A split by group or fold can go by them.
+    fields: String = String::new(), "FILE", Values::Text;
     /// Use this split only, or `all` for every split of a folder as one [default: train, with validation or else test as the held-out
     /// clips].
     split: String = String::new(), "NAME", Values::Text;
@@ -137,7 +140,7 @@ recipe! {
 
 /// Keys that recipes of earlier versions lack.
 const ADDED_LATER: &[&str] =
-    &["model_commit", "published", "dataset_commit", "label_column", "split", "split_by"];
+    &["model_commit", "published", "dataset_commit", "label_column", "fields", "split", "split_by"];
 
 /// A field of [`Recipe`]: its key in `recipe.toml`, what it means, and what it may hold.
 #[derive(Debug)]

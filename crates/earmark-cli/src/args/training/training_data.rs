@@ -124,8 +124,14 @@ pub(crate) fn open_data(recipe: &Recipe, hub: &HubArgs) -> Result<AudioDataset> 
         Source::Sample | Source::Folder(_) => open::open_folder(Path::new(&recipe.data), label)?,
     };
     let (mut dataset, _) = to_train(&source, dataset, split)?;
+    open::add_fields(&mut dataset, fields_of(recipe))?;
     dataset.name.clone_from(&recipe.dataset);
     Ok(dataset)
+}
+
+/// The table of further fields of the clips.
+pub(crate) fn fields_of(recipe: &Recipe) -> Option<&Path> {
+    Some(Path::new(&recipe.fields)).filter(|_| !recipe.fields.is_empty())
 }
 
 /// The splits for training and evaluation; of a published dataset they were chosen as it was opened.

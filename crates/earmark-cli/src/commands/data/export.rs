@@ -2,10 +2,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Args as ClapArgs, ValueEnum};
-use earmark_data::FieldTable;
 
 use super::examine::{examine, report_bad};
 use crate::args::dataset::{Named, NamedArgs};
+use crate::datasets::open::add_fields;
 use crate::exit::{Done, usage};
 use crate::output::count::count;
 use crate::output::{messages, progress};
@@ -36,17 +36,12 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
-    let table = args.fields.as_deref().map(FieldTable::read).transpose()?;
-    if table.is_some() && args.format == Format::Folders {
+    if args.fields.is_some() && args.format == Format::Folders {
         return Err(usage("folders have no place for --fields: leave out --format folders"));
     }
     let named = args.dataset.named()?;
     let mut dataset = named.open(&args.dataset.which, &args.dataset.hub)?;
-    let without = table.map_or(Ok(0), |table| dataset.add_fields(&table))?;
-    if let (Some(path), true) = (&args.fields, without > 0) {
-        let table = earmark_fs::text(path);
-        messages::warning(format_args!("{} without a row in `{table}`", count(without, "clip")));
-    }
+    add_fields(&mut dataset, args.fields.as_deref())?;
     if dataset.clips.is_empty() {
         bail!("the dataset has no clips");
     }

@@ -8,7 +8,7 @@ use super::compare;
 use super::merge;
 use super::shard::Shard;
 use crate::args::audio::AudioArgs;
-use crate::args::dataset::dataset_name;
+use crate::args::dataset::{dataset_name, protocol_name};
 use crate::args::device::ComputeArgs;
 use crate::args::hub::HubArgs;
 
@@ -25,6 +25,9 @@ Examples:
     --dataset speech-commands:v0.02-words -o scores
   earmark eval --dataset gtzan \\
     --model sanchit-gandhi/distilhubert-finetuned-gtzan
+  # the clips that others report, by name; five folds with mean and spread
+  earmark data protocols
+  earmark eval --model laion/clap-htsat-unfused --protocol esc50:folds
   # zero-shot, with two prompts
   earmark eval --model laion/clap-htsat-unfused --dataset esc50 \\
     --split all --template \"a sound of {}\" --template \"{}\" -o scores
@@ -87,6 +90,20 @@ pub(crate) struct ScoreArgs {
     /// Published dataset, see `earmark data list`. With --data, that folder is a copy of it.
     #[arg(long, value_name = "NAME[:CONFIG]", value_parser = dataset_name(), hide_possible_values = true, requires = "model")]
     pub(super) dataset: Option<String>,
+
+    /// Score the clips of this protocol, see `earmark data protocols`: it names the dataset and its split. With --data, that folder
+    /// is a copy of the dataset.
+    #[arg(long, value_name = "NAME", value_parser = protocol_name, conflicts_with_all = ["dataset", "label_column", "split", "test_size", "seed"])]
+    pub(super) protocol: Option<String>,
+
+    /// Table with more fields of the clips, such as the artist of each: .csv, .jsonl or .parquet with the column file_name, or .txt
+    /// with lines FILE ::: ARTIST ::: TITLE. Intervals then resample artists, speakers or recordings.
+    #[arg(long, value_name = "FILE")]
+    pub(super) fields: Option<PathBuf>,
+
+    /// Whether a protocol may also choose among other clips than all of its dataset.
+    #[arg(skip)]
+    pub(super) any_count: bool,
 
     /// Column holding the class, or folder1, folder2 … for the folders, outermost first [default: label, labels, class, classes,
     /// category, genre, intent_class or target, else the only column or folder left].

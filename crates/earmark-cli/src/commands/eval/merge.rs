@@ -40,14 +40,14 @@ pub(super) fn run(args: &Args) -> Result<Done> {
     check(&mut parts)?;
     let about = About { shard: None, rows: (0, parts[0].about.clips), ..parts[0].about.clone() };
     let output = OutputFolder::create(&args.output).map_err(advise)?;
-    let summary = results::write(output.path(), &about, |write| {
+    let (summary, report) = results::write(output.path(), &about, |write| {
         let mut summary = Summary::new(&about);
         for part in &parts {
             part.add_to(&mut summary, write)?;
         }
         Ok(summary)
     })?;
-    Ok(results::print(summary, Some(output.path()))?.0)
+    results::print(summary, &report, Some(output.path()))
 }
 
 impl Part {

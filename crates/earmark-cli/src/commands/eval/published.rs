@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use earmark_train::EvaluationReport;
 
 use super::args::ScoreArgs;
-use crate::exit::Done;
+use crate::exit::{Done, usage};
 use crate::output::columns;
 use crate::output::{messages, stdout};
 
@@ -16,8 +16,8 @@ use crate::output::{messages, stdout};
 pub(super) struct Published {
     pub(super) name: &'static str,
     model: &'static str,
-    dataset: &'static str,
-    split: &'static str,
+    /// The clips that it is quoted for.
+    protocol: &'static str,
     /// What a score of it means, where it is not what it seems.
     remark: Option<&'static str>,
 }
@@ -27,8 +27,7 @@ const PUBLISHED: [Published; 5] = [
     Published {
         name: "minds14",
         model: "anton-l/xtreme_s_xlsr_300m_minds14",
-        dataset: "minds14:en-AU",
-        split: "all",
+        protocol: "minds14:en-AU",
         // XTREME-S divides the same recordings; the dataset itself has one split.
         remark: Some(
             "the model was trained on XTREME-S's part of MINDS-14, so it may have been trained on some of these clips",
@@ -37,31 +36,20 @@ const PUBLISHED: [Published; 5] = [
     Published {
         name: "speech-commands",
         model: "MIT/ast-finetuned-speech-commands-v2",
-        // The configuration `v0.02` adds silence, for which the model has no label.
-        dataset: "speech-commands:v0.02-words",
-        split: "test",
+        protocol: "speech-commands:official-test",
         remark: None,
     },
     Published {
         name: "fleurs",
         model: "sanchit-gandhi/whisper-medium-fleurs-lang-id",
-        dataset: "fleurs:all",
-        split: "test",
+        protocol: "fleurs:all",
         remark: None,
     },
-    Published {
-        name: "esc50",
-        model: "laion/clap-htsat-unfused",
-        dataset: "esc50",
-        split: "all",
-        remark: None,
-    },
+    Published { name: "esc50", model: "laion/clap-htsat-unfused", protocol: "esc50:folds", remark: None },
     Published {
         name: "gtzan",
         model: "sanchit-gandhi/distilhubert-finetuned-gtzan",
-        dataset: "gtzan",
-        // The clips that the course holds out: a tenth, drawn with seed 42.
-        split: "test",
+        protocol: "gtzan:course",
         remark: None,
     },
 ];
@@ -92,8 +80,8 @@ impl Published {
         ScoreArgs {
             run: None,
             model: Some(self.model.to_owned()),
-            dataset: Some(self.dataset.to_owned()),
-            split: self.split.to_owned(),
+            protocol: Some(args.protocol.clone().unwrap_or_else(|| self.protocol.to_owned())),
+            any_count: args.protocol.is_none(),
             output: args.output.as_ref().map(below),
             template,
             labels_as_is,
@@ -110,11 +98,21 @@ pub(super) fn run(
     mut score: impl FnMut(&ScoreArgs) -> Result<(Done, Option<EvaluationReport>)>,
 ) -> Result<Done> {
     let many = evaluations.len() > 1;
+    if let Some(protocol) = &args.protocol
+        && evaluations.iter().any(|it| protocol.split(':').next() != Some(it.name))
+    {
+        return Err(usage(format_args!(
+            "`{protocol}` is no protocol of `{}`: `earmark data protocols` lists those of each dataset",
+            evaluations[0].name
+        )));
+    }
     let (mut ended, mut rows, mut failed) = (Done::Well, Vec::new(), 0);
     for it in evaluations {
-        messages::note(format_args!("model    {}, on `{}`, split `{}`", it.model, it.dataset, it.split));
+        let flags = it.args(args, many);
+        let protocol = flags.protocol.as_deref().unwrap_or(it.protocol);
+        messages::note(format_args!("model    {}, on `{protocol}`", it.model));
         it.remark.iter().for_each(|remark| messages::warning(*remark));
-        let done = score(&it.args(args, many));
+        let done = score(&flags);
         let row = match done {
             Err(error) if !many => return Err(error),
             Err(error) => {
@@ -163,7 +161,7 @@ fn row(it: &Published, report: Option<&EvaluationReport>) -> [String; 5] {
 
 #[cfg(test)]
 mod tests {
-    use earmark_data::Selection;
+    use earmark_data::Protocol;
     use earmark_hub::Repo;
 
     use super::*;
@@ -172,10 +170,8 @@ mod tests {
     fn every_name_stands_for_a_model_and_a_published_part_of_a_dataset() {
         for it in &PUBLISHED {
             Repo::model(it.model).unwrap();
-            let selection = Selection::new(it.dataset, None, None).unwrap();
-            let splits = selection.config.splits;
-            let is_drawn = splits.len() == 1 && ["test", "all"].contains(&it.split);
-            assert!(is_drawn || splits.iter().any(|split| split.name == it.split), "{it:?}");
+            let protocol = Protocol::find(it.protocol).unwrap();
+            assert!(protocol.name.starts_with(it.name) && protocol.needed_field().is_none(), "{it:?}");
             assert_eq!(named(Some(Path::new(it.name))), Some(std::slice::from_ref(it)));
         }
         assert_eq!(named(Some(Path::new("all"))).unwrap().len(), PUBLISHED.len());

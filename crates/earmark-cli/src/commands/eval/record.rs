@@ -1,6 +1,7 @@
 //! What an evaluation has done so far, as its journal keeps it: everything that its results are made of.
 
 use earmark_labels::Scores;
+use earmark_train::ProtocolRecord;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::model::Prompts;
@@ -53,6 +54,12 @@ pub(super) struct About {
     pub(super) prompts: Option<Prompts>,
     /// The columns of groups.
     pub(super) groups: Vec<String>,
+    /// The column whose groups are resampled for the interval, and what it tells.
+    pub(super) cluster: Option<(String, String)>,
+    /// What chose the clips, where it has a name.
+    pub(super) protocol: Option<ProtocolRecord>,
+    /// The folds or languages that have scores of their own.
+    pub(super) parts: Vec<String>,
     /// Clips of the whole evaluation.
     pub(super) clips: usize,
     pub(super) shard: Option<Shard>,
@@ -88,9 +95,16 @@ pub(super) struct Answer {
     pub(super) logits: Logits,
     /// Its group, for each column of groups.
     pub(super) groups: Vec<Option<String>>,
+    /// Its fold or language.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) part: usize,
     /// Whether it is another sound than the one that a run held out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) changed: bool,
+}
+
+fn is_zero(part: &usize) -> bool {
+    *part == 0
 }
 
 /// A clip that could not be used.
@@ -166,6 +180,7 @@ mod tests {
             sha256: std::array::from_fn(|i| (i * 9) as u8),
             logits: Logits(finite.clone()),
             groups: vec![None, Some("fold 1".to_owned())],
+            part: 1,
             changed: false,
         };
         let json = serde_json::to_string(&answer).unwrap();

@@ -46,7 +46,7 @@ pub(super) fn write(
     folder: &Path,
     about: &About,
     sum_up: impl FnOnce(&mut dyn FnMut(ClipPrediction) -> Result<()>) -> Result<Summary>,
-) -> Result<Summary> {
+) -> Result<(Summary, EvaluationReport)> {
     let path = folder.join(PREDICTIONS);
     let doing = || format!("cannot write `{}`", path.display());
     let mut file = AtomicFile::create(&path).with_context(doing)?;
@@ -65,11 +65,11 @@ pub(super) fn write(
         earmark_fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
         messages::note(format_args!("wrote {}", path.display()));
     }
-    Ok(summary)
+    Ok((summary, report))
 }
 
 /// Prints the scores, and what is to be known about them; `folder` is where all predictions are.
-pub(super) fn print(mut summary: Summary, folder: Option<&Path>) -> Result<(Done, EvaluationReport)> {
+pub(super) fn print(mut summary: Summary, report: &EvaluationReport, folder: Option<&Path>) -> Result<Done> {
     warn_of_changes(&summary.changed);
     warn_of_conflicts(&summary.take_conflicts());
     for clip in &summary.left_out {
@@ -78,12 +78,22 @@ pub(super) fn print(mut summary: Summary, folder: Option<&Path>) -> Result<(Done
     if !summary.left_out.is_empty() {
         messages::warning(format_args!("left out {} in all, as --skip-bad asks", summary.left_out.len()));
     }
-    let (report, of_run) = (summary.report(), summary.about().of_run);
-    warn_of_gaps(&report, of_run);
+    let of_run = summary.about().of_run;
+    warn_of_gaps(report, of_run);
     let mut out = stdout::stdout();
-    writeln!(out, "{}\n{}", tables::confusion(&report), tables::per_class(&report))?;
+    writeln!(out, "{}\n{}", tables::confusion(report), tables::per_class(report))?;
+    if let Some(parts) = &report.parts {
+        writeln!(out, "{}", tables::parts(parts))?;
+    }
     let which = if of_run { "held-out clips" } else { "clips" };
-    writeln!(out, "{} on {} {which}", tables::score(&report), report.n)?;
+    writeln!(out, "{} on {} {which}", tables::score(report), report.n)?;
+    writeln!(out, "{}", tables::more_scores(report))?;
+    if !report.interval_reason.is_empty() {
+        writeln!(out, "interval: {}; {}", report.interval_method, escape(&report.interval_reason))?;
+    }
+    if let Some(protocol) = &report.protocol {
+        writeln!(out, "protocol {}: {}", protocol.name, protocol.description)?;
+    }
     if let Some(mistakes) = tables::mistakes(summary.mistakes.count, &summary.mistakes.worst) {
         let all = match folder {
             Some(folder) => format!("every clip is in {}", folder.join(PREDICTIONS).display()),
@@ -91,7 +101,7 @@ pub(super) fn print(mut summary: Summary, folder: Option<&Path>) -> Result<(Done
         };
         writeln!(out, "\n{mistakes}{}", escape(&all))?;
     }
-    Ok((if summary.left_out.is_empty() { Done::Well } else { Done::InPart }, report))
+    Ok(if summary.left_out.is_empty() { Done::Well } else { Done::InPart })
 }
 
 /// Warns of clips that were replaced since the run held them out.

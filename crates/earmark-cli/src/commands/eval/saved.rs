@@ -123,6 +123,7 @@ pub(super) fn settings(
         text("--eval-batch-size", &batch_size.to_string()),
         text("the dataset", &about.dataset),
         text("--split", &about.split),
+        text("--protocol", about.protocol.as_ref().map_or("not there", |it| it.name.as_str())),
         text("the clips", &fingerprint(dataset)),
         text(SHARD, &about.shard.map_or_else(|| "not there".to_owned(), |shard| shard.to_string())),
     ];
@@ -134,15 +135,19 @@ pub(super) fn settings(
     Ok(settings)
 }
 
-/// How many clips there are, and a hash of their names and classes in their order.
+/// How many clips there are, and a hash of their names, classes and groups in their order.
 fn fingerprint(dataset: &AudioDataset) -> String {
     let mut hash = Sha256::new();
+    let mut add = |part: &str| {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    };
+    let fields = dataset.group_fields();
     for clip in &dataset.clips {
-        let label = dataset.labels.name(clip.label).unwrap_or_default();
-        for part in [clip.name.as_str(), label] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
+        add(&clip.name);
+        add(dataset.labels.name(clip.label).unwrap_or_default());
+        // A table that was edited since gives other intervals.
+        fields.iter().for_each(|field| add(&clip.group(&field.name).unwrap_or_default()));
     }
     format!("{} of hash {}", dataset.clips.len(), &hex::text(&hash.finalize())[..16])
 }

@@ -20,7 +20,7 @@ use super::saved::{self, Saved};
 use super::subject::Subject;
 use super::summary::Summary;
 use crate::args::training::run::advise;
-use crate::exit::Done;
+use crate::exit::{Done, usage};
 use crate::output::count::count;
 use crate::output::messages;
 use crate::output::progress::bar;
@@ -37,6 +37,11 @@ pub(super) fn score(
     position: &Position,
     stop: &AtomicBool,
 ) -> Result<(Done, Option<EvaluationReport>)> {
+    if let (Some(protocol), None) = (&args.protocol, &args.model) {
+        return Err(usage(format_args!(
+            "a run is scored on the clips that it held out: to score another model on `{protocol}`, pass --model"
+        )));
+    }
     let started = Instant::now();
     let (device, device_name) = args.compute.open()?;
     // Now, so that nothing is scored in vain, and nobody else writes to it meanwhile.
@@ -81,6 +86,9 @@ fn about(args: &ScoreArgs, subject: &Subject, batch_size: usize) -> About {
         scores: subject.model.scores.to_string(),
         prompts: subject.model.prompts.clone(),
         groups: group_columns(&subject.dataset),
+        cluster: subject.dataset.cluster_field().map(|field| (field.name, field.kind.to_string())),
+        protocol: subject.protocol.clone(),
+        parts: subject.parts.clone(),
         clips,
         shard: args.shard,
         rows: (rows.start, rows.end),
@@ -177,6 +185,7 @@ fn record(batch: ScoredBatch, subject: &Subject, columns: &[String]) -> Batch {
             sha256: scored.sha256,
             logits: Logits(scored.logits),
             groups: groups_of(clip, columns),
+            part: subject.part_of.get(&clip.name).copied().unwrap_or(0),
         }
     };
     Batch {
@@ -188,9 +197,11 @@ fn record(batch: ScoredBatch, subject: &Subject, columns: &[String]) -> Batch {
 
 /// Writes and prints the results, or reports that a part is done.
 fn finish(kept: Kept, about: &About) -> Result<(Done, Option<EvaluationReport>)> {
-    let printed = |(done, report)| (done, Some(report));
     let mut saved = match kept {
-        Kept::Here(summary) => return results::print(*summary, None).map(printed),
+        Kept::Here(summary) => {
+            let report = summary.report();
+            return Ok((results::print(*summary, &report, None)?, Some(report)));
+        }
         Kept::InFolder(saved) => saved,
     };
     if let Some(shard) = about.shard {
@@ -209,9 +220,9 @@ fn finish(kept: Kept, about: &About) -> Result<(Done, Option<EvaluationReport>)>
         return Ok((Done::Well, None));
     }
     let folder = saved.path().to_path_buf();
-    let summary = results::write(&folder, about, |write| saved.sum_up(write))?;
+    let (summary, report) = results::write(&folder, about, |write| saved.sum_up(write))?;
     saved.remove_journal()?;
-    results::print(summary, Some(&folder)).map(printed)
+    Ok((results::print(summary, &report, Some(&folder))?, Some(report)))
 }
 
 /// The columns that tell which clips of a dataset belong together: artist, speaker, recording, fold.

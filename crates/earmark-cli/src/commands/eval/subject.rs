@@ -6,18 +6,21 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
-use earmark_data::{AudioDataset, Clip, Selection, TestSize, train_test_split};
+use earmark_data::{AudioDataset, Clip, Protocol, Scored, Selection, TestSize, train_test_split};
 use earmark_labels::{LabelId, LabelJoin, LabelSet};
 use earmark_pipeline::Pretrained;
-use earmark_train::{BadClip, Cache, OutputFolder, Preparation, Recipe, SplitFile, usable_clips};
+use earmark_train::{
+    BadClip, Cache, OutputFolder, Preparation, ProtocolRecord, Recipe, SplitFile, usable_clips,
+};
 
 use super::args::ScoreArgs;
 use super::model::{ScoredModel, Templates};
 use crate::args::model;
 use crate::args::training::run::{find_run, resume_command};
 use crate::args::training::training_data::open_data;
-use crate::datasets::open::{only, open_folder, open_published, open_sample};
+use crate::datasets::open::{add_fields, only, open_folder, open_published, open_sample};
 use crate::exit::usage;
+use crate::output::messages;
 use crate::output::progress::bar;
 
 /// What is scored.
@@ -32,6 +35,12 @@ pub(super) struct Subject {
     pub(super) dataset: AudioDataset,
     /// Which part of the dataset it is.
     pub(super) part: String,
+    /// What chose the clips, where it has a name.
+    pub(super) protocol: Option<ProtocolRecord>,
+    /// The folds or languages that have scores of their own.
+    pub(super) parts: Vec<String>,
+    /// The place among those of each clip, by its name.
+    pub(super) part_of: HashMap<String, usize>,
     /// Whether it is a run, on the clips that the run held out.
     pub(super) of_run: bool,
     /// Clips that are left out of the dataset already.
@@ -49,7 +58,8 @@ impl Subject {
         cache: Option<Cache>,
         stop: &AtomicBool,
     ) -> Result<Subject> {
-        let (mut dataset, drawn) = clips(args)?;
+        let chosen = clips(args)?;
+        let Chosen { mut dataset, drawn, protocol, part, parts, part_of } = chosen;
         let folder = model::embedding_folder(model, &args.hub)?;
         let templates = Templates { templates: &args.template, as_is: args.labels_as_is };
         let scored = ScoredModel::open(&folder, dataset.labels.names(), &templates, device)?;
@@ -70,8 +80,20 @@ impl Subject {
             keep_part(&mut dataset, args)?;
         }
         let dataset = number_by_model(dataset, &scored)?;
-        let (name, part, held_out) = (model.to_owned(), args.split.clone(), HashMap::new());
-        Ok(Subject { model: scored, name, folder, recipe, dataset, part, of_run: false, left_out, held_out })
+        Ok(Subject {
+            model: scored,
+            name: model.to_owned(),
+            folder,
+            recipe,
+            dataset,
+            part,
+            protocol,
+            parts,
+            part_of,
+            of_run: false,
+            left_out,
+            held_out: HashMap::new(),
+        })
     }
 
     /// A run's model, on the clips that the run held out.
@@ -105,6 +127,8 @@ impl Subject {
         }
         let model = ScoredModel::classifier(Pretrained::open(&folder, device)?, device);
         let mut dataset = open_data(&recipe, &args.hub)?;
+        // A table that is given now has fields that the training's has not.
+        add_fields(&mut dataset, args.fields.as_deref())?;
         let split = SplitFile::read(&run)?;
         keep_named(&mut dataset, &split.test)?;
         let held_out = split.test.into_iter().zip(split.test_sha256).collect();
@@ -113,8 +137,20 @@ impl Subject {
             (dataset.clips, left_out) = check(&dataset, model.preparation(&recipe), cache, stop)?;
         }
         let dataset = number_by_model(dataset, &model)?;
-        let (name, part) = (folder.display().to_string(), "test".to_owned());
-        Ok(Subject { model, name, folder, recipe, dataset, part, of_run: true, left_out, held_out })
+        Ok(Subject {
+            model,
+            name: folder.display().to_string(),
+            folder,
+            recipe,
+            dataset,
+            part: "test".to_owned(),
+            protocol: None,
+            parts: Vec::new(),
+            part_of: HashMap::new(),
+            of_run: true,
+            left_out,
+            held_out,
+        })
     }
 }
 
@@ -131,11 +167,76 @@ fn check(
     Ok(checked?)
 }
 
-/// The clips that are named, and whether the part of them is still to be drawn.
-fn clips(args: &ScoreArgs) -> Result<(AudioDataset, bool)> {
+/// The clips that are named.
+struct Chosen {
+    dataset: AudioDataset,
+    /// Whether the part of them is still to be drawn.
+    drawn: bool,
+    protocol: Option<ProtocolRecord>,
+    /// What the report calls the part.
+    part: String,
+    parts: Vec<String>,
+    part_of: HashMap<String, usize>,
+}
+
+fn clips(args: &ScoreArgs) -> Result<Chosen> {
+    if let Some(name) = &args.protocol {
+        return of_protocol(args, &Protocol::find(name)?);
+    }
+    let (mut dataset, drawn) = of_dataset(args)?;
+    add_fields(&mut dataset, args.fields.as_deref())?;
+    let (part, parts, part_of) = (args.split.clone(), Vec::new(), HashMap::new());
+    Ok(Chosen { dataset, drawn, protocol: None, part, parts, part_of })
+}
+
+/// The clips of a protocol, whose fields may come from a table.
+fn of_protocol(args: &ScoreArgs, protocol: &Protocol) -> Result<Chosen> {
+    if let (Some(field), None) = (protocol.needed_field(), &args.fields) {
+        return Err(usage(format_args!(
+            "the protocol `{}` goes by the {field} of each clip, which the dataset does not tell: pass a table with --fields FILE",
+            protocol.name
+        )));
+    }
+    let selection = &protocol.selection;
+    let mut dataset = match &args.data {
+        Some(data) => open_folder(data, None)?.as_copy_of(selection),
+        None => open_published(selection, &args.hub)?,
+    };
+    add_fields(&mut dataset, args.fields.as_deref())?;
+    dataset.name = selection.name();
+    let scored = if args.any_count { protocol.choose_among(dataset)? } else { protocol.choose(dataset)? };
+    let Scored { dataset, parts, remarks } = scored;
+    remarks.iter().for_each(|remark| messages::warning(format_args!("{}: {remark}", protocol.name)));
+    let name_of = |clip: &usize| dataset.clips[*clip].name.clone();
+    let (part, names, part_of) = match parts.as_slice() {
+        // The only split of a dataset is called `train`, whatever it is used for.
+        [only] if only.name == "train" => ("all".to_owned(), Vec::new(), HashMap::new()),
+        [only] => (only.name.clone(), Vec::new(), HashMap::new()),
+        parts => (
+            "all".to_owned(),
+            parts.iter().map(|part| part.name.clone()).collect(),
+            parts
+                .iter()
+                .enumerate()
+                .flat_map(|(place, part)| part.clips.iter().map(move |clip| (name_of(clip), place)))
+                .collect(),
+        ),
+    };
+    let protocol = Some(ProtocolRecord {
+        name: protocol.name.clone(),
+        description: protocol.description.to_owned(),
+        remarks,
+    });
+    Ok(Chosen { dataset, drawn: false, protocol, part, parts: names, part_of })
+}
+
+/// The clips that --dataset or --data names, and whether the part of them is still to be drawn.
+fn of_dataset(args: &ScoreArgs) -> Result<(AudioDataset, bool)> {
     let label = args.label_column.as_deref();
     match (&args.dataset, &args.data) {
-        (None, None) => Err(usage("no clips to score the model on: pass --data DIR or --dataset NAME")),
+        (None, None) => {
+            Err(usage("no clips to score the model on: pass --data DIR, --dataset NAME or --protocol NAME"))
+        }
         (None, Some(data)) => {
             let dataset = open_folder(data, label)?;
             match dataset.splits.as_slice() {

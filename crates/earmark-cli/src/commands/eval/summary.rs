@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use earmark_labels::Scores;
-use earmark_train::{Conflicts, EvaluationReport, LabelConflict, Mistake, Tally};
+use earmark_train::{ClipScores, ClusterField, Conflicts, EvaluationReport, LabelConflict, Mistake, Tally};
 
 use super::record::{About, Answer, Batch, LeftOut, hex};
 use crate::output::tables::predictions::ClipPrediction;
@@ -33,6 +33,8 @@ impl Mistakes {
 pub(super) struct Summary {
     about: About,
     scores: Scores,
+    /// Which of the columns of groups is resampled.
+    cluster: Option<usize>,
     tally: Tally,
     pub(super) mistakes: Mistakes,
     conflicts: Conflicts,
@@ -45,7 +47,11 @@ impl Summary {
     pub(super) fn new(about: &About) -> Summary {
         Summary {
             scores: about.scores(),
-            tally: Tally::new(about.labels.len()),
+            cluster: about
+                .cluster
+                .as_ref()
+                .and_then(|(name, _)| about.groups.iter().position(|column| column == name)),
+            tally: Tally::new(about.labels.len(), about.scores()),
             mistakes: Mistakes::default(),
             conflicts: Conflicts::default(),
             changed: Vec::new(),
@@ -68,15 +74,17 @@ impl Summary {
     }
 
     fn clip(&mut self, answer: Answer) -> Result<ClipPrediction> {
-        let Answer { path, label, sha256, logits, groups, changed } = answer;
+        let Answer { path, label, sha256, logits, groups, part, changed } = answer;
         let labels = &self.about.labels;
         // The journal is a file, and files may hold anything.
         if label >= labels.len() || logits.0.len() != labels.len() || groups.len() != self.about.groups.len()
         {
             bail!("the answer for `{path}` does not fit the labels of its journal");
         }
-        let predicted = self.tally.add(label, &logits.0);
         let scores = self.scores.apply(&logits.0);
+        let cluster = self.cluster.and_then(|column| groups[column].as_deref());
+        let clip = ClipScores { actual: label, logits: &logits.0, scores: &scores, part, cluster };
+        let predicted = self.tally.add(&clip);
         self.conflicts.add(sha256, &path, label, labels);
         if changed {
             self.changed.push(path.clone());
@@ -104,8 +112,11 @@ impl Summary {
     }
 
     pub(super) fn report(&self) -> EvaluationReport {
-        let About { dataset, split, model, labels, .. } = &self.about;
-        self.tally.report(dataset, split, model, labels)
+        let About { dataset, split, model, labels, parts, protocol, cluster, .. } = &self.about;
+        let cluster = cluster.clone().map(|(name, kind)| ClusterField { name, kind });
+        let mut report = self.tally.report([dataset, split, model], labels, parts, cluster.as_ref());
+        report.protocol = protocol.clone();
+        report
     }
 }
 

@@ -520,5 +520,7 @@ fn a_protocol_is_of_its_own_clips() {
     place
         .run("eval --model model --protocol gtzan:artist-filtered --data sounds")
         .says(2, &["goes by the artist", "--fields FILE"]);
-    place.run("eval --model model --protocol esc50:folds --data sounds").says(1, &["esc50:folds", "it has 24 clips", "defined for 2000"]);
+    place
+        .run("eval --model model --protocol esc50:folds --data sounds")
+        .says(1, &["esc50:folds", "it has 24 clips", "defined for 2000"]);
 }

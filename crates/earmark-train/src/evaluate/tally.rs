@@ -335,7 +335,8 @@ mod tests {
         let (tally, logits, actual) = tally(Scores::Softmax, |_| None);
         let losses = actual.iter().zip(&logits).map(|(&actual, logits)| cross_entropy(logits, actual));
         let loss = losses.sum::<f64>() / 40.0;
-        let matrix = ScoreMatrix::from_rows(3, &logits).unwrap().softmax();
+        let scores = logits.iter().map(|row| Scores::Softmax.apply(row));
+        let matrix = ScoreMatrix::from_rows(3, scores).unwrap();
         let clips = SingleLabel::new(matrix, actual.clone()).unwrap();
         let evaluation = Evaluation { logits, labels: actual, loss };
         let report = tally.report(["d", "s", "m"], &labels(), &[], None);

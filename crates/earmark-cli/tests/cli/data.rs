@@ -60,10 +60,12 @@ fn hub(files: Vec<(&'static str, PathBuf)>) -> (Server, Arc<AtomicU64>) {
         };
         let file = File::open(path).unwrap();
         let len = file.metadata().unwrap().len();
+        // A client that asks for a commit is told of that one.
+        let revision = request.segments().into_iter().skip_while(|part| part != "resolve").nth(1);
+        let commit = revision.filter(|revision| revision.len() == 40);
+        let commit = commit.unwrap_or_else(|| "0123456789abcdef0123456789abcdef01234567".to_owned());
         let told = |response: Response| {
-            response
-                .header("ETag", format!("\"{len}\""))
-                .header("X-Repo-Commit", "0123456789abcdef0123456789abcdef01234567")
+            response.header("ETag", format!("\"{len}\"")).header("X-Repo-Commit", commit.clone())
         };
         if request.method == "HEAD" {
             return told(Response::new(200, "").header("Content-Length", len.to_string()));

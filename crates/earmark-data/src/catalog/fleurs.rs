@@ -13,6 +13,8 @@ use crate::read::remote::RemoteFile;
 
 /// The Hub dataset.
 pub const REPO: &str = "google/fleurs";
+/// The commit of [`REPO`] that is read.
+pub const REVISION: &str = "70bb2e84b976b7e960aa89f1c648e09c59f894dd";
 
 /// Code, name and group of every language, in the order of `lang_id`.
 const LANGUAGES: [(&str, &str, usize); 102] = [
@@ -189,10 +191,10 @@ fn layout(selection: &Selection) -> Layout {
     let (config, column) = (selection.config.name, selection.label_column.name);
     let split = if selection.split.name == "validation" { "dev" } else { selection.split.name };
     let archive = |code: &'static str| {
-        let table = RemoteFile::hub(REPO, "main", format!("data/{code}/{split}.tsv"));
+        let table = RemoteFile::hub(REPO, REVISION, format!("data/{code}/{split}.tsv"));
         let path = table.location.to_string();
         Archive {
-            file: RemoteFile::hub(REPO, "main", format!("data/{code}/audio/{split}.tar.gz")),
+            file: RemoteFile::hub(REPO, REVISION, format!("data/{code}/audio/{split}.tar.gz")),
             table: Some(table),
             folder: format!("fleurs/{code}/{split}"),
             // Half a minute is a megabyte; the largest language has 4 GB in all.

@@ -20,7 +20,7 @@ pub fn esc50(classes: &[&str], esc10: &[&str], sound: Sound<'_>) -> Planted {
     let files = shards.into_iter().zip(rows.chunks(rows.len().div_ceil(2)));
     Planted {
         repo: "datasets/ashraq/esc50",
-        revision: "main",
+        revision: "e3e2a63ffff66b9a9735524551e3818e96af03ee",
         files: files.map(|(name, rows)| (format!("data/{name}.parquet"), parquet(rows, &[]))).collect(),
         downloads: Vec::new(),
     }

@@ -22,5 +22,10 @@ pub fn fleurs(codes: &[&str], clips: usize, sound: Sound<'_>) -> Planted {
         files.push((format!("data/{code}/test.tsv"), table.into_bytes()));
         files.push((format!("data/{code}/audio/test.tar.gz"), tar_gz(&sounds)));
     }
-    Planted { repo: "datasets/google/fleurs", revision: "main", files, downloads: Vec::new() }
+    Planted {
+        repo: "datasets/google/fleurs",
+        revision: "70bb2e84b976b7e960aa89f1c648e09c59f894dd",
+        files,
+        downloads: Vec::new(),
+    }
 }

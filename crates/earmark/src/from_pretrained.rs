@@ -9,6 +9,8 @@ use earmark_pipeline::{AudioClassifier, AudioEmbedder, family_of};
 
 use crate::error::Error;
 
+const TOKENIZER: &[&str] = &["tokenizer.json"];
+
 /// Opens a model by its name on the Hub, or by its folder.
 pub trait FromPretrained: Sized {
     /// Opens a folder in Hugging Face layout, or fetches `owner/name`, with `@revision` if need be, as the environment says
@@ -57,12 +59,8 @@ impl FromPretrained for AudioClassifier {
 
 impl FromPretrained for AudioEmbedder {
     fn fetch(hub: &Hub, repo: &Repo) -> Result<Snapshot, earmark_hub::Error> {
-        let snapshot = hub.fetch_model(repo)?;
         // Of these only CLAP reads text, and has a tokenizer in one file.
-        if family_of(snapshot.folder()) == Some(&CLAP) {
-            hub.fetch(repo, "tokenizer.json")?;
-        }
-        Ok(snapshot)
+        hub.fetch_model_with(repo, |folder| if family_of(folder) == Some(&CLAP) { TOKENIZER } else { &[] })
     }
 
     fn open_folder(folder: &Path, device: &Device) -> Result<Self, Error> {
@@ -73,8 +71,7 @@ impl FromPretrained for AudioEmbedder {
 #[cfg(feature = "clap")]
 impl FromPretrained for ZeroShotClassifier {
     fn fetch(hub: &Hub, repo: &Repo) -> Result<Snapshot, earmark_hub::Error> {
-        hub.fetch(repo, "tokenizer.json")?;
-        hub.fetch_model(repo)
+        hub.fetch_model_with(repo, |_| TOKENIZER)
     }
 
     fn open_folder(folder: &Path, device: &Device) -> Result<Self, Error> {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
-use earmark_config::CLAP;
+use earmark::FromPretrained as _;
 use earmark_features::Preprocessor;
-use earmark_hub::Repo;
-use earmark_pipeline::{AudioOptions, family_of, read_extractor};
+use earmark_hub::{Hub, Repo, Snapshot};
+use earmark_pipeline::{AudioClassifier, AudioEmbedder, AudioOptions, ZeroShotClassifier, read_extractor};
 
 use crate::args::audio::AudioArgs;
 use crate::args::device::ComputeArgs;
@@ -70,7 +70,7 @@ impl ModelArgs {
         messages::detail(format_args!("device {name}, precision {}", self.compute.dtype()));
         let folder = match purpose {
             Purpose::Classify => folder(&self.name, &self.hub)?,
-            Purpose::ZeroShot => text_folder(&self.name, &self.hub)?,
+            Purpose::ZeroShot => folder_by(ZeroShotClassifier::fetch, &self.name, &self.hub)?,
             Purpose::Embed => embedding_folder(&self.name, &self.hub)?,
         };
         Ok(ModelSource { folder, device, hearing: self.audio.hearing() })
@@ -90,6 +90,19 @@ impl ModelArgs {
 
 /// The folder of a model: the folder of that name, which may be that of a run, or else fetched from the Hub.
 pub(crate) fn folder(name: &str, hub: &HubArgs) -> Result<PathBuf> {
+    folder_by(AudioClassifier::fetch, name, hub)
+}
+
+/// As [`folder`], with the tokenizer that a CLAP model is opened with.
+pub(crate) fn embedding_folder(name: &str, hub: &HubArgs) -> Result<PathBuf> {
+    folder_by(AudioEmbedder::fetch, name, hub)
+}
+
+fn folder_by(
+    fetch: fn(&Hub, &Repo) -> Result<Snapshot, earmark_hub::Error>,
+    name: &str,
+    hub: &HubArgs,
+) -> Result<PathBuf> {
     match local(name)? {
         Some(folder) => {
             if folder != Path::new(name) {
@@ -97,25 +110,7 @@ pub(crate) fn folder(name: &str, hub: &HubArgs) -> Result<PathBuf> {
             }
             Ok(folder)
         }
-        None => Ok(hub.open()?.fetch_model(&repo(name)?)?.into_folder()),
-    }
-}
-
-/// As [`folder`], with the tokenizer of a model that reads text.
-fn text_folder(name: &str, hub: &HubArgs) -> Result<PathBuf> {
-    let folder = folder(name, hub)?;
-    if !folder.join("tokenizer.json").exists() && local(name)?.is_none() {
-        hub.open()?.fetch(&at_commit(name, &folder)?, "tokenizer.json")?;
-    }
-    Ok(folder)
-}
-
-/// As [`folder`], with the tokenizer that a CLAP model is opened with.
-pub(crate) fn embedding_folder(name: &str, hub: &HubArgs) -> Result<PathBuf> {
-    let folder = folder(name, hub)?;
-    match family_of(&folder) == Some(&CLAP) {
-        true => text_folder(name, hub),
-        false => Ok(folder),
+        None => Ok(fetch(&hub.open()?, &repo(name)?)?.into_folder()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use earmark_error::Context as _;
 use serde::Deserialize;
 
-use crate::cache::layout::RepoCache;
+use crate::cache::layout::{CachedFile, RepoCache};
 use crate::download::snapshot::Snapshot;
 use crate::error::{CachePath, Error, ErrorKind, Subject};
 use crate::hub::Hub;
@@ -32,10 +32,26 @@ impl Hub {
     /// # Errors
     /// As for [`Hub::fetch`], no weights in any of these forms, or an index that lists no shards.
     pub fn fetch_model(&self, repo: &Repo) -> Result<Snapshot, Error> {
-        let commit = self.locate(repo, FileName::new("config.json")?)?.commit;
+        self.fetch_model_with(repo, |_| &[])
+    }
+
+    /// As [`fetch_model`](Hub::fetch_model), and before the weights the files that `needed` names when it is shown the folder with
+    /// `config.json`: a tokenizer, say.
+    ///
+    /// # Errors
+    /// As for [`Hub::fetch_model`], or one of these files does not exist.
+    pub fn fetch_model_with(
+        &self,
+        repo: &Repo,
+        needed: impl FnOnce(&Path) -> &'static [&'static str],
+    ) -> Result<Snapshot, Error> {
+        let CachedFile { commit, path } = self.locate(repo, FileName::new("config.json")?)?;
         // The branch may move while the other files are fetched.
         let pinned = repo.at(commit.as_revision());
         self.fetch_extractor(&pinned)?;
+        for file in needed(path.parent().unwrap_or(&path)) {
+            self.fetch(&pinned, file)?;
+        }
         let (form, path) = self.fetch_first(&pinned, &WEIGHTS)?;
         if let Some(name) = WEIGHTS[form].strip_suffix(".index.json") {
             let (_, extension) = name.rsplit_once('.').unwrap_or_default();

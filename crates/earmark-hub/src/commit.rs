@@ -42,9 +42,13 @@ impl Etag {
 
     /// The SHA-256 of the bytes, which is the ETag of an LFS file.
     pub(crate) fn sha256(&self) -> Option<&str> {
-        (self.0.len() == 64 && self.0.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
-            .then_some(&self.0)
+        is_sha256(&self.0).then_some(&self.0)
     }
+}
+
+/// Whether it is a hash of 256 bits, as the Hub writes them: 64 lower-case hexadecimal digits.
+pub(crate) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Bytes in lower-case hexadecimal, as the Hub writes hashes.

@@ -8,6 +8,7 @@ mod commit;
 mod error;
 mod parse;
 mod progress;
+mod partial;
 // Settings.
 mod token;
 mod config;

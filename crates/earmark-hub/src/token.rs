@@ -1,5 +1,9 @@
 use std::fmt;
 
+use reqwest::header::HeaderValue;
+
+use crate::error::ErrorKind;
+
 /// An access token. It is sent to the endpoint, and appears in no `Debug` output, error or log.
 #[derive(Clone)]
 pub(crate) struct Token(String);
@@ -9,9 +13,11 @@ impl Token {
         Token(token)
     }
 
-    /// The value of an `Authorization` header, which is to be marked as sensitive.
-    pub(crate) fn bearer(&self) -> String {
-        format!("Bearer {}", self.0)
+    /// The value of an `Authorization` header.
+    pub(crate) fn header(&self) -> Result<HeaderValue, ErrorKind> {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", self.0)).map_err(|_| ErrorKind::Token)?;
+        value.set_sensitive(true);
+        Ok(value)
     }
 
     pub(crate) fn is_in(&self, text: &str) -> bool {

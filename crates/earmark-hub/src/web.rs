@@ -1,25 +1,25 @@
 //! Files at any web address.
 
-use std::fs;
-use std::io::{self, Read, Write as _};
+use std::fs::{File, TryLockError};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use earmark_error::{Attempt as _, Context as _};
+use earmark_error::Context as _;
+use earmark_fs::LockedFile;
 use reqwest::blocking::Response;
 use reqwest::header;
 use reqwest::{StatusCode, Url};
-use sha2::{Digest as _, Sha256};
 
-use crate::commit::hex;
-use crate::error::{CachePath, Error, ErrorKind, Subject};
+use crate::download::transfer::{Wanted, download};
+use crate::error::{Error, ErrorKind, Subject};
 use crate::http::address::{header_text, redacted};
 use crate::http::client::{Http, off_runtime};
 use crate::http::rate::RateMeter;
 use crate::http::redirect::check_redirect;
 use crate::http::retry::{Failure, Retries, Retry};
 use crate::hub::Hub;
-use crate::progress::ProgressGuard;
+use crate::partial::{self, Partial, create_parent};
 
 /// Longest download of unknown length. One whose server announced a length must have it.
 const MAX_UNKNOWN: u64 = 64 << 30;
@@ -119,50 +119,35 @@ impl Hub {
         Ok(WebFile { http: Arc::clone(http), url, len, etag })
     }
 
-    /// Downloads the file at an `http` or `https` address to `target`, atomically.
+    /// Downloads the file at an `http` or `https` address to `target`, atomically. A download that was interrupted is resumed if
+    /// `sha256` will tell whether its halves fit.
     ///
     /// # Errors
     /// As [`open_url`](Hub::open_url); a body that is cut, or has another SHA-256 than `sha256`.
     pub fn fetch_url(&self, url: &str, sha256: Option<&str>, target: &Path) -> Result<(), Error> {
-        let body = self.open_url(url)?;
-        self.save(body, sha256, target).with_context(|| Subject::Address(redacted_text(url)))
+        self.try_fetch_url(url, sha256, target).with_context(|| Subject::Address(redacted_text(url)))
     }
 
-    fn save(&self, mut body: Body, sha256: Option<&str>, target: &Path) -> Result<(), ErrorKind> {
-        if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder).context(CachePath(target))?;
-            // Left by downloads that were killed. If this fails, so does creating the file.
-            let _ = earmark_fs::sweep(folder);
+    fn try_fetch_url(&self, url: &str, sha256: Option<&str>, target: &Path) -> Result<(), ErrorKind> {
+        let http = self.http.as_ref().ok_or(ErrorKind::OfflineAddress)?;
+        let url = web_address(url)?;
+        let path = partial::resumable(target);
+        // Two that download to one place: the second has a file of its own. Without locks a checksum tells, if there is one.
+        let lock = create_parent(&path).and_then(|()| File::options().create(true).append(true).open(&path));
+        let lock = lock.map_err(TryLockError::Error).and_then(LockedFile::try_lock);
+        let path = if matches!(lock, Err(TryLockError::WouldBlock)) { partial::unique(target) } else { path };
+        let mut partial = Partial::open(path, target.to_owned(), sha256.is_some())?;
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let wanted = Wanted { name: &name, size: None, sha256, unannounced: MAX_UNKNOWN };
+        let request = |range: Option<&str>| http.try_get_anonymously(&url, range);
+        let progress = self.progress.as_deref();
+        let done = off_runtime(|| download(&wanted, &http.timeouts, &mut partial, progress, request));
+        if done.as_ref().is_err_and(ErrorKind::keeps_partial) {
+            partial.keep();
         }
-        let mut file = earmark_fs::AtomicFile::create(target).context(CachePath(target))?;
-        let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-        let progress = ProgressGuard(self.progress.as_deref());
-        progress.started(&target.file_name().unwrap_or_default().to_string_lossy(), body.expected);
-        loop {
-            let read = match body.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) => return Err(body_error(error, target)),
-            };
-            if body.expected.is_none() && body.received > MAX_UNKNOWN {
-                let what = "the download, whose length the server did not announce,".to_owned();
-                return Err(ErrorKind::TooLarge { what, limit: MAX_UNKNOWN });
-            }
-            hasher.update(&buffer[..read]);
-            file.write_all(&buffer[..read]).context(CachePath(target))?;
-            progress.advanced(read as u64);
-        }
-        let received = hex(&hasher.finalize());
-        if let Some(expected) = sha256.filter(|expected| *expected != received) {
-            return Err(ErrorKind::Checksum { received, expected: expected.to_owned() });
-        }
-        file.commit().context(CachePath(target))
+        done?;
+        partial.publish()
     }
-}
-
-/// The reason inside an error of a [`Body`].
-fn body_error(error: io::Error, target: &Path) -> ErrorKind {
-    error.downcast::<ErrorKind>().unwrap_or_else(|error| CachePath(target).failed(error))
 }
 
 impl WebFile {
@@ -215,29 +200,30 @@ impl WebFile {
 impl Http {
     /// Requests an address that need not be the Hub's, without the token.
     fn get_anonymously(&self, url: &Url, range: Option<&str>) -> Result<Response, ErrorKind> {
-        let anonymous = self.anonymous()?;
-        Retries::new(&self.timeouts).run(|| {
-            let mut request = anonymous.get(url.clone());
-            if let Some(range) = range {
-                request = request.header(header::RANGE, range);
-            }
-            let response = request.send().map_err(|error| {
-                Failure::of_request(error, |source| {
-                    let host = url.host_str().unwrap_or_default().to_owned();
-                    ErrorKind::AddressUnreachable { host, source }
-                })
-            })?;
-            let (status, headers) = (response.status(), response.headers());
-            if status.is_success() {
-                return Ok(response);
-            }
-            if let Some(to) = header_text(headers, "location").and_then(|to| url.join(to).ok()) {
-                // The client returns a redirect to what is no web address as an answer.
-                check_redirect(url.scheme(), &to)?;
-            }
-            let retry = Retry::of_status(status, headers);
-            Err(Failure { kind: ErrorKind::AddressStatus { status: status.as_u16() }, retry })
-        })
+        Retries::new(&self.timeouts).run(|| self.try_get_anonymously(url, range))
+    }
+
+    fn try_get_anonymously(&self, url: &Url, range: Option<&str>) -> Result<Response, Failure> {
+        let mut request = self.anonymous()?.get(url.clone());
+        if let Some(range) = range {
+            request = request.header(header::RANGE, range);
+        }
+        let response = request.send().map_err(|error| {
+            Failure::of_request(error, |source| {
+                let host = url.host_str().unwrap_or_default().to_owned();
+                ErrorKind::AddressUnreachable { host, source }
+            })
+        })?;
+        let (status, headers) = (response.status(), response.headers());
+        if status.is_success() {
+            return Ok(response);
+        }
+        if let Some(to) = header_text(headers, "location").and_then(|to| url.join(to).ok()) {
+            // The client returns a redirect to what is no web address as an answer.
+            check_redirect(url.scheme(), &to)?;
+        }
+        let retry = Retry::of_status(status, headers);
+        Err(Failure { kind: ErrorKind::AddressStatus { status: status.as_u16() }, retry })
     }
 }
 
@@ -257,9 +243,13 @@ fn web_address(url: &str) -> Result<Url, ErrorKind> {
     url.ok_or(ErrorKind::Name { what: "web address", why: "it must look like https://host/file" })
 }
 
-/// The address as errors show it.
+/// The address as errors show it: what is none, too, without what may be a password or a signature.
 fn redacted_text(url: &str) -> String {
-    Url::parse(url).map_or_else(|_| url.chars().take(80).collect(), |url| redacted(&url))
+    let text = || {
+        let start = url.split(['?', '#']).next().unwrap_or_default();
+        start.rsplit_once('@').map_or(start, |(_, host)| host).chars().take(80).collect()
+    };
+    Url::parse(url).map_or_else(|_| text(), |url| redacted(&url))
 }
 
 #[cfg(test)]
@@ -270,5 +260,6 @@ mod tests {
     fn an_address_is_shown_without_its_secrets() {
         assert_eq!(redacted_text("https://me:secret@host/a.wav?signature=abc"), "https://host/a.wav?…");
         assert_eq!(redacted_text("http://host/a.wav"), "http://host/a.wav");
+        assert_eq!(redacted_text("https://me:secret@ho st/a.wav?signature=abc"), "ho st/a.wav");
     }
 }

@@ -6,8 +6,8 @@ use earmark_fs::{EntryKind, Walk};
 
 use crate::api::tree::{RemoteFile, TreeEntry};
 use crate::cache::layout::RepoCache;
-use crate::cache::publish::create_parent;
 use crate::commit::Commit;
+use crate::partial::create_parent;
 
 /// Largest list that is read back.
 const MAX_LISTING: u64 = 1 << 30;

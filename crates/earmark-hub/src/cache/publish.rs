@@ -1,11 +1,10 @@
 //! Writing to the cache. Blobs, links and references get their names by a rename, so another process sees each of them whole
 //! or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use earmark_error::Context as _;
 use earmark_fs::LockedFile;
@@ -13,6 +12,7 @@ use earmark_fs::LockedFile;
 use crate::cache::layout::{CachedFile, RepoCache};
 use crate::commit::{Commit, Etag};
 use crate::error::{CachePath, ErrorKind};
+use crate::partial::{self, Partial, create_parent, unique};
 use crate::repo::{FileName, Revision};
 
 /// How long an interrupted download is kept for the next one to resume.
@@ -39,38 +39,59 @@ impl RepoCache {
         }
     }
 
-    /// Waits until no other process downloads this blob.
+    /// Waits while another process downloads this blob, and says so; no longer than `patience` if nothing comes of that.
     ///
     /// The lock only saves a second download of the same bytes. Without it blobs still appear by rename, so a file system
     /// without locks is no error.
-    pub(crate) fn lock(&self, etag: &Etag) -> Option<LockedFile> {
+    pub(crate) fn lock(&self, etag: &Etag, file: FileName<'_>, patience: Duration) -> Option<LockedFile> {
         let path = self.lock_path(etag);
-        let lock = create_parent(&path).and_then(|()| File::create(&path)).and_then(LockedFile::lock);
-        lock.inspect_err(|error| tracing::debug!(path = %path.display(), %error, "no lock")).ok()
+        let (mut since, mut seen, mut told) = (Instant::now(), 0, false);
+        loop {
+            let open = create_parent(&path).and_then(|()| File::create(&path)).map_err(TryLockError::Error);
+            match open.and_then(LockedFile::try_lock) {
+                Ok(lock) => return Some(lock),
+                Err(TryLockError::Error(error)) => {
+                    tracing::debug!(path = %path.display(), %error, "no lock");
+                    return None;
+                }
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!(file = file.as_str(), lock = %path.display(), "another process downloads this file: waiting for it");
+            }
+            let now = self.partial_bytes(etag);
+            if now != seen {
+                (since, seen) = (Instant::now(), now);
+            } else if since.elapsed() >= patience {
+                tracing::warn!(
+                    file = file.as_str(),
+                    "the other process makes no progress: not waiting any longer"
+                );
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Bytes of the downloads of this blob that have not ended.
+    fn partial_bytes(&self, etag: &Etag) -> u64 {
+        let folder = self.blob(etag).parent().map(fs::read_dir);
+        let partial = |name: &str| name.starts_with(etag.as_str()) && name.ends_with(".incomplete");
+        let entries = folder.into_iter().flatten().flatten().flatten();
+        let partials = entries.filter(|entry| entry.file_name().to_str().is_some_and(partial));
+        partials.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
     }
 
     /// Opens a file beside the blob to download into.
     ///
     /// It is the one that an interrupted download left, if the lock is held and a checksum will tell whether the two halves
     /// fit. Else it is empty and has a name of its own, so that no other download writes to it even where locks do not work.
-    pub(crate) fn partial(&self, etag: &Etag, locked: bool) -> Result<PartialBlob, ErrorKind> {
+    pub(crate) fn partial(&self, etag: &Etag, locked: bool) -> Result<Partial, ErrorKind> {
         let blob = self.blob(etag);
+        remove_old_partials(blob.parent().unwrap_or(&blob));
         let resumable = locked && etag.sha256().is_some();
-        let path = match resumable {
-            true => blob.with_file_name(format!("{}.incomplete", etag.as_str())),
-            false => self.unique_path(etag),
-        };
-        let open = || -> io::Result<File> {
-            create_parent(&path)?;
-            remove_old_partials(path.parent().unwrap_or(&path));
-            let file =
-                File::options().create(true).truncate(!resumable).read(true).write(true).open(&path)?;
-            // A new time, so that nobody removes it as old. On a file system without times nothing is removed.
-            let _ = file.set_modified(SystemTime::now());
-            Ok(file)
-        };
-        let file = open().context(CachePath(&path))?;
-        Ok(PartialBlob { file, path, blob, resumable, keep: false })
+        let path = if resumable { partial::resumable(&blob) } else { unique(&blob) };
+        Partial::open(path, blob, resumable)
     }
 
     /// Makes the blob appear as the file of that commit, replacing the file there.
@@ -86,7 +107,7 @@ impl RepoCache {
         let path = self.file_path(commit, file);
         let link = || {
             create_parent(&path)?;
-            let new = self.unique_path(etag);
+            let new = unique(&self.blob(etag));
             // Left by a killed process that had the same id.
             let _ = fs::remove_file(&new);
             link_to_blob(&self.blob(etag), &new, file)?;
@@ -96,14 +117,6 @@ impl RepoCache {
         };
         link().context(CachePath(&path))?;
         Ok(CachedFile { commit: commit.clone(), path })
-    }
-
-    /// A path beside the blob that no other process uses.
-    fn unique_path(&self, etag: &Etag) -> PathBuf {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}.{}-{count}.incomplete", etag.as_str(), std::process::id());
-        self.blob(etag).with_file_name(name)
     }
 }
 
@@ -131,39 +144,4 @@ fn remove_old_partials(blobs: &Path) {
             let _ = fs::remove_file(entry.path());
         }
     }
-}
-
-/// A blob that is being downloaded. Its file is removed on drop unless it was published or is kept for the next download.
-pub(crate) struct PartialBlob {
-    pub(crate) file: File,
-    pub(crate) path: PathBuf,
-    blob: PathBuf,
-    resumable: bool,
-    keep: bool,
-}
-
-impl PartialBlob {
-    /// Keeps the bytes for the next download, if it could resume them.
-    pub(crate) fn keep(&mut self) {
-        self.keep = self.resumable && self.file.metadata().is_ok_and(|file| file.len() > 0);
-    }
-
-    /// Moves the file to the blob's place. To be called on verified bytes only.
-    pub(crate) fn publish(self) -> Result<(), ErrorKind> {
-        self.file.sync_all().context(CachePath(&self.path))?;
-        earmark_fs::persist(&self.path, &self.blob).context(CachePath(&self.blob))
-    }
-}
-
-impl Drop for PartialBlob {
-    fn drop(&mut self) {
-        if !self.keep {
-            // After `publish` there is none.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-pub(crate) fn create_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)
 }

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use earmark_error::Context as _;
+use reqwest::header;
 
 use crate::api::metadata::{FileMetadata, Lookup};
 use crate::api::urls::{RepoUrl, files_page};
 use crate::cache::layout::{CachedFile, RepoCache};
+use crate::download::transfer::{Wanted, download};
 use crate::error::{Error, ErrorKind, Missing, Subject};
 use crate::http::client::{Http, off_runtime};
 use crate::hub::Hub;
@@ -112,10 +114,23 @@ impl Hub {
         if is_complete(&path) {
             return Ok(CachedFile { commit: metadata.commit.clone(), path });
         }
-        let lock = cache.lock(&metadata.etag);
+        let lock = cache.lock(&metadata.etag, file, http.timeouts.min_rate.window);
         if !is_complete(&cache.blob(&metadata.etag)) {
             let mut partial = cache.partial(&metadata.etag, lock.is_some())?;
-            let done = http.download(target, file, metadata, &mut partial, self.progress.as_deref());
+            let sha256 = metadata.etag.sha256();
+            let wanted = Wanted { name: file.as_str(), size: metadata.size, sha256, unannounced: 0 };
+            let request = |range: Option<&str>| {
+                let request = http.redirecting.get(target.url.clone());
+                let request =
+                    range.into_iter().fold(request, |request, range| request.header(header::RANGE, range));
+                let response = request.send().map_err(|error| target.unreachable(error))?;
+                if response.status().is_success() {
+                    Ok(response)
+                } else {
+                    Err(http.refusal(target, &response))
+                }
+            };
+            let done = download(&wanted, &http.timeouts, &mut partial, self.progress.as_deref(), request);
             if done.as_ref().is_err_and(ErrorKind::keeps_partial) {
                 partial.keep();
             }

@@ -1,112 +1,111 @@
-//! The bytes of one file: a GET request into a partial blob, resumed after a cut, compared with the file's metadata.
-//!
-//! Not by hf-hub 1.0.0. Its downloads check only the status of the HEAD request, so the error page of a GET becomes the cached
-//! file; they use `ETag` and `X-Repo-Commit` as paths unchecked, so a hostile mirror writes anywhere; they have no timeout,
-//! and cannot be kept from xet, which has stalled.
+//! The bytes of one file: a GET request into a partial file, resumed after a cut, compared with what is known of the file.
 
 use std::io::{Read as _, Seek as _, Write as _};
 
 use earmark_error::Context as _;
 use reqwest::StatusCode;
 use reqwest::blocking::Response;
-use reqwest::header::{self, HeaderMap};
+use reqwest::header::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
-use crate::api::metadata::FileMetadata;
-use crate::api::urls::RepoUrl;
-use crate::cache::publish::PartialBlob;
 use crate::commit::hex;
 use crate::error::{CachePath, ErrorKind};
-use crate::http::address::header_text;
-use crate::http::client::Http;
+use crate::http::address::{header_text, redacted};
 use crate::http::rate::{MinRate, RateMeter};
 use crate::http::retry::{Failure, Retries};
+use crate::http::timeouts::Timeouts;
+use crate::partial::Partial;
 use crate::progress::{Progress, ProgressGuard};
-use crate::repo::FileName;
 
-impl Http {
-    /// Downloads the file into `into`. Returns once its length and, where known, its checksum are right.
-    pub(crate) fn download(
-        &self,
-        target: &RepoUrl<'_>,
-        file: FileName<'_>,
-        metadata: &FileMetadata,
-        into: &mut PartialBlob,
-        progress: Option<&dyn Progress>,
-    ) -> Result<(), ErrorKind> {
-        let progress = ProgressGuard(progress);
-        let mut retries = Retries::new(&self.timeouts);
-        let mut transfer =
-            Transfer { into, hasher: Sha256::new(), received: 0, min_rate: self.timeouts.min_rate };
-        transfer.resume(metadata.size)?;
-        progress.started(file.as_str(), metadata.size);
-        if transfer.received > 0 {
-            progress.advanced(transfer.received);
-        }
-        if transfer.received > 0 && metadata.size == Some(transfer.received) {
-            // The process died between the last byte and the rename. There is no range left to ask for.
-            match transfer.verify(transfer.received, metadata.etag.sha256()) {
-                Ok(()) => return Ok(()),
-                Err(_) => transfer.restart()?,
-            }
-        }
-        loop {
-            match self.try_download(target, file, metadata, &mut transfer, &progress) {
-                Ok(()) => return Ok(()),
-                Err(failure) => retries.wait_after(failure)?,
-            }
-            // The bytes before a cut are kept only if a checksum will tell whether the two halves fit.
-            if metadata.etag.sha256().is_none() || retries.had_mismatch() {
-                transfer.restart()?;
-                progress.started(file.as_str(), metadata.size);
-            }
+/// What is known of a file before it comes.
+pub(crate) struct Wanted<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) size: Option<u64>,
+    pub(crate) sha256: Option<&'a str>,
+    /// Most bytes of a body whose length nobody announces; 0 refuses one, for it could be cut without notice.
+    pub(crate) unannounced: u64,
+}
+
+/// Downloads the file into `into`. Returns once its length and, where known, its checksum are right.
+///
+/// `request` gets the value of a `Range` header, or none, and returns an answer of success.
+pub(crate) fn download(
+    wanted: &Wanted<'_>,
+    timeouts: &Timeouts,
+    into: &mut Partial,
+    progress: Option<&dyn Progress>,
+    request: impl Fn(Option<&str>) -> Result<Response, Failure>,
+) -> Result<(), ErrorKind> {
+    let progress = ProgressGuard(progress);
+    let mut retries = Retries::new(timeouts);
+    let mut transfer = Transfer { into, hasher: Sha256::new(), received: 0, min_rate: timeouts.min_rate };
+    transfer.resume(wanted.size)?;
+    progress.started(wanted.name, wanted.size);
+    if transfer.received > 0 {
+        progress.advanced(transfer.received);
+    }
+    if transfer.received > 0 && wanted.size == Some(transfer.received) {
+        // The process died between the last byte and the rename. There is no range left to ask for.
+        match transfer.verify(Some(transfer.received), wanted.sha256) {
+            Ok(()) => return Ok(()),
+            Err(_) => transfer.restart()?,
         }
     }
-
-    fn try_download(
-        &self,
-        target: &RepoUrl<'_>,
-        file: FileName<'_>,
-        metadata: &FileMetadata,
-        transfer: &mut Transfer<'_>,
-        progress: &ProgressGuard<'_>,
-    ) -> Result<(), Failure> {
-        let mut request = self.redirecting.get(target.url.clone());
-        if transfer.received > 0 {
-            request = request.header(header::RANGE, format!("bytes={}-", transfer.received));
+    loop {
+        match try_download(wanted, &mut transfer, &progress, &request) {
+            Ok(()) => return Ok(()),
+            Err(failure) => retries.wait_after(failure)?,
         }
-        let mut response = request.send().map_err(|e| target.unreachable(e))?;
-        let headers = response.headers();
-        match response.status() {
-            StatusCode::PARTIAL_CONTENT if resumes_at(headers, transfer.received) => {}
-            StatusCode::OK if transfer.received == 0 => {}
-            StatusCode::OK => {
-                // The server does not support ranges.
-                transfer.restart()?;
-                progress.started(file.as_str(), metadata.size);
-            }
-            status if status.is_success() => return Err(target.malformed("status").into()),
-            _ => return Err(self.refusal(target, &response)),
+        // The bytes before a cut are kept only if a checksum will tell whether the two halves fit.
+        if wanted.sha256.is_none() || retries.had_mismatch() {
+            transfer.restart()?;
+            progress.started(wanted.name, wanted.size);
         }
-        if header_text(headers, "content-encoding").is_some_and(|encoding| encoding != "identity") {
-            return Err(target.malformed("`Content-Encoding`").into());
-        }
-        let announced = header_text(headers, "content-length")
-            .and_then(|length| length.parse::<u64>().ok())
-            .map(|length| length.saturating_add(transfer.received));
-        // A body of unknown length could be cut, or endless, without notice.
-        let expected = metadata.size.or(announced).ok_or_else(|| target.malformed("`Content-Length`"))?;
-        if let Some(received) = announced.filter(|&length| length != expected) {
-            return Err(Failure::mismatch(ErrorKind::Length { received, expected }));
-        }
-        transfer.receive(&mut response, expected, progress)?;
-        transfer.verify(expected, metadata.etag.sha256())
     }
+}
+
+fn try_download(
+    wanted: &Wanted<'_>,
+    transfer: &mut Transfer<'_>,
+    progress: &ProgressGuard<'_>,
+    request: impl Fn(Option<&str>) -> Result<Response, Failure>,
+) -> Result<(), Failure> {
+    let range = (transfer.received > 0).then(|| format!("bytes={}-", transfer.received));
+    let mut response = request(range.as_deref())?;
+    let headers = response.headers();
+    let malformed = |what| Failure::from(ErrorKind::Malformed { what, url: redacted(response.url()) });
+    match response.status() {
+        StatusCode::PARTIAL_CONTENT if resumes_at(headers, transfer.received) => {}
+        StatusCode::OK if transfer.received == 0 => {}
+        StatusCode::OK => {
+            // The server does not support ranges.
+            transfer.restart()?;
+            progress.started(wanted.name, wanted.size);
+        }
+        _ => return Err(malformed("status")),
+    }
+    if header_text(headers, "content-encoding").is_some_and(|encoding| encoding != "identity") {
+        return Err(malformed("`Content-Encoding`"));
+    }
+    let announced = header_text(headers, "content-length")
+        .and_then(|length| length.parse::<u64>().ok())
+        .map(|length| length.saturating_add(transfer.received));
+    let expected = wanted.size.or(announced);
+    if expected.is_none() && wanted.unannounced == 0 {
+        return Err(malformed("`Content-Length`"));
+    }
+    if let (Some(received), Some(expected)) = (announced, expected)
+        && received != expected
+    {
+        return Err(Failure::mismatch(ErrorKind::Length { received, expected }));
+    }
+    transfer.receive(&mut response, expected, wanted.unannounced, progress)?;
+    transfer.verify(expected, wanted.sha256)
 }
 
 /// The bytes received so far.
 struct Transfer<'a> {
-    into: &'a mut PartialBlob,
+    into: &'a mut Partial,
     hasher: Sha256,
     received: u64,
     min_rate: MinRate,
@@ -116,9 +115,11 @@ impl Transfer<'_> {
     fn receive(
         &mut self,
         from: &mut Response,
-        expected: u64,
+        expected: Option<u64>,
+        unannounced: u64,
         progress: &ProgressGuard<'_>,
     ) -> Result<(), Failure> {
+        let limit = expected.unwrap_or(unannounced);
         let mut buffer = vec![0; 1 << 16];
         let mut meter = RateMeter::new(self.min_rate);
         loop {
@@ -126,12 +127,17 @@ impl Transfer<'_> {
                 Ok(0) => return Ok(()),
                 Ok(n) => n,
                 Err(source) => {
-                    return Err(Failure::of_body(from.url(), self.received, Some(expected), source));
+                    return Err(Failure::of_body(from.url(), self.received, expected, source));
                 }
             };
             self.received += n as u64;
-            if self.received > expected {
-                return Err(Failure::mismatch(ErrorKind::Length { received: self.received, expected }));
+            if self.received > limit {
+                let too_large = || {
+                    let what = "the download, whose length the server did not announce,".to_owned();
+                    ErrorKind::TooLarge { what, limit }.into()
+                };
+                let length = |expected| ErrorKind::Length { received: self.received, expected };
+                return Err(expected.map_or_else(too_large, |expected| Failure::mismatch(length(expected))));
             }
             self.hasher.update(&buffer[..n]);
             self.into.file.write_all(&buffer[..n]).context(CachePath(&self.into.path))?;
@@ -156,9 +162,9 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    fn verify(&self, expected: u64, sha256: Option<&str>) -> Result<(), Failure> {
+    fn verify(&self, expected: Option<u64>, sha256: Option<&str>) -> Result<(), Failure> {
         let received = self.received;
-        if received != expected {
+        if let Some(expected) = expected.filter(|expected| *expected != received) {
             return Err(Failure::mismatch(ErrorKind::Length { received, expected }));
         }
         let Some(expected) = sha256 else { return Ok(()) };

@@ -384,7 +384,9 @@ impl ErrorKind {
             ErrorKind::Interrupted { .. }
                 | ErrorKind::TooSlow { .. }
                 | ErrorKind::Unreachable { .. }
+                | ErrorKind::AddressUnreachable { .. }
                 | ErrorKind::Status { .. }
+                | ErrorKind::AddressStatus { .. }
         )
     }
 

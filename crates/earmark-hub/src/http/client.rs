@@ -32,9 +32,7 @@ impl Http {
     pub(crate) fn new(token: Option<Token>, timeouts: Timeouts) -> Result<Http, ErrorKind> {
         let mut headers = default_headers();
         if let Some(token) = &token {
-            let mut value = HeaderValue::try_from(token.bearer()).map_err(|_| ErrorKind::Token)?;
-            value.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, value);
+            headers.insert(header::AUTHORIZATION, token.header()?);
         }
         off_runtime(|| {
             Ok(Http {

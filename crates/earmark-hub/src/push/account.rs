@@ -1,5 +1,5 @@
 use earmark_error::Context as _;
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Subject};
 use crate::http::client::off_runtime;
@@ -16,6 +16,23 @@ pub struct Account {
     pub role: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct WhoAmI {
+    name: String,
+    auth: Option<Auth>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Auth {
+    access_token: Option<AccessToken>,
+}
+
+#[derive(Deserialize)]
+struct AccessToken {
+    role: Option<String>,
+}
+
 impl Hub {
     /// Looks up the token's user.
     ///
@@ -28,9 +45,8 @@ impl Hub {
     fn try_whoami(&self) -> Result<Account, ErrorKind> {
         let http = self.authenticated()?;
         let call = ApiCall::new(&self.endpoint, None, &["api", "whoami-v2"]);
-        let answer = off_runtime(|| http.send(&call, |url| http.redirecting.get(url)))?;
-        let name = answer.get("name").and_then(Value::as_str).ok_or_else(|| call.malformed("`name`"))?;
-        let role = answer.pointer("/auth/accessToken/role").and_then(Value::as_str);
-        Ok(Account { name: http.one_line(name), role: role.map(|role| http.one_line(role)) })
+        let answer: WhoAmI = off_runtime(|| http.send(&call, |url| http.redirecting.get(url)))?;
+        let role = answer.auth.and_then(|auth| auth.access_token?.role);
+        Ok(Account { name: http.one_line(&answer.name), role: role.map(|role| http.one_line(&role)) })
     }
 }

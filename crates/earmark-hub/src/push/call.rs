@@ -3,6 +3,8 @@
 use reqwest::Url;
 use reqwest::blocking::RequestBuilder;
 use reqwest::header;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use crate::api::json::MAX_JSON;
@@ -61,11 +63,11 @@ impl Hub {
 
 impl Http {
     /// Sends the call, with retries, and reads its JSON answer.
-    pub(crate) fn send(
+    pub(crate) fn send<T: DeserializeOwned>(
         &self,
         call: &ApiCall<'_>,
         request: impl Fn(Url) -> RequestBuilder,
-    ) -> Result<Value, ErrorKind> {
+    ) -> Result<T, ErrorKind> {
         Retries::new(&self.timeouts).run(|| self.try_send(call, request(call.url.clone())))
     }
 
@@ -75,14 +77,18 @@ impl Http {
         call: &ApiCall<'_>,
         request: impl Fn(Url) -> RequestBuilder,
     ) -> Result<(), ErrorKind> {
-        match self.send(call, request) {
+        match self.send::<IgnoredAny>(call, request) {
             Err(ErrorKind::PushRefused { status: 409, .. }) => Ok(()),
             answer => answer.map(drop),
         }
     }
 
     /// Sends the call once.
-    pub(crate) fn try_send(&self, call: &ApiCall<'_>, request: RequestBuilder) -> Result<Value, Failure> {
+    pub(crate) fn try_send<T: DeserializeOwned>(
+        &self,
+        call: &ApiCall<'_>,
+        request: RequestBuilder,
+    ) -> Result<T, Failure> {
         let response = request.send().map_err(|error| {
             Failure::of_request(error, |source| ErrorKind::Unreachable {
                 endpoint: call.endpoint.to_string(),
@@ -99,8 +105,8 @@ impl Http {
                 412 => ErrorKind::Conflict,
                 status @ (429 | 500..) => ErrorKind::Status { status, url: redacted(&call.url) },
                 status => {
-                    let json: Option<Value> = serde_json::from_slice(&self.read_start(response)).ok();
-                    let message = message.or_else(|| Some(json?.get("error")?.as_str()?.to_owned()));
+                    let json: Option<Refusal> = serde_json::from_slice(&self.read_start(response)).ok();
+                    let message = message.or_else(|| Some(json?.error));
                     let message = self.one_line(&message.unwrap_or_else(|| "it does not say why".to_owned()));
                     ErrorKind::PushRefused { status, page: call.page(), message }
                 }
@@ -108,11 +114,15 @@ impl Http {
             return Err(Failure { kind, retry });
         }
         let body = self.read_body(response, MAX_JSON)?;
-        if body.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&body).map_err(|_| call.malformed("JSON").into())
+        let body = if body.is_empty() { b"null" } else { &*body };
+        serde_json::from_slice(body).map_err(|_| call.malformed("JSON").into())
     }
+}
+
+/// What the Hub says of a call that it refuses.
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
 }
 
 /// With this JSON as the body.

@@ -6,6 +6,7 @@ use std::io::{Seek as _, SeekFrom};
 use earmark_error::Context as _;
 use reqwest::Url;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::api::urls::repo_page;
@@ -19,9 +20,48 @@ use crate::push::local_file::LocalFile;
 use crate::push::session::PushSession;
 use crate::push::storage::{FilePart, StorageAnswer};
 
+/// The Hub's answer to a batch.
+#[derive(Deserialize)]
+struct Batch {
+    #[serde(default)]
+    objects: Vec<Object>,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    oid: String,
+    error: Option<Refusal>,
+    /// None if the storage has it.
+    actions: Option<Actions>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Actions {
+    upload: Option<Action>,
+    verify: Option<Action>,
+}
+
+#[derive(Deserialize)]
+struct Action {
+    href: String,
+    #[serde(default)]
+    header: Map<String, Value>,
+}
+
 impl PushSession<'_> {
     /// Sends large files to the storage, those that it lacks.
-    pub(crate) fn upload_lfs(&self, files: &[&LocalFile]) -> Result<(), ErrorKind> {
+    pub(crate) fn upload_large(&self, files: &[&LocalFile]) -> Result<(), ErrorKind> {
+        let (call, batch) = self.batch(files, &["basic", "multipart"])?;
+        self.upload_lfs(files, &call, &batch)
+    }
+
+    /// Asks for one of these ways to send the files.
+    fn batch(&self, files: &[&LocalFile], transfers: &[&str]) -> Result<(ApiCall<'_>, Batch), ErrorKind> {
         let mut url = repo_page(&self.hub.endpoint, &self.push.repo);
         let path = format!("{}.git/info/lfs/objects/batch", url.path());
         url.set_path(&path);
@@ -30,45 +70,43 @@ impl PushSession<'_> {
             files.iter().map(|file| json!({ "oid": file.sha256, "size": file.size })).collect();
         let body = json!({
             "operation": "upload",
-            "transfers": ["basic", "multipart"],
+            "transfers": transfers,
             "objects": objects,
             "hash_algo": "sha256",
         });
-        let answer = self.http.send(&call, |url| {
+        let batch = self.http.send(&call, |url| {
             self.http.no_redirect.post(url).headers(lfs_headers()).body(body.to_string())
         })?;
-        let answers = answer.get("objects").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        Ok((call, batch))
+    }
+
+    fn upload_lfs(&self, files: &[&LocalFile], call: &ApiCall<'_>, batch: &Batch) -> Result<(), ErrorKind> {
         for file in files {
-            let found = answers.iter().find(|it| it.get("oid").and_then(Value::as_str) == Some(&file.sha256));
-            let found = found.ok_or_else(|| call.malformed("list of objects"))?;
-            if let Some(message) = found.pointer("/error/message").and_then(Value::as_str) {
+            let found = batch.objects.iter().find(|object| object.oid == file.sha256);
+            let Object { error, actions, .. } = found.ok_or_else(|| call.malformed("list of objects"))?;
+            if let Some(Refusal { message }) = error {
                 let message = self.http.one_line(message);
                 return Err(ErrorKind::PushRefused { status: 422, page: call.page(), message });
             }
-            // Without an action, the storage has it.
-            if let Some(upload) = found.pointer("/actions/upload") {
-                self.upload_file(file, upload, &call)?;
-                if let Some(verify) = found.pointer("/actions/verify/href").and_then(Value::as_str) {
-                    self.verify(file, verify, &call)?;
-                }
+            let Some(Actions { upload: Some(upload), verify }) = actions else { continue };
+            self.upload_file(file, upload, call)?;
+            if let Some(verify) = verify {
+                self.verify(file, &verify.href, call)?;
             }
         }
         Ok(())
     }
 
-    fn upload_file(&self, file: &LocalFile, upload: &Value, call: &ApiCall<'_>) -> Result<(), ErrorKind> {
+    fn upload_file(&self, file: &LocalFile, upload: &Action, call: &ApiCall<'_>) -> Result<(), ErrorKind> {
         let progress = ProgressGuard(self.hub.progress.as_deref());
         progress.started(&file.path, Some(file.size));
-        let href = self.destination(file, upload.get("href"), call)?;
-        let empty = Map::new();
-        let header = upload.get("header").and_then(Value::as_object).unwrap_or(&empty);
-        let chunk = header
-            .get("chunk_size")
-            .and_then(|it| it.as_str().map_or_else(|| it.as_u64(), |t| t.parse().ok()));
+        let href = self.destination(file, Some(&upload.href), call)?;
+        let chunk = upload.header.get("chunk_size");
+        let chunk = chunk.and_then(|it| it.as_str().map_or_else(|| it.as_u64(), |t| t.parse().ok()));
         match chunk.filter(|chunk| *chunk > 0) {
-            Some(chunk) => self.upload_parts(file, &href, header, chunk, call),
+            Some(chunk) => self.upload_parts(file, &href, &upload.header, chunk, call),
             None => {
-                let headers = self.upload_headers(file, &href, header, call)?;
+                let headers = self.upload_headers(file, &href, &upload.header, call)?;
                 self.put(file, 0, file.size, &href, &headers).map(drop)
             }
         }
@@ -87,7 +125,7 @@ impl PushSession<'_> {
         let mut parts = BTreeMap::new();
         for (key, value) in header {
             if let Ok(number) = key.parse::<u64>() {
-                parts.insert(number, self.destination(file, Some(value), call)?);
+                parts.insert(number, self.destination(file, value.as_str(), call)?);
             }
         }
         if parts.len() as u64 != file.size.div_ceil(chunk)
@@ -112,10 +150,10 @@ impl PushSession<'_> {
     fn destination(
         &self,
         file: &LocalFile,
-        value: Option<&Value>,
+        href: Option<&str>,
         call: &ApiCall<'_>,
     ) -> Result<Url, ErrorKind> {
-        let url = value.and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
+        let url = href.and_then(|href| Url::parse(href).ok());
         let url = url.ok_or_else(|| call.malformed("`href`"))?;
         match check_destination(&self.hub.endpoint, &url) {
             Ok(()) => Ok(url),
@@ -177,7 +215,7 @@ impl PushSession<'_> {
 
     /// Tells the address for verification that the file was uploaded.
     fn verify(&self, file: &LocalFile, address: &str, call: &ApiCall<'_>) -> Result<(), ErrorKind> {
-        let url = self.destination(file, Some(&Value::from(address)), call)?;
+        let url = self.destination(file, Some(address), call)?;
         let body = json!({ "oid": file.sha256, "size": file.size }).to_string();
         // With the token, if it is an address of the Hub.
         let is_hub = url.origin() == self.hub.endpoint.origin();

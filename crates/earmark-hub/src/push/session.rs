@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use earmark_error::Context as _;
 use reqwest::Url;
 use reqwest::header;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
 use crate::api::tree::RemoteFile;
 use crate::api::urls::{RepoUrl, repo_page};
@@ -100,7 +101,7 @@ impl PushSession<'_> {
             return Err(ErrorKind::TooLarge { what, limit: MAX_INLINE });
         }
         for batch in large.chunks(BATCH) {
-            self.upload_lfs(batch)?;
+            self.upload_large(batch)?;
         }
         sending.iter().try_for_each(|file| file.check_unchanged())?;
         let (commit, pull_request) = self.commit(&sending, &large, &parent)?;
@@ -179,18 +180,16 @@ impl PushSession<'_> {
             json!({ "path": file.path, "size": file.size, "sample": sample, "sha": file.sha256 })
         });
         let body = json!({ "files": described.collect::<Vec<_>>() });
-        let answer = self.http.send(&call, |url| json_body(self.http.no_redirect.post(url), &body))?;
-        let answers = answer.get("files").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let answer: Preupload =
+            self.http.send(&call, |url| json_body(self.http.no_redirect.post(url), &body))?;
         let mode = |file: &&LocalFile| {
-            let found = answers.iter().find(|it| it.get("path").and_then(Value::as_str) == Some(&file.path));
+            let found = answer.files.iter().find(|found| found.path == file.path);
             let found = found.ok_or_else(|| call.malformed("list of files"))?;
-            if found.get("shouldIgnore").and_then(Value::as_bool) == Some(true) {
-                return Ok(UploadMode::Ignored);
-            }
-            match found.get("uploadMode").and_then(Value::as_str) {
+            match &*found.upload_mode {
+                _ if found.should_ignore => Ok(UploadMode::Ignored),
                 // git-LFS has no empty files.
-                Some("lfs") if file.size > 0 => Ok(UploadMode::Lfs),
-                Some("lfs" | "regular") => Ok(UploadMode::Inline),
+                "lfs" if file.size > 0 => Ok(UploadMode::Lfs),
+                "lfs" | "regular" => Ok(UploadMode::Inline),
                 _ => Err(call.malformed("`uploadMode`")),
             }
         };
@@ -213,7 +212,7 @@ impl PushSession<'_> {
         let timeout = upload_timeout(self.http.timeouts.read, body.len() as u64);
         // If the answer is lost, the commit may have been made, so the head is compared before a repeat.
         let mut retries = Retries::new(&self.http.timeouts);
-        let answer = loop {
+        let answer: Committed = loop {
             let request = self.http.no_redirect.post(call.url.clone()).timeout(timeout);
             let request = request.header(header::CONTENT_TYPE, "application/x-ndjson").body(body.clone());
             match self.http.try_send(&call, request) {
@@ -231,9 +230,8 @@ impl PushSession<'_> {
                 }
             }
         };
-        let oid = answer.get("commitOid").and_then(Value::as_str).and_then(Commit::new);
-        let commit = oid.ok_or_else(|| call.malformed("`commitOid`"))?;
-        let page = answer.get("pullRequestUrl").and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
+        let commit = Commit::new(&answer.commit_oid).ok_or_else(|| call.malformed("`commitOid`"))?;
+        let page = answer.pull_request_url.and_then(|url| Url::parse(&url).ok());
         Ok((commit, page.map(|url| redacted(&url))))
     }
 
@@ -271,6 +269,27 @@ impl PushSession<'_> {
         let (endpoint, repo) = (&self.hub.endpoint, &self.push.repo);
         ApiCall::at(RepoUrl::api(endpoint, repo, name).url, endpoint, repo)
     }
+}
+
+#[derive(Deserialize)]
+struct Preupload {
+    files: Vec<PreuploadFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PreuploadFile {
+    path: String,
+    upload_mode: String,
+    #[serde(default)]
+    should_ignore: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Committed {
+    commit_oid: String,
+    pull_request_url: Option<String>,
 }
 
 enum UploadMode {

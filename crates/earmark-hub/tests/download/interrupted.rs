@@ -114,3 +114,15 @@ fn two_hubs_and_a_cut_between_them_download_each_byte_once() {
     assert_eq!(ranges(&server), ["bytes=9-"]);
     whole(&cache, &server);
 }
+
+#[test]
+fn a_lock_that_is_held_while_nothing_comes_is_not_waited_for_for_ever() {
+    let (cache, server) = (Cache::new(), Server::start(part));
+    let locks = cache.0.path().join(".locks/models--owner--name");
+    fs::create_dir_all(&locks).unwrap();
+    let held = fs::File::create(locks.join(format!("{}.lock", sha256(BODY)))).unwrap();
+    held.lock().unwrap();
+    let hub = cache.builder(&server).min_rate(1, Duration::from_millis(300)).build().unwrap();
+    let path = hub.fetch(&repo(), "model.safetensors").unwrap();
+    assert_eq!(fs::read(path).unwrap(), BODY);
+}

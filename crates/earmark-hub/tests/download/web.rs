@@ -114,3 +114,56 @@ fn offline_no_socket_is_opened_and_what_is_no_address_is_refused() {
     }
     assert_eq!(server.connections(), 0);
 }
+
+#[test]
+fn a_download_that_was_cut_goes_on_where_a_checksum_will_tell_and_else_starts_over() {
+    let body: Vec<u8> = (0..50_000_u32).map(|n| (n % 251) as u8).collect();
+    let (sha, served) = (sha256(&body), body.clone());
+    let asked = AtomicUsize::new(0);
+    // Cuts each answer after 20 000 bytes, three times.
+    let server = Server::start(move |request| {
+        let from =
+            request.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
+        let from: usize = from.map_or(0, |from| from.parse().unwrap());
+        let answer = match from {
+            0 => Response::new(200, &served[..]),
+            _ => Response::new(206, &served[from..])
+                .header("Content-Range", format!("bytes {from}-{}/{}", served.len() - 1, served.len())),
+        };
+        match asked.fetch_add(1, Ordering::SeqCst) {
+            0..3 => answer.cut_at(20_000.min(served.len() - from - 1)),
+            _ => answer,
+        }
+    });
+    let cache = Cache::new();
+    let target = cache.0.path().join("file.tar.gz");
+    let url = format!("{}/file", server.url());
+    // Killed after the first answer, so to speak, and taken up by another run.
+    let once = cache.builder(&server).retries(0).build().unwrap();
+    once.fetch_url(&url, Some(&sha), &target).unwrap_err();
+    cache.hub(&server).fetch_url(&url, Some(&sha), &target).unwrap();
+    assert_eq!(fs::read(&target).unwrap(), body);
+    let ranges: Vec<_> = server.requests().iter().map(|it| it.headers.get("range").cloned()).collect();
+    assert_eq!(
+        ranges,
+        [
+            None,
+            Some("bytes=20000-".to_owned()),
+            Some("bytes=40000-".to_owned()),
+            Some("bytes=49999-".to_owned())
+        ]
+    );
+    assert_eq!(fs::read_dir(cache.0.path()).unwrap().count(), 1, "a leftover lies there");
+}
+
+#[test]
+fn two_downloads_to_one_place_do_not_write_into_each_other() {
+    let server = Server::start(|_| Response::new(200, "sound"));
+    let cache = Cache::new();
+    let target = cache.0.path().join("file");
+    let held = fs::File::create(cache.0.path().join("file.incomplete")).unwrap();
+    held.lock().unwrap();
+    cache.hub(&server).fetch_url(&server.url(), None, &target).unwrap();
+    assert_eq!(fs::read(&target).unwrap(), b"sound");
+    assert!(cache.0.path().join("file.incomplete").exists());
+}

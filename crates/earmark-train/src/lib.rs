@@ -41,8 +41,11 @@ pub use evaluate::scoring::{ScoredBatch, ScoredClip, Scoring, ScoringOptions};
 pub use evaluate::tally::{ClipScores, ClusterField, Tally};
 pub use evaluate::{Evaluation, evaluate};
 
+pub use artifacts::BURN_VERSION;
 pub use artifacts::card::{CardDataset, ModelCard};
-pub use artifacts::figure::{confusion_svg, curves_svg};
+pub use artifacts::evaluation_page::{EvaluationPage, HeardMistake, MistakeSound, evaluation_html};
+pub use artifacts::figures::confusion::confusion_svg;
+pub use artifacts::figures::curves::curves_svg;
 pub use artifacts::report::{RunReport, report_html};
 pub use artifacts::run_info::{RunInfo, Session};
 pub use artifacts::tensorboard::EventWriter;

@@ -1,4 +1,4 @@
-//! The page of `earmark serve` in a real browser: the Playwright tests of `web/tests` against the command as it is built now.
+//! The page of `earmark serve`, and that of an evaluation, in a real browser: the Playwright tests of `web/tests` against the command as it is built now.
 
 use std::env;
 use std::path::PathBuf;

@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use earmark_audio::WavFormat;
 use earmark_testkit::{noise, tone};
 use polars::prelude::*;
 
 use crate::work_dir::{Ran, WorkDir, wait_until};
 
-const RESULTS: [&str; 3] = ["confusion_matrix.svg", "predictions.parquet", "report.json"];
+const RESULTS: [&str; 4] = ["confusion_matrix.svg", "predictions.parquet", "report.html", "report.json"];
 
 /// The number of different sounds.
 const SOUNDS: usize = 24;
@@ -223,6 +226,83 @@ fn an_evaluation_that_fails_at_its_first_clips_leaves_no_folder_and_names_all_th
     place.run(eval).says(1, &["2 clips cannot be used", "bell/0.wav", "siren/3.wav", "--skip-bad"]);
     assert!(!place.path("scores").exists());
     place.run(&format!("{eval} --skip-bad")).says(3, &["left out 2 in all"]);
+}
+
+/// The WAVs in a page, in its order.
+fn sounds(page: &str) -> Vec<Vec<u8>> {
+    let sounds = page.split("src=\"data:audio/wav;base64,").skip(1);
+    sounds.map(|rest| STANDARD.decode(rest.split('"').next().unwrap()).unwrap()).collect()
+}
+
+/// The clips of the most confident mistakes, by their scores.
+fn worst(place: &WorkDir, folder: &str) -> Vec<String> {
+    let mut wrong: Vec<_> = predictions(place, folder)
+        .into_iter()
+        .filter(|(_, label, predicted, _)| label != predicted)
+        .map(|(path, _, _, scores)| (path, scores.into_iter().fold(0.0, f32::max)))
+        .collect();
+    wrong.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    wrong.into_iter().map(|(path, _)| path).collect()
+}
+
+#[test]
+fn the_page_of_an_evaluation_has_the_sounds_of_its_worst_mistakes_and_the_command_that_made_it() {
+    let place = WorkDir::with_clips();
+    place.copy_model("speech/group", "model");
+    // Longer than what the page takes of it, at a higher rate.
+    place.clip_at("data/rain/long.wav", 32_000, noise(11 * 32_000, 5), WavFormat::Pcm16);
+    place.run("eval --model model --data data --split all -o scores --seed 7").well();
+    let page = fs::read_to_string(place.path("scores/report.html")).unwrap();
+    let (worst, sounds) = (worst(&place, "scores"), sounds(&page));
+    assert!(!worst.is_empty() && worst.len() <= 20);
+    assert_eq!(sounds.len(), worst.len());
+    let mut place_of_last = 0;
+    for (clip, sound) in worst.iter().zip(&sounds) {
+        let at = page.find(&format!("<h3>{clip}</h3>")).unwrap();
+        assert!(at > place_of_last, "{clip}");
+        place_of_last = at;
+        let clip = fs::read(place.path(format!("data/{clip}"))).unwrap();
+        match clip.len() > 500_000 {
+            // Ten seconds at 16 kHz.
+            true => assert_eq!(sound.len(), 44 + 320_000),
+            false => assert_eq!(*sound, clip, "16-bit mono at 16 kHz stays what it is"),
+        }
+    }
+    assert!(
+        page.contains("<code>earmark eval --model model --data data --split all --seed 7</code>"),
+        "{page}"
+    );
+    let report = place.json("scores/report.json");
+    for (key, value) in [("device", "cpu"), ("dtype", "f32"), ("earmark", env!("CARGO_PKG_VERSION"))] {
+        assert_eq!(report[key], value);
+        assert!(page.contains(&format!("<dd>{value}</dd>")), "{key}");
+    }
+    assert!(report["command"].as_str().unwrap().ends_with("--seed 7"));
+}
+
+#[test]
+fn a_clip_that_changed_after_it_was_scored_has_no_sound_on_the_page() {
+    let place = WorkDir::with_clips();
+    place.copy_model("speech/group", "model");
+    let eval = "eval --model model --data data --split all";
+    place.run(&format!("{eval} -o whole")).well();
+    let worst = worst(&place, "whole");
+    place.run(&format!("{eval} --shard 0/1 -o part")).well();
+    // As if it had been killed behind its last batch.
+    let journal = place.path("part/answers.journal");
+    let text = fs::read_to_string(&journal).unwrap();
+    let kept: Vec<&str> =
+        text.lines().filter(|line| !line.contains("\"sounds\"") && !line.ends_with("\"end\"")).collect();
+    assert_eq!(kept.len(), text.lines().count() - 2, "the sounds and the end");
+    fs::write(&journal, kept.join("\n") + "\n").unwrap();
+    place.clip(format!("data/{}", worst[0]), tone(432.0, 0.2, 16_000));
+    place.run(&format!("{eval} --shard 0/1 -o part")).well();
+    place.run("eval merge part -o merged").well();
+    let read = |folder: &str| fs::read_to_string(place.path(format!("{folder}/report.html"))).unwrap();
+    let (whole, merged) = (read("whole"), read("merged"));
+    assert_eq!(sounds(&merged), sounds(&whole)[1..]);
+    assert!(merged.contains("No sound: the clip has changed since it was scored"), "{merged}");
+    assert_eq!(whole.matches("No sound").count(), 0);
 }
 
 #[test]

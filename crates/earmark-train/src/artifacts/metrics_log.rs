@@ -8,7 +8,7 @@ use earmark_eval::ConfusionMatrix;
 use serde::Serialize;
 
 use crate::artifacts::checkpoint::State;
-use crate::artifacts::figure::confusion_png;
+use crate::artifacts::figures::confusion::confusion_png;
 use crate::artifacts::tensorboard::EventWriter;
 use crate::artifacts::write;
 use crate::error::{Doing, Error};

@@ -1,8 +1,10 @@
 //! `report.html`: a whole run on one page that needs nothing but itself: no script, no font, no network.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
-use crate::artifacts::figure::{confusion_svg, curves_svg};
+use crate::artifacts::figures::confusion::confusion_svg;
+use crate::artifacts::figures::curves::curves_svg;
+use crate::artifacts::page::{cell, decimals, figure, page, table};
 use crate::evaluate::mistakes::Mistake;
 use crate::evaluate::records::{EpochRecord, StepRecord};
 use crate::evaluate::report::EvaluationReport;
@@ -37,46 +39,35 @@ pub fn report_html(run: &RunReport) -> String {
         let train_loss = train_loss.map_or_else(String::new, decimals);
         let (loss, accuracy) = (decimals(epoch.eval_loss), decimals(epoch.eval_accuracy));
         let cells = [format!("{:.2}", epoch.epoch), epoch.step.to_string(), train_loss, loss, accuracy];
-        (epoch.step == run.best_step, cells)
+        (epoch.step == run.best_step, cells.map(cell))
     });
     let classes = run.evaluation.per_class.iter().map(|class| {
         let [precision, recall, f1] = class.cells(decimals);
-        (false, [class.label.clone(), precision, recall, f1, class.support.to_string()])
+        (false, [class.label.clone(), precision, recall, f1, class.support.to_string()].map(cell))
     });
-    let recipe = run.recipe.iter().map(|(name, value)| (false, [name.clone(), value.clone()]));
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (run.title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { (run.title) }
-                (summary(run))
-                dl { @for (name, value) in &run.facts { dt { (name) } dd { (value) } } }
-                h2 { "Curves" }
-                figure { (PreEscaped(curves_svg(&run.steps, &run.epochs, Some(run.best_step)))) }
-                h2 { "Epochs" }
-                (table(["Epoch", "Step", "Train loss", "Eval loss", "Accuracy"], epochs))
-                p.note {
-                    "The train loss is the mean over the steps of the epoch; eval loss and accuracy are those of the held-out \
-                     clips. The model is that of the marked epoch" (ties(run)) "."
-                }
-                h2 { "Confusion matrix" }
-                figure { (PreEscaped(confusion_svg(&run.evaluation.labels, &run.evaluation.confusion))) }
-                h2 { "Classes" }
-                (table(["Class", "Precision", "Recall", "F1", "Clips"], classes))
-                (mistakes(run))
-                h2 { "Recipe" }
-                (table(["Setting", "Value"], recipe))
-                p.note { "The same settings are in recipe.toml, from which a run can be repeated." }
-            }
+    let recipe = run.recipe.iter().map(|(name, value)| (false, [name, value].map(cell)));
+    let body = html! {
+        h1 { (run.title) }
+        (summary(run))
+        dl { @for (name, value) in &run.facts { dt { (name) } dd { (value) } } }
+        h2 { "Curves" }
+        (figure("Curves", &curves_svg(&run.steps, &run.epochs, Some(run.best_step))))
+        h2 { "Epochs" }
+        (table("Epochs", ["Epoch", "Step", "Train loss", "Eval loss", "Accuracy"], epochs))
+        p.note {
+            "The train loss is the mean over the steps of the epoch; eval loss and accuracy are those of the held-out \
+             clips. The model is that of the marked epoch" (ties(run)) "."
         }
+        h2 { "Confusion matrix" }
+        (figure("Confusion matrix", &confusion_svg(&run.evaluation.labels, &run.evaluation.confusion)))
+        h2 { "Classes" }
+        (table("Classes", ["Class", "Precision", "Recall", "F1", "Clips"], classes))
+        (mistakes(run))
+        h2 { "Recipe" }
+        (table("Recipe", ["Setting", "Value"], recipe))
+        p.note { "The same settings are in recipe.toml, from which a run can be repeated." }
     };
-    page.into_string()
+    page(&run.title, &body)
 }
 
 fn summary(run: &RunReport) -> Markup {
@@ -110,7 +101,7 @@ fn mistakes(run: &RunReport) -> Markup {
     let shown = run.mistakes.iter().take(MISTAKES_SHOWN).map(|it| {
         let cells = [&it.clip, &it.actual, &it.predicted].map(String::clone);
         let [clip, actual, predicted] = cells;
-        (false, [clip, actual, predicted, decimals(it.score.into())])
+        (false, [clip, actual, predicted, decimals(it.score.into())].map(cell))
     });
     html! {
         h2 { "Wrongly classified clips" }
@@ -121,55 +112,12 @@ fn mistakes(run: &RunReport) -> Markup {
                 (all) " of " (held_out) " held-out clips, the highest score first"
                 @if all > MISTAKES_SHOWN { "; the first " (MISTAKES_SHOWN) } "."
             }
-            (table(["Clip", "Actual", "Predicted", "Score"], shown))
+            (table("Wrongly classified clips", ["Clip", "Actual", "Predicted", "Score"], shown))
         }
     }
 }
 
 const MISTAKES_SHOWN: usize = 50;
-
-/// Each row is whether it is marked as the best, and its cells.
-fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = (bool, [String; N])>) -> Markup {
-    html! {
-        div.scroll {
-            table {
-                thead { tr { @for name in head { th scope="col" { (name) } } } }
-                tbody {
-                    @for (best, cells) in rows {
-                        tr class=[best.then_some("best")] { @for cell in cells { td { (cell) } } }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn decimals(value: f64) -> String {
-    format!("{value:.4}")
-}
-
-const STYLE: &str = "
-:root { color-scheme: light dark; --ink: #1f2328; --page: #ffffff; --line: #d1d9e0; --best: #ddf4ff; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6edf3; --page: #0d1117; --line: #3d444d; --best: #12304d; }
-}
-body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem; color: var(--ink); background: var(--page);
-  font: 1rem/1.5 system-ui, sans-serif; }
-h1 { overflow-wrap: anywhere; }
-h2 { margin-top: 2.5rem; font-size: 1.2rem; }
-.score strong { font-size: 1.6rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; }
-dt { opacity: 0.75; }
-dd { margin: 0; overflow-wrap: anywhere; }
-.note { font-size: 0.85rem; opacity: 0.75; }
-.scroll, figure { margin: 0; overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.3rem 0.7rem; border-bottom: 1px solid var(--line); text-align: left;
-  overflow-wrap: anywhere; }
-tr.best { background: var(--best); }
-svg { color: var(--ink); }
-svg .paper { display: none; }
-";
 
 #[cfg(test)]
 mod tests {
@@ -220,7 +168,7 @@ mod tests {
     #[test]
     fn the_page_loads_nothing() {
         let page = report_html(&run("blues")).replace("http://www.w3.org/2000/svg", "");
-        for loader in ["http", "src=", "href=", "<script", "@import", "url("] {
+        for loader in ["http:", "https:", "src=", "href=", "<script", "@import", "url("] {
             assert!(!page.contains(loader), "{loader}");
         }
     }

@@ -10,10 +10,10 @@ use earmark_pipeline::Pretrained;
 
 use crate::artifacts::card::ModelCard;
 use crate::artifacts::checkpoint;
-use crate::artifacts::figure::confusion_svg;
+use crate::artifacts::figures::confusion::confusion_svg;
 use crate::artifacts::report::{RunReport, report_html};
 use crate::artifacts::run_info::date;
-use crate::artifacts::write;
+use crate::artifacts::{BURN_VERSION, write};
 use crate::error::{Doing, Error};
 use crate::evaluate::report::EvaluationReport;
 use crate::recipe::Precision;
@@ -129,7 +129,7 @@ impl Run<'_> {
             train_losses: state.train_losses.clone(),
             epochs: state.epochs.clone(),
             evaluation: report.clone(),
-            frameworks: [("earmark", recipe.earmark.as_str()), ("burn", "0.22.1")]
+            frameworks: [("earmark", recipe.earmark.as_str()), ("burn", BURN_VERSION)]
                 .map(|(name, version)| (name.to_owned(), version.to_owned()))
                 .to_vec(),
         }

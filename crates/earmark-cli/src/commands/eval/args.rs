@@ -151,8 +151,8 @@ pub(crate) struct ScoreArgs {
     #[command(flatten)]
     pub(super) audio: AudioArgs,
 
-    /// Write report.json, predictions.parquet and confusion_matrix.svg to this folder, new or empty, or that of the same
-    /// evaluation which is then resumed.
+    /// Write report.html, report.json, predictions.parquet and confusion_matrix.svg to this folder, new or empty, or that of the
+    /// same evaluation which is then resumed.
     #[arg(short, long, value_name = "DIR")]
     pub(super) output: Option<PathBuf>,
 

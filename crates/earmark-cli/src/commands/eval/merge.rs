@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(value_name = "OUT", required = true)]
     parts: Vec<PathBuf>,
 
-    /// Write report.json, predictions.parquet and confusion_matrix.svg to this folder, new or empty.
+    /// Write report.html, report.json, predictions.parquet and confusion_matrix.svg to this folder, new or empty.
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 }
@@ -94,6 +94,7 @@ impl Part {
                     summary.add(batch, &mut *write)?;
                 }
                 Record::Batch(_) => bail!(lines.damaged()),
+                Record::Sounds(sounds) => summary.add_sounds(sounds),
                 Record::End => is_done = true,
             }
         }
@@ -114,7 +115,6 @@ fn check(parts: &mut [Part]) -> Result<()> {
     let shared = |settings: &Settings| -> Settings {
         settings.iter().filter(|(name, _)| name != SHARD).cloned().collect()
     };
-    let about = |about: &About| About { shard: None, rows: (0, 0), ..about.clone() };
     for part in &parts[1..] {
         let differ = differences(&shared(&first.settings), &shared(&part.settings));
         if !differ.is_empty() {
@@ -125,7 +125,7 @@ fn check(parts: &mut [Part]) -> Result<()> {
                 differ.join("; ")
             );
         }
-        if part.shard.count != first.shard.count || about(&part.about) != about(&first.about) {
+        if part.shard.count != first.shard.count || part.about.of_all_parts() != first.about.of_all_parts() {
             bail!(
                 "`{}` and `{}` are not parts of one evaluation: the one is part {}, the other part {}",
                 first.folder.display(),

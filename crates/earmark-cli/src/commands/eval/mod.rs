@@ -9,6 +9,7 @@ mod progress;
 mod record; // how they are kept,
 mod saved;
 mod summary; // summed up,
+mod page; // shown,
 mod results; // and written.
 mod merge; // The parts of an evaluation as one.
 mod compare; // Two evaluations of the same clips.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::model::Prompts;
 use super::shard::Shard;
 use crate::journal::{Line, Settings};
+use crate::scoring::provenance::Provenance;
 
 /// The journal in the folder of results. That of a part of an evaluation stays: `merge` makes the results of all of them.
 pub(super) const JOURNAL: &str = "answers.journal";
@@ -22,6 +23,8 @@ pub(super) enum Record {
     /// The second.
     About(Box<About>),
     Batch(Batch),
+    /// Behind the last batch: the sounds of the clips that may be among the worst mistakes of all parts.
+    Sounds(Vec<Sound>),
     /// Every clip is done.
     End,
 }
@@ -67,9 +70,16 @@ pub(super) struct About {
     pub(super) rows: (usize, usize),
     /// Clips that were left out before the others were counted.
     pub(super) left_out: Vec<LeftOut>,
+    pub(super) made: Provenance,
 }
 
 impl About {
+    /// The same whatever command asked for it, and for which part.
+    pub(super) fn of_all_parts(&self) -> About {
+        let made = Provenance { command: String::new(), ..self.made.clone() };
+        About { shard: None, rows: (0, 0), made, ..self.clone() }
+    }
+
     pub(super) fn scores(&self) -> Scores {
         self.scores.parse().unwrap_or_default()
     }
@@ -114,6 +124,26 @@ pub(super) struct LeftOut {
     pub(super) why: String,
 }
 
+/// What a clip sounds like.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Sound {
+    pub(super) path: String,
+    pub(super) heard: Heard,
+}
+
+/// A sound, or why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Heard {
+    Wav {
+        #[serde(with = "hex")]
+        bytes: Vec<u8>,
+        /// Whether the clip goes on behind its end.
+        is_cut: bool,
+    },
+    Missing(String),
+}
+
 /// The bits of each number, as decimal digits may be read back with another last bit.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Logits(pub(super) Vec<f32>);
@@ -154,14 +184,20 @@ pub(super) mod hex {
         bytes.filter(|_| rest.is_empty()).ok_or_else(|| "not hexadecimal digits".to_owned())
     }
 
-    pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&text(bytes))
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+    /// As many bytes as the type has room for.
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, B: TryFrom<Vec<u8>>>(
+        deserializer: D,
+    ) -> Result<B, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let bytes = bytes(&text).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.ok_or_else(|| serde::de::Error::custom("not a SHA-256"))
+        let bytes = bytes(&text).map_err(serde::de::Error::custom)?;
+        let count = bytes.len();
+        bytes
+            .try_into()
+            .map_err(|_| serde::de::Error::custom(format_args!("not as long as it should be: {count} bytes")))
     }
 }
 

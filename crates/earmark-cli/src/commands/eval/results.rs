@@ -9,6 +9,7 @@ use earmark_train::{EvaluationReport, confusion_svg};
 use serde::Serialize;
 
 use super::model::Prompts;
+use super::page;
 use super::record::About;
 use super::summary::Summary;
 use crate::exit::Done;
@@ -16,13 +17,18 @@ use crate::output::escape::escape;
 use crate::output::tables::predictions::{ClipPrediction, PredictionTable};
 use crate::output::training::{list, not_held_out, warn_of_conflicts};
 use crate::output::{messages, report as tables, stdout};
+use crate::scoring::provenance::Provenance;
 
 const REPORT: &str = "report.json";
 pub(super) const PREDICTIONS: &str = "predictions.parquet";
 const FIGURE: &str = "confusion_matrix.svg";
+const PAGE: &str = "report.html";
 
 /// The files of an evaluation.
-pub(super) const FILES: [&str; 3] = [REPORT, PREDICTIONS, FIGURE];
+pub(super) const FILES: [&str; 4] = [REPORT, PREDICTIONS, FIGURE, PAGE];
+
+/// How many mistakes are printed.
+const MISTAKES_SHOWN: usize = 10;
 
 /// `report.json`.
 #[derive(Serialize)]
@@ -35,13 +41,15 @@ struct ReportFile<'a> {
     /// How many clips could not be used.
     #[serde(skip_serializing_if = "is_zero")]
     left_out: usize,
+    #[serde(flatten)]
+    made: &'a Provenance,
 }
 
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// Writes predictions, report and figure into `folder`; `sum_up` gives the predictions to what it is handed, one by one.
+/// Writes predictions, report, figure and page into `folder`; `sum_up` gives the predictions to what it is handed, one by one.
 pub(super) fn write(
     folder: &Path,
     about: &About,
@@ -56,11 +64,16 @@ pub(super) fn write(
     file.commit().with_context(doing)?;
     messages::note(format_args!("wrote {}", path.display()));
     let report = summary.report();
-    let left_out = summary.left_out.len();
-    let json =
-        serde_json::to_string_pretty(&ReportFile { report: &report, prompts: &about.prompts, left_out })?;
+    let (left_out, made) = (summary.left_out.len(), &about.made);
+    let json = serde_json::to_string_pretty(&ReportFile {
+        report: &report,
+        prompts: &about.prompts,
+        left_out,
+        made,
+    })?;
     let figure = confusion_svg(&report.labels, &report.confusion);
-    for (name, text) in [(FIGURE, figure), (REPORT, json + "\n")] {
+    let page = page::html(about, &summary, &report);
+    for (name, text) in [(FIGURE, figure), (PAGE, page), (REPORT, json + "\n")] {
         let path = folder.join(name);
         earmark_fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
         messages::note(format_args!("wrote {}", path.display()));
@@ -94,7 +107,8 @@ pub(super) fn print(mut summary: Summary, report: &EvaluationReport, folder: Opt
     if let Some(protocol) = &report.protocol {
         writeln!(out, "protocol {}: {}", protocol.name, protocol.description)?;
     }
-    if let Some(mistakes) = tables::mistakes(summary.mistakes.count, &summary.mistakes.worst) {
+    let worst = summary.mistakes.worst.iter().take(MISTAKES_SHOWN).map(|it| it.mistake.clone());
+    if let Some(mistakes) = tables::mistakes(summary.mistakes.count, &worst.collect::<Vec<_>>()) {
         let all = match folder {
             Some(folder) => format!("every clip is in {}", folder.join(PREDICTIONS).display()),
             None => "pass -o DIR to write every clip to DIR/predictions.parquet".to_owned(),

@@ -7,11 +7,10 @@ use earmark_data::AudioDataset;
 use earmark_train::OutputFolder;
 use sha2::{Digest as _, Sha256};
 
-use super::record::{About, Batch, JOURNAL, Record, SHARD, hex};
+use super::record::{About, Batch, JOURNAL, Record, SHARD, Sound, hex};
 use super::results::FILES;
 use super::subject::Subject;
-use super::summary::Summary;
-use crate::args::device::ComputeArgs;
+use super::summary::{Summary, Wrong};
 use crate::args::model;
 use crate::args::training::run::advise;
 use crate::journal::{Journal, Settings};
@@ -30,6 +29,8 @@ pub(super) struct Saved {
     about: About,
     /// The first row without an answer.
     pub(super) next_row: usize,
+    /// Whether the sounds of its mistakes are kept.
+    has_sounds: bool,
     /// Whether every clip is done.
     pub(super) is_done: bool,
 }
@@ -39,23 +40,33 @@ impl Saved {
     pub(super) fn open(folder: OutputFolder, about: About, settings: &Settings) -> Result<Saved> {
         let path = folder.path().to_path_buf();
         let mut journal = Journal::lock(path.join(JOURNAL), &path, settings, || Ok(()))?;
-        let (mut known, mut next_row, mut is_done) = (None, about.rows.0, false);
+        let (mut known, mut next_row, mut has_sounds, mut is_done) = (None, about.rows.0, false, false);
         journal.read(None, |line| match line {
             Record::Settings(_) => {}
             Record::About(about) => known = Some(about),
             Record::Batch(batch) => next_row = batch.rows.1.clamp(about.rows.0, about.rows.1),
+            Record::Sounds(_) => has_sounds = true,
             Record::End => is_done = true,
         })?;
-        match known {
-            None => journal.append(&Record::About(Box::new(about.clone())))?,
+        let about = match known {
+            None => {
+                journal.append(&Record::About(Box::new(about.clone())))?;
+                about
+            }
             // Settings alike, and something else: a version that counts otherwise.
-            Some(known) if *known != about => anyhow::bail!(
-                "`{}` was begun on other clips or with other labels: choose another --output",
-                path.display()
-            ),
-            Some(_) => {}
-        }
-        Ok(Saved { folder, journal, about, next_row, is_done })
+            Some(known) if known.of_all_parts() != about.of_all_parts() || known.rows != about.rows => {
+                anyhow::bail!(
+                    "`{}` was begun on other clips or with other labels: choose another --output",
+                    path.display()
+                )
+            }
+            Some(known) => *known,
+        };
+        Ok(Saved { folder, journal, about, next_row, has_sounds, is_done })
+    }
+
+    pub(super) fn about(&self) -> &About {
+        &self.about
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -67,8 +78,14 @@ impl Saved {
         self.journal.append(&Record::Batch(batch))
     }
 
-    /// Every clip is done.
-    pub(super) fn end(&mut self) -> Result<()> {
+    /// Every clip is done; `sounds` gives the sounds of clips that are wrong.
+    pub(super) fn end(&mut self, sounds: impl FnOnce(&[Wrong]) -> Vec<Sound>) -> Result<()> {
+        if !self.has_sounds && !self.is_done {
+            let wrong = self.sum_up(|_| Ok(()))?.mistakes.worst;
+            // One line, so that it is there whole or not at all.
+            self.journal.append(&Record::Sounds(sounds(&wrong)))?;
+            self.has_sounds = true;
+        }
         if !self.is_done {
             self.journal.append(&Record::End)?;
             self.is_done = true;
@@ -81,8 +98,10 @@ impl Saved {
         let mut summary = Summary::new(&self.about);
         let mut lines = self.journal.lines()?;
         while let Some((_, line)) = lines.next()? {
-            if let Record::Batch(batch) = line {
-                summary.add(batch, &mut write)?;
+            match line {
+                Record::Batch(batch) => summary.add(batch, &mut write)?,
+                Record::Sounds(sounds) => summary.add_sounds(sounds),
+                Record::Settings(_) | Record::About(_) | Record::End => {}
             }
         }
         Ok(summary)
@@ -101,22 +120,14 @@ impl Saved {
 
 /// What changes the results, each by its flag or its name. --skip-bad does not: what was scored before the first clip that
 /// cannot be used is the same with it and without.
-pub(super) fn settings(
-    subject: &Subject,
-    about: &About,
-    compute: &ComputeArgs,
-    device: &str,
-    batch_size: usize,
-) -> Result<Settings> {
+pub(super) fn settings(subject: &Subject, about: &About, batch_size: usize) -> Result<Settings> {
     let Subject { recipe, dataset, folder, .. } = subject;
     let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    // Cards of one kind compute alike, and four parts may run on four of them.
-    let kind = device.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(':');
     let mut settings = vec![
         text("earmark", env!("CARGO_PKG_VERSION")),
         text("--model", &about.model),
-        text("--device", kind),
-        text("--dtype", compute.dtype()),
+        text("--device", &about.made.device),
+        text("--dtype", &about.made.dtype),
         text("--resampler", &recipe.resampler.to_string()),
         text("--downmix", &recipe.downmix.to_string()),
         text("--max-duration", &recipe.max_duration.to_string()),

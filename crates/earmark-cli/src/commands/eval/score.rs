@@ -13,6 +13,8 @@ use earmark_train::{
 };
 
 use super::args::ScoreArgs;
+use super::page::commits::provenance;
+use super::page::sounds::sounds_of;
 use super::progress::Position;
 use super::record::{About, Answer, Batch, LeftOut, Logits, hex};
 use super::results;
@@ -52,10 +54,12 @@ pub(super) fn score(
         None => Subject::of_run(args, &device, cache.clone(), stop)?,
     };
     let batch_size = args.eval_batch_size.map_or(subject.recipe.eval_batch_size, NonZero::get).max(1);
-    let about = about(args, &subject, batch_size);
+    // Cards of one kind compute alike, and four parts may run on four of them.
+    let kind = device_name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(':');
+    let about = about(args, &subject, batch_size, kind)?;
     let mut kept = Kept::Here(Box::new(Summary::new(&about)));
     if let Some(folder) = output {
-        let settings = saved::settings(&subject, &about, &args.compute, &device_name, batch_size)?;
+        let settings = saved::settings(&subject, &about, batch_size)?;
         kept = Kept::InFolder(Box::new(Saved::open(folder, about.clone(), &settings)?));
         position.is_saved();
     }
@@ -71,13 +75,13 @@ pub(super) fn score(
     messages::detail(format_args!(
         "time     opening model and dataset {opening:.1} s, preparing clips and forward passes {scoring:.1} s"
     ));
-    finish(kept, &about)
+    finish(kept, &subject)
 }
 
-fn about(args: &ScoreArgs, subject: &Subject, batch_size: usize) -> About {
+fn about(args: &ScoreArgs, subject: &Subject, batch_size: usize, device: &str) -> Result<About> {
     let clips = subject.dataset.clips.len();
     let rows = args.shard.map_or(0..clips, |shard| shard.rows(clips, batch_size));
-    About {
+    Ok(About {
         dataset: subject.dataset.name.clone(),
         split: subject.part.clone(),
         model: subject.name.clone(),
@@ -93,7 +97,8 @@ fn about(args: &ScoreArgs, subject: &Subject, batch_size: usize) -> About {
         shard: args.shard,
         rows: (rows.start, rows.end),
         left_out: subject.left_out.iter().map(left_out).collect(),
-    }
+        made: provenance(args, subject, device)?,
+    })
 }
 
 fn left_out(clip: &BadClip) -> LeftOut {
@@ -196,7 +201,7 @@ fn record(batch: ScoredBatch, subject: &Subject, columns: &[String]) -> Batch {
 }
 
 /// Writes and prints the results, or reports that a part is done.
-fn finish(kept: Kept, about: &About) -> Result<(Done, Option<EvaluationReport>)> {
+fn finish(kept: Kept, subject: &Subject) -> Result<(Done, Option<EvaluationReport>)> {
     let mut saved = match kept {
         Kept::Here(summary) => {
             let report = summary.report();
@@ -204,8 +209,9 @@ fn finish(kept: Kept, about: &About) -> Result<(Done, Option<EvaluationReport>)>
         }
         Kept::InFolder(saved) => saved,
     };
+    saved.end(|wrong| sounds_of(wrong, subject))?;
+    let about = saved.about().clone();
     if let Some(shard) = about.shard {
-        saved.end()?;
         let (clips, folder) = (about.rows.1 - about.rows.0, saved.path().display());
         if !about.left_out.is_empty() {
             messages::warning(format_args!(
@@ -220,7 +226,7 @@ fn finish(kept: Kept, about: &About) -> Result<(Done, Option<EvaluationReport>)>
         return Ok((Done::Well, None));
     }
     let folder = saved.path().to_path_buf();
-    let (summary, report) = results::write(&folder, about, |write| saved.sum_up(write))?;
+    let (summary, report) = results::write(&folder, &about, |write| saved.sum_up(write))?;
     saved.remove_journal()?;
     Ok((results::print(summary, &report, Some(&folder))?, Some(report)))
 }

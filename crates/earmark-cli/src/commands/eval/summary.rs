@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use earmark_labels::Scores;
 use earmark_train::{ClipScores, ClusterField, Conflicts, EvaluationReport, LabelConflict, Mistake, Tally};
 
-use super::record::{About, Answer, Batch, LeftOut, hex};
+use super::record::{About, Answer, Batch, Heard, LeftOut, Sound, hex};
 use crate::output::tables::predictions::ClipPrediction;
 
 /// Clips that were classified wrongly, and of those the ones with the highest scores.
@@ -12,18 +12,27 @@ use crate::output::tables::predictions::ClipPrediction;
 pub(super) struct Mistakes {
     pub(super) count: usize,
     /// The highest score first; of equal ones the first clip.
-    pub(super) worst: Vec<Mistake>,
+    pub(super) worst: Vec<Wrong>,
+}
+
+/// A clip that was classified wrongly.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Wrong {
+    pub(super) mistake: Mistake,
+    pub(super) sha256: [u8; 32],
+    /// Its sound, once it is known.
+    pub(super) heard: Option<Heard>,
 }
 
 impl Mistakes {
     /// How many are kept.
-    const KEPT: usize = 10;
+    const KEPT: usize = 20;
 
-    fn add(&mut self, mistake: Mistake) {
+    fn add(&mut self, mistake: Mistake, sha256: [u8; 32]) {
         self.count += 1;
-        let place = self.worst.partition_point(|it| it.score.total_cmp(&mistake.score).is_ge());
+        let place = self.worst.partition_point(|it| it.mistake.score.total_cmp(&mistake.score).is_ge());
         if place < Mistakes::KEPT {
-            self.worst.insert(place, mistake);
+            self.worst.insert(place, Wrong { mistake, sha256, heard: None });
             self.worst.truncate(Mistakes::KEPT);
         }
     }
@@ -91,15 +100,25 @@ impl Summary {
         }
         let [actual, predicted_label] = [label, predicted].map(|id| labels[id].clone());
         if predicted != label {
-            self.mistakes.add(Mistake {
+            let mistake = Mistake {
                 clip: path.clone(),
                 actual: actual.clone(),
                 predicted: predicted_label.clone(),
                 score: scores[predicted],
-            });
+            };
+            self.mistakes.add(mistake, sha256);
         }
         let sha256 = hex::text(&sha256);
         Ok(ClipPrediction { path, label: actual, predicted: predicted_label, scores, groups, sha256 })
+    }
+
+    /// Adds the sounds of clips that were added before; of those that are no longer among the worst nothing is kept.
+    pub(super) fn add_sounds(&mut self, sounds: Vec<Sound>) {
+        for Sound { path, heard } in sounds {
+            if let Some(wrong) = self.mistakes.worst.iter_mut().find(|it| it.mistake.clip == path) {
+                wrong.heard = Some(heard);
+            }
+        }
     }
 
     pub(super) fn about(&self) -> &About {
@@ -134,8 +153,9 @@ mod tests {
         };
         let mut all: Vec<Mistake> = (0..60).map(mistake).collect();
         let mut mistakes = Mistakes::default();
-        all.iter().for_each(|it| mistakes.add(it.clone()));
+        all.iter().for_each(|it| mistakes.add(it.clone(), [0; 32]));
         all.sort_by(|a, b| b.score.total_cmp(&a.score));
-        assert_eq!((mistakes.count, mistakes.worst), (60, all[..10].to_vec()));
+        let worst: Vec<Mistake> = mistakes.worst.into_iter().map(|it| it.mistake).collect();
+        assert_eq!((mistakes.count, worst), (60, all[..20].to_vec()));
     }
 }

@@ -5,6 +5,7 @@ python interop/hub_roundtrip.py HUB [RUN]        (huggingface_hub 2.4.0)
 HUB is the example `hub` of earmark-testkit; RUN a run folder, whose model is pushed too.
 """
 
+import json
 import os
 import pathlib
 import random
@@ -12,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 
+import yaml
 from common import parser
+from huggingface_hub import ModelCard, parse_eval_result_entries
 
 p = parser(__doc__)
 p.add_argument("hub", help="the binary of `cargo build --release -p earmark-testkit --example hub`")
@@ -155,5 +158,25 @@ for way, hub in [("whole", Hub()), ("in parts", Hub("1000000"))]:
         want |= {n: (run / n).read_bytes() for n in ["report.html", "confusion_matrix.svg", "metrics.jsonl"]}
         want |= {f"runs/{n}": d for n, d in files(run / "tensorboard").items()}
         same(f"a run pushed {way}", got, want)
+
+        # Its scores, as if its clips were of a dataset of the Hub.
+        scores = here / "scores"
+        earmark(hub, home, "eval", str(run), "-o", str(scores))
+        report = json.loads((scores / "report.json").read_text())
+        report |= {"hub_dataset": {"id": "owner/clips", "config": "all", "split": "train"}, "dataset_commit": "0e" * 20}
+        (scores / "report.json").write_text(json.dumps(report))
+        earmark(hub, home, "push", str(run), "--repo", "run", "--evaluation", str(scores))
+        snapshot = pathlib.Path(python(hub, home, "snapshot", "earmark/run", "-"))
+        card = ModelCard((snapshot / "README.md").read_text(encoding="utf-8"))
+        of = [r for r in card.data.eval_results if r.dataset_type == "owner/clips"]
+        values = {(r.metric_name, r.metric_type): r.metric_value for r in of}
+        assert values[("Accuracy", "accuracy")] == report["accuracy"] and values[("Macro F1", "f1")] == report["macro_f1"], values
+        assert {(r.dataset_config, r.dataset_split, r.dataset_revision) for r in of} == {("all", "train", "0e" * 20)}, of
+        assert len(card.data.eval_results) == len(of) + 1, "the training's own score is no longer there"
+        (file,) = (snapshot / ".eval_results").iterdir()
+        (entry,) = parse_eval_result_entries(yaml.safe_load(file.read_text(encoding="utf-8")))
+        assert (entry.dataset_id, entry.task_id, entry.dataset_revision) == ("owner/clips", "all", "0e" * 20), entry
+        assert entry.value == report["accuracy"] and isinstance(entry.date, str) and entry.source_url, entry
+        print(f"ok      an evaluation pushed {way}: {len(of)} metrics on the card, {file.name} with {entry.value}")
     hub.process.stdin.close()
     hub.process.wait()

@@ -45,6 +45,9 @@ pub enum ErrorKind {
     /// A recipe is not valid TOML.
     #[error("not a valid recipe")]
     Toml(#[from] toml::de::Error),
+    /// A model card that cannot be changed.
+    #[error("{0}")]
+    Card(String),
     /// A value of the recipe that is not allowed.
     #[error("`{key}` {why}")]
     Value {

@@ -10,14 +10,16 @@ use tempfile::TempDir;
 
 use crate::output::messages;
 
+/// The model card.
+pub(crate) const CARD: &str = "README.md";
 /// Largest model card that is read.
-const MAX_CARD: u64 = 16 << 20;
+pub(crate) const MAX_CARD: u64 = 16 << 20;
 
 /// The files of one commit, by their names on the Hub.
 pub(crate) struct UploadFiles {
     pub(crate) files: Vec<(String, PathBuf)>,
     /// Holds the files that were written for the Hub, until they are sent.
-    _written: Option<TempDir>,
+    written: Option<TempDir>,
 }
 
 impl UploadFiles {
@@ -32,7 +34,7 @@ impl UploadFiles {
         let mut files = Vec::new();
         gather(folder, "", checkpoints, &mut files)?;
         refuse_links_outside(folder, &files)?;
-        Ok(UploadFiles { files, _written: None })
+        Ok(UploadFiles { files, written: None })
     }
 
     /// A finished run's model, and the records of its training.
@@ -55,19 +57,38 @@ impl UploadFiles {
             }
         }
         refuse_links_outside(run, &files)?;
+        let mut files = UploadFiles { files, written: None };
         // In the run's folder the card's examples speak of the folder; on the Hub, of the repository.
-        let written = tempfile::tempdir().context("cannot write the card for the Hub")?;
-        if let Some((_, path)) = files.iter_mut().find(|(name, _)| name == "README.md") {
-            let card = earmark_fs::read_to_string(&*path, MAX_CARD)
+        if let Some((_, path)) = files.files.iter().find(|(name, _)| name == CARD) {
+            let card = earmark_fs::read_to_string(path, MAX_CARD)
                 .with_context(|| format!("cannot read `{}`", path.display()))?;
             let card = card
                 .replace("--model .\n", &format!("--model {}\n", repo.id))
                 .replace("model=\".\")", &format!("model=\"{}\")", repo.id))
                 .replace("from_pretrained(\".\")", &format!("from_pretrained(\"{}\")", repo.id));
-            *path = written.path().join("README.md");
-            fs::write(&*path, card).context("cannot write the card for the Hub")?;
+            files.write(CARD, card)?;
         }
-        Ok(UploadFiles { files, _written: Some(written) })
+        Ok(files)
+    }
+
+    /// Adds a file by its name on the Hub, in place of the one that has it.
+    pub(crate) fn add(&mut self, name: String, path: PathBuf) {
+        self.files.retain(|(other, _)| *other != name);
+        self.files.push((name, path));
+    }
+
+    /// Writes a file for the Hub alone.
+    pub(crate) fn write(&mut self, name: &str, text: String) -> Result<()> {
+        let doing = || format!("cannot write `{name}` for the Hub");
+        let folder = match self.written.take() {
+            Some(folder) => folder,
+            None => tempfile::tempdir().with_context(doing)?,
+        };
+        let path = folder.path().join(name.replace('/', "-"));
+        self.written = Some(folder);
+        fs::write(&path, text).with_context(doing)?;
+        self.add(name.to_owned(), path);
+        Ok(())
     }
 
     /// A checkpoint of a run that is being trained: links and copies, since the run may soon add to these files or remove them.
@@ -90,7 +111,7 @@ impl UploadFiles {
             fs::copy(&from, &to).with_context(|| format!("cannot read `{}`", from.display()))?;
             files.push((name, to));
         }
-        Ok(UploadFiles { files, _written: Some(written) })
+        Ok(UploadFiles { files, written: Some(written) })
     }
 }
 
@@ -130,6 +151,9 @@ fn refuse_links_outside(folder: &Path, files: &[(String, PathBuf)]) -> Result<()
     Ok(())
 }
 
+/// Names with a dot that are not hidden from the Hub.
+const PUBLISHED: [&str; 2] = [".gitattributes", ".eval_results"];
+
 /// Every file below a folder that may be published.
 fn gather(folder: &Path, prefix: &str, checkpoints: bool, files: &mut Vec<(String, PathBuf)>) -> Result<()> {
     let mut entries = Walk::new(folder).into_iter();
@@ -152,7 +176,7 @@ fn gather(folder: &Path, prefix: &str, checkpoints: bool, files: &mut Vec<(Strin
         if path.is_dir() && is_checkpoint(name) && !checkpoints {
             messages::note(format_args!("skipped {shown}/ (--checkpoints uploads it)"));
             entries.skip_folder();
-        } else if name.starts_with('.') && name != ".gitattributes" {
+        } else if name.starts_with('.') && !PUBLISHED.contains(&name) {
             messages::note(format_args!("skipped {shown}, a hidden file"));
             entries.skip_folder();
         } else if path.is_dir() && !is_link {

@@ -188,6 +188,96 @@ mod pushes {
         assert_eq!(said.says(0, &["verified 1 file,"]).out, place.hub.url() + "/me/tiny/discussions/1\n");
     }
 
+    const CARD: &str = "---\nlicense: mit\n# as it was given\n---\n\n# Tiny\n";
+
+    #[test]
+    fn an_evaluation_is_published_on_the_card_and_for_leaderboards() {
+        let place = Account::with_model();
+        place.write_data();
+        place.run_as_me("push model --repo me/tiny").well();
+        let eval = "eval --data data --split all";
+        place.run(&format!("{eval} --model me/tiny -o of-hub")).well();
+        place.run(&format!("{eval} --model model -o scores")).well();
+        let commit = place.json("of-hub/report.json")["model_commit"].as_str().unwrap().to_owned();
+        assert_eq!(commit.len(), 40);
+        assert!(place.read("of-hub/report.html").contains(&format!("me/tiny, commit {commit}")));
+        assert!(place.json("scores/report.json").get("model_commit").is_none());
+
+        let push = "push model --repo me/tiny --evaluation";
+        place.run_as_me(&format!("{push} scores")).says(1, &["`model` has no README.md"]);
+        place.write("model/README.md", CARD);
+        place.run_as_me(&format!("{push} model")).says(1, &["`model` has no report.json", "earmark eval -o"]);
+        place
+            .run_as_me(&format!("{push} scores --evaluation of-hub"))
+            .says(1, &["two of the evaluations", "`data`"]);
+        // A folder is not on the Hub, so there is no leaderboard.
+        place.run_as_me(&format!("{push} scores")).says(0, &["verified 2 files"]);
+        let held = place.hub.files("models/me/tiny", "main");
+        assert_eq!(held["evaluation/data-all.json"], place.read("scores/report.json").into_bytes());
+        let accuracy = place.json("scores/report.json")["accuracy"].as_f64().unwrap();
+        let card = String::from_utf8(held["README.md"].clone()).unwrap();
+        assert!(
+            card.starts_with("---\nlicense: mit\n# as it was given\nmodel-index:\n- name: tiny\n"),
+            "{card}"
+        );
+        assert!(card.contains(&format!("      type: accuracy\n      value: {accuracy}\n")), "{card}");
+        assert!(
+            card.contains(
+                "      url: \"https://huggingface.co/me/tiny/blob/main/evaluation/data-all.json\"\n"
+            ),
+            "{card}"
+        );
+        assert!(card.ends_with("\n---\n\n# Tiny\n"), "{card}");
+        assert!(
+            !place
+                .held("main")
+                .iter()
+                .any(|name| name.starts_with(".eval_results") || name.ends_with(".html"))
+        );
+        assert_eq!(place.read("model/README.md"), CARD, "what is here is left alone");
+
+        // Of a dataset of the Hub.
+        let hub_dataset = serde_json::json!({"id": "PolyAI/minds14", "config": "en-AU", "split": "train"});
+        let mut report = place.json("scores/report.json");
+        report["hub_dataset"] = hub_dataset;
+        report["dataset_commit"] = "0a".repeat(20).into();
+        place.write("scores/report.json", report.to_string());
+        place.run_as_me(&format!("{push} scores")).says(0, &["verified 3 files"]);
+        let held = place.hub.files("models/me/tiny", "main");
+        let yaml = String::from_utf8(held[".eval_results/data-all.yaml"].clone()).unwrap();
+        assert!(
+            yaml.starts_with("- dataset:\n    id: PolyAI/minds14\n    task_id: en-AU\n    revision: \"0a0a"),
+            "{yaml}"
+        );
+        assert!(yaml.contains(&format!("  value: {accuracy}\n  date: \"20")), "{yaml}");
+        let card = String::from_utf8(held["README.md"].clone()).unwrap();
+        assert!(
+            card.contains("      type: PolyAI/minds14\n      config: en-AU\n      split: train\n"),
+            "{card}"
+        );
+
+        // Of other weights.
+        place.copy_model("speech/unispeech", "other");
+        place.write("other/README.md", CARD);
+        place
+            .run_as_me("push other --repo me/other --evaluation scores")
+            .says(1, &["`scores` is of another model, `model`", "evaluate `other` itself"]);
+    }
+
+    #[test]
+    fn results_that_lie_in_the_folder_of_the_model_are_published_with_it() {
+        let place = Account::with_model();
+        place.write_data();
+        place.write("model/README.md", CARD);
+        place.run("eval --data data --split all --model model -o model/scores").well();
+        place
+            .run_as_me("push model --repo me/tiny")
+            .says(0, &["`scores` holds an evaluation", "sounds in report.html"]);
+        let held = place.hub.files("models/me/tiny", "main");
+        assert!(held.contains_key("scores/report.html") && held.contains_key("evaluation/data-all.json"));
+        assert!(String::from_utf8(held["README.md"].clone()).unwrap().contains("type: accuracy"));
+    }
+
     #[test]
     fn what_nobody_means_to_publish_stays_here() {
         let place = Account::with_model();

@@ -225,7 +225,7 @@ fn list(card: &mut String, key: &str, values: &[String]) {
 }
 
 /// A YAML string: as it stands where no parser could take it for anything else, else between double quotes.
-fn scalar(value: &str) -> String {
+pub(crate) fn scalar(value: &str) -> String {
     // What YAML 1.1, which PyYAML speaks, reads as a boolean or null.
     const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
     let plain = value.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -254,7 +254,7 @@ fn scalar(value: &str) -> String {
 }
 
 /// A YAML float: YAML 1.1 takes a number without a point for an integer or, as `1e-5`, for a string.
-fn float(value: f64) -> String {
+pub(crate) fn float(value: f64) -> String {
     let digits = value.to_string();
     if digits.contains('.') { digits } else { digits + ".0" }
 }

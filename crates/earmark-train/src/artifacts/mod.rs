@@ -5,6 +5,7 @@ pub(crate) mod metrics_log;
 pub(crate) mod run_info;
 pub(crate) mod tensorboard;
 pub(crate) mod card;
+pub(crate) mod hub; // The scores where the Hub looks for them.
 pub(crate) mod report;
 pub(crate) mod evaluation_page;
 mod page; // What the two pages share.

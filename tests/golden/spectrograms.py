@@ -25,7 +25,7 @@ from transformers import (
     WhisperForAudioClassification,
 )
 
-from hubert import LABELS, TARGETS, least_effect, randomise
+from speech import LABELS, TARGETS, least_effect, randomise
 
 
 @dataclass

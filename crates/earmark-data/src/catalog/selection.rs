@@ -12,10 +12,11 @@ use crate::clip::Clip;
 use crate::dataset::AudioDataset;
 use crate::error::{Error, ErrorKind, Task};
 use crate::read::archive;
+use crate::read::clip_names;
 use crate::read::files::{FoundFile, files_below};
 use crate::read::label_column::LabelColumn;
 use crate::read::layout::{Archive, ArchiveIndex, Layout, RowFilter};
-use crate::read::parquet::shard::{Shard, row_name};
+use crate::read::parquet::shard::Shard;
 use crate::read::remote::{Fetch, RemoteFile};
 use crate::read::stream::{Part, Stream};
 use crate::read::unpack::Unpacked;
@@ -152,10 +153,17 @@ impl Selection {
     ) -> Result<(), Error> {
         let label_column = self.label_column(keep);
         let mut last = PathBuf::new();
-        for file in files {
-            last = self.fetched(fetch, &file)?;
-            add_rows(dataset, &Arc::new(Shard::open(&last)?), &label_column, keep)?;
+        // By place in the dataset: the shard, and the row in it.
+        let mut places = Vec::new();
+        for (at, file) in files.iter().enumerate() {
+            last = self.fetched(fetch, file)?;
+            let rows = add_rows(dataset, &Arc::new(Shard::open(&last)?), &label_column, keep)?;
+            places.extend(rows.into_iter().map(|row| (at, row)));
         }
+        clip_names::tell_apart(&mut dataset.clips, |place, clip| {
+            let (at, row) = places[place];
+            format!("{}#{row}/{}", files[at].location.path(), clip.name)
+        });
         let clips = dataset.clips.len();
         match self.split.clips {
             Some(wanted) if wanted != clips => {
@@ -221,20 +229,21 @@ fn count_clips(folder: &Path, index: &dyn ArchiveIndex) -> Result<usize, ErrorKi
     Ok(clips)
 }
 
-/// Adds the rows of a shard that belong to the configuration.
+/// Adds the rows of a shard that belong to the configuration, and says which they are.
 fn add_rows(
     dataset: &mut AudioDataset,
     shard: &Arc<Shard>,
     label_column: &LabelColumn,
     keep: Option<RowFilter>,
-) -> Result<(), Error> {
+) -> Result<Vec<usize>, Error> {
     let opening = || Task::Open(shard.name().into());
+    let mut rows = Vec::new();
     for (row, (path, mut fields)) in shard.table()?.into_iter().enumerate() {
         let label = label_column.read(&mut fields, shard.classes(), row).with_context(opening)?;
         if keep.is_some_and(|keep| !keep(&fields)) {
             continue;
         }
-        let name = path.unwrap_or_else(|| row_name(row));
+        let name = clip_names::of_row(path, &fields, row);
         let unlabelled = || ErrorKind::NoField {
             clip: name.clone(),
             field: label_column.name.clone(),
@@ -242,8 +251,9 @@ fn add_rows(
         };
         let label = label.ok_or_else(unlabelled).with_context(opening)?;
         dataset.clips.push(Clip::of_row(name, label, fields, Arc::clone(shard), row));
+        rows.push(row);
     }
-    Ok(())
+    Ok(rows)
 }
 
 /// Adds the files of an unpacked archive, by name.

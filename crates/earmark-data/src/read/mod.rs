@@ -1,6 +1,7 @@
 //! Where clips come from: folders, tables, Parquet and archives, on this machine or elsewhere.
 
 pub(crate) mod archive;
+pub(crate) mod clip_names;
 pub(crate) mod field_table;
 pub(crate) mod files;
 pub(crate) mod folder;

@@ -31,6 +31,16 @@ pub enum Location {
     Web(String),
 }
 
+impl Location {
+    /// The file in its repository, or the address.
+    pub(crate) fn path(&self) -> &str {
+        match self {
+            Location::Hub { path, .. } => path,
+            Location::Web(url) => url,
+        }
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

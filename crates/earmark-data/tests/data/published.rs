@@ -1,6 +1,6 @@
 //! The published datasets, on small archives and shards in their real layouts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -324,6 +324,29 @@ fn esc50_is_read_from_shards_with_its_folds_and_its_esc10() {
     let rest: Vec<Example> =
         stream("esc50:esc10").resume(half.position()).unwrap().map(Result::unwrap).collect();
     assert_eq!([first, rest].concat(), ten);
+}
+
+#[test]
+fn rows_without_a_path_are_named_by_their_file_names_or_else_by_their_places() {
+    let names: Vec<String> = (0..2000).map(|row| format!("{}-{row}-A-0.wav", row % 5 + 1)).collect();
+    let opened = |columns: &dyn Fn(usize) -> Value| -> Vec<String> {
+        let rows: Vec<_> = (0..2000).map(|row| ("", "dog", columns(row))).collect();
+        let file = |name: &str, rows| (format!("data/train-{name}.parquet"), shard(rows, "category", &[]));
+        let (folder, shelf) = with_folder(Shelf {
+            files: [
+                file("00000-of-00002-2f1ab7b824ec751f", &rows[..1000]),
+                file("00001-of-00002-27425e5c1846b494", &rows[1000..]),
+            ]
+            .into(),
+            ..Shelf::default()
+        });
+        let dataset = open(&shelf, &selection("esc50", "train"), folder.path()).unwrap();
+        dataset.clips.into_iter().map(|clip| clip.name).collect()
+    };
+    assert_eq!(opened(&|row| json!({"fold": 1, "filename": names[row]})), names);
+    let numbered = opened(&|_| json!({"fold": 1}));
+    assert_eq!(numbered[1001], "data/train-00001-of-00002-27425e5c1846b494.parquet#1/row-000001");
+    assert_eq!(numbered.into_iter().collect::<BTreeSet<_>>().len(), 2000);
 }
 
 #[test]

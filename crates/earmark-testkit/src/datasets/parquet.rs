@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 /// A row of a shard.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// The path of its sound.
+    /// The path of its sound; empty where the shard has none.
     pub path: String,
     /// The bytes of its sound file.
     pub audio: Vec<u8>,
@@ -27,7 +27,7 @@ pub fn parquet(rows: &[Row], classes: &[(&str, &[&str])]) -> Vec<u8> {
     let (mut bytes, mut paths) = (BinaryBuilder::new(), StringBuilder::new());
     for row in rows {
         bytes.append_value(&row.audio);
-        paths.append_value(&row.path);
+        paths.append_option((!row.path.is_empty()).then_some(&row.path));
     }
     let parts = Fields::from(vec![
         Field::new("bytes", DataType::Binary, true),

@@ -1,13 +1,12 @@
 //! What all layouts of a folder have in common when their dataset is put together.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use earmark_labels::LabelSet;
 
 use super::label_source::LabelSource;
-use crate::clip::Clip;
 use crate::dataset::{AudioDataset, Skipped};
 use crate::error::ErrorKind;
 
@@ -35,30 +34,6 @@ pub(super) fn finish(
     dataset.skipped = skipped;
     dataset.remarks = remarks;
     Ok(dataset)
-}
-
-/// Gives clips of one name names of their own, which `rename` makes of their places in the dataset.
-pub(super) fn tell_apart(clips: &mut [Clip], rename: impl Fn(usize, &Clip) -> String) {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for clip in clips.iter() {
-        *counts.entry(&clip.name).or_default() += 1;
-    }
-    if counts.values().all(|count| *count == 1) {
-        return;
-    }
-    // A name that has a `#` could be one that is made here.
-    let renamed: Vec<Option<String>> = clips
-        .iter()
-        .enumerate()
-        .map(|(row, clip)| {
-            (counts[clip.name.as_str()] > 1 || clip.name.contains('#')).then(|| rename(row, clip))
-        })
-        .collect();
-    for (clip, renamed) in clips.iter_mut().zip(renamed) {
-        if let Some(name) = renamed {
-            clip.name = name;
-        }
-    }
 }
 
 /// What a folder is called.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use earmark_labels::LabelSet;
 
-use super::assemble::{finish, label_set, name_of, tell_apart};
+use super::assemble::{finish, label_set, name_of};
 use super::file_splits::{FileSplits, folders_of, is_by_chance};
 use super::label_source::{self, ClipFolders, LabelSource};
 use super::metadata_file::{Row, Table};
@@ -15,6 +15,7 @@ use crate::clip::Clip;
 use crate::dataset::{AudioDataset, DatasetInfo, SkipReason, Skipped};
 use crate::error::ErrorKind;
 use crate::example::Fields;
+use crate::read::clip_names;
 use crate::read::files::FoundFile;
 use crate::read::label_column::class_of;
 
@@ -157,7 +158,7 @@ pub(super) fn open(
         let clip = Clip::new(*name, path, label).with_fields(fields);
         dataset.clips.push(clip.in_split(split.clone()));
     }
-    tell_apart(&mut dataset.clips, |row, clip| format!("{}#{row}", clip.name));
+    clip_names::tell_apart(&mut dataset.clips, |row, clip| format!("{}#{row}", clip.name));
     finish(dataset, file_splits.names, &from, skipped, remarks)
 }
 

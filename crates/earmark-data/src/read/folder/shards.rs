@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use earmark_labels::LabelSet;
 
-use super::assemble::{finish, label_set, name_of, tell_apart};
+use super::assemble::{finish, label_set, name_of};
 use super::file_splits::FileSplits;
 use super::label_source::{self, ClipFolders, LabelSource};
 use super::splits::Splits;
@@ -14,8 +14,9 @@ use crate::clip::Clip;
 use crate::dataset::{AudioDataset, DatasetInfo, SkipReason, Skipped};
 use crate::error::ErrorKind;
 use crate::example::Fields;
+use crate::read::clip_names;
 use crate::read::label_column::{LabelColumn, class_of};
-use crate::read::parquet::shard::{Shard, row_name};
+use crate::read::parquet::shard::Shard;
 
 /// All rows of some shards.
 pub(crate) fn open(
@@ -59,7 +60,7 @@ pub(crate) fn open(
         let (_, shard, split) = &kept[at];
         match label_column.read(&mut fields, shard.classes(), row)? {
             Some(label) => {
-                let name = path.unwrap_or_else(|| row_name(row));
+                let name = clip_names::of_row(path, &fields, row);
                 let clip = Clip::of_row(name, label, fields, Arc::clone(shard), row);
                 dataset.clips.push(clip.in_split(split.clone()));
                 places.push((at, row));
@@ -71,7 +72,7 @@ pub(crate) fn open(
     if dataset.clips.is_empty() {
         return Err(ErrorKind::NoLabels { column: label_column.name, rows: all });
     }
-    tell_apart(&mut dataset.clips, |clip_row, clip| {
+    clip_names::tell_apart(&mut dataset.clips, |clip_row, clip| {
         let (shard, row) = places[clip_row];
         format!("{}#{row}/{}", kept[shard].0, clip.name)
     });

@@ -18,6 +18,7 @@ use super::guard::guarded;
 use super::value::scalar;
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::{Example, Fields};
+use crate::read::clip_names;
 use crate::read::label_column::LabelColumn;
 use crate::read::read_at::ReadAt;
 
@@ -262,11 +263,6 @@ impl Shard {
     }
 }
 
-/// What a row without a path is called in its shard.
-pub(crate) fn row_name(row: usize) -> String {
-    format!("row-{row:06}")
-}
-
 fn check_value(value: &Value, column: &str, row: usize) -> Result<(), ErrorKind> {
     match value.as_str().map_or(0, str::len) {
         bytes if bytes > MOST_VALUE => Err(ErrorKind::Limit {
@@ -350,7 +346,7 @@ impl Examples {
                     sounds.as_ref().and_then(|sounds| sounds.bytes(at)).filter(|bytes| !bytes.is_empty());
                 let audio = audio.ok_or(ErrorKind::NoSound(first + at))?;
                 rows.push(Example {
-                    name: path.unwrap_or_else(|| row_name(first + at)),
+                    name: clip_names::of_row(path, &fields, first + at),
                     audio,
                     label,
                     fields,

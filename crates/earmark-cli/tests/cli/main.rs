@@ -16,6 +16,8 @@ mod stats;
 mod runs;
 mod run_records;
 mod evaluations;
+mod planted_models; // Models that know the sounds of planted datasets,
+mod published_evaluations; // and the scores that they get.
 mod cache;
 mod formats;
 mod folders;

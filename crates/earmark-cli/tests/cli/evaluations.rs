@@ -119,7 +119,10 @@ fn parts_of_an_evaluation_combine_to_the_same_files_byte_for_byte() {
     let merged = place.run("eval merge part-3 part-1 part-0 part-2 -o merged");
     let whole = place.run(&eval("--eval-batch-size 4"));
     assert_eq!(
-        merged.well().out.replace("every clip is in merged/predictions.parquet", ""),
+        merged
+            .well()
+            .out
+            .replace("every clip is in merged/predictions.parquet; hear these in merged/report.html", ""),
         whole.well().out.replace("pass -o DIR to write every clip to DIR/predictions.parquet", "")
     );
     same_results(&place, "whole", "merged");
@@ -254,7 +257,7 @@ fn the_page_of_an_evaluation_has_the_sounds_of_its_worst_mistakes_and_the_comman
     place.run("eval --model model --data data --split all -o scores --seed 7").well();
     let page = fs::read_to_string(place.path("scores/report.html")).unwrap();
     let (worst, sounds) = (worst(&place, "scores"), sounds(&page));
-    assert!(!worst.is_empty() && worst.len() <= 20);
+    assert!(worst.len() <= 20 && worst.iter().any(|clip| clip == "rain/long.wav"), "{worst:?}");
     assert_eq!(sounds.len(), worst.len());
     let mut place_of_last = 0;
     for (clip, sound) in worst.iter().zip(&sounds) {
@@ -466,7 +469,7 @@ fn a_published_evaluation_is_a_model_on_a_protocol() {
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_does_not_grow_with_the_clips_and_parts_combine_after_two_kills() {
-    /// 264 MiB at the worst were measured on two cores with a hundred thousand clips; the features of all of those are 500 MB, and
+    /// 268 MiB at the worst were measured on two cores with a hundred thousand clips; the features of all of those are 500 MB, and
     /// their scores grow with the labels.
     const CEILING_KB: u64 = 400 << 10;
     let clips = std::env::var("EARMARK_EVAL_CLIPS").map_or(2_000, |count| count.parse().unwrap());

@@ -110,7 +110,11 @@ pub(super) fn print(mut summary: Summary, report: &EvaluationReport, folder: Opt
     let worst = summary.mistakes.worst.iter().take(MISTAKES_SHOWN).map(|it| it.mistake.clone());
     if let Some(mistakes) = tables::mistakes(summary.mistakes.count, &worst.collect::<Vec<_>>()) {
         let all = match folder {
-            Some(folder) => format!("every clip is in {}", folder.join(PREDICTIONS).display()),
+            Some(folder) => format!(
+                "every clip is in {}; hear these in {}",
+                folder.join(PREDICTIONS).display(),
+                folder.join(PAGE).display()
+            ),
             None => "pass -o DIR to write every clip to DIR/predictions.parquet".to_owned(),
         };
         writeln!(out, "\n{mistakes}{}", escape(&all))?;

@@ -31,9 +31,10 @@ pub(in super::super) fn provenance(args: &ScoreArgs, subject: &Subject, device: 
 
 /// The dataset on the Hub, and its commit where the clips are known to be of it.
 fn dataset(args: &ScoreArgs, subject: &Subject) -> (Option<HubDataset>, Option<String>) {
-    if args.model.is_none() {
-        return of_run(subject);
-    }
+    if args.model.is_none() { of_run(subject) } else { of_flags(args) }
+}
+
+fn of_flags(args: &ScoreArgs) -> (Option<HubDataset>, Option<String>) {
     let Some((selection, split)) = selection(args) else { return (None, None) };
     let on_hub = HubDataset {
         id: selection.dataset.repo.to_owned(),
@@ -71,4 +72,39 @@ fn of_run(subject: &Subject) -> (Option<HubDataset>, Option<String>) {
     let on_hub = on_hub.map(|card| HubDataset { id: card.id, config: card.config, split: card.split });
     let commit = Some(&recipe.dataset_commit).filter(|commit| !commit.is_empty()).cloned();
     (on_hub, commit.or_else(|| commit_of_dataset(&source, &subject.dataset)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ScoreArgs,
+    }
+
+    #[test]
+    fn a_published_dataset_has_its_name_on_the_hub_the_split_of_its_clips_and_a_commit_unless_it_is_a_copy() {
+        let of = |flags: &str| {
+            let words = ["eval", "--model", "m"].into_iter().chain(flags.split_whitespace());
+            let (on_hub, commit) = of_flags(&Line::parse_from(words).args);
+            let on_hub =
+                on_hub.map(|it| (it.id, it.config.unwrap_or_default(), it.split.unwrap_or_default()));
+            (on_hub, commit.map(|commit| commit.len()))
+        };
+        let hub =
+            |id: &str, config: &str, split: &str| Some((id.to_owned(), config.to_owned(), split.to_owned()));
+        let gtzan = hub("marsyas/gtzan", "all", "train");
+        assert_eq!(of("--dataset gtzan --split test"), (gtzan.clone(), Some(40)));
+        assert_eq!(of("--protocol gtzan:course"), (gtzan.clone(), Some(40)));
+        assert_eq!(of("--dataset gtzan --data copy"), (gtzan, None));
+        let (fleurs, _) = of("--dataset fleurs:all --split validation");
+        assert_eq!(fleurs, hub("google/fleurs", "all", "validation"));
+        for none in ["--data clips", "--dataset sample"] {
+            assert_eq!(of(none), (None, None), "{none}");
+        }
+    }
 }

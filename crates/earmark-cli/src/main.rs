@@ -77,7 +77,7 @@ enum Command {
     Listen(Box<listen::Args>),
     Serve(Box<serve::Args>),
     Train(Box<train::Args>),
-    Eval(eval::Args),
+    Eval(Box<eval::Args>),
     Runs(runs::Args),
     Data(data::Args),
     Push(push::Args),

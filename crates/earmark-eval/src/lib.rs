@@ -12,7 +12,7 @@ pub use scores::ScoreMatrix;
 
 pub use metrics::class::{Averages, ClassCounts, ClassReport, Prf};
 pub use metrics::confusion::ConfusionMatrix;
-pub use metrics::loss::cross_entropy;
+pub use metrics::loss::{cross_entropy, log_loss};
 pub use metrics::multi_label::MultiLabel;
 pub use metrics::ranking::{ClassMeans, average_precision, roc_auc};
 pub use metrics::reliability::{Reliability, ReliabilityBin};

@@ -10,7 +10,7 @@ pub fn cross_entropy(logits: &[f32], class: usize) -> f64 {
 }
 
 /// The loss in nats of a probability for what turned out true, at most 36.04: scikit-learn's `log_loss` clips probabilities so.
-pub(crate) fn log_loss(probability: f64) -> f64 {
+pub fn log_loss(probability: f64) -> f64 {
     -probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
 }
 

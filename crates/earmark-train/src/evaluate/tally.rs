@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use earmark_eval::{
     Bootstrap, Clusters, ConfusionMatrix, ErrorKind, IntervalMethod, Reliability, ScoreMatrix, SingleLabel,
-    accuracy_interval, cross_entropy, wilson_interval,
+    accuracy_interval, cross_entropy, log_loss, wilson_interval,
 };
 use earmark_labels::Scores;
 
@@ -18,6 +18,8 @@ pub struct Tally {
     confusion: ConfusionMatrix,
     /// The sum of the cross-entropies, in nats.
     loss: f64,
+    /// The same with the probabilities that scikit-learn clips.
+    log_loss: f64,
     kind: Scores,
     clips: Vec<Tallied>,
     /// The scores of all clips, row after row; `None` where they are too many.
@@ -74,6 +76,7 @@ impl Tally {
         Tally {
             confusion: ConfusionMatrix::new(classes),
             loss: 0.0,
+            log_loss: 0.0,
             kind,
             clips: Vec::new(),
             scores: Some(Vec::new()),
@@ -95,7 +98,9 @@ impl Tally {
         );
         let predicted = largest(logits);
         self.confusion.record(actual, predicted);
-        self.loss += cross_entropy(logits, actual);
+        let loss = cross_entropy(logits, actual);
+        self.loss += loss;
+        self.log_loss += log_loss((-loss).exp());
         let is_before = |&(class, &logit): &(usize, &f32)| {
             logit > logits[actual] || (logit == logits[actual] && class < actual)
         };
@@ -137,7 +142,7 @@ impl Tally {
         field: Option<&ClusterField>,
     ) -> EvaluationReport {
         let clips = self.clips.len();
-        let loss = self.loss / clips.max(1) as f64;
+        let [loss, log_loss] = [self.loss, self.log_loss].map(|sum| sum / clips.max(1) as f64);
         let mut report =
             EvaluationReport::new(dataset, split, model, labels.to_vec(), self.confusion.clone(), loss);
         if clips == 0 {
@@ -158,7 +163,7 @@ impl Tally {
             report.reliability = reliability;
             report.confidences = Some(Confidences::of(&confidence, &right));
         }
-        report.log_loss = (self.kind == Scores::Softmax).then_some(loss);
+        report.log_loss = (self.kind == Scores::Softmax).then_some(log_loss);
         self.rank(&mut report);
         report.parts = (!parts.is_empty()).then(|| self.parts(parts, field));
         report
@@ -346,7 +351,8 @@ mod tests {
             (40, of_evaluation.accuracy, of_evaluation.macro_f1)
         );
         assert_eq!((&report.per_class, report.loss), (&of_evaluation.per_class, loss));
-        assert_eq!((report.log_loss, report.top_k[&2]), (Some(loss), clips.top_k_accuracy(2)));
+        assert!((report.log_loss.unwrap() - clips.log_loss().unwrap()).abs() < 1e-6);
+        assert_eq!(report.top_k[&2], clips.top_k_accuracy(2));
         assert!((report.ece.unwrap() - clips.reliability(15).unwrap().ece()).abs() < 1e-6);
         assert_eq!(report.top_k.len(), 1, "the top 3 of three classes say nothing");
         let counted = report.confidences.unwrap();
@@ -357,6 +363,16 @@ mod tests {
                 < 1e-6
         );
         assert!(report.class_ece.is_some() && report.parts.is_none());
+    }
+
+    #[test]
+    fn a_log_loss_counts_a_clip_as_scikit_learn_does_and_a_loss_as_the_trainer() {
+        let mut tally = Tally::new(2, Scores::Softmax);
+        let (logits, scores) = ([1000.0, 0.0], [1.0, 0.0]);
+        tally.add(&ClipScores { actual: 1, logits: &logits, scores: &scores, part: 0, cluster: None });
+        let report = tally.report(["d", "s", "m"], &labels()[..2], &[], None);
+        assert_eq!(report.loss, 1000.0);
+        assert!((report.log_loss.unwrap() - 36.043_653_389_117_15).abs() < 1e-12);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     fs::create_dir_all(&work).with_context(|| format!("failed to make `{}`", work.display()))?;
 
     let (run, clips) = (work.join("run"), work.join("reference/data"));
-    let checks: [(&str, Vec<PathBuf>); 10] = [
+    let checks: [(&str, Vec<PathBuf>); 11] = [
         ("trainer_parity.py", vec![work]), // First: it trains what the others read.
         ("export_loads.py", vec![run.join("model"), clips.clone()]),
         ("labels_read.py", vec![run.join("model"), clips.clone()]),
@@ -37,7 +37,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         ("folders.py", Vec::new()),
         ("model_card_reads.py", vec![run.join("model/README.md")]),
         ("tensorboard_reads.py", vec![run.clone()]),
-        ("hub_roundtrip.py", vec![hub, run]),
+        ("hub_roundtrip.py", vec![hub.clone(), run]),
+        ("evaluations.py", vec![hub]),
         ("gradio_client_predicts.py", Vec::new()),
         ("openapi_holds.py", Vec::new()),
     ];

@@ -22,7 +22,8 @@ pub(crate) struct JobArgs {
     #[command(flatten)]
     pub(crate) inputs: InputArgs,
 
-    /// Labels per file or window, the best first: a number, or all [default: 5; 1 for audacity, raven and rttm].
+    /// Labels per file or window, the best first: a number, or all [default: 5, all with --thresholds; 1 for
+    /// audacity, raven and rttm].
     #[arg(long, value_name = "N|all", value_parser = parse::top_k)]
     pub(crate) top_k: Option<TopK>,
 

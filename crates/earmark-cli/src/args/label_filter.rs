@@ -15,7 +15,8 @@ pub(crate) struct LabelFilterArgs {
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
     pub(crate) threshold: Option<f32>,
 
-    /// Thresholds per label: a csv file with the columns label and threshold. Other labels use --threshold.
+    /// Thresholds per label: a csv file with the columns label and threshold, such as `earmark eval --fit-thresholds` writes.
+    /// Labels that are not in it use --threshold; without that, every label must be in it.
     #[arg(long, value_name = "FILE.csv", help_heading = "Labels")]
     pub(crate) thresholds: Option<PathBuf>,
 

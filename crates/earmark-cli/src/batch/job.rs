@@ -66,6 +66,8 @@ pub(crate) fn run(args: &JobArgs, options: &JobOptions<'_>, model: &impl Scorer)
         (Some(k), _) => k,
         // A mark has room for one label.
         (None, true) => TopK::N(1),
+        // How many there are is what the thresholds are for.
+        (None, false) if args.filter.thresholds.is_some() => TopK::All,
         (None, false) => options.default_top_k,
     };
     let windows = args.windows();

@@ -10,6 +10,7 @@ use earmark_labels::{LabelSet, Prediction, Scores, TopK, top_k};
 use crate::args::label_filter::{LabelFilterArgs, labels_of, read_text};
 use crate::exit::usage;
 use crate::journal::Settings;
+use crate::output::training::list;
 use crate::scoring::scorer::check_threshold;
 
 /// Which labels results may have, and from which score on.
@@ -34,12 +35,12 @@ impl<'a> LabelFilter<'a> {
         if let Some(threshold) = args.threshold {
             filter.least().fill(threshold);
         }
-        let mut of_labels: Option<Vec<String>> = None;
-        if let Some(path) = &args.thresholds {
-            let thresholds = thresholds(path, labels, scores)?;
-            of_labels = Some(thresholds.iter().map(|(label, it)| format!("{label} {it}")).collect());
-            thresholds.iter().for_each(|(label, threshold)| filter.set(label, *threshold));
+        let own = args.thresholds.as_deref().map(|path| thresholds(path, labels, scores)).transpose()?;
+        for (label, threshold) in own.iter().flatten() {
+            filter.set(label, *threshold);
         }
+        let text = |(label, threshold): &(String, f32)| format!("{label} {threshold}");
+        let of_labels: Option<Vec<String>> = own.as_ref().map(|own| own.iter().map(text).collect());
         filter.note("--thresholds", of_labels.as_deref().map(summary));
         let mut lists = [None, None];
         let flags = [("--only-labels", &args.only_labels), ("--except-labels", &args.except_labels)];
@@ -58,8 +59,12 @@ impl<'a> LabelFilter<'a> {
                 .for_each(|name| filter.leave_out(name));
         }
         except.iter().flatten().for_each(|name| filter.leave_out(name));
+        if let (Some(path), Some(own), None) = (&args.thresholds, &own, args.threshold) {
+            filter.refuse_gaps(path, own)?;
+        }
         if filter.least.as_ref().is_some_and(|least| least.iter().all(|it| *it == f32::INFINITY)) {
-            return Err(usage("--except-labels leaves no label"));
+            let flag = if except.is_some() { "--except-labels" } else { "--thresholds" };
+            return Err(usage(format_args!("{flag} leaves no label")));
         }
         filter.note("--only-labels", only.as_deref().map(summary));
         filter.note("--except-labels", except.as_deref().map(summary));
@@ -80,6 +85,25 @@ impl<'a> LabelFilter<'a> {
         // Scores are finite.
         best.retain(|prediction| prediction.score > f32::NEG_INFINITY);
         best
+    }
+
+    /// Refuses thresholds of some labels only: the others would be given at any score.
+    fn refuse_gaps(&self, path: &Path, thresholds: &[(String, f32)]) -> Result<()> {
+        let has_own: HashSet<&str> = thresholds.iter().map(|(label, _)| label.as_str()).collect();
+        let is_left_out = |class: usize| self.least.as_ref().is_some_and(|it| it[class] == f32::INFINITY);
+        let labels = self.labels.names().iter().enumerate();
+        let missing: Vec<&String> = labels
+            .filter(|(class, label)| !has_own.contains(label.as_str()) && !is_left_out(*class))
+            .map(|(_, label)| label)
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(usage(format_args!(
+            "`{}` has no threshold for {}: add them, or pass --threshold for all that are not in it",
+            path.display(),
+            list(&missing)
+        )))
     }
 
     fn least(&mut self) -> &mut Vec<f32> {
@@ -154,7 +178,10 @@ fn thresholds(path: &Path, labels: &LabelSet, scores: Scores) -> Result<Vec<(Str
                 "{place}: the threshold `{threshold}` of `{label}` is not a number"
             )));
         };
-        check_threshold(&format!("{place}: the threshold of `{label}`"), Some(number), scores)?;
+        // `inf`: never given, as a fit says of labels that reach no precision.
+        if number != f32::INFINITY {
+            check_threshold(&format!("{place}: the threshold of `{label}`"), Some(number), scores)?;
+        }
         if !seen.insert(label.to_owned()) {
             return Err(usage(format_args!("{place}: `{label}` has a threshold already")));
         }

@@ -62,8 +62,14 @@ fn a_label_has_its_own_threshold_or_the_common_one() {
     let table = |rows: &str| place.write("least.csv", format!("\u{feff}label,threshold\n{rows}"));
     let (best, score) = &all[0];
     table(&format!("{best},{}\n", (score + 1.0) / 2.0));
-    assert_eq!(predictions(&classify(&place, "--thresholds least.csv")), all[1..]);
-    assert_eq!(predictions(&classify(&place, "--thresholds least.csv --top-k 1")), all[1..2]);
+    assert_eq!(predictions(&classify(&place, "--thresholds least.csv --threshold 0")), all[1..]);
+    assert_eq!(predictions(&classify(&place, "--thresholds least.csv --threshold 0 --top-k 1")), all[1..2]);
+    // Without a common one, every label that is kept must have its own.
+    let others =
+        [&*format!("`{}`", all[1].0), &*format!("`{}`", all[2].0), "no threshold for", "--threshold"];
+    classify(&place, "--thresholds least.csv").says(2, &others);
+    let only = format!("--thresholds least.csv --only-labels {best}");
+    assert!(predictions(&classify(&place, &only)).is_empty());
     table(&format!("{best},0\n"));
     assert_eq!(predictions(&classify(&place, "--thresholds least.csv --threshold 1")), all[..1]);
     for (rows, said) in [
@@ -79,6 +85,48 @@ fn a_label_has_its_own_threshold_or_the_common_one() {
     place.write("least.csv", "name,threshold\nrain,0.5\n");
     classify(&place, "--thresholds least.csv").says(2, &["no column `label`", "name, threshold"]);
     place.run("classify clip.wav --model model --thresholds gone.csv").says(1, &["gone.csv"]);
+    table("bell,inf\nrain,inf\nsiren,inf\n");
+    classify(&place, "--thresholds least.csv").says(2, &["--thresholds leaves no label"]);
+}
+
+#[test]
+fn what_reaches_its_threshold_is_given_in_every_format_and_a_clip_without_any_has_an_empty_list() {
+    let place = place();
+    let all = predictions(&classify(&place, ""));
+    let (best, score) = &all[0];
+    let others = format!("{},inf\n{},inf\n", all[1].0, all[2].0);
+    place.write("at.csv", format!("label,threshold\n{best},{score}\n{others}"));
+    place.write("above.csv", format!("label,threshold\n{best},{}\n{others}", score + 1e-6));
+    assert_eq!(predictions(&classify(&place, "--thresholds at.csv")), all[..1], "`at or above`");
+    assert!(predictions(&classify(&place, "--thresholds above.csv")).is_empty());
+    let run = |more: &str| place.run(&format!("classify clip.wav --model model {more}")).well().out.clone();
+    assert_eq!(run("--thresholds above.csv --format csv").lines().nth(1), Some("clip.wav,1,,,,,,"));
+    let json: Value = serde_json::from_str(&run("--thresholds above.csv --format json")).unwrap();
+    assert_eq!(json[0]["predictions"], serde_json::json!([]));
+    for (table, lines) in [("at", 1), ("above", 0)] {
+        let table = run(&format!("--thresholds {table}.csv"));
+        assert_eq!(table.lines().filter(|line| line.contains(best)).count(), lines, "{table}");
+    }
+
+    // In windows, and over them.
+    let windows = place.run("classify clip.wav --model model --window 0.25s --top-k all --format jsonl");
+    let rows = windows.well().rows();
+    let scores = |row: &Value, label: &str| {
+        let mut labels = row["predictions"].as_array().unwrap().iter();
+        labels.find(|it| it["label"] == label).unwrap()["score"].as_f64().unwrap()
+    };
+    let mut of_best: Vec<f64> = rows.iter().map(|row| scores(row, best)).collect();
+    of_best.sort_by(f64::total_cmp);
+    let middle = of_best[of_best.len() / 2];
+    place.write("middle.csv", format!("label,threshold\n{best},{middle}\n{others}"));
+    let expected = rows.iter().filter(|row| scores(row, best) >= middle).count();
+    assert!(expected > 0 && expected < rows.len(), "{of_best:?}");
+    let marks = run("--window 0.25s --thresholds middle.csv --format audacity");
+    assert_eq!(marks.lines().count(), expected, "{marks}");
+    let mean = run("--window 0.25s --aggregate mean --format jsonl --thresholds middle.csv");
+    let mean: Value = serde_json::from_str(&mean).unwrap();
+    let is_given = of_best.iter().sum::<f64>() / of_best.len() as f64 >= middle;
+    assert_eq!(mean["predictions"].as_array().unwrap().len(), usize::from(is_given), "{mean}");
 }
 
 #[test]

@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 use earmark::FromPretrained as _;
+use earmark_eval::Calibration;
 use earmark_features::Preprocessor;
-use earmark_hub::{Hub, Repo, Snapshot};
+use earmark_hub::{ErrorKind, Hub, Repo, Snapshot};
 use earmark_pipeline::{AudioClassifier, AudioEmbedder, AudioOptions, ZeroShotClassifier, read_extractor};
 
 use crate::args::audio::AudioArgs;
@@ -17,6 +18,7 @@ use crate::args::device::ComputeArgs;
 use crate::args::hub::HubArgs;
 use crate::args::training::run::resume_command;
 use crate::output::messages;
+use crate::output::shell::{argument, command};
 
 /// Which model, how sound is decoded for it, and where it computes.
 #[derive(Debug, Clone, Args)]
@@ -114,6 +116,52 @@ fn folder_by(
     }
 }
 
+/// The calibration of a model: beside it, and fetched if the model is on the Hub; or else in `chosen`, a folder.
+pub(crate) fn calibration(
+    name: &str,
+    folder: &Path,
+    chosen: Option<&Path>,
+    hub: &HubArgs,
+) -> Result<PathBuf> {
+    const FILE: &str = Calibration::FILE;
+    let is_here = local(name)?.is_some();
+    let place = chosen.map(folder_of_model).unwrap_or_else(|| folder.to_owned());
+    if place.is_file() {
+        return Ok(place);
+    }
+    if chosen.is_some() || is_here {
+        let path = place.join(FILE);
+        if path.exists() {
+            return Ok(path);
+        }
+    } else {
+        match hub.open()?.fetch(&at_commit(name, folder)?, FILE) {
+            Ok(path) => return Ok(path),
+            Err(error) if matches!(*error.kind, ErrorKind::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let (shown, output, then) = if chosen.is_some() || is_here {
+        (place.display().to_string(), argument(&place), "")
+    } else {
+        (name.to_owned(), "DIR".to_owned(), ", and pass --calibrated=DIR")
+    };
+    let (earmark, model) = (command(), argument(Path::new(name)));
+    bail!(
+        "no `{FILE}` in `{shown}`: make one from labelled clips by `{earmark} calibrate --model {model} --data CLIPS -o {output}`{then}"
+    )
+}
+
+/// The folder of a run's model where `folder` is that of a run, or else itself.
+pub(crate) fn folder_of_model(folder: &Path) -> PathBuf {
+    let model = folder.join("model");
+    if is_run(folder) && model.is_dir() { model } else { folder.to_owned() }
+}
+
+fn is_run(folder: &Path) -> bool {
+    folder.join("recipe.toml").is_file() && !folder.join("config.json").exists()
+}
+
 /// The feature extractor of a model, whose weights are not fetched.
 pub(crate) fn extractor(name: &str, hub: &HubArgs) -> Result<Preprocessor> {
     let folder = match local(name)? {
@@ -143,7 +191,7 @@ fn local(name: &str) -> Result<Option<PathBuf>> {
     if path.is_file() {
         bail!("`{name}` is a file: pass a Hub id, or the folder that holds config.json and the weights");
     }
-    let is_run = path.join("recipe.toml").is_file() && !path.join("config.json").exists();
+    let is_run = is_run(&path);
     match path.join("model") {
         model if is_run && model.join("config.json").is_file() => Ok(Some(model)),
         _ if is_run => bail!("the run `{name}` has no model yet: finish it by `{}`", resume_command(&path)),
@@ -189,7 +237,9 @@ fn checksums(folder: &Path) -> Result<Vec<(String, u64, u32)>> {
     for entry in fs::read_dir(folder).with_context(doing)? {
         let path = entry.with_context(doing)?.path();
         let extension = path.extension().and_then(|it| it.to_str()).unwrap_or_default();
-        if path.is_file() && ["json", "safetensors", "bin", "txt"].contains(&extension) {
+        // What a calibration changes is a setting of its own, where it is used.
+        let is_calibration = path.ends_with(Calibration::FILE);
+        if path.is_file() && !is_calibration && ["json", "safetensors", "bin", "txt"].contains(&extension) {
             let (bytes, sum) =
                 checksum(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
             files.push((earmark_fs::text(path.file_name().unwrap_or_default()), bytes, sum));

@@ -191,7 +191,7 @@ impl Args {
         if self.labels.given() {
             return Err(usage("the model has labels of its own: --labels is for CLAP models"));
         }
-        let ClassifierScorer { classifier, scores } =
+        let ClassifierScorer { classifier, scores, .. } =
             ClassifierScorer::open(&folder, self.scores, &device, "pass them by --labels A,B")?;
         Ok((Model::classifier(classifier, scores, hearing), facts))
     }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use burn::tensor::Device;
 use earmark_audio::{SampleRate, Waveform};
+use earmark_eval::{Calibration, Method};
 use earmark_features::Features;
 use earmark_labels::{LabelSet, Scores};
 use earmark_pipeline::{AudioClassifier, Caution, Error};
@@ -18,6 +19,8 @@ use crate::scoring::scorer::{ClipModel, Scorer};
 pub(crate) struct ClassifierScorer {
     pub(crate) classifier: AudioClassifier,
     pub(crate) scores: Scores,
+    /// How logits become probabilities, where `scores` only says of which kind these are.
+    calibration: Option<Method>,
 }
 
 impl ClassifierScorer {
@@ -39,7 +42,30 @@ impl ClassifierScorer {
             ScoresArg::Sigmoid => Scores::Sigmoid,
             ScoresArg::None => Scores::None,
         };
-        Ok(ClassifierScorer { classifier, scores })
+        Ok(ClassifierScorer { classifier, scores, calibration: None })
+    }
+
+    /// Gives calibrated probabilities from now on, by the calibration in a file.
+    pub(crate) fn calibrate(&mut self, file: &Path) -> Result<&Method> {
+        let calibration = Calibration::read(file, self.classifier.labels().names())?;
+        let kind = match calibration.method {
+            Method::Temperature { .. } => Scores::Softmax,
+            Method::Platt { .. } => Scores::Sigmoid,
+        };
+        if kind != self.scores {
+            bail!(
+                "`{}` calibrates {kind} scores, and the scores of this model are `{}`: make it anew by `earmark calibrate`",
+                file.display(),
+                self.scores
+            );
+        }
+        Ok(self.calibration.insert(calibration.method))
+    }
+
+    fn scores_of(&self, logits: &[f32]) -> Vec<f32> {
+        let Some(method) = &self.calibration else { return self.scores.apply(logits) };
+        let probabilities = method.probabilities(logits).expect("a logit for each label, as it was read for");
+        probabilities.into_iter().map(|p| p as f32).collect()
     }
 }
 
@@ -68,6 +94,6 @@ impl Scorer for ClassifierScorer {
 
     fn scores(&self, clips: &[Features]) -> Vec<Result<Vec<f32>, Error>> {
         let logits = self.classifier.logits(clips).into_iter();
-        logits.map(|logits| logits.map(|logits| self.scores.apply(&logits))).collect()
+        logits.map(|logits| logits.map(|logits| self.scores_of(&logits))).collect()
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use earmark_eval::Calibration;
 use earmark_fs::{Entry, Walk};
 use earmark_hub::Repo;
 use tempfile::TempDir;
@@ -66,6 +67,7 @@ impl UploadFiles {
                 .replace("--model .\n", &format!("--model {}\n", repo.id))
                 .replace("model=\".\")", &format!("model=\"{}\")", repo.id))
                 .replace("from_pretrained(\".\")", &format!("from_pretrained(\"{}\")", repo.id));
+            let card = card + &calibration(&model, repo)?;
             files.write(CARD, card)?;
         }
         Ok(files)
@@ -113,6 +115,33 @@ impl UploadFiles {
         }
         Ok(UploadFiles { files, written: Some(written) })
     }
+}
+
+/// What the card says of a calibration beside the model: it is made when the card is there already.
+fn calibration(model: &Path, repo: &Repo) -> Result<String> {
+    let path = model.join(Calibration::FILE);
+    if !path.exists() {
+        return Ok(String::new());
+    }
+    let text = earmark_fs::read_to_string(&path, MAX_CARD)
+        .with_context(|| format!("cannot read `{}`", path.display()))?;
+    let calibration: Calibration = serde_json::from_str(&text)
+        .with_context(|| format!("`{}` is no calibration: make it anew, or remove it", path.display()))?;
+    let Calibration { before, after, fitted_on, .. } = calibration;
+    Ok(format!(
+        "\n## Calibration\n\n\
+         `{}` makes calibrated probabilities of the logits. It was fitted on {} clips; on {} others the log loss went from {:.4} to \
+         {:.4}, and the expected calibration error from {:.4} to {:.4}.\n\n\
+         ```sh\nearmark classify clip.wav --model {} --calibrated\n```\n",
+        Calibration::FILE,
+        fitted_on.clips,
+        after.clips,
+        before.log_loss,
+        after.log_loss,
+        before.ece,
+        after.ece,
+        repo.id
+    ))
 }
 
 /// The records of a run's training, under the names that the Trainer of `transformers` gives them.

@@ -175,6 +175,65 @@ fn parts_with_clips_that_cannot_be_used_have_the_batches_of_the_whole() {
     assert_eq!((report["n"].as_u64(), report["left_out"].as_u64()), (Some(9), Some(3)));
 }
 
+/// The lowest score of a clip from which on at least `least` of the clips are of the label, by trying all.
+fn lowest(scores: &[(f32, bool)], least: f64) -> f64 {
+    let reaches = |threshold: f32| {
+        let found: Vec<bool> = scores.iter().filter(|it| it.0 >= threshold).map(|it| it.1).collect();
+        found.iter().filter(|&&is| is).count() as f64 / found.len() as f64 >= least
+    };
+    let reached = scores.iter().map(|it| it.0).filter(|&score| reaches(score));
+    f64::from(reached.fold(f32::INFINITY, f32::min))
+}
+
+#[test]
+fn thresholds_are_fitted_on_all_clips_also_when_it_was_killed_or_divided() {
+    let place = many(603);
+    let fit = "--fit-thresholds precision=0.4";
+    let whole = place.run(&eval(&format!("{fit} -o whole")));
+    whole.says(0, &["wrote whole/thresholds.csv", "--thresholds whole/thresholds.csv"]);
+    let read = |folder: &str| place.read(&format!("{folder}/thresholds.csv"));
+    let mut lines =
+        whole.out.lines().skip_while(|line| !line.starts_with("thresholds for a precision")).skip(2);
+    let predictions = table(&place, "whole");
+    let (labels, lists) =
+        (texts(&predictions, "label"), predictions.column("scores").unwrap().list().unwrap());
+    let mut csv = "label,threshold\n".to_owned();
+    for (class, label) in ["bell", "rain", "siren"].into_iter().enumerate() {
+        let score = |row: usize| lists.get_as_series(row).unwrap().f32().unwrap().get(class).unwrap();
+        let scores: Vec<(f32, bool)> = (0..603).map(|row| (score(row), labels[row] == label)).collect();
+        let threshold = lowest(&scores, 0.4);
+        csv += &format!("{label},{threshold}\n");
+        let found: Vec<bool> =
+            scores.iter().filter(|it| f64::from(it.0) >= threshold).map(|it| it.1).collect();
+        let right = found.iter().filter(|&&is| is).count() as f64;
+        let shown = match found.len() {
+            0 => format!("{label} never – 0.000 201"),
+            all => format!("{label} {threshold:.4} {:.3} {:.3} 201", right / all as f64, right / 201.0),
+        };
+        assert_eq!(lines.next().unwrap().split_whitespace().collect::<Vec<_>>().join(" "), shown);
+    }
+    assert_eq!(read("whole"), csv);
+    assert!(csv.lines().skip(1).any(|line| !line.ends_with(",inf")), "{csv}");
+
+    let command = eval(&format!("{fit} -o killed"));
+    kill_after(&place, &command, "killed", &[20]);
+    place.run(&command).says(0, &["resumed after", "wrote killed/thresholds.csv"]);
+    for part in 0..2 {
+        place.run(&eval(&format!("--shard {part}/2 -o part-{part}"))).well();
+    }
+    let merged = place.run(&format!("eval merge part-1 part-0 {fit} -o merged"));
+    assert_eq!(merged.well().out, whole.out.replace("whole/", "merged/"));
+    assert_eq!((read("killed"), read("merged")), (csv.clone(), csv));
+    place.run(&eval(&format!("--shard 0/2 {fit} -o part"))).says(2, &["--shard", "--fit-thresholds"]);
+    place.run(&eval("--fit-thresholds precision=9")).says(2, &["precision=9", "precision=0.9"]);
+    // Without a folder they are printed.
+    let printed = place.run(&eval(fit));
+    printed.says(0, &["DIR/thresholds.csv"]);
+    assert!(printed.out.contains("thresholds for a precision of at least 0.4"), "{}", printed.out);
+    // And what they are for.
+    place.run("classify sounds --model model --thresholds merged/thresholds.csv").well();
+}
+
 #[test]
 fn an_evaluation_begun_with_other_settings_is_left_alone() {
     let place = many(400);

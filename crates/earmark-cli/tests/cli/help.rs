@@ -31,6 +31,7 @@ const COMMANDS: &[&str] = &[
     "serve",
     "train",
     "eval",
+    "calibrate",
     "runs",
     "data",
     "push",

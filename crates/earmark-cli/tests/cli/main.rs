@@ -18,6 +18,7 @@ mod run_records;
 mod evaluations;
 mod planted_models; // Models that know the sounds of planted datasets,
 mod published_evaluations; // and the scores that they get.
+mod calibration;
 mod cache;
 mod formats;
 mod folders;

@@ -279,6 +279,45 @@ mod pushes {
     }
 
     #[test]
+    fn a_calibration_goes_along_and_calibrates_the_model_on_the_hub() {
+        let place = Account::with_model();
+        place.clip("clip.wav", tone(440.0, 0.5, 16_000));
+        place.run_as_me("push model --repo me/tiny").well();
+        place.run("classify clip.wav --model me/tiny --calibrated").says(
+            1,
+            &[
+                "no `calibration.json` in `me/tiny`",
+                "calibrate --model me/tiny",
+                "-o DIR",
+                "--calibrated=DIR",
+            ],
+        );
+        place.write("calibrated/calibration.json", crate::calibration::temperature(2.5, "bell,rain,siren"));
+        let plain = place.run("classify clip.wav --model me/tiny");
+        let chosen = place.run("classify clip.wav --model me/tiny --calibrated=calibrated");
+        assert_ne!(chosen.well().out, plain.well().out);
+
+        // A run's model, whose card was written before.
+        place.write("run/recipe.toml", "");
+        for name in place.list("model") {
+            place.write(format!("run/model/{name}"), fs::read(place.path(format!("model/{name}"))).unwrap());
+        }
+        place.write("run/model/README.md", "# A card\n");
+        let calibration = fs::read(place.path("calibrated/calibration.json")).unwrap();
+        place.write("run/model/calibration.json", &calibration);
+        place.run_as_me("push run --repo me/tiny").says(0, &["verified 2 files"]);
+        let beside = place.run("classify clip.wav --model me/tiny --calibrated");
+        assert_eq!(beside.well().out, chosen.out);
+        let card = String::from_utf8(place.hub.files("models/me/tiny", "main")["README.md"].clone()).unwrap();
+        for part in ["# A card", "## Calibration", "fitted on 8 clips", "--model me/tiny --calibrated"] {
+            assert!(card.contains(part), "no `{part}` in {card}");
+        }
+        assert_eq!(place.read("run/model/README.md"), "# A card\n");
+        place.write("run/model/calibration.json", "{}");
+        place.run_as_me("push run --repo me/tiny").says(1, &["run/model/calibration.json", "no calibration"]);
+    }
+
+    #[test]
     fn what_nobody_means_to_publish_stays_here() {
         let place = Account::with_model();
         place.write("model/.env", b"KEY=secret");

@@ -67,7 +67,9 @@ impl Method {
     fn apply(&self, row: &mut [f64]) {
         match self {
             Method::Temperature { temperature } => {
-                row.iter_mut().for_each(|logit| *logit /= temperature);
+                // With the largest logit moved to zero first, no temperature of a file makes a quotient overflow to NaN.
+                let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                row.iter_mut().for_each(|logit| *logit = (*logit - largest) / temperature);
                 softmax(row);
             }
             Method::Platt { classes } => {
@@ -96,6 +98,22 @@ mod tests {
             ErrorKind::Count { expected: 2, got: 1, .. }
         ));
         assert_eq!(method.matrix(&logits).unwrap().row(0), method.probabilities(&[1.0, -1.0]).unwrap());
+    }
+
+    #[test]
+    fn no_temperature_or_fit_of_a_file_makes_a_probability_that_is_no_number() {
+        let platt = |slope, intercept| Some(Platt { slope, intercept });
+        for method in [
+            Method::Temperature { temperature: f64::MIN_POSITIVE },
+            Method::Temperature { temperature: f64::MAX },
+            Method::Platt { classes: vec![platt(f64::MAX, f64::MIN), platt(f64::MIN, f64::MAX)] },
+        ] {
+            for logits in [[f32::MAX, f32::MIN], [f32::MIN, f32::MIN], [1.0, 1.0 + f32::EPSILON], [0.0, -0.0]]
+            {
+                let got = method.probabilities(&logits).unwrap();
+                assert!(got.iter().all(|p| (0.0..=1.0).contains(p)), "{method:?} {logits:?} {got:?}");
+            }
+        }
     }
 
     #[test]

@@ -2,8 +2,10 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
+use earmark_eval::Objective;
 use earmark_train::Setting;
 
+use super::calibration::thresholds::objective;
 use super::compare;
 use super::merge;
 use super::shard::Shard;
@@ -31,6 +33,9 @@ Examples:
   # zero-shot, with two prompts
   earmark eval --model laion/clap-htsat-unfused --dataset esc50 \\
     --split all --template \"a sound of {}\" --template \"{}\" -o scores
+  # thresholds for `earmark classify --thresholds`, of a model with many labels
+  earmark eval --model ./model --data recordings --split all \\
+    --fit-thresholds precision=0.9 -o scores
   # a quarter of the work, for one of four machines
   earmark eval --model ./model --data recordings --split all \\
     --shard 0/4 -o part-0";
@@ -148,6 +153,11 @@ pub(crate) struct ScoreArgs {
     #[arg(long, help_heading = "Labels of a CLAP model")]
     pub(super) labels_as_is: bool,
 
+    /// Fit a threshold for each label, for `earmark classify --thresholds`: the one with the highest F1, or the lowest with at
+    /// least this precision. Written to thresholds.csv.
+    #[arg(long, value_name = "f1|precision=P", value_parser = objective, conflicts_with = "shard")]
+    pub(super) fit_thresholds: Option<Objective>,
+
     #[command(flatten)]
     pub(super) audio: AudioArgs,
 
@@ -164,7 +174,7 @@ pub(crate) struct ScoreArgs {
 }
 
 /// As the recipe's setting of this name.
-fn test_size(text: &str) -> Result<f64, String> {
+pub(super) fn test_size(text: &str) -> Result<f64, String> {
     let setting = Setting::find("test_size").map_err(|why| why.to_string())?;
     setting.check(text).map_err(|why| why.to_string())?;
     text.parse().map_err(|_| format!("`{text}` is no number"))

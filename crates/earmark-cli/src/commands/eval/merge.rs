@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args as ClapArgs;
+use earmark_eval::Objective;
 use earmark_train::OutputFolder;
 
+use super::calibration::thresholds::{ThresholdFit, objective};
 use super::record::{About, JOURNAL, Record, SHARD};
 use super::results;
 use super::shard::Shard;
@@ -24,6 +26,10 @@ pub(crate) struct Args {
     /// Write report.html, report.json, predictions.parquet and confusion_matrix.svg to this folder, new or empty.
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
+
+    /// Also fit a threshold for each label, as `earmark eval` does, and write thresholds.csv.
+    #[arg(long, value_name = "f1|precision=P", value_parser = objective)]
+    fit_thresholds: Option<Objective>,
 }
 
 /// A part of an evaluation.
@@ -40,14 +46,27 @@ pub(super) fn run(args: &Args) -> Result<Done> {
     check(&mut parts)?;
     let about = About { shard: None, rows: (0, parts[0].about.clips), ..parts[0].about.clone() };
     let output = OutputFolder::create(&args.output).map_err(advise)?;
+    let mut fit = args.fit_thresholds.map(|objective| ThresholdFit::new(objective, &about));
     let (summary, report) = results::write(output.path(), &about, |write| {
         let mut summary = Summary::new(&about);
+        let mut add = |clip: ClipPrediction| {
+            fit.iter_mut().for_each(|fit| fit.add(&clip));
+            write(clip)
+        };
         for part in &parts {
-            part.add_to(&mut summary, write)?;
+            part.add_to(&mut summary, &mut add)?;
         }
         Ok(summary)
     })?;
-    results::print(summary, &report, Some(output.path()))
+    let fitted = fit.map(ThresholdFit::finish).transpose()?;
+    if let Some(fitted) = &fitted {
+        fitted.write(output.path())?;
+    }
+    let done = results::print(summary, &report, Some(output.path()))?;
+    if let Some(fitted) = &fitted {
+        fitted.print(Some(output.path()))?;
+    }
+    Ok(done)
 }
 
 impl Part {

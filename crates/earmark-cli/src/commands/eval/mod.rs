@@ -1,4 +1,4 @@
-//! `earmark eval`.
+//! `earmark eval`, and `earmark calibrate`, which scores clips as well.
 
 mod args; // The flags,
 mod subject; // the model and the clips that they name,
@@ -14,6 +14,7 @@ mod results; // and written.
 mod merge; // The parts of an evaluation as one.
 mod compare; // Two evaluations of the same clips.
 mod published; // Evaluations that have a name.
+mod calibration; // What is fitted on the scores: probabilities, and thresholds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ use anyhow::Result;
 
 pub(crate) use self::args::Args;
 use self::args::{ScoreArgs, What};
+pub(crate) use self::calibration::args::Args as CalibrateArgs;
+pub(crate) use self::calibration::calibrate::run as calibrate;
 use self::progress::Position;
 use crate::exit::Done;
 use crate::interrupt;
@@ -38,7 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
 }
 
 fn score(args: &ScoreArgs) -> Result<Done> {
-    let position = Arc::new(Position::default());
+    let position = Arc::new(Position::new("an evaluation with -o DIR can be resumed"));
     let notice = match args.output {
         Some(_) => "stopping; the same command resumes the evaluation (Ctrl-C again quits at once)",
         None => "stopping (Ctrl-C again quits at once)",

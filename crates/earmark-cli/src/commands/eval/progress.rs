@@ -6,16 +6,28 @@ use std::sync::{Mutex, PoisonError};
 use crate::output::messages;
 
 /// How far an evaluation is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Position {
     done: AtomicUsize,
     total: AtomicUsize,
     /// Whether it can be resumed.
     saved: AtomicBool,
+    /// What is said of an interruption that loses what was done.
+    advice: &'static str,
     ended: Mutex<bool>,
 }
 
 impl Position {
+    pub(super) fn new(advice: &'static str) -> Position {
+        Position {
+            done: AtomicUsize::new(0),
+            total: AtomicUsize::new(0),
+            saved: AtomicBool::new(false),
+            advice,
+            ended: Mutex::new(false),
+        }
+    }
+
     /// The forward passes begin: `done` of `total` clips were scored before.
     pub(super) fn begin(&self, done: usize, total: usize) {
         self.done.store(done, Ordering::Relaxed);
@@ -39,7 +51,7 @@ impl Position {
         }
         let advice = match self.saved.load(Ordering::Relaxed) {
             true => "run the same command again to resume",
-            false => "an evaluation with -o DIR can be resumed",
+            false => self.advice,
         };
         match self.total.load(Ordering::Relaxed) {
             0 => messages::note(format_args!("interrupted before the first clip; {advice}")),

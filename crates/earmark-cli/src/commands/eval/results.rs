@@ -8,6 +8,7 @@ use earmark_fs::AtomicFile;
 use earmark_train::{EvaluationReport, confusion_svg};
 use serde::Serialize;
 
+use super::calibration::thresholds;
 use super::model::Prompts;
 use super::page;
 use super::record::About;
@@ -25,7 +26,7 @@ const FIGURE: &str = "confusion_matrix.svg";
 const PAGE: &str = "report.html";
 
 /// The files of an evaluation.
-pub(super) const FILES: [&str; 4] = [REPORT, PREDICTIONS, FIGURE, PAGE];
+pub(super) const FILES: [&str; 5] = [REPORT, PREDICTIONS, FIGURE, PAGE, thresholds::FILE];
 
 /// How many mistakes are printed.
 const MISTAKES_SHOWN: usize = 10;

@@ -8,11 +8,13 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 use earmark_data::{AudioDataset, Clip};
+use earmark_eval::Objective;
 use earmark_train::{
     BadClip, Cache, ErrorKind, EvaluationReport, ScoredBatch, ScoredClip, Scoring, ScoringOptions,
 };
 
 use super::args::ScoreArgs;
+use super::calibration::thresholds::ThresholdFit;
 use super::page::commits::provenance;
 use super::page::sounds::sounds_of;
 use super::progress::Position;
@@ -57,7 +59,8 @@ pub(super) fn score(
     // Cards of one kind compute alike, and four parts may run on four of them.
     let kind = device_name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(':');
     let about = about(args, &subject, batch_size, kind)?;
-    let mut kept = Kept::Here(Box::new(Summary::new(&about)));
+    let fit = args.fit_thresholds.map(|objective| ThresholdFit::new(objective, &about));
+    let mut kept = Kept::Here(Box::new(Summary::new(&about)), fit);
     if let Some(folder) = output {
         let settings = saved::settings(&subject, &about, batch_size)?;
         kept = Kept::InFolder(Box::new(Saved::open(folder, about.clone(), &settings)?));
@@ -65,7 +68,12 @@ pub(super) fn score(
     }
     let opened = started.elapsed();
     let options = Options { device, cache, batch_size };
-    if let Err(error) = score_clips(&mut kept, &subject, &about, options, position, stop) {
+    let from = match &kept {
+        Kept::InFolder(saved) => saved.next_row,
+        Kept::Here(..) => about.rows.0,
+    };
+    let mut keep = |batch| kept.add(batch);
+    if let Err(error) = score_clips(&subject, &about, from, options, &mut keep, position, stop) {
         if let Kept::InFolder(saved) = kept {
             saved.give_up()?;
         }
@@ -75,10 +83,10 @@ pub(super) fn score(
     messages::detail(format_args!(
         "time     opening model and dataset {opening:.1} s, preparing clips and forward passes {scoring:.1} s"
     ));
-    finish(kept, &subject)
+    finish(kept, &subject, args.fit_thresholds)
 }
 
-fn about(args: &ScoreArgs, subject: &Subject, batch_size: usize, device: &str) -> Result<About> {
+pub(super) fn about(args: &ScoreArgs, subject: &Subject, batch_size: usize, device: &str) -> Result<About> {
     let clips = subject.dataset.clips.len();
     let rows = args.shard.map_or(0..clips, |shard| shard.rows(clips, batch_size));
     Ok(About {
@@ -109,39 +117,39 @@ fn left_out(clip: &BadClip) -> LeftOut {
 enum Kept {
     /// Into a journal, of which the results are made in the end.
     InFolder(Box<Saved>),
-    /// Straight into the results.
-    Here(Box<Summary>),
+    /// Straight into the results, and into thresholds.
+    Here(Box<Summary>, Option<ThresholdFit>),
 }
 
 impl Kept {
     fn add(&mut self, batch: Batch) -> Result<()> {
         match self {
             Kept::InFolder(saved) => saved.add(batch),
-            Kept::Here(summary) => summary.add(batch, |_| Ok(())),
+            Kept::Here(summary, fit) => summary.add(batch, |clip| {
+                fit.iter_mut().for_each(|fit| fit.add(&clip));
+                Ok(())
+            }),
         }
     }
 }
 
-struct Options {
-    device: Device,
-    cache: Option<Cache>,
-    batch_size: usize,
+pub(super) struct Options {
+    pub(super) device: Device,
+    pub(super) cache: Option<Cache>,
+    pub(super) batch_size: usize,
 }
 
-/// Scores the clips that have no answer yet.
-fn score_clips(
-    kept: &mut Kept,
+/// Scores the clips from the row `from` on, and gives the answers to `keep`.
+pub(super) fn score_clips(
     subject: &Subject,
     about: &About,
+    from: usize,
     options: Options,
+    keep: &mut dyn FnMut(Batch) -> Result<()>,
     position: &Position,
     stop: &AtomicBool,
 ) -> Result<()> {
     let (first, end) = about.rows;
-    let from = match kept {
-        Kept::InFolder(saved) => saved.next_row,
-        Kept::Here(_) => first,
-    };
     if from > first {
         messages::note(format_args!("resumed after {} of {} clips", from - first, end - first));
     }
@@ -168,7 +176,7 @@ fn score_clips(
                 );
             }
             let done = batch.rows.end - first;
-            kept.add(record(batch, subject, &about.groups))?;
+            keep(record(batch, subject, &about.groups))?;
             position.set(done);
             bar.set_position(done as u64);
         }
@@ -201,11 +209,19 @@ fn record(batch: ScoredBatch, subject: &Subject, columns: &[String]) -> Batch {
 }
 
 /// Writes and prints the results, or reports that a part is done.
-fn finish(kept: Kept, subject: &Subject) -> Result<(Done, Option<EvaluationReport>)> {
+fn finish(
+    kept: Kept,
+    subject: &Subject,
+    objective: Option<Objective>,
+) -> Result<(Done, Option<EvaluationReport>)> {
     let mut saved = match kept {
-        Kept::Here(summary) => {
+        Kept::Here(summary, fit) => {
             let report = summary.report();
-            return Ok((results::print(*summary, &report, None)?, Some(report)));
+            let done = results::print(*summary, &report, None)?;
+            if let Some(fit) = fit {
+                fit.finish()?.print(None)?;
+            }
+            return Ok((done, Some(report)));
         }
         Kept::InFolder(saved) => saved,
     };
@@ -226,9 +242,23 @@ fn finish(kept: Kept, subject: &Subject) -> Result<(Done, Option<EvaluationRepor
         return Ok((Done::Well, None));
     }
     let folder = saved.path().to_path_buf();
-    let (summary, report) = results::write(&folder, &about, |write| saved.sum_up(write))?;
+    let mut fit = objective.map(|objective| ThresholdFit::new(objective, &about));
+    let (summary, report) = results::write(&folder, &about, |write| {
+        saved.sum_up(|clip| {
+            fit.iter_mut().for_each(|fit| fit.add(&clip));
+            write(clip)
+        })
+    })?;
+    let fitted = fit.map(ThresholdFit::finish).transpose()?;
+    if let Some(fitted) = &fitted {
+        fitted.write(&folder)?;
+    }
     saved.remove_journal()?;
-    Ok((results::print(summary, &report, Some(&folder))?, Some(report)))
+    let done = results::print(summary, &report, Some(&folder))?;
+    if let Some(fitted) = &fitted {
+        fitted.print(Some(&folder))?;
+    }
+    Ok((done, Some(report)))
 }
 
 /// The columns that tell which clips of a dataset belong together: artist, speaker, recording, fold.

@@ -1,4 +1,4 @@
-//! Settings of a [`Hub`]: from the environment as Python reads it, or from code.
+//! Settings of a [`Hub`](crate::Hub): from the environment as Python reads it, or from code.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -10,45 +10,30 @@ use earmark_error::Context as _;
 use reqwest::Url;
 
 use crate::error::{Error, ErrorKind, Subject};
-use crate::http::client::Http;
 use crate::http::rate::MinRate;
 use crate::http::timeouts::Timeouts;
-use crate::hub::Hub;
 use crate::progress::Progress;
 use crate::token::Token;
 
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
-impl Hub {
-    /// The Hub of this environment, see [`HubBuilder::from_env`].
-    ///
-    /// # Errors
-    /// When a variable is invalid: an endpoint that is not a URL, a token that cannot be a header; or there is no home folder.
-    pub fn from_env() -> Result<Hub, Error> {
-        HubBuilder::from_env()?.build()
-    }
-
-    /// The public Hub without a token, whatever the environment says.
-    pub fn builder(cache_dir: impl Into<PathBuf>) -> HubBuilder {
-        HubBuilder::new(cache_dir.into())
-    }
-}
-
-/// Settings of a [`Hub`].
+/// Settings of a [`Hub`](crate::Hub).
 #[must_use = "a builder does nothing until `build`"]
 #[derive(Clone)]
 pub struct HubBuilder {
-    endpoint: String,
-    cache_dir: PathBuf,
-    token: Option<Token>,
+    pub(crate) endpoint: String,
+    pub(crate) cache_dir: PathBuf,
+    pub(crate) token: Option<Token>,
     token_file: Option<PathBuf>,
-    offline: bool,
-    progress: Option<Arc<dyn Progress>>,
-    timeouts: Timeouts,
+    pub(crate) offline: bool,
+    pub(crate) progress: Option<Arc<dyn Progress>>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) xet: Option<bool>,
+    pub(crate) xet_cache: Option<PathBuf>,
 }
 
 impl HubBuilder {
-    fn new(cache_dir: PathBuf) -> HubBuilder {
+    pub(crate) fn new(cache_dir: PathBuf) -> HubBuilder {
         HubBuilder {
             endpoint: DEFAULT_ENDPOINT.to_owned(),
             cache_dir,
@@ -57,6 +42,8 @@ impl HubBuilder {
             offline: false,
             progress: None,
             timeouts: Timeouts::default(),
+            xet: None,
+            xet_cache: None,
         }
     }
 
@@ -68,6 +55,8 @@ impl HubBuilder {
     /// | `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, `HF_HOME`/hub, `XDG_CACHE_HOME`/huggingface/hub | the cache, first one set; else `~/.cache/huggingface/hub` |
     /// | `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, `HF_TOKEN_PATH`, `HF_HOME`/token | the token, first one found |
     /// | `HF_HUB_DISABLE_IMPLICIT_TOKEN` | no token |
+    /// | `HF_HUB_DISABLE_XET` | no [Xet](HubBuilder::xet) when `1`, `true`, `yes` or `on`; else Xet, also with a mirror |
+    /// | `HF_XET_CACHE`, `HF_HOME`/xet | what is kept of chunks that were sent by Xet |
     /// | `HF_HUB_OFFLINE`, `TRANSFORMERS_OFFLINE` | offline when `1`, `true`, `yes` or `on` |
     ///
     /// An empty variable counts as unset.
@@ -100,6 +89,7 @@ impl HubBuilder {
             .or_else(|| hf_home.as_ref().map(|home| home.join("hub")))
             .ok_or(ErrorKind::NoCacheDir)
             .context(Subject::Settings)?;
+        let xet_cache = path("HF_XET_CACHE").or_else(|| hf_home.as_ref().map(|home| home.join("xet")));
         let token_file = path("HF_TOKEN_PATH").or_else(|| hf_home.map(|home| home.join("token")));
         let token = if flag("HF_HUB_DISABLE_IMPLICIT_TOKEN") == Some(true) {
             None
@@ -111,6 +101,8 @@ impl HubBuilder {
         let mut builder = HubBuilder::new(cache_dir);
         builder.token = token.filter(|token| !token.is_empty()).map(Token::new);
         builder.token_file = token_file;
+        builder.xet = flag("HF_HUB_DISABLE_XET").map(|disabled| !disabled);
+        builder.xet_cache = xet_cache;
         builder.offline = flag("HF_HUB_OFFLINE").or_else(|| flag("TRANSFORMERS_OFFLINE")).unwrap_or(false);
         if let Some(endpoint) = text("HF_ENDPOINT") {
             builder.endpoint = endpoint;
@@ -147,6 +139,13 @@ impl HubBuilder {
         self
     }
 
+    /// Whether large files come and go by Xet where the Hub offers it. By default they do with the public Hub, and not with a
+    /// mirror, from which the Xet storage may be out of reach. Without the crate's feature `xet` they never do.
+    pub fn xet(mut self, xet: bool) -> Self {
+        self.xet = Some(xet);
+        self
+    }
+
     /// The receiver of the progress of downloads and uploads.
     pub fn progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.progress = Some(progress);
@@ -179,20 +178,6 @@ impl HubBuilder {
         self.timeouts.min_rate = MinRate { bytes_per_second, window };
         self
     }
-
-    /// The Hub with these settings. This sends nothing and creates no folder.
-    ///
-    /// # Errors
-    /// When the endpoint is not a URL, the token cannot be a header, or the HTTP client does not start.
-    pub fn build(self) -> Result<Hub, Error> {
-        let endpoint = parse_endpoint(&self.endpoint).context(Subject::Settings)?;
-        let http = if self.offline {
-            None
-        } else {
-            Some(Arc::new(Http::new(self.token, self.timeouts).context(Subject::Settings)?))
-        };
-        Ok(Hub { endpoint, cache_dir: self.cache_dir, http, progress: self.progress })
-    }
 }
 
 impl fmt::Debug for HubBuilder {
@@ -205,7 +190,7 @@ impl fmt::Debug for HubBuilder {
     }
 }
 
-fn parse_endpoint(text: &str) -> Result<Url, ErrorKind> {
+pub(crate) fn parse_endpoint(text: &str) -> Result<Url, ErrorKind> {
     let bad = |why: &str| ErrorKind::Endpoint { why: why.to_owned() };
     let url = Url::parse(text).map_err(|e| ErrorKind::Endpoint { why: e.to_string() })?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -272,6 +257,16 @@ mod tests {
         }
         assert!(builder(&[("TRANSFORMERS_OFFLINE", "1")]).offline);
         assert!(!builder(&[("TRANSFORMERS_OFFLINE", "1"), ("HF_HUB_OFFLINE", "0")]).offline);
+    }
+
+    #[test]
+    fn xet_is_for_the_public_hub_unless_the_variable_says_otherwise() {
+        assert_eq!(builder(&[]).xet, None);
+        assert_eq!(builder(&[("HF_HUB_DISABLE_XET", "1")]).xet, Some(false));
+        assert_eq!(builder(&[("HF_HUB_DISABLE_XET", "0")]).xet, Some(true));
+        let cache = |vars: &[(&str, &str)]| builder(vars).xet_cache.unwrap();
+        assert_eq!(cache(&[("HF_HOME", "/hf")]), Path::new("/hf/xet"));
+        assert_eq!(cache(&[("HF_HOME", "/hf"), ("HF_XET_CACHE", "/chunks")]), Path::new("/chunks"));
     }
 
     #[test]

@@ -21,6 +21,8 @@ mod cache;
 mod download;
 mod ranges;
 mod push;
+#[cfg(feature = "xet")]
+mod xet;
 mod web;
 
 pub use api::tree::RemoteFile;
@@ -33,4 +35,5 @@ pub use push::account::Account;
 pub use push::request::{Push, Pushed};
 pub use ranges::file::{HubFile, HubRead};
 pub use repo::{Repo, RepoId, RepoKind, Revision};
-pub use web::{Body, WebFile};
+pub use web::body::Body;
+pub use web::file::WebFile;

@@ -37,10 +37,10 @@ const MESSAGE: &str = "message";
 #[allow(clippy::disallowed_methods, reason = "writes nothing")]
 pub(crate) fn start(format: LogFormat, quiet: bool, verbose: u8) {
     let level = match (quiet, verbose) {
-        // Symphonia logs what it tries on a file; what comes of that is in our errors and warnings.
-        (true, _) => "error,symphonia=off",
-        (_, 0) => "warn,message=info,symphonia=off",
-        (_, 1) => "info,message=debug,symphonia=off",
+        // Symphonia and hf-xet (`xet`, `xet_client`, …) log what they try; what comes of that is in our errors and warnings.
+        (true, _) => "error,symphonia=off,xet=off",
+        (_, 0) => "warn,message=info,symphonia=off,xet=off",
+        (_, 1) => "info,message=debug,symphonia=off,xet=off",
         _ => "debug",
     };
     VERBOSE.store(verbose > 0, Ordering::Relaxed);
@@ -49,14 +49,19 @@ pub(crate) fn start(format: LogFormat, quiet: bool, verbose: u8) {
     match format {
         LogFormat::Text => {
             let coloured = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
-            lines.event_format(Plain { coloured }).init();
+            install(lines.event_format(Plain { coloured }).finish());
         }
-        LogFormat::Json => lines.json().flatten_event(true).with_target(false).init(),
+        LogFormat::Json => install(lines.json().flatten_event(true).with_target(false).finish()),
     }
     // A bar between JSON lines would be read by nobody.
     if quiet || format == LogFormat::Json || !io::stderr().is_terminal() {
         progress::hide();
     }
+}
+
+/// Not by `init`, which also takes what other crates log through `log`, once any crate switches on the feature for that.
+fn install(subscriber: impl Subscriber + Send + Sync) {
+    tracing::subscriber::set_global_default(subscriber).expect("messages are started once");
 }
 
 /// Lines for people, escaped: only the line breaks of [`Text::then`] are in it, never those of a label or a file name.

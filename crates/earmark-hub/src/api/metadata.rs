@@ -1,7 +1,7 @@
-//! The metadata of a file: one HEAD request, as Python's `huggingface_hub` 2.4.0 makes it without xet.
+//! The metadata of a file: one HEAD request, as Python's `huggingface_hub` 2.4.0 makes it.
 
 use crate::api::urls::RepoUrl;
-use crate::commit::{Commit, Etag};
+use crate::commit::{Commit, Etag, is_sha256};
 use crate::error::{ErrorKind, Missing};
 use crate::http::address::header_text;
 use crate::http::client::Http;
@@ -14,6 +14,9 @@ pub(crate) struct FileMetadata {
     pub(crate) commit: Commit,
     pub(crate) etag: Etag,
     pub(crate) size: Option<u64>,
+    /// By which the Xet storage knows the bytes.
+    #[cfg_attr(not(feature = "xet"), allow(dead_code, reason = "read by `xet/`"))]
+    pub(crate) xet_hash: Option<String>,
 }
 
 /// The Hub's answer about a file.
@@ -58,6 +61,9 @@ impl Http {
                 commit: commit.ok_or_else(|| target.malformed("`X-Repo-Commit`"))?,
                 etag: etag.and_then(Etag::new).ok_or_else(|| target.malformed("`ETag`"))?,
                 size: size.and_then(|size| size.parse().ok()),
+                xet_hash: header_text(headers, "x-xet-hash")
+                    .filter(|hash| is_sha256(hash))
+                    .map(str::to_owned),
             }));
         }
         Err(BadRedirect::TooMany.into())

@@ -16,26 +16,8 @@ use crate::hub::Hub;
 use crate::repo::{FileName, Repo};
 
 impl Hub {
-    /// Fetches one file and returns its path in the cache.
-    ///
-    /// Online, a branch or tag is looked up each time, and a file that changed is downloaded again; without an answer, the
-    /// cached file is used. The files of a commit cannot change, so a cached one opens no socket.
-    ///
-    /// # Errors
-    /// A file name that leaves the repository, no such file, no access, no network and no cached copy, bytes that differ from
-    /// the metadata, or a cache that cannot be written. After an error the cache holds no wrong file.
-    pub fn fetch(&self, repo: &Repo, file: &str) -> Result<PathBuf, Error> {
-        let name = FileName::new(file)?;
-        let cached = self.locate(repo, name)?;
-        RepoCache::new(&self.cache_dir, repo).write_ref(&repo.revision, &cached.commit);
-        Ok(cached.path)
-    }
-
-    /// Fetches the first of `files` that exists. Returns its index in `files` and its path in the cache.
-    ///
-    /// # Errors
-    /// As for [`Hub::fetch`], or none of them exists.
-    pub fn fetch_first(&self, repo: &Repo, files: &[&str]) -> Result<(usize, PathBuf), Error> {
+    /// As [`Hub::fetch_first`].
+    pub(crate) fn fetch_first_of(&self, repo: &Repo, files: &[&str]) -> Result<(usize, PathBuf), Error> {
         let mut not_cached = None;
         for (index, file) in files.iter().enumerate() {
             match self.fetch(repo, file) {
@@ -115,7 +97,12 @@ impl Hub {
             return Ok(CachedFile { commit: metadata.commit.clone(), path });
         }
         let lock = cache.lock(&metadata.etag, file, http.timeouts.min_rate.window);
-        if !is_complete(&cache.blob(&metadata.etag)) {
+        #[cfg(feature = "xet")]
+        let is_stored = is_complete(&cache.blob(&metadata.etag))
+            || self.download_by_xet(http, target, cache, file, metadata, lock.is_some())?;
+        #[cfg(not(feature = "xet"))]
+        let is_stored = is_complete(&cache.blob(&metadata.etag));
+        if !is_stored {
             let mut partial = cache.partial(&metadata.etag, lock.is_some())?;
             let sha256 = metadata.etag.sha256();
             let wanted = Wanted { name: file.as_str(), size: metadata.size, sha256, unannounced: 0 };

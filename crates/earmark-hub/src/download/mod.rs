@@ -3,4 +3,5 @@
 pub(crate) mod transfer;
 pub(crate) mod fetch;
 pub(crate) mod snapshot;
+mod pinned;
 mod model;

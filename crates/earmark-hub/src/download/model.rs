@@ -24,23 +24,8 @@ const WEIGHTS: [&str; 4] = [
 ];
 
 impl Hub {
-    /// Fetches a model, all of it from one commit.
-    ///
-    /// That is `config.json`; `processor_config.json` and `preprocessor_config.json` if they exist; and the weights:
-    /// `model.safetensors` or `pytorch_model.bin`, or the index of either with the shards that it lists, the first that exists.
-    ///
-    /// # Errors
-    /// As for [`Hub::fetch`], no weights in any of these forms, or an index that lists no shards.
-    pub fn fetch_model(&self, repo: &Repo) -> Result<Snapshot, Error> {
-        self.fetch_model_with(repo, |_| &[])
-    }
-
-    /// As [`fetch_model`](Hub::fetch_model), and before the weights the files that `needed` names when it is shown the folder with
-    /// `config.json`: a tokenizer, say.
-    ///
-    /// # Errors
-    /// As for [`Hub::fetch_model`], or one of these files does not exist.
-    pub fn fetch_model_with(
+    /// As [`Hub::fetch_model_with`].
+    pub(crate) fn model(
         &self,
         repo: &Repo,
         needed: impl FnOnce(&Path) -> &'static [&'static str],
@@ -66,12 +51,8 @@ impl Hub {
         Ok(Snapshot::new(&cache, &commit))
     }
 
-    /// Fetches the configuration of the feature extractor: `processor_config.json` and `preprocessor_config.json`, as far as
-    /// they exist.
-    ///
-    /// # Errors
-    /// As for [`Hub::fetch`], except files that do not exist or, offline, are not in the cache.
-    pub fn fetch_extractor(&self, repo: &Repo) -> Result<(), Error> {
+    /// As [`Hub::fetch_extractor`].
+    pub(crate) fn extractor(&self, repo: &Repo) -> Result<(), Error> {
         for file in ["processor_config.json", "preprocessor_config.json"] {
             match self.fetch(repo, file) {
                 Ok(_) => {}

@@ -25,7 +25,7 @@ pub(crate) struct Http {
     /// Has no token and follows redirects; made on first use.
     anonymous: OnceLock<Client>,
     pub(crate) timeouts: Timeouts,
-    token: Option<Token>,
+    pub(crate) token: Option<Token>,
 }
 
 impl Http {

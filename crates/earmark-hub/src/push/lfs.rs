@@ -1,4 +1,4 @@
-//! Large files to the storage, by git-LFS.
+//! Large files to the storage, by git-LFS where it is not by Xet.
 
 use std::collections::BTreeMap;
 use std::io::{Seek as _, SeekFrom};
@@ -23,6 +23,8 @@ use crate::push::storage::{FilePart, StorageAnswer};
 /// The Hub's answer to a batch.
 #[derive(Deserialize)]
 struct Batch {
+    #[cfg_attr(not(feature = "xet"), allow(dead_code, reason = "without it, git-LFS alone is asked for"))]
+    transfer: Option<String>,
     #[serde(default)]
     objects: Vec<Object>,
 }
@@ -54,8 +56,18 @@ struct Action {
 }
 
 impl PushSession<'_> {
-    /// Sends large files to the storage, those that it lacks.
+    /// Sends large files to the storage, those that it lacks: by Xet if the Hub offers it.
     pub(crate) fn upload_large(&self, files: &[&LocalFile]) -> Result<(), ErrorKind> {
+        #[cfg(feature = "xet")]
+        if self.hub.xet.is_enabled() {
+            let (call, batch) = self.batch(files, &["basic", "multipart", "xet"])?;
+            if batch.transfer.as_deref() != Some("xet") {
+                return self.upload_lfs(files, &call, &batch);
+            }
+            if self.upload_by_xet(files)? {
+                return Ok(());
+            }
+        }
         let (call, batch) = self.batch(files, &["basic", "multipart"])?;
         self.upload_lfs(files, &call, &batch)
     }

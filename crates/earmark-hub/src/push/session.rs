@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::api::tree::RemoteFile;
 use crate::api::urls::{RepoUrl, repo_page};
 use crate::commit::Commit;
-use crate::error::{Error, ErrorKind, Missing, PushedFile, Subject};
+use crate::error::{ErrorKind, Missing, PushedFile};
 use crate::http::address::redacted;
 use crate::http::client::{Http, off_runtime, upload_timeout};
 use crate::http::retry::{Retries, Retry};
@@ -22,7 +22,7 @@ use crate::push::call::{ApiCall, json_body};
 use crate::push::local_file::LocalFile;
 use crate::push::request::{Push, Pushed};
 use crate::push::storage::StorageClient;
-use crate::repo::{FileName, Revision};
+use crate::repo::Revision;
 
 /// Files per call of the API.
 pub(crate) const BATCH: usize = 256;
@@ -31,22 +31,7 @@ pub(crate) const BATCH: usize = 256;
 const MAX_INLINE: u64 = 256 << 20;
 
 impl Hub {
-    /// Uploads files in one commit, and compares what the Hub then holds with what was sent.
-    ///
-    /// Files that the Hub has already are not sent, so a push that failed can simply be repeated; if nothing differs, no commit
-    /// is made. A commit happens as a whole or not at all.
-    ///
-    /// # Errors
-    /// Offline or no token, before anything is sent; a file that cannot be read; a token that may not write, no answer, or
-    /// a refusal; another commit meanwhile; a Hub that holds other bytes afterwards.
-    pub fn push(&self, push: &Push) -> Result<Pushed, Error> {
-        for (path, _) in &push.files {
-            FileName::new(path)?;
-        }
-        self.try_push(push).map_err(ErrorKind::for_upload).with_context(|| Subject::Push(push.repo.clone()))
-    }
-
-    fn try_push(&self, push: &Push) -> Result<Pushed, ErrorKind> {
+    pub(crate) fn try_push(&self, push: &Push) -> Result<Pushed, ErrorKind> {
         let http = self.authenticated()?;
         let files = push.files.iter().map(|(path, file)| LocalFile::read(path, file));
         let files = files.collect::<Result<Vec<_>, _>>()?;

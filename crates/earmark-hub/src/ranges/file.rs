@@ -1,5 +1,5 @@
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,84 +7,25 @@ use std::sync::Arc;
 use earmark_error::{Attempt as _, Context as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::api::metadata::Lookup;
-use crate::api::urls::{RepoUrl, files_page};
-use crate::cache::layout::RepoCache;
 use crate::commit::hex;
-use crate::error::{CachePath, Error, ErrorKind, Missing, Subject};
+use crate::error::{CachePath, Error, ErrorKind, Subject};
 use crate::http::client::off_runtime;
-use crate::hub::Hub;
 use crate::ranges::remote::{RangeReader, RemoteSource};
-use crate::repo::{FileName, Repo};
 
 /// A file of a repository that is read in parts: from the cache if it is there, else by range requests, which cache nothing.
 ///
 /// It is pinned to the commit and the ETag that it had when it was opened. Clones share the connection details.
 #[derive(Clone)]
 pub struct HubFile {
-    subject: Subject,
-    len: u64,
-    source: Source,
+    pub(crate) subject: Subject,
+    pub(crate) len: u64,
+    pub(crate) source: Source,
 }
 
 #[derive(Clone)]
-enum Source {
+pub(crate) enum Source {
     Cached(PathBuf, Arc<File>),
     Remote(Arc<RemoteSource>),
-}
-
-impl Hub {
-    /// Opens a file to read parts of it.
-    ///
-    /// # Errors
-    /// As [`Hub::fetch`]; offline, a file that is not in the cache.
-    pub fn open_file(&self, repo: &Repo, file: &str) -> Result<HubFile, Error> {
-        let name = FileName::new(file)?;
-        let subject = Subject::File(repo.clone(), file.to_owned());
-        match self.try_open(repo, name) {
-            Ok((len, source)) => Ok(HubFile { subject, len, source }),
-            Err(kind) => Err(subject.failed(kind)),
-        }
-    }
-
-    fn try_open(&self, repo: &Repo, file: FileName<'_>) -> Result<(u64, Source), ErrorKind> {
-        let cache = RepoCache::new(&self.cache_dir, repo);
-        let cached = cache.read_ref(&repo.revision).and_then(|commit| cache.find(&commit, file));
-        let settled = repo.revision.is_commit() && cached.is_some();
-        let Some(http) = self.http.as_ref().filter(|_| !settled) else {
-            let offline = || ErrorKind::Offline { cache_dir: self.cache_dir.clone() };
-            return open_cached(cached.ok_or_else(offline)?.path);
-        };
-        let target = RepoUrl::file(&self.endpoint, repo, file);
-        match off_runtime(|| http.look_up(&target, cached.is_some())) {
-            Ok(Lookup::Found(metadata)) => {
-                let len = metadata.size.ok_or_else(|| target.malformed("`Content-Length`"))?;
-                let is_complete =
-                    |path: &PathBuf| fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() == len);
-                let places = [cache.file_path(&metadata.commit, file), cache.blob(&metadata.etag)];
-                if let Some(path) = places.into_iter().find(is_complete) {
-                    return open_cached(path);
-                }
-                let (http, endpoint) = (Arc::clone(http), self.endpoint.clone());
-                let pinned = repo.at(metadata.commit.as_revision());
-                let remote = RemoteSource::new(http, endpoint, pinned, file, metadata.etag, len);
-                Ok((len, Source::Remote(Arc::new(remote))))
-            }
-            Ok(Lookup::Missing(_)) => {
-                Err(ErrorKind::NotFound { what: Missing::File, page: files_page(&self.endpoint, repo) })
-            }
-            Err(kind) => match cached.filter(|_| kind.allows_cached()) {
-                Some(cached) => open_cached(cached.path),
-                None => Err(kind),
-            },
-        }
-    }
-}
-
-fn open_cached(path: PathBuf) -> Result<(u64, Source), ErrorKind> {
-    let file = File::open(&path).context(CachePath(&path))?;
-    let len = file.metadata().context(CachePath(&path))?.len();
-    Ok((len, Source::Cached(path, Arc::new(file))))
 }
 
 impl HubFile {

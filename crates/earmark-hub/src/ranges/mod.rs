@@ -2,3 +2,4 @@
 
 pub(crate) mod remote;
 pub(crate) mod file;
+mod open;

@@ -38,10 +38,12 @@ impl State {
                 match (request.method.as_str(), rest.first().copied()) {
                     ("GET", None | Some("revision")) => self.info(&repo, revision),
                     ("GET", Some("tree")) => self.tree(request, &repo, revision),
+                    ("GET", Some("xet-read-token")) if self.offers_xet() => Ok(self.xet_token("xet-read")),
                     _ if user.is_none() => Err(error(401, "", "Log in to write")),
                     _ if user.as_ref().is_some_and(|(_, write)| !write) => {
                         Err(error(403, "", "This token has no write access"))
                     }
+                    ("GET", Some("xet-write-token")) if self.offers_xet() => Ok(self.xet_token("xet-write")),
                     ("POST", Some("branch")) => self.branch(request, &repo, revision),
                     ("POST", Some("preupload")) => self.preupload(request, &repo, revision),
                     ("POST", Some("commit")) => self.take_commit(request, &repo, revision),
@@ -55,6 +57,19 @@ impl State {
             },
             _ => self.resolve(request, &parts, user.as_ref()),
         }
+    }
+
+    fn offers_xet(&self) -> bool {
+        !self.xet_url.is_empty()
+    }
+
+    /// Rust clients read the body, Python's the headers.
+    fn xet_token(&self, token: &str) -> Response {
+        let (expires, url) = (4_000_000_000_u64, &self.xet_url);
+        json_response(&json!({ "accessToken": token, "exp": expires, "casUrl": url }))
+            .header("X-Xet-Access-Token", token)
+            .header("X-Xet-Token-Expiration", expires.to_string())
+            .header("X-Xet-Cas-Url", url)
     }
 
     fn info(&self, repo: &str, revision: &str) -> Result<Response, Response> {
@@ -183,6 +198,9 @@ impl State {
                 answer
             })
             .collect();
+        if self.offers_xet() && asked["transfers"].as_array().is_some_and(|it| it.contains(&json!("xet"))) {
+            return Ok(json_response(&json!({ "transfer": "xet", "objects": [] })));
+        }
         let transfer = if self.part_size.is_some() { "multipart" } else { "basic" };
         Ok(json_response(&json!({"transfer": transfer, "objects": objects})))
     }
@@ -265,11 +283,20 @@ impl State {
         };
         if *lfs {
             let oid = sha256(bytes);
-            return Ok(Response::new(302, "Found")
+            let found = Response::new(302, "Found")
                 .header("Location", format!("{}/blob/{oid}?signature=s3cr3t", self.storage_url))
                 .header("X-Linked-ETag", format!("\"{oid}\""))
                 .header("X-Linked-Size", bytes.len().to_string())
-                .header("X-Repo-Commit", commit.clone()));
+                .header("X-Repo-Commit", commit.clone());
+            if !self.offers_xet() {
+                return Ok(found);
+            }
+            // The storage finds a file by any hash. This one is at hand.
+            let (host, id) = (&request.headers["host"], repo.split_once('/').unwrap().1);
+            let token = format!("http://{host}/api/{kind}/{id}/xet-read-token/{commit}");
+            return Ok(found
+                .header("X-Xet-Hash", oid)
+                .header("Link", format!("<{token}>; rel=\"xet-auth\"")));
         }
         Ok(ranged(request, bytes)
             .header("ETag", format!("\"{}\"", git_oid(bytes)))

@@ -1,12 +1,15 @@
 //! A Hub on the loopback interface: repositories with revisions and commits, large files behind a redirect to another
 //! port, uploads by git-LFS and by commit, tokens, and failures on demand.
 //!
-//! It has the API that `huggingface_hub` 2.4.0 uses without xet, and keeps everything in memory.
+//! It has the API that `huggingface_hub` 2.4.0 uses, with Xet from [`offer_xet`](LoopbackHub::offer_xet) on, and keeps everything
+//! in memory.
 #![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
 
 mod state;
 mod calls;
 mod storage;
+#[cfg(feature = "xet")]
+mod xet;
 mod answer;
 
 use std::collections::BTreeMap;
@@ -21,6 +24,8 @@ pub use answer::{git_oid, sha256};
 pub struct LoopbackHub {
     server: Server,
     storage: Server,
+    #[cfg(feature = "xet")]
+    xet: Option<Server>,
     state: Shared,
 }
 
@@ -48,7 +53,31 @@ impl LoopbackHub {
                 fault.and_then(|fault| fault(request)).unwrap_or_else(|| lock(&state).hub(request))
             }
         });
-        LoopbackHub { server, storage, state }
+        LoopbackHub {
+            server,
+            storage,
+            #[cfg(feature = "xet")]
+            xet: None,
+            state,
+        }
+    }
+
+    /// Offers large files by Xet, too, from a storage of its own.
+    #[cfg(feature = "xet")]
+    pub fn offer_xet(&mut self) {
+        let state = Arc::clone(&self.state);
+        let xet = Server::start(move |request| {
+            let fault = lock(&state).xet_fault.clone();
+            fault.and_then(|fault| fault(request)).unwrap_or_else(|| lock(&state).xet(request))
+        });
+        lock(&self.state).xet_url = xet.url();
+        self.xet = Some(xet);
+    }
+
+    /// The Xet storage.
+    #[cfg(feature = "xet")]
+    pub fn xet(&self) -> &Server {
+        self.xet.as_ref().expect("this Hub offers Xet")
     }
 
     /// Its endpoint.
@@ -159,10 +188,15 @@ impl LoopbackHub {
         lock(&self.state).storage_fault = Some(Arc::new(fault));
     }
 
-    /// Removes both faults.
+    /// As [`set_fault`](LoopbackHub::set_fault), for the Xet storage.
+    pub fn set_xet_fault(&self, fault: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static) {
+        lock(&self.state).xet_fault = Some(Arc::new(fault));
+    }
+
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         let mut state = lock(&self.state);
-        (state.fault, state.storage_fault) = (None, None);
+        (state.fault, state.storage_fault, state.xet_fault) = (None, None, None);
     }
 }
 

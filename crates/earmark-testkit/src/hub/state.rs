@@ -30,6 +30,12 @@ pub(super) struct State {
     pub(super) fault: Option<Arc<Fault>>,
     pub(super) storage_fault: Option<Arc<Fault>>,
     pub(super) storage_url: String,
+    /// By hash.
+    #[cfg(feature = "xet")]
+    pub(super) xorbs: BTreeMap<String, Vec<u8>>,
+    pub(super) xet_fault: Option<Arc<Fault>>,
+    /// Empty if this Hub has no Xet storage.
+    pub(super) xet_url: String,
     /// Bytes of a part when large files come in several.
     pub(super) part_size: Option<usize>,
     /// Files of a page of a listing.

@@ -34,8 +34,8 @@ MODELS = {
 #: The repository of each dataset, and the commit or branch that is asked for.
 DATASETS = {
     "minds14": ("PolyAI/minds14", "40ce77cb32a384e4d50a568e1ec39ac804019d33"),
-    "fleurs": ("google/fleurs", "main"),
-    "esc50": ("ashraq/esc50", "main"),
+    "fleurs": ("google/fleurs", "70bb2e84b976b7e960aa89f1c648e09c59f894dd"),
+    "esc50": ("ashraq/esc50", "e3e2a63ffff66b9a9735524551e3818e96af03ee"),
     "gtzan": ("marsyas/gtzan", "d2146561ecc7df707d9e6b8318885fe6a39668a2"),
 }
 

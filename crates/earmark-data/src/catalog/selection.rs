@@ -18,6 +18,7 @@ use crate::read::label_column::LabelColumn;
 use crate::read::layout::{Archive, ArchiveIndex, Layout, RowFilter};
 use crate::read::parquet::shard::Shard;
 use crate::read::remote::{Fetch, RemoteFile};
+use crate::read::row_names::row_name;
 use crate::read::stream::{Part, Stream};
 use crate::read::unpack::Unpacked;
 
@@ -243,7 +244,7 @@ fn add_rows(
         if keep.is_some_and(|keep| !keep(&fields)) {
             continue;
         }
-        let name = clip_names::of_row(path, &fields, row);
+        let name = row_name(path, &fields, row);
         let unlabelled = || ErrorKind::NoField {
             clip: name.clone(),
             field: label_column.name.clone(),

@@ -10,5 +10,6 @@ pub(crate) mod layout;
 pub(crate) mod parquet;
 pub(crate) mod read_at;
 pub(crate) mod remote;
+pub(crate) mod row_names;
 pub(crate) mod stream;
 pub(crate) mod unpack;

@@ -17,6 +17,7 @@ use crate::example::Fields;
 use crate::read::clip_names;
 use crate::read::label_column::{LabelColumn, class_of};
 use crate::read::parquet::shard::Shard;
+use crate::read::row_names::row_name;
 
 /// All rows of some shards.
 pub(crate) fn open(
@@ -60,7 +61,7 @@ pub(crate) fn open(
         let (_, shard, split) = &kept[at];
         match label_column.read(&mut fields, shard.classes(), row)? {
             Some(label) => {
-                let name = clip_names::of_row(path, &fields, row);
+                let name = row_name(path, &fields, row);
                 let clip = Clip::of_row(name, label, fields, Arc::clone(shard), row);
                 dataset.clips.push(clip.in_split(split.clone()));
                 places.push((at, row));

@@ -18,9 +18,9 @@ use super::guard::guarded;
 use super::value::scalar;
 use crate::error::{Error, ErrorKind, Task};
 use crate::example::{Example, Fields};
-use crate::read::clip_names;
 use crate::read::label_column::LabelColumn;
 use crate::read::read_at::ReadAt;
+use crate::read::row_names::row_name;
 
 /// One Parquet file of a dataset. Opening it reads its metadata, but no audio.
 #[derive(Debug, Clone)]
@@ -345,12 +345,7 @@ impl Examples {
                 let audio =
                     sounds.as_ref().and_then(|sounds| sounds.bytes(at)).filter(|bytes| !bytes.is_empty());
                 let audio = audio.ok_or(ErrorKind::NoSound(first + at))?;
-                rows.push(Example {
-                    name: clip_names::of_row(path, &fields, first + at),
-                    audio,
-                    label,
-                    fields,
-                });
+                rows.push(Example { name: row_name(path, &fields, first + at), audio, label, fields });
             }
             Ok(rows)
         })?;

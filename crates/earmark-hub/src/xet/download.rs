@@ -49,7 +49,7 @@ impl Hub {
             return Ok(false);
         }
         let give_up = |why: &str| {
-            self.xet.give_up(file.as_str(), why, "plain HTTPS");
+            self.xet.give_up(http, file.as_str(), why, "plain HTTPS");
             Ok(false)
         };
         let pinned = target.repo.at(metadata.commit.as_revision());

@@ -49,8 +49,11 @@ impl Xet {
     }
 
     /// Tells why it failed. What failed once would cost each file the same wait again, so it is not tried again.
-    pub(crate) fn give_up(&self, file: &str, why: &str, instead: &str) {
+    pub(crate) fn give_up(&self, http: &Http, file: &str, why: &str, instead: &str) {
         if self.enabled.swap(false, Ordering::Relaxed) {
+            // Addresses of the storage are signed.
+            let words = why.split(' ').map(|word| word.split('?').next().unwrap_or_default());
+            let why = http.one_line(&words.collect::<Vec<_>>().join(" "));
             tracing::warn!(file, why, "cannot use the Xet storage; using {instead} instead");
         }
     }

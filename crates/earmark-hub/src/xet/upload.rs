@@ -21,7 +21,7 @@ impl PushSession<'_> {
             files => format!("{} files", files.len()),
         };
         let give_up = |why: &str| {
-            self.hub.xet.give_up(&name, why, "git-LFS");
+            self.hub.xet.give_up(self.http, &name, why, "git-LFS");
             Ok(false)
         };
         let mut target = RepoUrl::api(&self.hub.endpoint, &self.push.repo, "xet-write-token");

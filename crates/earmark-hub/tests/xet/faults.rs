@@ -40,7 +40,7 @@ fn a_download_that_fails_by_xet_comes_by_plain_https() {
                 place.fetch(&place.hasty()).unwrap_or_else(|error| panic!("{name}: {}", message(&error)));
             assert_eq!(fs::read(path).unwrap(), weights(), "{name}");
             assert_eq!(place.hub.storage().count("GET"), 1, "{name}");
-            assert_eq!(place.leftovers(), [PathBuf::new(); 0], "{name}");
+            assert!(place.leftovers().is_empty(), "{name}");
             assert!(begun.elapsed() < Duration::from_secs(20), "{name}: {:?}", begun.elapsed());
         }
     }
@@ -83,7 +83,7 @@ fn other_bytes_from_the_xet_storage_never_reach_the_cache() {
     let error = place.fetch(&place.builder().build().unwrap()).unwrap_err();
     assert!(matches!(*error.kind, ErrorKind::Status { status: 503, .. }), "{}", message(&error));
     assert!(!place.folder.path().join("hub/models--me--model/snapshots").exists());
-    assert_eq!(place.leftovers(), [PathBuf::new(); 0]);
+    assert!(place.leftovers().is_empty());
 }
 
 #[test]

@@ -128,6 +128,42 @@ VARIANTS = {
         ),
         idle={"unispeech_sat.masked_spec_embed"},  # there even when nothing is ever masked
     ),
+    # Distances up to 4 frames apart have buckets of their own; the clips have up to 24 frames.
+    "wavlm": Variant(
+        seed=8,
+        clips=(640, 1000),
+        family="wavlm",
+        config=dict(
+            hidden_size=16, num_attention_heads=4, intermediate_size=20, conv_dim=(8,) * 4, num_buckets=16,
+            max_bucket_distance=14, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4,
+            use_weighted_layer_sum=True, classifier_proj_size=10, **FOUR_CONVOLUTIONS,
+        ),
+    ),
+    # WavLM large.
+    "wavlm-stable": Variant(
+        seed=9,
+        clips=(1000, 700),
+        family="wavlm",
+        config=dict(
+            hidden_size=15, num_attention_heads=3, intermediate_size=20, conv_dim=(8, 6, 8, 10),
+            feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True, num_buckets=320,
+            max_bucket_distance=800, num_conv_pos_embeddings=7, num_conv_pos_embedding_groups=5,
+            classifier_proj_size=10, **FOUR_CONVOLUTIONS,
+        ),
+        weights="pytorch_model.bin",
+        old_names=True,
+        dtype=torch.float16,
+    ),
+    "data2vec-audio": Variant(
+        seed=10,
+        clips=(640, 1000),
+        family="data2vec-audio",
+        config=dict(
+            hidden_size=16, num_attention_heads=4, intermediate_size=20, conv_dim=(8, 6, 8, 10),
+            num_conv_pos_embeddings=3, conv_pos_kernel_size=5, num_conv_pos_embedding_groups=4,
+            classifier_proj_size=10, **FOUR_CONVOLUTIONS,
+        ),
+    ),
 }
 
 
@@ -213,7 +249,7 @@ def forward(model: nn.Module, inputs: torch.Tensor, mask: torch.Tensor | None) -
     for hook in hooks:
         hook.remove()
     stages |= {f"hidden_states.{i}": state for i, state in enumerate(out.hidden_states)}
-    if model.config.do_stable_layer_norm:
+    if getattr(model.config, "do_stable_layer_norm", False):
         stages["last_hidden_state"] = base(inputs, attention_mask=mask).last_hidden_state
     return stages | {"logits": out.logits}
 

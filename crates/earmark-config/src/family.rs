@@ -31,6 +31,8 @@ pub enum Network {
     Speech {
         /// Which frames the spans of SpecAugment are counted over while training.
         spans_of: SpansOf,
+        /// How the transformer knows where a frame is.
+        positions: Positions,
     },
     /// The Audio Spectrogram Transformer.
     Ast,
@@ -38,6 +40,17 @@ pub enum Network {
     Whisper,
     /// CLAP, which scores any texts and has no fixed labels.
     Clap,
+}
+
+/// How a transformer over frames knows where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Positions {
+    /// One wide convolution over the frames: Wav2Vec2.
+    Convolution,
+    /// Several narrower ones, each with a layer norm: data2vec.
+    Convolutions,
+    /// One wide convolution, and a bias of the attention by the distance of two frames, gated by the frame that attends: WavLM.
+    GatedBias,
 }
 
 /// Which frames SpecAugment draws its spans from.

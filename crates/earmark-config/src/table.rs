@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::family::{Convolutions, Extractor, Family, Keys, Network, SpansOf};
+use crate::family::{Convolutions, Extractor, Family, Keys, Network, Positions, SpansOf};
 
 /// Every supported family, in the order in which messages list them.
-pub static FAMILIES: &[&Family] = &[&HUBERT, &WAV2VEC2, &UNISPEECH, &UNISPEECH_SAT, &AST, &WHISPER, &CLAP];
+pub static FAMILIES: &[&Family] =
+    &[&HUBERT, &WAV2VEC2, &UNISPEECH, &UNISPEECH_SAT, &WAVLM, &DATA2VEC_AUDIO, &AST, &WHISPER, &CLAP];
 
 /// The family of a `model_type`.
 pub fn family(model_type: &str) -> Option<&'static Family> {
@@ -42,7 +43,7 @@ const SPEECH: Keys = Keys {
 /// HuBERT (arXiv:2106.07447). DistilHuBERT (arXiv:2110.01900) is this network with two layers and no norm before the projection.
 pub static HUBERT: Family = Family {
     model_type: "hubert",
-    network: Network::Speech { spans_of: SpansOf::EveryFrame },
+    network: Network::Speech { spans_of: SpansOf::EveryFrame, positions: Positions::Convolution },
     class: "HubertForSequenceClassification",
     extractor: Extractor::Wav2Vec2,
     convolutions: Convolutions::Kaiming,
@@ -65,7 +66,7 @@ pub static HUBERT: Family = Family {
 /// `adapter_attn_dim`) are another network and are refused by their keys.
 pub static WAV2VEC2: Family = Family {
     model_type: "wav2vec2",
-    network: Network::Speech { spans_of: SpansOf::RealFrames },
+    network: Network::Speech { spans_of: SpansOf::RealFrames, positions: Positions::Convolution },
     class: "Wav2Vec2ForSequenceClassification",
     extractor: Extractor::Wav2Vec2,
     convolutions: Convolutions::Kaiming,
@@ -86,7 +87,7 @@ pub static WAV2VEC2: Family = Family {
 /// UniSpeech (arXiv:2101.07597).
 pub static UNISPEECH: Family = Family {
     model_type: "unispeech",
-    network: Network::Speech { spans_of: SpansOf::RealFrames },
+    network: Network::Speech { spans_of: SpansOf::RealFrames, positions: Positions::Convolution },
     class: "UniSpeechForSequenceClassification",
     extractor: Extractor::Wav2Vec2,
     convolutions: Convolutions::Kaiming,
@@ -108,7 +109,7 @@ pub static UNISPEECH: Family = Family {
 /// UniSpeech-SAT (arXiv:2110.05752).
 pub static UNISPEECH_SAT: Family = Family {
     model_type: "unispeech-sat",
-    network: Network::Speech { spans_of: SpansOf::RealFrames },
+    network: Network::Speech { spans_of: SpansOf::RealFrames, positions: Positions::Convolution },
     class: "UniSpeechSatForSequenceClassification",
     extractor: Extractor::Wav2Vec2,
     convolutions: Convolutions::Kaiming,
@@ -124,6 +125,46 @@ pub static UNISPEECH_SAT: Family = Family {
             ("speaker_proj.", PRE_TRAINING),
             ("label_embeddings_concat", PRE_TRAINING),
         ],
+        ..SPEECH
+    },
+};
+
+/// WavLM (arXiv:2110.13900).
+pub static WAVLM: Family = Family {
+    model_type: "wavlm",
+    network: Network::Speech { spans_of: SpansOf::RealFrames, positions: Positions::GatedBias },
+    class: "WavLMForSequenceClassification",
+    extractor: Extractor::Wav2Vec2,
+    convolutions: Convolutions::Kaiming,
+    keys: Keys {
+        base: "wavlm.",
+        renames: &[
+            (".attention.gru_rel_pos_", ".position_bias.gru_rel_pos_"),
+            (".attention.rel_attn_embed.", ".position_bias.rel_attn_embed."),
+        ],
+        optional: &["wavlm.masked_spec_embed"],
+        unused: &[
+            ("wavlm.masked_spec_embed", MASK),
+            ("lm_head.", CTC),
+            ("quantizer.", CODEBOOK),
+            ("project_hid.", PRE_TRAINING),
+            ("project_q.", PRE_TRAINING),
+        ],
+        ..SPEECH
+    },
+};
+
+/// data2vec (arXiv:2202.03555) for audio.
+pub static DATA2VEC_AUDIO: Family = Family {
+    model_type: "data2vec-audio",
+    network: Network::Speech { spans_of: SpansOf::RealFrames, positions: Positions::Convolutions },
+    class: "Data2VecAudioForSequenceClassification",
+    extractor: Extractor::Wav2Vec2,
+    convolutions: Convolutions::Kaiming,
+    keys: Keys {
+        base: "data2vec_audio.",
+        optional: &["data2vec_audio.masked_spec_embed"],
+        unused: &[("data2vec_audio.masked_spec_embed", MASK), ("lm_head.", CTC)],
         ..SPEECH
     },
 };

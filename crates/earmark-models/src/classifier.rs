@@ -26,7 +26,7 @@ use crate::training::rng::TrainingRng;
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum NetworkConfig {
-    /// HuBERT, Wav2Vec2, UniSpeech and UniSpeech-SAT.
+    /// HuBERT, Wav2Vec2, UniSpeech, UniSpeech-SAT, WavLM and data2vec.
     Speech(SpeechConfig),
     /// The Audio Spectrogram Transformer.
     Ast(AstConfig),
@@ -41,7 +41,7 @@ pub enum NetworkConfig {
     reason = "a network is made once and its weights are elsewhere; burn has no boxed modules"
 )]
 pub enum Classifier {
-    /// HuBERT, Wav2Vec2, UniSpeech and UniSpeech-SAT.
+    /// HuBERT, Wav2Vec2, UniSpeech, UniSpeech-SAT, WavLM and data2vec.
     Speech(SpeechForSequenceClassification),
     /// The Audio Spectrogram Transformer.
     Ast(AstForAudioClassification),
@@ -55,7 +55,7 @@ impl NetworkConfig {
         let model_type = json.get("model_type").and_then(Value::as_str).unwrap_or_default();
         let unsupported = ErrorKind::UnsupportedModel { found: shown(model_type) };
         match family(model_type).map(|family| family.network) {
-            Some(Network::Speech { .. }) => Ok(NetworkConfig::Speech(earmark_config::config(json)?)),
+            Some(Network::Speech { .. }) => Ok(NetworkConfig::Speech(SpeechConfig::from_json(json)?)),
             Some(Network::Ast) => Ok(NetworkConfig::Ast(earmark_config::config(json)?)),
             Some(Network::Whisper) => Ok(NetworkConfig::Whisper(earmark_config::config(json)?)),
             _ => Err(unsupported),
@@ -82,7 +82,10 @@ impl NetworkConfig {
 
     /// The network's own keys of `config.json`.
     pub(crate) fn to_json(&self) -> Value {
-        serde_json::to_value(self).expect("a config is plain numbers, lists and names")
+        match self {
+            NetworkConfig::Speech(config) => config.to_json(),
+            other => serde_json::to_value(other).expect("a config is plain numbers, lists and names"),
+        }
     }
 
     /// Its row in the table of model types.

@@ -101,6 +101,8 @@ pub(crate) fn gradients<M: Architecture>(
                 Some((stem, "weight_v")) => format!("{stem}.parametrizations.weight.original1"),
                 _ => name,
             };
+            let renames = self.keys.renames.iter();
+            let name = renames.fold(name, |name, (theirs, ours)| name.replace(ours, theirs));
             self.found.insert(name, values(gradient));
         }
     }

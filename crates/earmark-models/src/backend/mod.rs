@@ -86,6 +86,11 @@ pub(crate) fn linear_residual<const D: usize>(
     dispatch!(linear_residual(x, affine, residual))
 }
 
+/// The activation of each number.
+pub(crate) fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+    dispatch!(activate(x, activation))
+}
+
 /// Each row brought to mean 0 and variance 1, scaled and shifted; in the dtype of the scale.
 pub(crate) fn layer_norm<const D: usize>(x: Tensor<D>, norm: Norm) -> Tensor<D> {
     dispatch!(layer_norm(x, norm))

@@ -14,7 +14,7 @@ use crate::checkpoint::module_path::ModulePath;
 /// The distributions are those of the models' `_init_weights` (transformers 5.23.0): linear and embedding weights normal
 /// with `initializer_range`, convolutions as [`Family::convolutions`] says, HuBERT's positional convolution as
 /// Wav2Vec2's, Whisper's positions sinusoids, norms one and zero, biases and AST's tokens and positions zero,
-/// `layer_weights` equal, `masked_spec_embed` uniform. The numbers are not PyTorch's: each parameter has its own ChaCha
+/// `layer_weights` equal, WavLM's `gru_rel_pos_const` one, `masked_spec_embed` uniform. The numbers are not PyTorch's: each parameter has its own ChaCha
 /// stream from `seed` and its name, so a new head is the same on every device, whatever else is drawn.
 pub fn init_weights<M: Architecture>(
     network: M,
@@ -75,7 +75,7 @@ impl<F: Fn(&str) -> bool> Init<F> {
                 (0..count).map(|_| rng.random()).collect()
             }
             (_, "layer_weights") => vec![1.0 / count as f32; count],
-            (_, "gamma" | "running_var") => vec![1.0; count],
+            (_, "gamma" | "running_var" | "gru_rel_pos_const") => vec![1.0; count],
             _ => vec![0.0; count],
         }
     }

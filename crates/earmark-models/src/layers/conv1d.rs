@@ -56,7 +56,6 @@ impl Conv1d {
     }
 
     /// `[B, T, I]` to `[B, T', O]`, in the dtype of the weight.
-    #[cfg(test)]
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         backend::conv1d(x, self.convolution(), None)
     }

@@ -30,3 +30,11 @@ impl LayerNorm {
         Norm { gamma: self.gamma.val(), beta: self.beta.val(), epsilon: self.epsilon }
     }
 }
+
+/// Each row brought to mean 0 and variance 1: a layer norm without weights.
+pub(crate) fn standardised(x: Tensor<3>, epsilon: f64) -> Tensor<3> {
+    let ([.., width], device, dtype) = (x.dims(), x.device(), x.dtype());
+    let gamma = Tensor::<1>::ones([width], &device).cast(dtype);
+    let beta = Tensor::<1>::zeros([width], &device).cast(dtype);
+    backend::layer_norm(x, Norm { gamma, beta, epsilon })
+}

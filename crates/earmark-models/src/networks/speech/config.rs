@@ -1,5 +1,6 @@
-use earmark_config::{Family, HUBERT, Network};
+use earmark_config::{Family, HUBERT, KeyError, Network, Object, Positions, family};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::architecture::ArchitectureConfig;
 use crate::config::activation::Activation;
@@ -53,6 +54,12 @@ pub struct SpeechConfig {
     pub num_conv_pos_embeddings: usize,
     /// Groups of the positional convolution.
     pub num_conv_pos_embedding_groups: usize,
+    /// data2vec: kernel of each positional convolution, of which there are `num_conv_pos_embeddings`.
+    pub conv_pos_kernel_size: usize,
+    /// WavLM: distances that the attention tells apart, in both directions together.
+    pub num_buckets: usize,
+    /// WavLM: frames beyond which all distances are one.
+    pub max_bucket_distance: usize,
     /// Batch norm before the positional convolution, instead of weight norm inside it.
     pub conv_pos_batch_norm: bool,
     /// Layer norm before each block (large models) instead of after it (base models).
@@ -103,6 +110,9 @@ impl Default for SpeechConfig {
             conv_bias: false,
             num_conv_pos_embeddings: 128,
             num_conv_pos_embedding_groups: 16,
+            conv_pos_kernel_size: 19,
+            num_buckets: 320,
+            max_bucket_distance: 800,
             conv_pos_batch_norm: false,
             do_stable_layer_norm: false,
             apply_spec_augment: true,
@@ -153,6 +163,39 @@ pub enum FeatExtractNorm {
 }
 
 impl SpeechConfig {
+    /// Reads a `config.json`. Where families differ in a default, or ignore a key, it is as the family has it.
+    pub(crate) fn from_json(mut json: Object) -> Result<SpeechConfig, KeyError> {
+        let positions = json.get("model_type").and_then(Value::as_str).and_then(family).map(|it| it.network);
+        if let Some(Network::Speech { positions: Positions::Convolutions, .. }) = positions {
+            json.entry("num_conv_pos_embeddings").or_insert(5.into());
+            json.insert("feat_extract_norm".to_owned(), "layer".into());
+            json.insert("do_stable_layer_norm".to_owned(), false.into());
+        }
+        earmark_config::config(json)
+    }
+
+    /// The keys that its family knows.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut json = serde_json::to_value(self).expect("a config is plain numbers, lists and names");
+        let others: &[&str] = match self.positions() {
+            Positions::Convolution => &["conv_pos_kernel_size", "num_buckets", "max_bucket_distance"],
+            Positions::GatedBias => &["conv_pos_kernel_size"],
+            Positions::Convolutions => &["num_buckets", "max_bucket_distance"],
+        };
+        if let Value::Object(keys) = &mut json {
+            others.iter().for_each(|key| drop(keys.remove(*key)));
+        }
+        json
+    }
+
+    /// How the transformer knows where a frame is.
+    pub(super) fn positions(&self) -> Positions {
+        match self.model_type.network {
+            Network::Speech { positions, .. } => positions,
+            _ => Positions::Convolution,
+        }
+    }
+
     /// Checks that every value is in range and that they fit together.
     ///
     /// # Errors
@@ -185,6 +228,9 @@ impl SpeechConfig {
             ("intermediate_size", self.intermediate_size, 1 << 16),
             ("num_conv_pos_embeddings", self.num_conv_pos_embeddings, 1 << 12),
             ("num_conv_pos_embedding_groups", self.num_conv_pos_embedding_groups, 1 << 12),
+            ("conv_pos_kernel_size", self.conv_pos_kernel_size, 1 << 12),
+            ("num_buckets", self.num_buckets, 1 << 16),
+            ("max_bucket_distance", self.max_bucket_distance, 1 << 24),
             ("classifier_proj_size", self.classifier_proj_size, 1 << 16),
         ])?;
         let lists = [
@@ -199,6 +245,13 @@ impl SpeechConfig {
         if let Some((kernel, stride)) = convolutions.find(|(kernel, stride)| stride > kernel) {
             let why = format!("has {stride} over a kernel of {kernel}, which would skip samples");
             return bad("conv_stride", why);
+        }
+        if self.num_buckets < 4 || self.max_bucket_distance <= self.num_buckets / 4 {
+            let why = format!(
+                "is {} and max_bucket_distance {}, expected at least 4 and more than a quarter of it",
+                self.num_buckets, self.max_bucket_distance
+            );
+            return bad("num_buckets", why);
         }
         self.validate_products()?;
         let width = self.hidden_size;
@@ -234,8 +287,13 @@ impl SpeechConfig {
             checks::product("conv_dim", "conv_stride", "numbers of a second", values, checks::MOST_VALUES)?;
         }
         let width = self.hidden_size as u128;
-        let positional =
-            width * width / self.num_conv_pos_embedding_groups as u128 * self.num_conv_pos_embeddings as u128;
+        let taps = match self.positions() {
+            Positions::Convolutions => {
+                self.num_conv_pos_embeddings as u128 * self.conv_pos_kernel_size as u128
+            }
+            Positions::Convolution | Positions::GatedBias => self.num_conv_pos_embeddings as u128,
+        };
+        let positional = width * width / self.num_conv_pos_embedding_groups as u128 * taps;
         let layers =
             checks::transformer_parameters(self.num_hidden_layers, self.hidden_size, self.intermediate_size);
         let count = layers + convolutions + positional + width * self.classifier_proj_size as u128;

@@ -1,5 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use earmark_config::Positions;
 
 use crate::config::activation::Activation;
 use crate::layers::attention::MultiHeadAttention;
@@ -10,6 +11,7 @@ use crate::layers::mlp::Mlp;
 use crate::layers::padding_mask::PaddingMask;
 use crate::layers::residual;
 use crate::networks::speech::config::SpeechConfig;
+use crate::networks::speech::position_bias::GatedPositionBias;
 use crate::networks::speech::positions::PosConvEmbed;
 use crate::training::rng::TrainingRng;
 
@@ -30,7 +32,9 @@ impl Encoder {
             pos_conv_embed: PosConvEmbed::zeros(config, device),
             layer_norm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
             dropout: Dropout::new(config.hidden_dropout),
-            layers: (0..config.num_hidden_layers).map(|_| EncoderLayer::zeros(config, device)).collect(),
+            layers: (0..config.num_hidden_layers)
+                .map(|i| EncoderLayer::zeros(config, i == 0, device))
+                .collect(),
             stable: config.do_stable_layer_norm,
             layerdrop: config.layerdrop,
         }
@@ -55,16 +59,22 @@ impl Encoder {
             None => hidden,
         };
         let bias = mask.map(|mask| mask.attention_bias(&device)); // [B, 1, 1, T]
+        let distances = self
+            .layers
+            .first()
+            .and_then(|first| first.position_bias.as_ref()?.of_distances(hidden.dims()[1]));
         let mut hidden = residual::add(hidden.clone(), self.pos_conv_embed.forward(hidden));
         if !self.stable {
             hidden = self.layer_norm.forward(hidden);
         }
         hidden = self.dropout.forward(hidden, rng.as_deref_mut());
-        for layer in &self.layers {
+        for (i, layer) in self.layers.iter().enumerate() {
             each(&hidden);
-            let skipped = rng.as_deref_mut().is_some_and(|rng| rng.chance(self.layerdrop));
+            // The reference never skips the layer that has the biases of distances.
+            let may_skip = i > 0 || distances.is_none();
+            let skipped = may_skip && rng.as_deref_mut().is_some_and(|rng| rng.chance(self.layerdrop));
             if !skipped {
-                hidden = layer.forward(hidden, bias.as_ref(), rng.as_deref_mut());
+                hidden = layer.forward(hidden, bias.as_ref(), distances.as_ref(), rng.as_deref_mut());
             }
         }
         if self.stable {
@@ -78,6 +88,7 @@ impl Encoder {
 #[derive(Module, Debug)]
 struct EncoderLayer {
     attention: MultiHeadAttention,
+    position_bias: Option<GatedPositionBias>,
     layer_norm: LayerNorm,
     feed_forward: FeedForward,
     final_layer_norm: LayerNorm,
@@ -86,12 +97,14 @@ struct EncoderLayer {
 }
 
 impl EncoderLayer {
-    fn zeros(config: &SpeechConfig, device: &Device) -> Self {
+    fn zeros(config: &SpeechConfig, is_first: bool, device: &Device) -> Self {
         let width = config.hidden_size;
         let norm = || LayerNorm::new(width, config.layer_norm_eps, device);
         let (heads, dropout) = (config.num_attention_heads, config.attention_dropout);
         EncoderLayer {
             attention: MultiHeadAttention::new(width, heads, dropout, device),
+            position_bias: (config.positions() == Positions::GatedBias)
+                .then(|| GatedPositionBias::zeros(config, is_first, device)),
             layer_norm: norm(),
             feed_forward: FeedForward::zeros(config, device),
             final_layer_norm: norm(),
@@ -104,10 +117,17 @@ impl EncoderLayer {
         &self,
         hidden: Tensor<3>,
         bias: Option<&Tensor<4>>,
+        distances: Option<&Tensor<4>>,
         mut rng: Option<&mut TrainingRng>,
     ) -> Tensor<3> {
-        let mut attend = |x, residual| {
-            self.attention.forward_residual(x, residual, bias, &self.dropout, rng.as_deref_mut())
+        let mut attend = |x: Tensor<3>, residual| {
+            let gated = self.position_bias.as_ref().zip(distances);
+            let gated = gated.map(|(gate, distances)| gate.forward(x.clone(), distances.clone()));
+            let both = match (gated, bias) {
+                (Some(gated), Some(bias)) => Some(gated + bias.clone()),
+                (gated, bias) => gated.or_else(|| bias.cloned()),
+            };
+            self.attention.forward_residual(x, residual, both.as_ref(), &self.dropout, rng.as_deref_mut())
         };
         if self.stable {
             let hidden = attend(self.layer_norm.forward(hidden.clone()), hidden);

@@ -4,7 +4,8 @@
 //! |-----------------------|--------------------------------------------|-----------------------------------------------------|
 //! | `FeatureEncoder`      | feature encoder, CNN encoder               | `Wav2Vec2FeatureEncoder`                            |
 //! | `FeatureProjection`   | –                                          | `Wav2Vec2FeatureProjection`                         |
-//! | `PosConvEmbed`        | convolutional positions                    | `Wav2Vec2PositionalConvEmbedding`                   |
+//! | `PosConvEmbed`        | convolutional positions                    | `Wav2Vec2PositionalConvEmbedding`, `Data2VecAudio…` |
+//! | `GatedPositionBias`   | gated relative position bias (arXiv:2110.13900) | `WavLMAttention`                               |
 //! | `EncoderLayer`        | transformer block                          | `Wav2Vec2EncoderLayer`, `…LayerStableLayerNorm`     |
 //! | `Encoder`             | context network                            | `Wav2Vec2Encoder`, `Wav2Vec2EncoderStableLayerNorm` |
 //! | [`SpeechEncoder`]     | –                                          | `Wav2Vec2Model`, `SpeechEncoder`, `UniSpeechModel`    |
@@ -22,6 +23,7 @@ mod config;
 mod encoder;
 mod feature_encoder;
 mod positions;
+mod position_bias;
 mod spec_augment;
 
 use burn::module::{Initializer, Module, Param};
@@ -132,7 +134,7 @@ impl SpeechEncoder {
         if let Some(rng) = rng.as_deref_mut() {
             let embed = self.masked_spec_embed.as_ref().map(Param::val);
             let lengths = match (self.config.model_type.network, &mask) {
-                (Network::Speech { spans_of: SpansOf::RealFrames }, Some(mask)) => mask.lengths(),
+                (Network::Speech { spans_of: SpansOf::RealFrames, .. }, Some(mask)) => mask.lengths(),
                 _ => &vec![frames; batch],
             };
             hidden = spec_augment(&self.config, hidden, lengths, embed, rng);

@@ -20,8 +20,18 @@ use crate::{
     test_support,
 };
 
-const VARIANTS: [&str; 7] =
-    ["group", "layer-stable", "weighted", "batch-norm-pos", "wav2vec2", "unispeech", "unispeech-sat"];
+const VARIANTS: [&str; 10] = [
+    "group",
+    "layer-stable",
+    "weighted",
+    "batch-norm-pos",
+    "wav2vec2",
+    "unispeech",
+    "unispeech-sat",
+    "wavlm",
+    "wavlm-stable",
+    "data2vec-audio",
+];
 
 /// Worst hidden state seen on a CPU in f32: 1.6e-5, the reference's own error being 6.9e-6.
 const STAGE: f32 = 3e-5;

@@ -17,7 +17,6 @@ mod published; // Evaluations that have a name.
 mod calibration; // What is fitted on the scores: probabilities, and thresholds.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Result;
 
@@ -25,12 +24,9 @@ pub(crate) use self::args::Args;
 use self::args::{ScoreArgs, What};
 pub(crate) use self::calibration::args::Args as CalibrateArgs;
 pub(crate) use self::calibration::calibrate::run as calibrate;
-use self::progress::Position;
+use self::progress::{PATIENCE, Position};
 use crate::exit::Done;
 use crate::interrupt;
-
-/// How long a batch is waited for after Ctrl-C, or whoever loads a model meanwhile: what is done is on the disk.
-const PATIENCE: Duration = Duration::from_millis(800);
 
 pub(crate) fn run(args: &Args) -> Result<Done> {
     match &args.what {

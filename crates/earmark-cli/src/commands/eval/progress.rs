@@ -2,8 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::output::messages;
+
+/// How long a batch is waited for after Ctrl-C, or whoever loads a model meanwhile: what is done is on the disk.
+pub(super) const PATIENCE: Duration = Duration::from_millis(800);
 
 /// How far an evaluation is.
 #[derive(Debug)]

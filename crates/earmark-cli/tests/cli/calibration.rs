@@ -12,10 +12,10 @@ const CALIBRATE: &str = "calibrate --model model --data clips --split all";
 
 /// A calibration of softmax scores, of these labels.
 pub(crate) fn temperature(temperature: f64, labels: &str) -> String {
-    calibration(json!({ "method": "temperature", "temperature": temperature }), labels)
+    calibration(&json!({ "method": "temperature", "temperature": temperature }), labels)
 }
 
-fn calibration(method: Value, labels: &str) -> String {
+fn calibration(method: &Value, labels: &str) -> String {
     let mut calibration = json!({
         "labels": labels.split(',').collect::<Vec<_>>(),
         "fitted_on": { "model": "model", "dataset": "clips", "split": "all", "clips": 8 },
@@ -41,7 +41,7 @@ fn place(problem_type: &str, columns: &str, more: impl Fn(usize) -> String) -> W
         place.clip(format!("clips/{clip:02}.wav"), samples);
     }
     let rows = scored(&place, "--scores none");
-    let label = |(clip, (path, logits)): (usize, &(String, Vec<(String, f32)>))| {
+    let label = |(clip, (path, logits)): (usize, &Row)| {
         let name = path.rsplit('/').next().unwrap();
         let (label, _) = &logits[usize::from(clip % 4 == 0)];
         format!("{name},{label}{}\n", more(clip))
@@ -55,12 +55,15 @@ fn plain() -> WorkDir {
     place("single_label_classification", "", |_| String::new())
 }
 
+/// A clip, and its labels with their scores.
+type Row = (String, Vec<(String, f32)>);
+
 /// Each clip with all of its labels, the best first.
-fn scored(place: &WorkDir, more: &str) -> Vec<(String, Vec<(String, f32)>)> {
+fn scored(place: &WorkDir, more: &str) -> Vec<Row> {
     rows(&place.run(&format!("classify clips --model model --top-k all --format jsonl {more}")))
 }
 
-fn rows(ran: &Ran) -> Vec<(String, Vec<(String, f32)>)> {
+fn rows(ran: &Ran) -> Vec<Row> {
     let label = |it: &Value| {
         let score = it["score"].to_string().parse().unwrap();
         (it["label"].as_str().unwrap().to_owned(), score)
@@ -236,9 +239,9 @@ fn a_calibration_that_is_damaged_or_another_models_is_refused() {
         (whole[..whole.len() / 2].to_owned(), &["not a calibration"]),
         ("[".repeat(100_000), &["not a calibration"]),
         (String::new(), &["not a calibration"]),
-        (calibration(json!({"method": "platt", "classes": [null]}), LABELS), &["1 classes and 3 labels"]),
+        (calibration(&json!({"method": "platt", "classes": [null]}), LABELS), &["1 classes and 3 labels"]),
         (
-            calibration(json!({"method": "platt", "classes": [null, null, null]}), LABELS),
+            calibration(&json!({"method": "platt", "classes": [null, null, null]}), LABELS),
             &["sigmoid", "`softmax`", "earmark calibrate"],
         ),
     ] {

@@ -110,7 +110,7 @@ mod folders {
         assert_eq!(place.list("full"), ["thesis.txt"]);
 
         place.run("eval mount -o scores").says(0, &[]);
-        let scores = ["confusion_matrix.svg", "predictions.parquet", "report.json"];
+        let scores = ["confusion_matrix.svg", "predictions.parquet", "report.html", "report.json"];
         assert_eq!(place.list("scores"), scores);
         place.run("eval mount -o scores").says(1, &["`scores`", "`report.json`"]);
     }

@@ -120,7 +120,7 @@ impl Selection {
             AudioDataset::empty(self.name(), folder.to_path_buf(), self.labels(), self.dataset.info());
         dataset.classes_from = format!("the column `{}`", self.label_column.name);
         match self.layout() {
-            Layout::Shards { files, keep } => self.add_shards(&mut dataset, files, keep, fetch)?,
+            Layout::Shards { files, keep } => self.add_shards(&mut dataset, &files, keep, fetch)?,
             Layout::Archives(archives) => {
                 // Two languages may call two recordings alike.
                 let is_one_of_many = archives.len() > 1;
@@ -148,7 +148,7 @@ impl Selection {
     fn add_shards(
         &self,
         dataset: &mut AudioDataset,
-        files: Vec<RemoteFile>,
+        files: &[RemoteFile],
         keep: Option<RowFilter>,
         fetch: &dyn Fetch,
     ) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! A Hub on the loopback interface: repositories with revisions and commits, large files behind a redirect to another
 //! port, uploads by git-LFS and by commit, tokens, and failures on demand.
 //!
-//! It has the API that `huggingface_hub` 2.4.0 uses, with Xet from [`offer_xet`](LoopbackHub::offer_xet) on, and keeps everything
+//! It has the API that `huggingface_hub` 2.4.0 uses, with Xet from `offer_xet` on, and keeps everything
 //! in memory.
 #![allow(clippy::unwrap_used, reason = "what a helper cannot open fails its test")]
 

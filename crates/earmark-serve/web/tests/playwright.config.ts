@@ -8,8 +8,6 @@ export default defineConfig({
   forbidOnly: true,
   // One at a time: two browsers on two cores would only wait for each other.
   workers: 1,
-  // What passes at the second try only is listed as flaky. Beside other work a key was once lost, and why is not known.
-  retries: 1,
   // Generous, for a machine that has other work; what a test waits for comes as soon as it can.
   timeout: 120_000,
   expect: { timeout: 30_000 },

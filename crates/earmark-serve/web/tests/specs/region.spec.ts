@@ -24,6 +24,8 @@ test("Enter classifies the region that was dragged, and nothing but the region",
 
   await drag(page, 0.4, 0.6);
   await expect(page.getByText(/^Region [\d.]+ to [\d.]+ s$/)).toBeVisible();
+  // The region shows while it is drawn; until it is, Enter is for the button that had the focus.
+  await expect(page.getByRole("button", { name: "Classify region" })).toBeFocused();
   const answered = page.waitForResponse(/api\/classify/);
   await page.keyboard.press("Enter");
   await answered;

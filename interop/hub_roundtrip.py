@@ -18,7 +18,7 @@ from common import parser
 from huggingface_hub import ModelCard, parse_eval_result_entries
 
 p = parser(__doc__)
-p.add_argument("hub", help="the binary of `cargo build --release -p earmark-testkit --features xet --example hub`")
+p.add_argument("hub", help="the binary of `cargo build --release -p earmark-testkit --example hub`")
 p.add_argument("run", nargs="?", help="a finished run")
 arguments = p.parse_args()
 TOKEN = "hf_loopback_write"

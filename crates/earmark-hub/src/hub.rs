@@ -21,7 +21,6 @@ use crate::repo::{FileName, Repo};
 use crate::web::address::redacted_text;
 use crate::web::body::Body;
 use crate::web::file::WebFile;
-#[cfg(feature = "xet")]
 use crate::xet::session::Xet;
 
 /// A Hugging Face Hub: an endpoint, a local cache and an optional token.
@@ -33,7 +32,6 @@ pub struct Hub {
     /// `None` offline, so that no code path can open a socket.
     pub(crate) http: Option<Arc<Http>>,
     pub(crate) progress: Option<Arc<dyn Progress>>,
-    #[cfg(feature = "xet")]
     pub(crate) xet: Xet,
 }
 
@@ -222,7 +220,6 @@ impl HubBuilder {
             Some(Arc::new(Http::new(self.token, self.timeouts).context(Subject::Settings)?))
         };
         Ok(Hub {
-            #[cfg(feature = "xet")]
             xet: Xet::new(
                 self.xet_cache.unwrap_or_else(|| self.cache_dir.with_file_name("xet")),
                 self.xet.unwrap_or_else(|| endpoint.host_str() == Some("huggingface.co")),

@@ -21,7 +21,6 @@ mod cache;
 mod download;
 mod ranges;
 mod push;
-#[cfg(feature = "xet")]
 mod xet;
 mod web;
 

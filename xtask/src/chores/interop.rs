@@ -23,7 +23,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     cargo::run(Command::new("cargo").args(["build", "--release", "--package", "earmark-cli"]))?;
     let earmark = cargo::target()?.join(format!("release/earmark{EXE_SUFFIX}"));
     let example =
-        ["build", "--release", "--package", "earmark-testkit", "--features", "xet", "--example", "hub"];
+        ["build", "--release", "--package", "earmark-testkit", "--example", "hub"];
     cargo::run(Command::new("cargo").args(example))?;
     let hub = cargo::target()?.join(format!("release/examples/hub{EXE_SUFFIX}"));
     let work = cargo::target()?.join("interop");

@@ -15,7 +15,6 @@ pub(crate) struct FileMetadata {
     pub(crate) etag: Etag,
     pub(crate) size: Option<u64>,
     /// By which the Xet storage knows the bytes.
-    #[cfg_attr(not(feature = "xet"), allow(dead_code, reason = "read by `xet/`"))]
     pub(crate) xet_hash: Option<String>,
 }
 

@@ -97,11 +97,8 @@ impl Hub {
             return Ok(CachedFile { commit: metadata.commit.clone(), path });
         }
         let lock = cache.lock(&metadata.etag, file, http.timeouts.min_rate.window);
-        #[cfg(feature = "xet")]
         let is_stored = is_complete(&cache.blob(&metadata.etag))
             || self.download_by_xet(http, target, cache, file, metadata, lock.is_some())?;
-        #[cfg(not(feature = "xet"))]
-        let is_stored = is_complete(&cache.blob(&metadata.etag));
         if !is_stored {
             let mut partial = cache.partial(&metadata.etag, lock.is_some())?;
             let sha256 = metadata.etag.sha256();

@@ -23,7 +23,6 @@ use crate::push::storage::{FilePart, StorageAnswer};
 /// The Hub's answer to a batch.
 #[derive(Deserialize)]
 struct Batch {
-    #[cfg_attr(not(feature = "xet"), allow(dead_code, reason = "without it, git-LFS alone is asked for"))]
     transfer: Option<String>,
     #[serde(default)]
     objects: Vec<Object>,
@@ -58,7 +57,6 @@ struct Action {
 impl PushSession<'_> {
     /// Sends large files to the storage, those that it lacks: by Xet if the Hub offers it.
     pub(crate) fn upload_large(&self, files: &[&LocalFile]) -> Result<(), ErrorKind> {
-        #[cfg(feature = "xet")]
         if self.hub.xet.is_enabled() {
             let (call, batch) = self.batch(files, &["basic", "multipart", "xet"])?;
             if batch.transfer.as_deref() != Some("xet") {

@@ -8,7 +8,6 @@
 mod state;
 mod calls;
 mod storage;
-#[cfg(feature = "xet")]
 mod xet;
 mod answer;
 
@@ -24,7 +23,6 @@ pub use answer::{git_oid, sha256};
 pub struct LoopbackHub {
     server: Server,
     storage: Server,
-    #[cfg(feature = "xet")]
     xet: Option<Server>,
     state: Shared,
 }
@@ -56,14 +54,12 @@ impl LoopbackHub {
         LoopbackHub {
             server,
             storage,
-            #[cfg(feature = "xet")]
             xet: None,
             state,
         }
     }
 
     /// Offers large files by Xet, too, from a storage of its own.
-    #[cfg(feature = "xet")]
     pub fn offer_xet(&mut self) {
         let state = Arc::clone(&self.state);
         let xet = Server::start(move |request| {
@@ -75,7 +71,6 @@ impl LoopbackHub {
     }
 
     /// The Xet storage.
-    #[cfg(feature = "xet")]
     pub fn xet(&self) -> &Server {
         self.xet.as_ref().expect("this Hub offers Xet")
     }

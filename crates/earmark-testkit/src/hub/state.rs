@@ -31,7 +31,6 @@ pub(super) struct State {
     pub(super) storage_fault: Option<Arc<Fault>>,
     pub(super) storage_url: String,
     /// By hash.
-    #[cfg(feature = "xet")]
     pub(super) xorbs: BTreeMap<String, Vec<u8>>,
     pub(super) xet_fault: Option<Arc<Fault>>,
     /// Empty if this Hub has no Xet storage.

@@ -127,6 +127,7 @@ fn two_thousand_wounded_models_end_in_labels_or_an_error() {
         "speech/unispeech",
         "speech/weighted",
         "whisper/last",
+        "languages/tied",
         "ast/overlapping",
     ];
     for model in models {

@@ -9,5 +9,6 @@ mod json; // How the files are read that name one.
 pub use family::{Convolutions, Extractor, Family, Keys, Network, Positions, SpansOf};
 pub use json::{KeyError, MOST_BYTES, Object, config, object, read, shown, whole};
 pub use table::{
-    AST, CLAP, DATA2VEC_AUDIO, FAMILIES, HUBERT, UNISPEECH, UNISPEECH_SAT, WAV2VEC2, WAVLM, WHISPER, family,
+    AST, CLAP, DATA2VEC_AUDIO, FAMILIES, HUBERT, UNISPEECH, UNISPEECH_SAT, WAV2VEC2, WAVLM, WHISPER,
+    WHISPER_WITH_DECODER, family,
 };

@@ -124,6 +124,7 @@ pub static UNISPEECH_SAT: Family = Family {
             ("project_q.", PRE_TRAINING),
             ("speaker_proj.", PRE_TRAINING),
             ("label_embeddings_concat", PRE_TRAINING),
+            ("layer_norm_for_extract.", PRE_TRAINING),
         ],
         ..SPEECH
     },
@@ -198,6 +199,22 @@ pub static WHISPER: Family = Family {
             ("proj_out.", "the vocabulary of the decoder"),
         ],
         ..SPEECH
+    },
+};
+
+/// A whole Whisper, whose decoder names the language. It is no row of [`FAMILIES`]: its `model_type` is that of [`WHISPER`], and
+/// which of the two a folder holds, its weights say.
+pub static WHISPER_WITH_DECODER: Family = Family {
+    model_type: "whisper",
+    network: Network::Whisper,
+    class: "WhisperForConditionalGeneration",
+    extractor: Extractor::Whisper,
+    convolutions: Convolutions::InitializerRange,
+    keys: Keys {
+        base: "model.",
+        head: &["proj_out."],
+        unused: &[("proj_out.", "the embeddings of the tokens again, where the two are tied")],
+        ..Keys::WHOLE
     },
 };
 

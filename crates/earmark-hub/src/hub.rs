@@ -115,6 +115,14 @@ impl Hub {
         self.extractor(repo)
     }
 
+    /// Fetches a file that a repository need not have: `None` where it does not exist or, offline, is not in the cache.
+    ///
+    /// # Errors
+    /// As for [`Hub::fetch`], all others.
+    pub fn fetch_optional(&self, repo: &Repo, file: &str) -> Result<Option<PathBuf>, Error> {
+        self.optional(repo, file)
+    }
+
     /// Fetches every file for which `wanted` is true, all of one commit.
     ///
     /// # Errors

@@ -35,8 +35,10 @@ impl fmt::Display for LabelId {
 /// Invariant: at least one name, and no name twice, so that a name identifies a class. Only
 /// [`with_repeats`](LabelSet::with_repeats) allows a name twice.
 ///
+/// Each class may have a code beside its name ([`with_codes`](LabelSet::with_codes)): `en` for `english`.
+///
 /// As serde data it is the `id2label` map of a Hugging Face `config.json`: `{"0": "blues", "1": "jazz"}`, keys in any
-/// order when read and in id order when written.
+/// order when read and in id order when written, without codes.
 ///
 /// ```
 /// use earmark_labels::{LabelId, LabelSet};
@@ -51,6 +53,8 @@ impl fmt::Display for LabelId {
 pub struct LabelSet {
     names: Vec<String>,
     ids: BTreeMap<String, usize>,
+    /// One for each class, or none at all.
+    codes: Vec<String>,
 }
 
 impl LabelSet {
@@ -74,7 +78,18 @@ impl LabelSet {
             return Err(Reading("label names").failed(ErrorKind::Empty));
         }
         let ids = names.iter().enumerate().rev().map(|(id, name)| (name.clone(), id)).collect();
-        Ok(LabelSet { names, ids })
+        Ok(LabelSet { names, ids, codes: Vec::new() })
+    }
+
+    /// The same classes, each with a code, in id order.
+    ///
+    /// # Panics
+    /// When there is not one code for each class.
+    #[must_use]
+    pub fn with_codes<C: Into<String>>(self, codes: impl IntoIterator<Item = C>) -> LabelSet {
+        let codes: Vec<String> = codes.into_iter().map(Into::into).collect();
+        assert_eq!(codes.len(), self.names.len(), "one code for each class");
+        LabelSet { codes, ..self }
     }
 
     /// Takes the entries of an `id2label` map: keys are the ids as text, in any order.
@@ -101,7 +116,7 @@ impl LabelSet {
                 return Err(ErrorKind::Duplicate { name: name.clone(), first, second });
             }
         }
-        Ok(LabelSet { names, ids })
+        Ok(LabelSet { names, ids, codes: Vec::new() })
     }
 
     /// How many classes there are; at least one.
@@ -118,6 +133,11 @@ impl LabelSet {
     /// The class with this name, or `None`.
     pub fn id(&self, name: &str) -> Option<LabelId> {
         self.ids.get(name).copied().map(LabelId)
+    }
+
+    /// The code of a class, where the classes have codes.
+    pub fn code(&self, id: LabelId) -> Option<&str> {
+        self.codes.get(id.0).map(String::as_str)
     }
 
     /// The names in id order.

@@ -2,13 +2,17 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use crate::label_set::LabelSet;
+use crate::label_set::{LabelId, LabelSet};
 
-/// One class a clip may belong to, with its score. As JSON: `{"label": "dog", "score": 0.93}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One class a clip may belong to, with its score. As JSON: `{"label": "dog", "score": 0.93}`, and where classes have codes
+/// `{"label": "english", "code": "en", "score": 0.93}`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// The name of the class.
     pub label: String,
+    /// Its code, where classes have codes: see [`LabelSet::with_codes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// Its score: a probability or a logit, by [`Scores`](crate::Scores).
     pub score: f32,
 }
@@ -30,13 +34,17 @@ pub enum TopK {
 /// When there is not one score for each label: scores and labels of two different models.
 pub fn top_k(scores: &[f32], labels: &LabelSet, k: TopK) -> Vec<Prediction> {
     assert_eq!(scores.len(), labels.len(), "one score for each label");
-    let mut ranked: Vec<_> = labels.names().iter().zip(scores.iter().copied()).collect();
+    let mut ranked: Vec<_> = (0..labels.len()).map(LabelId::new).zip(scores.iter().copied()).collect();
     ranked.sort_by(|&(_, a), &(_, b)| from_high_to_low(a, b)); // stable: ties stay in id order
     let keep = match k {
         TopK::N(n) => n,
         TopK::All => usize::MAX,
     };
-    ranked.into_iter().take(keep).map(|(label, score)| Prediction { label: label.clone(), score }).collect()
+    let prediction = |(id, score)| {
+        let code = labels.code(id).map(str::to_owned);
+        Prediction { label: labels[id].to_owned(), code, score }
+    };
+    ranked.into_iter().take(keep).map(prediction).collect()
 }
 
 fn from_high_to_low(a: f32, b: f32) -> Ordering {
@@ -84,7 +92,16 @@ mod tests {
 
     #[test]
     fn a_prediction_is_written_with_its_label_first() {
-        let prediction = Prediction { label: "dog".into(), score: 0.93 };
+        let prediction = Prediction { label: "dog".into(), code: None, score: 0.93 };
         assert_eq!(serde_json::to_string(&prediction).unwrap(), r#"{"label":"dog","score":0.93}"#);
+    }
+
+    #[test]
+    fn a_class_with_a_code_is_predicted_with_it() {
+        let labels = LabelSet::from_names(["english", "german"]).unwrap().with_codes(["en", "de"]);
+        let best = top_k(&[0.25, 0.75], &labels, TopK::N(1));
+        let json = serde_json::to_string(&best).unwrap();
+        assert_eq!(json, r#"[{"label":"german","code":"de","score":0.75}]"#);
+        assert_eq!(serde_json::from_str::<Vec<Prediction>>(&json).unwrap(), best);
     }
 }

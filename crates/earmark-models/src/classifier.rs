@@ -15,10 +15,13 @@ use crate::checkpoint::init::init_weights;
 use crate::checkpoint::load::{Head, load};
 use crate::checkpoint::save::{save, unusable_weight};
 use crate::checkpoint::weights::Checkpoint;
+use crate::config::languages::Languages;
 use crate::error::{Error, ErrorKind};
 use crate::networks::ast::{AstConfig, AstForAudioClassification};
 use crate::networks::speech::{SpeechConfig, SpeechForSequenceClassification};
-use crate::networks::whisper::{WhisperConfig, WhisperForAudioClassification};
+use crate::networks::whisper::{
+    WhisperConfig, WhisperForAudioClassification, WhisperForConditionalGeneration, WhisperLanguageConfig,
+};
 use crate::training::rng::TrainingRng;
 
 /// The configuration of a network in a `config.json`.
@@ -32,6 +35,8 @@ pub enum NetworkConfig {
     Ast(AstConfig),
     /// Whisper's encoder.
     Whisper(WhisperConfig),
+    /// A whole Whisper, which identifies languages.
+    WhisperLanguages(WhisperLanguageConfig),
 }
 
 /// A network that classifies sound, whichever it is.
@@ -47,6 +52,8 @@ pub enum Classifier {
     Ast(AstForAudioClassification),
     /// Whisper's encoder.
     Whisper(WhisperForAudioClassification),
+    /// A whole Whisper, which identifies languages.
+    WhisperLanguages(WhisperForConditionalGeneration),
 }
 
 impl NetworkConfig {
@@ -62,11 +69,24 @@ impl NetworkConfig {
         }
     }
 
+    /// A whole Whisper with this encoder: the decoder is that of the same `config.json`.
+    pub(crate) fn whisper_languages(
+        encoder: WhisperConfig,
+        json: Object,
+        languages: Languages,
+    ) -> Result<NetworkConfig, ErrorKind> {
+        let decoder = earmark_config::config(json)?;
+        let config = NetworkConfig::WhisperLanguages(WhisperLanguageConfig { encoder, decoder, languages });
+        config.validate()?;
+        Ok(config)
+    }
+
     fn values(&self) -> &dyn ArchitectureConfig {
         match self {
             NetworkConfig::Speech(config) => config,
             NetworkConfig::Ast(config) => config,
             NetworkConfig::Whisper(config) => config,
+            NetworkConfig::WhisperLanguages(config) => config,
         }
     }
 
@@ -77,6 +97,9 @@ impl NetworkConfig {
             NetworkConfig::Speech(config) => NetworkConfig::Speech(config.without_dropout()),
             NetworkConfig::Ast(config) => NetworkConfig::Ast(config.without_dropout()),
             NetworkConfig::Whisper(config) => NetworkConfig::Whisper(config.without_dropout()),
+            NetworkConfig::WhisperLanguages(config) => {
+                NetworkConfig::WhisperLanguages(config.without_dropout())
+            }
         }
     }
 
@@ -135,6 +158,10 @@ impl Classifier {
             NetworkConfig::Whisper(config) => {
                 Classifier::Whisper(WhisperForAudioClassification::zeros(config, labels, device))
             }
+            // Its labels are its languages.
+            NetworkConfig::WhisperLanguages(config) => {
+                Classifier::WhisperLanguages(WhisperForConditionalGeneration::zeros(config, device))
+            }
         }
     }
 
@@ -143,6 +170,7 @@ impl Classifier {
             Classifier::Speech(network) => network,
             Classifier::Ast(network) => network,
             Classifier::Whisper(network) => network,
+            Classifier::WhisperLanguages(network) => network,
         }
     }
 
@@ -210,6 +238,7 @@ impl Architecture for Classifier {
             Classifier::Speech(network) => network.family(),
             Classifier::Ast(network) => network.family(),
             Classifier::Whisper(network) => network.family(),
+            Classifier::WhisperLanguages(network) => network.family(),
         }
     }
 }

@@ -94,6 +94,9 @@ pub enum ErrorKind {
         /// The head's weight that the file lacks.
         key: &'static str,
     },
+    /// A whole Whisper that cannot tell languages apart; the reason, and what to do.
+    #[error("{0}")]
+    NoLanguages(String),
     /// The classification head has another number of labels.
     #[error("its classification head has {found} labels, but {wanted} are needed")]
     OtherHead {

@@ -23,13 +23,17 @@ pub use networks::clap::{
     ClapAudioConfig, ClapConfig, ClapModel, ClapTextConfig, ClapTokenizer, Sides, TokenBatch,
 };
 pub use networks::speech::{FeatExtractNorm, SpeechConfig, SpeechEncoder, SpeechForSequenceClassification};
-pub use networks::whisper::{WhisperConfig, WhisperEncoder, WhisperForAudioClassification};
+pub use networks::whisper::{
+    WhisperConfig, WhisperDecoderConfig, WhisperEncoder, WhisperForAudioClassification,
+    WhisperForConditionalGeneration, WhisperLanguageConfig,
+};
 
 pub use checkpoint::init::init_weights;
 pub use checkpoint::load::{Head, load};
 pub use checkpoint::save::{parameters, save, unusable_weight};
 pub use checkpoint::weights::{Checkpoint, WEIGHT_FILES};
 pub use config::activation::Activation;
+pub use config::languages::{Language, Languages};
 pub use config::model_config::ModelConfig;
 pub use error::{Error, ErrorKind, KeyMismatch};
 pub use layers::padding_mask::PaddingMask;

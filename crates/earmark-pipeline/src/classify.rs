@@ -15,6 +15,9 @@ use crate::windows::{Window, WindowIter, Windows};
 
 /// Classifies sounds with the labels that its model was trained on, like `pipeline("audio-classification")` of transformers.
 ///
+/// With a whole Whisper (`openai/whisper-base`) it identifies the language that is spoken, like `detect_language` of
+/// transformers: the labels are languages, each with its code.
+///
 /// The scores of a clip do not depend on the other clips: clips share a batch only where padding changes nothing, or where
 /// there is none.
 #[derive(Debug)]
@@ -43,6 +46,10 @@ impl AudioClassifier {
     pub fn new(model: Pretrained, device: &Device) -> Result<AudioClassifier, Error> {
         let labels = LabelSet::with_repeats(model.config.labels().iter().cloned())
             .with_context(|| Doing("cannot use the model's labels".to_owned()))?;
+        let labels = match model.config.languages() {
+            Some(languages) => labels.with_codes(languages.map(|language| language.code.as_str())),
+            None => labels,
+        };
         Ok(AudioClassifier {
             scores: Scores::for_problem_type(model.config.problem_type()),
             top_k: TopK::N(5),

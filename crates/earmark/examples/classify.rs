@@ -13,7 +13,7 @@ fn main() -> Result<()> {
     let model = arguments.next().context("which model? A Hub id, or a folder in Hugging Face layout")?;
 
     let classifier = AudioClassifier::from_pretrained(&model)?;
-    for Prediction { label, score } in classifier.classify(sound)? {
+    for Prediction { label, score, .. } in classifier.classify(sound)? {
         println!("{score:.4} {label}");
     }
     Ok(())

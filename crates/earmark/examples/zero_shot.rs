@@ -15,7 +15,7 @@ fn main() -> Result<()> {
 
     let classifier = ZeroShotClassifier::from_pretrained(&model)?;
     let candidates = classifier.candidates(&labels, HYPOTHESIS_TEMPLATE)?;
-    for Prediction { label, score } in classifier.classify(sound, &candidates)? {
+    for Prediction { label, score, .. } in classifier.classify(sound, &candidates)? {
         println!("{score:.4} {label}");
     }
     Ok(())

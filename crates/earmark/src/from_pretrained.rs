@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use earmark_config::CLAP;
+use earmark_config::{CLAP, WHISPER};
 use earmark_hub::{Hub, Repo, Snapshot};
 #[cfg(feature = "clap")]
 use earmark_pipeline::ZeroShotClassifier;
@@ -10,6 +10,8 @@ use earmark_pipeline::{AudioClassifier, AudioEmbedder, family_of};
 use crate::error::Error;
 
 const TOKENIZER: &[&str] = &["tokenizer.json"];
+/// Says which tokens of a Whisper are languages.
+const GENERATION: &str = "generation_config.json";
 
 /// Opens a model by its name on the Hub, or by its folder.
 pub trait FromPretrained: Sized {
@@ -47,9 +49,18 @@ pub trait FromPretrained: Sized {
     fn open_folder(folder: &Path, device: &Device) -> Result<Self, Error>;
 }
 
+/// The same model, with what a whole Whisper identifies languages by.
+fn with_languages(hub: &Hub, repo: &Repo, model: Snapshot) -> Result<Snapshot, earmark_hub::Error> {
+    if family_of(model.folder()) == Some(&WHISPER) {
+        let repo = Repo::model(&format!("{}@{}", repo.id, model.commit()))?;
+        hub.fetch_optional(&repo, GENERATION)?;
+    }
+    Ok(model)
+}
+
 impl FromPretrained for AudioClassifier {
     fn fetch(hub: &Hub, repo: &Repo) -> Result<Snapshot, earmark_hub::Error> {
-        hub.fetch_model(repo)
+        with_languages(hub, repo, hub.fetch_model(repo)?)
     }
 
     fn open_folder(folder: &Path, device: &Device) -> Result<Self, Error> {
@@ -60,7 +71,8 @@ impl FromPretrained for AudioClassifier {
 impl FromPretrained for AudioEmbedder {
     fn fetch(hub: &Hub, repo: &Repo) -> Result<Snapshot, earmark_hub::Error> {
         // Of these only CLAP reads text, and has a tokenizer in one file.
-        hub.fetch_model_with(repo, |folder| if family_of(folder) == Some(&CLAP) { TOKENIZER } else { &[] })
+        let needed = |folder: &Path| if family_of(folder) == Some(&CLAP) { TOKENIZER } else { &[] };
+        with_languages(hub, repo, hub.fetch_model_with(repo, needed)?)
     }
 
     fn open_folder(folder: &Path, device: &Device) -> Result<Self, Error> {

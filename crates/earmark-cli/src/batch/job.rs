@@ -8,7 +8,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use earmark_labels::{Scores, TopK};
+use earmark_labels::{LabelId, Scores, TopK};
 use earmark_pipeline::AudioOptions;
 
 use crate::args::hub::HubArgs;
@@ -88,7 +88,8 @@ pub(crate) fn run(args: &JobArgs, options: &JobOptions<'_>, model: &impl Scorer)
     let has_times = windows.is_some() && args.aggregate.is_none();
     let lines = Lines::new(together, model.labels(), args.top_k, has_times, terminal.then(width::of_stdout));
     let nyquist = f64::from(model.sampling_rate().hz()) / 2.0;
-    let style = Style { format, times: args.times, terminal, lines, nyquist };
+    let codes = model.labels().code(LabelId::new(0)).is_some();
+    let style = Style { format, times: args.times, codes, terminal, lines, nyquist };
     let settings = || -> Result<Settings> {
         let mut settings = options.settings.clone();
         settings.extend(model::files(&options.folder)?);

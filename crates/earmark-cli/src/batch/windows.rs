@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn windows_beside_one_that_failed_have_their_rows_and_the_file_counts_as_failed() {
         let labels = LabelSet::from_names(["rain", "wind"]).unwrap();
-        let best = |label: &str| vec![Prediction { label: label.to_owned(), score: 0.9 }];
+        let best = |label: &str| vec![Prediction { label: label.to_owned(), code: None, score: 0.9 }];
         let mut scores = WindowScores {
             labels: LabelFilter::new(&LabelFilterArgs::default(), &labels, Scores::Softmax).unwrap(),
             top_k: TopK::N(1),

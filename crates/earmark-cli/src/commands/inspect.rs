@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::Args as ClapArgs;
 use earmark_config::{Extractor, Family, Object, family};
 use earmark_features::Preprocessor;
-use earmark_models::{Checkpoint, ModelConfig, WEIGHT_FILES};
+use earmark_models::{Checkpoint, ErrorKind, ModelConfig, WEIGHT_FILES};
 use earmark_pipeline::find_extractor;
 use serde_json::Value;
 
@@ -60,26 +60,25 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         line("architecture", class)?;
     }
     line("input", &input(&folder, &json))?;
+    let has_weights = WEIGHT_FILES.iter().any(|name| folder.join(name).symlink_metadata().is_ok());
+    let checkpoint = has_weights.then(|| Checkpoint::open(&folder)).transpose()?;
     // A model that cannot be run may describe its labels in ways of its own.
     let labels = match ModelConfig::from_json(&text) {
-        Ok(config) => config.labels().to_vec(),
-        Err(error) => {
-            if known.is_some_and(Family::has_head) {
-                return Err(error).with_context(|| format!("cannot use `{}`", path.display()));
-            }
-            Vec::new()
+        Ok(config) => labels(config, &folder, checkpoint.as_ref(), args.labels)?,
+        Err(error) if known.is_some_and(Family::has_head) => {
+            return Err(error).with_context(|| format!("cannot use `{}`", path.display()));
         }
+        Err(_) => NONE.to_owned(),
     };
-    line("labels", &shown(&labels, if args.labels { usize::MAX } else { 8 }))?;
+    line("labels", &labels)?;
     if let Some(problem) = json.get("problem_type").and_then(Value::as_str) {
         line("problem type", problem)?;
     }
 
-    if !WEIGHT_FILES.iter().any(|name| folder.join(name).symlink_metadata().is_ok()) {
+    let Some(checkpoint) = checkpoint else {
         line("weights", &format!("none: expected one of {}", WEIGHT_FILES.join(", ")))?;
         return Ok(Done::Well);
-    }
-    let checkpoint = Checkpoint::open(&folder)?;
+    };
     let mut by_type: BTreeMap<String, usize> = BTreeMap::new();
     let (mut tensors, mut numbers) = (0, 0);
     for (_, shape, dtype) in checkpoint.tensors() {
@@ -126,10 +125,26 @@ fn input(folder: &Path, config: &Object) -> String {
     }
 }
 
+const NONE: &str = "none";
+
+/// The labels by which it classifies; those of a whole Whisper are languages.
+fn labels(config: ModelConfig, folder: &Path, checkpoint: Option<&Checkpoint>, all: bool) -> Result<String> {
+    let config = match checkpoint {
+        None => config,
+        Some(checkpoint) => match config.for_classification(folder, checkpoint) {
+            Err(earmark_models::Error { kind: ErrorKind::NoLanguages(why), .. }) => {
+                return Ok(format!("{NONE}: {why}"));
+            }
+            config => config?,
+        },
+    };
+    Ok(shown(config.labels(), if all { usize::MAX } else { 8 }))
+}
+
 /// How many there are, and the first of them.
 fn shown(labels: &[String], most: usize) -> String {
     if labels.is_empty() {
-        return "none".to_owned();
+        return NONE.to_owned();
     }
     let first = labels.iter().take(most).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = if labels.len() > most { ", … (see --labels)" } else { "" };

@@ -9,6 +9,7 @@ mod help; // Texts, word for word.
 mod exit_codes;
 mod commands;
 mod models;
+mod languages;
 mod numbers;
 mod vectors;
 mod data;

@@ -1,7 +1,7 @@
 //! The files of a model.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use earmark_error::Context as _;
 use serde::Deserialize;
@@ -53,16 +53,24 @@ impl Hub {
 
     /// As [`Hub::fetch_extractor`].
     pub(crate) fn extractor(&self, repo: &Repo) -> Result<(), Error> {
+        // A model may have both, one or neither. Whoever needs one reports that it is missing.
         for file in ["processor_config.json", "preprocessor_config.json"] {
-            match self.fetch(repo, file) {
-                Ok(_) => {}
-                // A model may have both, one or neither. Whoever needs one reports that it is missing.
-                Err(error)
-                    if error.kind.is_missing_file() || matches!(*error.kind, ErrorKind::Offline { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            self.fetch_optional(repo, file)?;
         }
         Ok(())
+    }
+
+    /// As [`Hub::fetch_optional`].
+    pub(crate) fn optional(&self, repo: &Repo, file: &str) -> Result<Option<PathBuf>, Error> {
+        match self.fetch(repo, file) {
+            Ok(path) => Ok(Some(path)),
+            Err(error)
+                if error.kind.is_missing_file() || matches!(*error.kind, ErrorKind::Offline { .. }) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -68,10 +68,11 @@ impl Operations for Cpu {
         if !(takes(&query) && takes(&key) && takes(&value) && bias.as_ref().is_none_or(takes)) {
             return plain::attention::<Self>(query, key, value, heads, bias, mask);
         }
-        let shape @ [batch, steps, columns] = query.dims();
+        let shape @ [batch, queries, columns] = query.dims();
+        let keys = key.dims()[1];
         let [query, key, value] = [query, key, value].map(Rows::of);
         let bias = bias.map(|bias| {
-            let (dims, wanted) = (bias.dims(), [batch, heads, steps, steps]);
+            let (dims, wanted) = (bias.dims(), [batch, heads, queries, keys]);
             let (mut strides, mut stride) = ([0; 4], 1);
             for axis in (0..4).rev() {
                 assert!(
@@ -86,7 +87,7 @@ impl Operations for Cpu {
         let bias = bias.as_ref().map(|(rows, strides)| Bias { data: rows.values(), strides: *strides });
         let width = columns / heads;
         let scale = (width as f32).sqrt().recip();
-        let sizes = Attention { batch, queries: steps, keys: steps, heads, width, scale };
+        let sizes = Attention { batch, queries, keys, heads, width, scale };
         filled(shape, |out| {
             kernels::attention(sizes, query.values(), key.values(), value.values(), bias, out);
         })

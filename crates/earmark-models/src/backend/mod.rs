@@ -104,9 +104,9 @@ pub(crate) fn dropout<const D: usize>(x: Tensor<D>, mask: DropoutMask) -> Tensor
     dispatch!(dropout(x, mask))
 }
 
-/// Multi-head attention of projected queries, keys and values: `[B, T, D]` each, and the result.
+/// Multi-head attention of projected queries `[B, Q, D]` to keys and values `[B, T, D]`: `[B, Q, D]`.
 ///
-/// - `bias` is added to the scores: `[B, H, T, T]`, or with 1 for any of them. Never a boolean mask: burn-tch 0.22.1 keeps
+/// - `bias` is added to the scores: `[B, H, Q, T]`, or with 1 for any of them. Never a boolean mask: burn-tch 0.22.1 keeps
 ///   what a boolean mask tells it to drop (module.rs:488).
 /// - `mask` is the dropout of the attention probabilities, on a device with a graph.
 pub(crate) fn attention(

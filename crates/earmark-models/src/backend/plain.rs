@@ -151,11 +151,14 @@ pub(super) fn attention<B: Operations>(
     bias: Option<Tensor<4>>,
     mask: Option<DropoutMask>,
 ) -> Tensor<3> {
-    let [batch, steps, width] = query.dims();
+    let [batch, queries, width] = query.dims();
     let size = width / heads;
-    let split = |x: Tensor<3>| x.reshape([batch, steps, heads, size]).swap_dims(1, 2); // [B, H, T, D / H]
+    let split = |x: Tensor<3>| {
+        let steps = x.dims()[1];
+        x.reshape([batch, steps, heads, size]).swap_dims(1, 2) // [B, H, T, D / H]
+    };
     let query = split(query) * (size as f64).powf(-0.5);
-    let scores = query.matmul(split(key).transpose()).cast(DType::F32); // [B, H, T, T]
+    let scores = query.matmul(split(key).transpose()).cast(DType::F32); // [B, H, Q, T]
     let scores = match bias {
         Some(bias) => scores + bias.cast(DType::F32),
         None => scores,
@@ -166,8 +169,8 @@ pub(super) fn attention<B: Operations>(
         None => weights,
     };
     let weights = weights.cast(value.dtype());
-    let attended = weights.matmul(split(value)); // [B, H, T, D / H]
-    attended.swap_dims(1, 2).reshape([batch, steps, width])
+    let attended = weights.matmul(split(value)); // [B, H, Q, D / H]
+    attended.swap_dims(1, 2).reshape([batch, queries, width])
 }
 
 pub(super) fn conv1d<B: Operations>(

@@ -13,7 +13,7 @@ use crate::checkpoint::module_path::ModulePath;
 ///
 /// The distributions are those of the models' `_init_weights` (transformers 5.23.0): linear and embedding weights normal
 /// with `initializer_range`, convolutions as [`Family::convolutions`] says, HuBERT's positional convolution as
-/// Wav2Vec2's, Whisper's positions sinusoids, norms one and zero, biases and AST's tokens and positions zero,
+/// Wav2Vec2's, the positions of Whisper's encoder sinusoids, norms one and zero, biases and AST's tokens and positions zero,
 /// `layer_weights` equal, WavLM's `gru_rel_pos_const` one, `masked_spec_embed` uniform. The numbers are not PyTorch's: each parameter has its own ChaCha
 /// stream from `seed` and its name, so a new head is the same on every device, whatever else is drawn.
 pub fn init_weights<M: Architecture>(
@@ -48,7 +48,7 @@ impl<F: Fn(&str) -> bool> Init<F> {
         let count: usize = shape.iter().product();
         let parameter = name.rsplit('.').next().unwrap_or(name);
         match (self.at.container(), parameter) {
-            ("Struct:Embedding", "weight") if name.ends_with("embed_positions.weight") => {
+            ("Struct:Embedding", "weight") if name.ends_with("encoder.embed_positions.weight") => {
                 sinusoids(shape[0], shape[1])
             }
             ("Struct:Conv1d" | "Struct:Conv2d", "weight")

@@ -63,6 +63,11 @@ impl Checkpoint {
         weight.shape.iter().next().copied()
     }
 
+    /// Whether it has the decoder of a whole Whisper.
+    pub(crate) fn has_decoder(&self) -> bool {
+        self.tensors.keys().any(|key| key.ends_with("decoder.embed_tokens.weight"))
+    }
+
     pub(crate) fn by_name(&self) -> &BTreeMap<String, PackTensor> {
         &self.tensors
     }

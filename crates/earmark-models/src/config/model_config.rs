@@ -6,7 +6,9 @@ use earmark_config::{Object, shown, whole};
 use earmark_error::Context as _;
 use serde_json::{Map, Value, json};
 
+use crate::checkpoint::weights::Checkpoint;
 use crate::classifier::NetworkConfig;
+use crate::config::languages::{Language, Languages};
 use crate::error::{Error, ErrorKind, Using};
 
 /// A model's `config.json`: the network, the labels, and every other key as it was read.
@@ -97,6 +99,31 @@ impl ModelConfig {
     pub fn with_labels(mut self, labels: Vec<String>) -> ModelConfig {
         self.labels = labels;
         self
+    }
+
+    /// What the checkpoint in `dir` classifies by. That is this network with its head; but a whole Whisper, which has no head,
+    /// identifies languages by its decoder, and these are then its labels.
+    ///
+    /// # Errors
+    /// As [`Languages::read`], and when a value of the decoder is not supported.
+    pub fn for_classification(self, dir: &Path, checkpoint: &Checkpoint) -> Result<ModelConfig, Error> {
+        let NetworkConfig::Whisper(encoder) = &self.network else { return Ok(self) };
+        if self.network.head_labels(checkpoint).is_some() || !checkpoint.has_decoder() {
+            return Ok(self);
+        }
+        let languages = Languages::read(dir, &self.json)?;
+        let labels = languages.iter().map(|language| language.name().to_owned()).collect();
+        let network = NetworkConfig::whisper_languages(encoder.clone(), self.json.clone(), languages);
+        let network = network.context(Using(dir))?;
+        Ok(ModelConfig { network, labels, ..self })
+    }
+
+    /// The languages that are the labels, if they are.
+    pub fn languages(&self) -> Option<impl ExactSizeIterator<Item = &Language>> {
+        match &self.network {
+            NetworkConfig::WhisperLanguages(config) => Some(config.languages.iter()),
+            _ => None,
+        }
     }
 
     /// The same network with every random regulariser off.

@@ -1,4 +1,4 @@
-//! Multi-head self-attention (arXiv:1706.03762, 3.2.2), by the two sets of names that checkpoints have for it.
+//! Multi-head attention (arXiv:1706.03762, 3.2.2), by the two sets of names that checkpoints have for it.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -50,6 +50,15 @@ impl MultiHeadAttention {
         let context =
             self_attention(x, projections, self.heads, bias.cloned(), &self.dropout, rng.as_deref_mut());
         self.out_proj.forward_dropout_residual(context, residual, dropout, rng)
+    }
+
+    /// `residual` plus the attention of `x`, `[B, Q, D]` both, to `states`, `[B, T, D]`: those of `x` itself, or another
+    /// network's. For inference: nothing is dropped.
+    pub(crate) fn attend(&self, x: Tensor<3>, states: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        let query = self.q_proj.forward(x);
+        let (key, value) = (self.k_proj.forward(states.clone()), self.v_proj.forward(states));
+        let context = backend::attention(query, key, value, self.heads, None, None);
+        self.out_proj.forward_residual(context, residual)
     }
 }
 

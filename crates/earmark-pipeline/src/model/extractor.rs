@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use earmark_config::{Extractor, Object};
 use earmark_error::{Attempt as _, Context as _};
 use earmark_features::{Preprocessor, Wav2Vec2Extractor};
-use earmark_models::{ModelConfig, NetworkConfig};
+use earmark_models::{ModelConfig, NetworkConfig, WhisperLanguageConfig};
 
 use crate::error::{Doing, Error, ErrorKind};
 
@@ -100,7 +100,11 @@ fn misfit(preprocessor: &Preprocessor, network: &NetworkConfig) -> Option<String
                 ("num_mel_bins", extractor.num_mel_bins, "num_mel_bins", network.num_mel_bins),
             ]
         }
-        (Preprocessor::Whisper(extractor), NetworkConfig::Whisper(network)) => vec![
+        (
+            Preprocessor::Whisper(extractor),
+            NetworkConfig::Whisper(network)
+            | NetworkConfig::WhisperLanguages(WhisperLanguageConfig { encoder: network, .. }),
+        ) => vec![
             ("feature_size", extractor.config().feature_size, "num_mel_bins", network.num_mel_bins),
             (
                 "chunk_length × sampling_rate / hop_length",

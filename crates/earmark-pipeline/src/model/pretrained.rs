@@ -21,10 +21,11 @@ pub struct Pretrained {
 }
 
 impl Pretrained {
-    /// Opens a fine-tuned model.
+    /// Opens a fine-tuned model, or a whole Whisper, which identifies languages without.
     ///
     /// # Errors
-    /// When a file is missing or invalid, the architecture is not supported, or there is no classification head.
+    /// When a file is missing or invalid, the architecture is not supported, or there is no classification head and no
+    /// multilingual decoder.
     pub fn open(dir: &Path, device: &Device) -> Result<Pretrained, Error> {
         Pretrained::open_with(dir, Head::FromCheckpoint, device)
     }
@@ -46,6 +47,10 @@ impl Pretrained {
         }
         let checkpoint = Checkpoint::open(dir).with_context(doing)?;
         let preprocessor = read_preprocessor(dir, &config)?;
+        let config = match head {
+            Head::FromCheckpoint => config.for_classification(dir, &checkpoint).with_context(doing)?,
+            _ => config,
+        };
         let labels = config.network().head_labels(&checkpoint).unwrap_or_default().min(MAX_LABELS);
         let config = match config.labels().len() {
             found if found == labels || labels == 0 => config,

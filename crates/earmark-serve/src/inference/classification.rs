@@ -65,6 +65,9 @@ impl Answer {
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct PredictionSchema {
     label: String,
+    /// Of a language, where the labels are languages.
+    #[schema(nullable = false)]
+    code: Option<String>,
     /// A probability, or a logit where the server was told so.
     score: f32,
 }

@@ -134,7 +134,7 @@ impl ModelCard {
              From Rust:\n\n\
              ```rust,no_run\nuse earmark::prelude::*;\n\n\
              let classifier = AudioClassifier::from_pretrained(\"{model}\")?;\n\
-             for Prediction {{ label, score }} in classifier.classify(\"clip.wav\")? {{\n    \
+             for Prediction {{ label, score, .. }} in classifier.classify(\"clip.wav\")? {{\n    \
              println!(\"{{score:.4}} {{label}}\");\n}}\n```\n\n\
              With transformers:\n\n\
              ```python\nfrom transformers import pipeline\n\n\

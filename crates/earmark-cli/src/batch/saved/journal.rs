@@ -177,8 +177,14 @@ mod tests {
         Earlier { stamp: None, progress: Progress::Done { failed: true, seconds: None } }
     }
 
-    const STYLE: Style =
-        Style { format: Format::Jsonl, times: false, terminal: false, lines: None, nyquist: 8000.0 };
+    const STYLE: Style = Style {
+        format: Format::Jsonl,
+        times: false,
+        codes: false,
+        terminal: false,
+        lines: None,
+        nyquist: 8000.0,
+    };
 
     #[test]
     fn a_job_goes_on_behind_its_last_whole_line() {
@@ -207,7 +213,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("rows.csv");
         let stamp = Some(FileStamp { bytes: 7, modified: 1 << 60 });
-        let window = |start: f64| (start, start + 1.0, vec![Prediction { label: "a".into(), score: 0.1 }]);
+        let window =
+            |start: f64| (start, start + 1.0, vec![Prediction { label: "a".into(), code: None, score: 0.1 }]);
         let some = |count, starts: &[f64]| WindowProgress {
             count,
             windows: starts.iter().map(|&start| window(start)).collect(),

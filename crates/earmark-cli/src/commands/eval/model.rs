@@ -25,6 +25,8 @@ pub(super) struct ScoredModel {
     pub(super) labels: Vec<String>,
     /// What its outputs become.
     pub(super) scores: Scores,
+    /// Whether the labels are the languages of a whole Whisper.
+    pub(super) identifies_languages: bool,
     /// What a CLAP model reads for each label.
     pub(super) prompts: Option<Prompts>,
     preprocessor: Preprocessor,
@@ -69,6 +71,7 @@ impl ScoredModel {
             forward: Arc::new(ClassifierForward::new(network, preprocessor.clone(), device.clone())),
             labels: config.labels().to_vec(),
             scores: Scores::for_problem_type(config.problem_type()),
+            identifies_languages: config.languages().is_some(),
             prompts: None,
             preprocessor,
             min_samples,
@@ -92,6 +95,7 @@ impl ScoredModel {
             forward: Arc::new(ZeroShot { classifier, candidates }),
             labels: classes.to_vec(),
             scores: ZeroShotScorer::SCORES,
+            identifies_languages: false,
             prompts: Some(prompts),
             preprocessor,
             min_samples,

@@ -291,6 +291,14 @@ fn keep_named(dataset: &mut AudioDataset, names: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Languages that FLEURS calls otherwise than Whisper does.
+const LANGUAGES: [(&str, &str); 4] = [
+    ("Burmese", "myanmar"),
+    ("Cantonese Chinese", "cantonese"),
+    ("Filipino", "tagalog"), // The standard form of Tagalog.
+    ("Mandarin Chinese", "chinese"),
+];
+
 /// Numbers the classes as the model does: by name, for two tools may count them in different orders and write them in two ways.
 fn number_by_model(mut dataset: AudioDataset, scored: &ScoredModel) -> Result<AudioDataset> {
     let model = LabelSet::from_names(scored.labels.iter().cloned())?;
@@ -298,7 +306,12 @@ fn number_by_model(mut dataset: AudioDataset, scored: &ScoredModel) -> Result<Au
     let occurring: BTreeSet<LabelId> = dataset.clips.iter().map(|clip| clip.label).collect();
     if !occurring.is_empty() {
         let names = occurring.iter().map(|&id| dataset.labels.name(id).unwrap_or_default());
-        let ids = LabelJoin::new(&LabelSet::from_names(names)?, &model)?.complete()?;
+        let names = LabelSet::from_names(names)?;
+        let aliases = LANGUAGES.iter().copied().filter(|(from, to)| {
+            scored.identifies_languages && names.id(from).is_some() && model.id(to).is_some()
+        });
+        let aliases: Vec<(&str, &str)> = aliases.collect();
+        let ids = LabelJoin::with_aliases(&names, &model, &aliases)?.complete()?;
         let ids: BTreeMap<LabelId, LabelId> = occurring.into_iter().zip(ids).collect();
         for clip in &mut dataset.clips {
             clip.label = ids[&clip.label];

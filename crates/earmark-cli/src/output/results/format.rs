@@ -16,7 +16,7 @@ pub(crate) enum Format {
     Json,
     /// One JSON object per line, for each file or window.
     Jsonl,
-    /// One row per label: path, duration, start, end, rank, label, score, error (and time, with --times).
+    /// One row per label: path, duration, start, end, rank, label, score, error (and time, with --times; code, of languages).
     Csv,
     /// The columns of csv as a Parquet file; needs --output or a pipe.
     Parquet,
@@ -92,6 +92,8 @@ pub(crate) struct Style {
     pub(crate) format: Format,
     /// Whether there is a column for the time of day.
     pub(crate) times: bool,
+    /// Whether the labels have codes, and there is a column for these.
+    pub(crate) codes: bool,
     /// Whether a terminal shows them, which acts on control characters.
     pub(crate) terminal: bool,
     /// Half the model's sampling rate, in hertz: the highest frequency that it is given.

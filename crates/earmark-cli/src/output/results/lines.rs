@@ -75,7 +75,7 @@ impl Lines {
         }
         let most = self.terminal.filter(|_| self.labels.is_none()).unwrap_or(usize::MAX);
         let shown = predictions.iter().take(self.labels.unwrap_or(LABELS));
-        for (number, Prediction { label, score }) in shown.enumerate() {
+        for (number, Prediction { label, score, .. }) in shown.enumerate() {
             let label = escape(label);
             let label = if self.terminal.is_some() { width::shorten(&label, self.label) } else { label };
             let gap = " ".repeat(if number == 0 { 0 } else { GAP });
@@ -102,8 +102,11 @@ mod tests {
     use super::*;
 
     fn row(path: &str, start: Option<f64>, predictions: &[(&str, f32)]) -> Row {
-        let predictions =
-            predictions.iter().map(|(label, score)| Prediction { label: (*label).to_owned(), score: *score });
+        let predictions = predictions.iter().map(|(label, score)| Prediction {
+            label: (*label).to_owned(),
+            code: None,
+            score: *score,
+        });
         let end = start.map(|start| start + 5.0);
         Row::Scored {
             path: path.to_owned(),

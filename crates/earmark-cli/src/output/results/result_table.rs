@@ -6,6 +6,7 @@ use anyhow::Result;
 use earmark_labels::Prediction;
 use polars::prelude::*;
 
+use crate::output::results::format::Style;
 use crate::output::results::rows::Row;
 use crate::output::tables::parquet::ROW_GROUP;
 
@@ -13,8 +14,7 @@ use crate::output::tables::parquet::ROW_GROUP;
 pub(crate) struct ResultTable<W: Write> {
     writer: BatchedWriter<W>,
     group: RowGroup,
-    /// Whether there is a column for the time of day.
-    times: bool,
+    style: Style,
 }
 
 /// The row group that is being filled.
@@ -29,10 +29,11 @@ struct RowGroup {
     score: Vec<Option<f32>>,
     error: Vec<Option<String>>,
     time: Vec<Option<String>>,
+    code: Vec<Option<String>>,
 }
 
 impl RowGroup {
-    fn frame(&self, times: bool) -> PolarsResult<DataFrame> {
+    fn frame(&self, style: Style) -> PolarsResult<DataFrame> {
         let mut frame = df![
             "path" => &self.path,
             "duration" => &self.duration,
@@ -43,8 +44,11 @@ impl RowGroup {
             "score" => &self.score,
             "error" => &self.error,
         ]?;
-        if times {
+        if style.times {
             frame.with_column(Column::new("time".into(), &self.time))?;
+        }
+        if style.codes {
+            frame.with_column(Column::new("code".into(), &self.code))?;
         }
         Ok(frame)
     }
@@ -84,14 +88,15 @@ impl RowGroup {
         self.label.push(ranked.map(|(_, prediction)| prediction.label.clone()));
         self.score.push(ranked.map(|(_, prediction)| prediction.score));
         self.error.push(error);
+        self.code.push(ranked.and_then(|(_, prediction)| prediction.code.clone()));
     }
 }
 
 impl<W: Write> ResultTable<W> {
-    pub(crate) fn new(out: W, times: bool) -> Result<ResultTable<W>> {
+    pub(crate) fn new(out: W, style: Style) -> Result<ResultTable<W>> {
         let group = RowGroup::default();
-        let writer = ParquetWriter::new(out).batched(group.frame(times)?.schema())?;
-        Ok(ResultTable { writer, group, times })
+        let writer = ParquetWriter::new(out).batched(group.frame(style)?.schema())?;
+        Ok(ResultTable { writer, group, style })
     }
 
     pub(crate) fn write(&mut self, row: &Row) -> Result<()> {
@@ -107,7 +112,7 @@ impl<W: Write> ResultTable<W> {
 
     fn flush(&mut self) -> Result<()> {
         if !self.group.path.is_empty() {
-            self.writer.write_batch(&std::mem::take(&mut self.group).frame(self.times)?)?;
+            self.writer.write_batch(&std::mem::take(&mut self.group).frame(self.style)?)?;
         }
         Ok(())
     }

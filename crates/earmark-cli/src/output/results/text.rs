@@ -86,15 +86,18 @@ impl<W: Write> TextWriter<W> {
     }
 
     fn csv_header(&mut self) -> io::Result<()> {
+        let Style { times, codes, .. } = self.style;
         self.out.write_all(b"path,duration,start,end,rank,label,score,error")?;
-        self.out.write_all(if self.style.times { b",time\n" } else { b"\n" })
+        self.out.write_all(if times { b",time" } else { b"" })?;
+        self.out.write_all(if codes { b",code\n" } else { b"\n" })
     }
 
     fn csv_lines(&mut self, row: &Row) -> Result<()> {
         let mut lines = csv::WriterBuilder::new().has_headers(false).from_writer(&mut self.out);
-        let Style { times, terminal, .. } = self.style;
-        let mut line = |fields: [&str; 9]| {
-            let fields = fields[..if times { 9 } else { 8 }].iter();
+        let Style { times, codes, terminal, .. } = self.style;
+        let mut line = |fields: [&str; 8], time: &str, code: &str| {
+            let more = [times.then_some(time), codes.then_some(code)];
+            let fields = fields.into_iter().chain(more.into_iter().flatten());
             match terminal {
                 true => lines.write_record(fields.map(|field| escape(field).into_owned())),
                 false => lines.write_record(fields),
@@ -107,14 +110,15 @@ impl<W: Write> TextWriter<W> {
                 let time = time.as_deref().unwrap_or_default();
                 if predictions.is_empty() {
                     // Nothing above the threshold; the file has its row all the same.
-                    line([path, &duration, &start, &end, "", "", "", "", time])?;
+                    line([path, &duration, &start, &end, "", "", "", ""], time, "")?;
                 }
-                for (rank, Prediction { label, score }) in predictions.iter().enumerate() {
+                for (rank, Prediction { label, code, score }) in predictions.iter().enumerate() {
                     let (rank, score) = ((rank + 1).to_string(), score.to_string());
-                    line([path, &duration, &start, &end, &rank, label, &score, "", time])?;
+                    let code = code.as_deref().unwrap_or_default();
+                    line([path, &duration, &start, &end, &rank, label, &score, ""], time, code)?;
                 }
             }
-            Row::Failed { path, error } => line([path, "", "", "", "", "", "", error, ""])?,
+            Row::Failed { path, error } => line([path, "", "", "", "", "", "", error], "", "")?,
         }
         Ok(lines.flush()?)
     }
@@ -136,13 +140,14 @@ impl<W: Write> TextWriter<W> {
             None => path.to_owned(),
         };
         let (whole, file) = (escape(&whole), escape(file));
-        for (start, end, Prediction { label, score }) in marks(row)? {
+        for (start, end, Prediction { label, code, score }) in marks(row)? {
             self.selections += 1;
             let (begin, end) = (self.played + start, self.played + end);
             let (number, nyquist, label) = (self.selections, self.style.nyquist, escape(label));
+            let code = code.as_deref().map_or_else(|| label.clone(), escape);
             writeln!(
                 self.out,
-                "{number}\tSpectrogram 1\t1\t{begin:.6}\t{end:.6}\t0.0\t{nyquist:.1}\t{label}\t{label}\t{score:.4}\t{whole}\t{start:.6}\t{file}"
+                "{number}\tSpectrogram 1\t1\t{begin:.6}\t{end:.6}\t0.0\t{nyquist:.1}\t{label}\t{code}\t{score:.4}\t{whole}\t{start:.6}\t{file}"
             )?;
         }
         Ok(())

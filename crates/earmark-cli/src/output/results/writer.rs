@@ -18,7 +18,7 @@ pub(crate) enum Writer<W: Write> {
 impl<W: Write> Writer<W> {
     pub(crate) fn new(out: W, style: Style) -> Result<Writer<W>> {
         Ok(match style.format {
-            Format::Parquet => Writer::Parquet(Box::new(ResultTable::new(out, style.times)?)),
+            Format::Parquet => Writer::Parquet(Box::new(ResultTable::new(out, style)?)),
             _ => Writer::Text(TextWriter::new(out, style)),
         })
     }
@@ -54,7 +54,7 @@ mod tests {
             start: *start,
             end: start.map(|it| it + 2.0),
             time: start.map(|it| format!("2021-05-10T19:00:0{it}Z")),
-            predictions: vec![Prediction { label: label.to_owned(), score: 0.75 }],
+            predictions: vec![Prediction { label: label.to_owned(), code: None, score: 0.75 }],
         };
         InputResult { input: path.to_owned(), duration: Some(4.5), rows: starts.iter().map(row).collect() }
     }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     fn style(format: Format) -> Style {
-        Style { format, times: false, terminal: false, lines: None, nyquist: 8000.0 }
+        Style { format, times: false, codes: false, terminal: false, lines: None, nyquist: 8000.0 }
     }
 
     fn written(format: Format, results: &[InputResult]) -> String {
@@ -111,6 +111,25 @@ mod tests {
         let style = Style { times: true, ..style(Format::Csv) };
         assert_eq!(written_as(style, &[scored(Some(1.0)), failed()]), want);
         assert_eq!(written_as(style, &[]), "path,duration,start,end,rank,label,score,error,time\n");
+    }
+
+    #[test]
+    fn codes_are_a_column_where_the_labels_have_them_and_ravens_species() {
+        let mut spoken = scored(Some(1.0));
+        let Row::Scored { predictions, .. } = &mut spoken.rows[0] else { panic!("it is scored") };
+        predictions[0] = Prediction { label: "english".into(), code: Some("en".into()), score: 0.75 };
+        let results = [spoken, failed()];
+        let want = "path,duration,start,end,rank,label,score,error,code\n\
+                    a b.wav,4.5,1,3,1,english,0.75,,en\n\
+                    x.wav,,,,,,,it is no sound,\n";
+        assert_eq!(written_as(Style { codes: true, ..style(Format::Csv) }, &results), want);
+        let selections = written(Format::Raven, &results);
+        assert!(selections.contains("\tenglish\ten\t0.7500\t"), "{selections}");
+        let mut out = Vec::new();
+        let mut writer = Writer::new(&mut out, Style { codes: true, ..style(Format::Parquet) }).unwrap();
+        results.iter().for_each(|result| writer.write(result).unwrap());
+        writer.finish().unwrap();
+        assert!(out.windows(4).any(|it| it == b"code"));
     }
 
     #[test]

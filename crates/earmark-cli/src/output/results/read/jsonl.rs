@@ -38,7 +38,7 @@ pub(super) fn read(file: &Path, visit: &mut dyn FnMut(Found<'_>)) -> Result<()> 
                 Ok(line) => line,
                 Err(error) => bail!("`{name}`: line {number} is not a result of `classify`: {error}"),
             };
-            for Prediction { label, score } in predictions.iter().filter(|best| !best.label.is_empty()) {
+            for Prediction { label, score, .. } in predictions.iter().filter(|best| !best.label.is_empty()) {
                 let (Some(start), Some(end)) = (start, end) else {
                     bail!(
                         "`{name}`: line {number} has no start and no end: classify with --window, so that each label has its time"

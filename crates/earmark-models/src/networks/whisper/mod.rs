@@ -1,4 +1,5 @@
-//! Whisper's encoder with a classification head, as for the identification of spoken languages.
+//! Whisper's encoder with a classification head, as for the identification of spoken languages; [`decoder`] identifies them
+//! without one.
 //!
 //! | here                 | paper (arXiv:2212.04356)      | transformers 5.23.0 `modeling_whisper.py` |
 //! |----------------------|-------------------------------|-------------------------------------------|
@@ -10,6 +11,8 @@
 //! usual 30 s give F = 3000 and T = 1500.
 //!
 //! There is no mask: the padding of a short clip counts as silence, and the mean over time includes it.
+
+mod decoder;
 
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig};
@@ -30,6 +33,8 @@ use crate::layers::mlp::Mlp;
 use crate::layers::residual;
 use crate::layers::weighted_sum::WeightedSum;
 use crate::training::rng::TrainingRng;
+
+pub use decoder::{WhisperDecoderConfig, WhisperForConditionalGeneration, WhisperLanguageConfig};
 
 /// The encoder's part of a Whisper `config.json`. Field names are that file's, and a missing field takes the reference's
 /// default.
@@ -322,7 +327,7 @@ impl WhisperEncoder {
 }
 
 /// PyTorch's default; no key of the config says otherwise.
-const LAYER_NORM_EPS: f64 = 1e-5;
+pub(crate) const LAYER_NORM_EPS: f64 = 1e-5;
 
 /// One transformer block, normed before each half.
 #[derive(Module, Debug)]
@@ -370,5 +375,4 @@ impl EncoderLayer {
 }
 
 #[cfg(test)]
-#[path = "whisper_tests.rs"]
 mod tests;

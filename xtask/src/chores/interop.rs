@@ -1,6 +1,7 @@
-//! `cargo xtask interop [--python PATH]`: the checks against the Python reference stack, which CI does not run.
+//! `cargo xtask interop [real] [--python PATH]`: the checks against the Python reference stack, which CI does not run.
 //!
-//! One short training on data, weights and settings nobody has seen gives the run folder that the other checks read.
+//! One short training on data, weights and settings nobody has seen gives the run folder that the other checks read. `real` is
+//! one check alone, with published weights, which it fetches; what follows it goes to its script.
 
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
@@ -16,26 +17,31 @@ use crate::util::python::{self, Python};
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut args = args.to_vec();
     let interpreter = python::take_option(&mut args)?;
-    if let Some(unknown) = args.first() {
-        bail!("unknown argument `{unknown}`: usage is `cargo xtask interop [--python PATH]`");
+    let real = args.first().is_some_and(|arg| arg == "real");
+    if let (Some(unknown), false) = (args.first(), real) {
+        bail!("unknown argument `{unknown}`: usage is `cargo xtask interop [real] [--python PATH]`");
     }
     let python = Python::choose(interpreter)?;
     cargo::run(Command::new("cargo").args(["build", "--release", "--package", "earmark-cli"]))?;
     let earmark = cargo::target()?.join(format!("release/earmark{EXE_SUFFIX}"));
-    let example =
-        ["build", "--release", "--package", "earmark-testkit", "--example", "hub"];
+    if real {
+        let mut command = python.script(Path::new("interop/real_whisper.py"));
+        return cargo::run(command.args(&args[1..]).env("EARMARK", &earmark));
+    }
+    let example = ["build", "--release", "--package", "earmark-testkit", "--example", "hub"];
     cargo::run(Command::new("cargo").args(example))?;
     let hub = cargo::target()?.join(format!("release/examples/hub{EXE_SUFFIX}"));
     let work = cargo::target()?.join("interop");
     fs::create_dir_all(&work).with_context(|| format!("failed to make `{}`", work.display()))?;
 
     let (run, clips) = (work.join("run"), work.join("reference/data"));
-    let checks: [(&str, Vec<PathBuf>); 11] = [
+    let checks: [(&str, Vec<PathBuf>); 12] = [
         ("trainer_parity.py", vec![work]), // First: it trains what the others read.
         ("export_loads.py", vec![run.join("model"), clips.clone()]),
         ("labels_read.py", vec![run.join("model"), clips.clone()]),
         ("datasets_read.py", vec![clips]),
         ("folders.py", Vec::new()),
+        ("base_checkpoints.py", Vec::new()),
         ("model_card_reads.py", vec![run.join("model/README.md")]),
         ("tensorboard_reads.py", vec![run.clone()]),
         ("hub_roundtrip.py", vec![hub.clone(), run]),

@@ -1,0 +1,109 @@
+"""Do checkpoints without a classification head open for `earmark embed` and `earmark inspect`, as each class of transformers saves them?
+
+Usage: base_checkpoints.py [--seed N] [--earmark BINARY]
+
+Of each family tiny models with random weights: the encoder alone, and the encoder under the heads of transcription and of
+pre-training. The embedding must be the mean of the last hidden states.
+"""
+
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+import transformers
+from transformers import (
+    ASTConfig, ASTFeatureExtractor, ASTModel, Data2VecAudioConfig, Data2VecAudioForCTC, Data2VecAudioModel, HubertConfig,
+    HubertForCTC, HubertModel, UniSpeechConfig, UniSpeechForCTC, UniSpeechForPreTraining, UniSpeechModel, UniSpeechSatConfig,
+    UniSpeechSatForCTC, UniSpeechSatForPreTraining, UniSpeechSatModel, Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC,
+    Wav2Vec2ForPreTraining, Wav2Vec2Model, WavLMConfig, WavLMForCTC, WavLMModel, WhisperConfig, WhisperFeatureExtractor,
+    WhisperForConditionalGeneration, WhisperModel,
+)
+
+from common import earmark, parser, verdict, worst_of
+
+TOLERANCE = 1e-4  # of an embedding
+
+SPEECH = dict(
+    hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48, conv_dim=(16, 16, 16), conv_kernel=(10, 4, 4),
+    conv_stride=(5, 4, 4), num_feat_extract_layers=3, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4, vocab_size=12,
+    codevector_dim=16, proj_codevector_dim=16, num_codevectors_per_group=8, num_codevector_groups=2, num_negatives=4,
+)
+CLASSES = {
+    Wav2Vec2Config: [Wav2Vec2Model, Wav2Vec2ForCTC, Wav2Vec2ForPreTraining],
+    HubertConfig: [HubertModel, HubertForCTC],
+    UniSpeechConfig: [UniSpeechModel, UniSpeechForCTC, UniSpeechForPreTraining],
+    UniSpeechSatConfig: [UniSpeechSatModel, UniSpeechSatForCTC, UniSpeechSatForPreTraining],
+    WavLMConfig: [WavLMModel, WavLMForCTC],
+    Data2VecAudioConfig: [Data2VecAudioModel, Data2VecAudioForCTC],
+}
+AST = dict(
+    hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48, num_mel_bins=32, max_length=100,
+)
+WHISPER = dict(
+    d_model=32, encoder_layers=2, encoder_attention_heads=4, encoder_ffn_dim=48, decoder_layers=1, decoder_attention_heads=2,
+    decoder_ffn_dim=40, num_mel_bins=16, max_source_positions=50, max_target_positions=8, vocab_size=30, pad_token_id=0,
+    bos_token_id=1, eos_token_id=2, decoder_start_token_id=3, begin_suppress_tokens=None,
+)
+
+
+def models():
+    """Each with its extractor, and what gives the last hidden states."""
+    for config, classes in CLASSES.items():
+        for model in classes:
+            # The first norm of base models is over time; that of large ones is not.
+            norm = random.choice(["group", "layer"])
+            made = model(config(**SPEECH, feat_extract_norm=norm, do_stable_layer_norm=norm == "layer"))
+            encoder = getattr(made, made.base_model_prefix, made)
+            yield made, Wav2Vec2FeatureExtractor(return_attention_mask=norm == "layer"), encoder
+    made = ASTModel(ASTConfig(**AST))
+    yield made, ASTFeatureExtractor(num_mel_bins=AST["num_mel_bins"], max_length=AST["max_length"]), made
+    for model in (WhisperModel, WhisperForConditionalGeneration):
+        made = model(WhisperConfig(**WHISPER))
+        yield made, WhisperFeatureExtractor(feature_size=WHISPER["num_mel_bins"], chunk_length=1), made.get_encoder()
+
+
+@torch.no_grad()
+def embedding(model, extractor, encoder, samples: np.ndarray) -> np.ndarray:
+    features = extractor(samples, sampling_rate=16000, return_tensors="pt")
+    if isinstance(model, ASTModel):
+        return encoder(**features).pooler_output[0].numpy()
+    features.pop("attention_mask", None)
+    return encoder(**features).last_hidden_state[0].mean(0).numpy()
+
+
+def main() -> None:
+    p = parser(__doc__)
+    p.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    args = p.parse_args()
+    print(f"seed {args.seed}")
+    random.seed(args.seed)
+    torch.manual_seed(args.seed)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    samples = np.random.default_rng(args.seed).standard_normal(12000).astype(np.float32) / 4
+    differences = []
+    with tempfile.TemporaryDirectory() as folder:
+        clip, vectors = Path(folder) / "clip.wav", Path(folder) / "vectors.npy"
+        soundfile.write(clip, samples, 16000, subtype="FLOAT")
+        for model, extractor, encoder in models():
+            name, model = type(model).__name__, model.eval()
+            path = Path(folder) / name
+            model.save_pretrained(path)
+            extractor.save_pretrained(path)
+            earmark(args.earmark, "embed", clip, "-o", vectors, "--force", "--quiet", "--model", path)
+            got, want = np.load(vectors)[0], embedding(model, extractor, encoder, samples)
+            differences.append(float(np.abs(got - want).max()))
+            print(f"{name:32} {differences[-1]:.1e}", flush=True)
+            said = subprocess.run([args.earmark, "inspect", path, "--offline"], capture_output=True, text=True, check=False)
+            if said.returncode != 0 or name not in said.stdout:
+                sys.exit(f"FAILED  `earmark inspect` of {name}: {said.stdout}{said.stderr}")
+    verdict("embeddings of checkpoints without a head", worst_of(differences), TOLERANCE)
+
+
+if __name__ == "__main__":
+    main()

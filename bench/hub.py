@@ -2,8 +2,7 @@
 
 python bench/hub.py HUB TRANSFER [--mb 200] [--turns 3]        (huggingface_hub 2.4.0, hf_xet)
 
-HUB and TRANSFER are examples: `cargo build --release -p earmark-testkit -p earmark-hub --features earmark-testkit/xet,earmark-hub/xet
---example hub --example transfer`. Hub, storage and client share the machine, so the times compare the clients and say nothing of a
+HUB and TRANSFER are examples: `cargo build --release -p earmark-testkit -p earmark-hub --example hub --example transfer`. Hub, storage and client share the machine, so the times compare the clients and say nothing of a
 network. Prints the medians: seconds, and the largest resident memory in MB.
 """
 

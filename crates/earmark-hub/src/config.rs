@@ -140,7 +140,7 @@ impl HubBuilder {
     }
 
     /// Whether large files come and go by Xet where the Hub offers it. By default they do with the public Hub, and not with a
-    /// mirror, from which the Xet storage may be out of reach. Without the crate's feature `xet` they never do.
+    /// mirror, from which the Xet storage may be out of reach.
     pub fn xet(mut self, xet: bool) -> Self {
         self.xet = Some(xet);
         self

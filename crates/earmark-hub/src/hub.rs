@@ -18,7 +18,7 @@ use crate::push::account::Account;
 use crate::push::request::{Push, Pushed};
 use crate::ranges::file::HubFile;
 use crate::repo::{FileName, Repo};
-use crate::web::address::redacted_text;
+use crate::web::address::redacted;
 use crate::web::body::Body;
 use crate::web::file::WebFile;
 use crate::xet::session::Xet;
@@ -171,7 +171,7 @@ impl Hub {
     /// # Errors
     /// [`ErrorKind::Offline`] when offline; an invalid address, no answer, or a status other than success.
     pub fn open_url(&self, url: &str) -> Result<Body, Error> {
-        self.try_open_url(url).with_context(|| Subject::Address(redacted_text(url)))
+        self.try_open_url(url).with_context(|| Subject::Address(redacted(url)))
     }
 
     /// Opens the file at an `http` or `https` address to read parts of it. It caches nothing and sends no token.
@@ -179,7 +179,7 @@ impl Hub {
     /// # Errors
     /// As [`open_url`](Hub::open_url); a server without range requests.
     pub fn open_url_file(&self, url: &str) -> Result<WebFile, Error> {
-        self.try_open_url_file(url).with_context(|| Subject::Address(redacted_text(url)))
+        self.try_open_url_file(url).with_context(|| Subject::Address(redacted(url)))
     }
 
     /// Downloads the file at an `http` or `https` address to `target`, atomically. A download that was interrupted is resumed if
@@ -188,7 +188,7 @@ impl Hub {
     /// # Errors
     /// As [`open_url`](Hub::open_url); a body that is cut, or has another SHA-256 than `sha256`.
     pub fn fetch_url(&self, url: &str, sha256: Option<&str>, target: &Path) -> Result<(), Error> {
-        self.try_fetch_url(url, sha256, target).with_context(|| Subject::Address(redacted_text(url)))
+        self.try_fetch_url(url, sha256, target).with_context(|| Subject::Address(redacted(url)))
     }
 
     /// Uploads files in one commit, and compares what the Hub then holds with what was sent.

@@ -34,5 +34,6 @@ pub use push::account::Account;
 pub use push::request::{Push, Pushed};
 pub use ranges::file::{HubFile, HubRead};
 pub use repo::{Repo, RepoId, RepoKind, Revision};
+pub use web::address::redacted;
 pub use web::body::Body;
 pub use web::file::WebFile;

@@ -29,7 +29,7 @@ impl Token {
         if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "(token)") }
     }
 
-    #[cfg(test)]
+    /// The token itself, for hf-hub, which makes the header.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }

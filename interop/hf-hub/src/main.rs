@@ -1,4 +1,4 @@
-//! Why earmark-hub is not hf-hub: each fault of hf-hub 1.0.0 that was read in its source, shown against the loopback Hub.
+//! Why earmark-hub is not hf-hub beyond the calls that look up and create repositories: each fault of hf-hub 1.0.0 that was read in its source, shown against the loopback Hub.
 //!
 //! ```sh
 //! cargo run --release --manifest-path interop/hf-hub/Cargo.toml --target-dir target/hf-hub
@@ -35,6 +35,7 @@ fn main() {
     an_etag_leads_out_of_the_cache();
     the_environments_token_is_sent_by_a_client_without_one();
     the_sha256_of_a_large_file_is_lost();
+    into_a_folder_nothing_comes_by_xet();
 }
 
 fn tell(what: &str, is_there: bool, seen: &str) {
@@ -157,6 +158,18 @@ fn the_environments_token_is_sent_by_a_client_without_one() {
     let _ = again.env("HF_HUB_FAULTS_ENDPOINT", hub.url()).env("HF_TOKEN", TOKEN).output();
     let with = hub.server().requests().iter().filter(|it| it.headers.contains_key("authorization")).count();
     tell("no client is anonymous where HF_TOKEN is set", with > 0, &format!("{with} requests had the token"));
+}
+
+/// With `local_dir` it builds no path of the server's headers. But it looks for `X-Xet-Hash` behind the Hub's redirect.
+fn into_a_folder_nothing_comes_by_xet() {
+    let (mut hub, cache) = (hub(), TempDir::new().expect("a folder"));
+    hub.offer_xet();
+    let repo = client(&hub, cache.path()).model("me", "model");
+    let done =
+        repo.download_file().filename("model.safetensors").local_dir(cache.path().join("folder")).send();
+    let (by_xet, plain) = (hub.xet().connections(), hub.storage().count("GET"));
+    let seen = format!("{by_xet} connections to the Xet storage, {plain} downloads by HTTPS ({done:?})");
+    tell("into a folder no large file comes by Xet", by_xet == 0 && plain > 0, &seen);
 }
 
 fn the_sha256_of_a_large_file_is_lost() {

@@ -37,10 +37,10 @@ const MESSAGE: &str = "message";
 #[allow(clippy::disallowed_methods, reason = "writes nothing")]
 pub(crate) fn start(format: LogFormat, quiet: bool, verbose: u8) {
     let level = match (quiet, verbose) {
-        // Symphonia and hf-xet (`xet`, `xet_client`, …) log what they try; what comes of that is in our errors and warnings.
-        (true, _) => "error,symphonia=off,xet=off",
-        (_, 0) => "warn,message=info,symphonia=off,xet=off",
-        (_, 1) => "info,message=debug,symphonia=off,xet=off",
+        // Symphonia, hf-hub and hf-xet (`xet`, `xet_client`, …) log what they try; what comes of that is in our errors and warnings.
+        (true, _) => "error,symphonia=off,hf_hub=off,xet=off",
+        (_, 0) => "warn,message=info,symphonia=off,hf_hub=off,xet=off",
+        (_, 1) => "info,message=debug,symphonia=off,hf_hub=off,xet=off",
         _ => "debug",
     };
     VERBOSE.store(verbose > 0, Ordering::Relaxed);

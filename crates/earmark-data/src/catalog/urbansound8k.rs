@@ -6,7 +6,8 @@
 //! Nothing of it has been downloaded to write this file. Classes, their order (`classID`), folds and columns are those that the
 //! makers document (<https://urbansounddataset.weebly.com/urbansound8k.html>); the number of rows, the columns of the Parquet files
 //! and the licence are those of the card of [`REPO`] at commit 8aa9177. The files are the Hub's own conversion, sixteen of them as
-//! in the dataset's folder `data`, whose names have a hash in them.
+//! in the dataset's folder `data`, whose names have a hash in them: so it is the one dataset here that is not read at a commit, for of
+//! the conversion none is known.
 
 use crate::catalog::spec::{ClassColumn, Config, Selection, Spec, SplitSpec};
 use crate::example::Fields;

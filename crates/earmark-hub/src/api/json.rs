@@ -1,13 +1,15 @@
 //! Calls of the API that answer with JSON.
 
 use reqwest::Url;
+use reqwest::blocking::{RequestBuilder, Response};
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::api::urls::RepoUrl;
 use crate::commit::Commit;
 use crate::error::ErrorKind;
-use crate::http::address::header_text;
+use crate::http::address::{header_text, redacted};
 use crate::http::client::Http;
 use crate::http::retry::{Failure, Retries};
 
@@ -21,28 +23,36 @@ impl Http {
         target: &RepoUrl<'_>,
         limit: u64,
     ) -> Result<(T, Option<Url>), ErrorKind> {
-        Retries::new(&self.timeouts).run(|| self.try_json(target, limit))
+        Retries::new(&self.timeouts).run(|| {
+            let request = self.redirecting.get(target.url.clone());
+            let refuse = |response| self.refusal(target, &response);
+            let (json, headers) = self.try_json(target.endpoint, request, limit, refuse)?;
+            let link = header_text(&headers, "link").and_then(next_link);
+            match link.map(|link| target.url.join(link)) {
+                None => Ok((json, None)),
+                // The token is sent along.
+                Some(Ok(url)) if url.origin() == target.endpoint.origin() => Ok((json, Some(url))),
+                Some(_) => Err(target.malformed("`Link`").into()),
+            }
+        })
     }
 
-    fn try_json<T: DeserializeOwned>(
+    /// Sends a request once and reads its JSON answer. `refuse` says what an answer without success means.
+    pub(crate) fn try_json<T: DeserializeOwned>(
         &self,
-        target: &RepoUrl<'_>,
+        endpoint: &Url,
+        request: RequestBuilder,
         limit: u64,
-    ) -> Result<(T, Option<Url>), Failure> {
-        let response = self.redirecting.get(target.url.clone()).send().map_err(|e| target.unreachable(e))?;
+        refuse: impl FnOnce(Response) -> Failure,
+    ) -> Result<(T, HeaderMap), Failure> {
+        let response = request.send().map_err(|error| Failure::unreachable(endpoint, error))?;
         if !response.status().is_success() {
-            return Err(self.refusal(target, &response));
+            return Err(refuse(response));
         }
-        let link = header_text(response.headers(), "link").and_then(next_link);
-        let next = match link.map(|link| target.url.join(link)) {
-            None => None,
-            // The token is sent along.
-            Some(Ok(url)) if url.origin() == target.endpoint.origin() => Some(url),
-            Some(_) => return Err(target.malformed("`Link`").into()),
-        };
+        let (headers, url) = (response.headers().clone(), redacted(response.url()));
         let body = self.read_body(response, limit)?;
-        let json = serde_json::from_slice(&body).map_err(|_| target.malformed("JSON"))?;
-        Ok((json, next))
+        let json = serde_json::from_slice(&body).map_err(|_| ErrorKind::Malformed { what: "JSON", url })?;
+        Ok((json, headers))
     }
 
     /// The commit that the target's revision stands for; `target` is the API's call `revision`.

@@ -1,6 +1,6 @@
 use reqwest::blocking::Response;
 
-use crate::api::urls::{RepoUrl, files_page, repo_page};
+use crate::api::urls::{RepoUrl, files_page};
 use crate::error::{ErrorKind, Missing};
 use crate::http::address::{header_text, redacted};
 use crate::http::client::Http;
@@ -9,24 +9,26 @@ use crate::http::retry::{Failure, Retry};
 impl Http {
     /// What an answer without success means.
     pub(crate) fn refusal(&self, target: &RepoUrl<'_>, response: &Response) -> Failure {
-        let status = response.status().as_u16();
-        let repo_page = || repo_page(target.endpoint, target.repo).to_string();
+        let (status, headers) = (response.status(), response.headers());
+        let kind = self.refused(target, status.as_u16(), header_text(headers, "x-error-code"));
+        Failure { kind, retry: Retry::of_status(status, headers) }
+    }
+
+    /// The same by status and `X-Error-Code`.
+    pub(crate) fn refused(&self, target: &RepoUrl<'_>, status: u16, code: Option<&str>) -> ErrorKind {
         let files_page = || files_page(target.endpoint, target.repo);
-        let not_found = |what, page| Failure::from(ErrorKind::NotFound { what, page });
-        match (status, header_text(response.headers(), "x-error-code")) {
+        match (status, code) {
             // The code first: without a token, the Hub answers 401 for a repository that does not exist.
-            (_, Some("RepoNotFound")) => not_found(Missing::Repo, repo_page()),
-            (_, Some("RevisionNotFound")) => not_found(Missing::Revision, repo_page()),
-            (_, Some("EntryNotFound")) => not_found(Missing::File, files_page()),
-            (404, _) => not_found(Missing::Unknown, files_page()),
-            (401 | 403, _) => {
-                let token_sent = self.has_token();
-                ErrorKind::AccessDenied { status, page: repo_page(), token_sent }.into()
+            (_, Some("RepoNotFound")) => ErrorKind::NotFound { what: Missing::Repo, page: target.page() },
+            (_, Some("RevisionNotFound")) => {
+                ErrorKind::NotFound { what: Missing::Revision, page: target.page() }
             }
-            _ => Failure {
-                kind: ErrorKind::Status { status, url: redacted(&target.url) },
-                retry: Retry::of_status(response.status(), response.headers()),
-            },
+            (_, Some("EntryNotFound")) => ErrorKind::NotFound { what: Missing::File, page: files_page() },
+            (404, _) => ErrorKind::NotFound { what: Missing::Unknown, page: files_page() },
+            (401 | 403, _) => {
+                ErrorKind::AccessDenied { status, page: target.page(), token_sent: self.has_token() }
+            }
+            _ => ErrorKind::Status { status, url: redacted(&target.url) },
         }
     }
 }

@@ -41,10 +41,12 @@ impl<'a> RepoUrl<'a> {
     }
 
     pub(crate) fn unreachable(&self, error: reqwest::Error) -> Failure {
-        Failure::of_request(error, |source| ErrorKind::Unreachable {
-            endpoint: self.endpoint.to_string(),
-            source,
-        })
+        Failure::unreachable(self.endpoint, error)
+    }
+
+    /// The page that shows the repository.
+    pub(crate) fn page(&self) -> String {
+        repo_page(self.endpoint, self.repo).to_string()
     }
 }
 

@@ -38,8 +38,10 @@ pub(crate) fn download(
 ) -> Result<(), ErrorKind> {
     let progress = ProgressGuard(progress);
     let mut retries = Retries::new(timeouts);
-    let mut transfer = Transfer { into, hasher: Sha256::new(), received: 0, min_rate: timeouts.min_rate };
-    transfer.resume(wanted.size)?;
+    let mut transfer = Transfer::of(into, timeouts)?;
+    if wanted.size.is_some_and(|size| transfer.received > size) {
+        transfer.restart()?;
+    }
     progress.started(wanted.name, wanted.size);
     if transfer.received > 0 {
         progress.advanced(transfer.received);
@@ -104,14 +106,28 @@ fn try_download(
 }
 
 /// The bytes received so far.
-struct Transfer<'a> {
+pub(crate) struct Transfer<'a> {
     into: &'a mut Partial,
     hasher: Sha256,
     received: u64,
     min_rate: MinRate,
 }
 
-impl Transfer<'_> {
+impl<'a> Transfer<'a> {
+    /// The bytes that the file has, as an interrupted download left them. They are hashed: anybody may have changed them.
+    pub(crate) fn of(into: &'a mut Partial, timeouts: &Timeouts) -> Result<Transfer<'a>, ErrorKind> {
+        let (mut hasher, mut received, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
+        into.file.rewind().context(CachePath(&into.path))?;
+        loop {
+            let n = into.file.read(&mut buffer).context(CachePath(&into.path))?;
+            if n == 0 {
+                return Ok(Transfer { into, hasher, received, min_rate: timeouts.min_rate });
+            }
+            hasher.update(&buffer[..n]);
+            received += n as u64;
+        }
+    }
+
     fn receive(
         &mut self,
         from: &mut Response,
@@ -145,24 +161,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// Continues after the bytes that an interrupted download left. They are hashed again: anybody may have changed them.
-    fn resume(&mut self, size: Option<u64>) -> Result<(), ErrorKind> {
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            let n = self.into.file.read(&mut buffer).context(CachePath(&self.into.path))?;
-            if n == 0 {
-                break;
-            }
-            self.hasher.update(&buffer[..n]);
-            self.received += n as u64;
-        }
-        if size.is_some_and(|size| self.received > size) {
-            self.restart()?;
-        }
-        Ok(())
-    }
-
-    fn verify(&self, expected: Option<u64>, sha256: Option<&str>) -> Result<(), Failure> {
+    pub(crate) fn verify(&self, expected: Option<u64>, sha256: Option<&str>) -> Result<(), Failure> {
         let received = self.received;
         if let Some(expected) = expected.filter(|expected| *expected != received) {
             return Err(Failure::mismatch(ErrorKind::Length { received, expected }));

@@ -82,7 +82,7 @@ impl fmt::Debug for Http {
 }
 
 /// Headers of every request.
-pub(crate) fn default_headers() -> HeaderMap {
+fn default_headers() -> HeaderMap {
     // Lengths are compared, so nothing may be compressed.
     HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))])
 }
@@ -98,6 +98,16 @@ fn client(headers: HeaderMap, redirects: Policy, timeouts: &Timeouts) -> Result<
         .referer(false) // The address before a redirect may be signed.
         .build()
         .map_err(|e| ErrorKind::Client(e.into()))
+}
+
+/// For a client that does not block, and has no token and follows no redirect.
+pub(crate) fn async_client(timeouts: &Timeouts) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .default_headers(default_headers())
+        .connect_timeout(timeouts.connect())
+        .http2_max_header_list_size(MAX_HEADERS)
+        .redirect(Policy::none())
 }
 
 /// The longest that an answer to `bytes` sent may take: `timeout`, and the time to send them at 16 KiB per second.

@@ -73,6 +73,11 @@ impl Failure {
         Failure { kind: kind(error.into()), retry: Retry::Later }
     }
 
+    /// A request to the Hub without an answer.
+    pub(crate) fn unreachable(endpoint: &Url, error: reqwest::Error) -> Failure {
+        Failure::of_request(error, |source| ErrorKind::Unreachable { endpoint: endpoint.to_string(), source })
+    }
+
     /// A body that ended early or came too slowly.
     pub(crate) fn of_body(from: &Url, received: u64, expected: Option<u64>, source: io::Error) -> Failure {
         let server = origin(from);

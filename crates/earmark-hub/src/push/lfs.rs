@@ -9,12 +9,11 @@ use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::api::urls::repo_page;
+use crate::api::urls::{RepoUrl, repo_page};
 use crate::error::{ErrorKind, PushedFile};
 use crate::http::address::{header_text, origin};
 use crate::http::retry::{Failure, Retries, Retry};
 use crate::progress::ProgressGuard;
-use crate::push::call::ApiCall;
 use crate::push::destination::check_destination;
 use crate::push::local_file::LocalFile;
 use crate::push::session::PushSession;
@@ -58,24 +57,24 @@ impl PushSession<'_> {
     /// Sends large files to the storage, those that it lacks: by Xet if the Hub offers it.
     pub(crate) fn upload_large(&self, files: &[&LocalFile]) -> Result<(), ErrorKind> {
         if self.hub.xet.is_enabled() {
-            let (call, batch) = self.batch(files, &["basic", "multipart", "xet"])?;
+            let (target, batch) = self.batch(files, &["basic", "multipart", "xet"])?;
             if batch.transfer.as_deref() != Some("xet") {
-                return self.upload_lfs(files, &call, &batch);
+                return self.upload_lfs(files, &target, &batch);
             }
             if self.upload_by_xet(files)? {
                 return Ok(());
             }
         }
-        let (call, batch) = self.batch(files, &["basic", "multipart"])?;
-        self.upload_lfs(files, &call, &batch)
+        let (target, batch) = self.batch(files, &["basic", "multipart"])?;
+        self.upload_lfs(files, &target, &batch)
     }
 
     /// Asks for one of these ways to send the files.
-    fn batch(&self, files: &[&LocalFile], transfers: &[&str]) -> Result<(ApiCall<'_>, Batch), ErrorKind> {
+    fn batch(&self, files: &[&LocalFile], transfers: &[&str]) -> Result<(RepoUrl<'_>, Batch), ErrorKind> {
         let mut url = repo_page(&self.hub.endpoint, &self.push.repo);
         let path = format!("{}.git/info/lfs/objects/batch", url.path());
         url.set_path(&path);
-        let call = ApiCall::at(url, &self.hub.endpoint, &self.push.repo);
+        let target = RepoUrl { url, endpoint: &self.hub.endpoint, repo: &self.push.repo };
         let objects: Vec<_> =
             files.iter().map(|file| json!({ "oid": file.sha256, "size": file.size })).collect();
         let body = json!({
@@ -84,39 +83,38 @@ impl PushSession<'_> {
             "objects": objects,
             "hash_algo": "sha256",
         });
-        let batch = self.http.send(&call, |url| {
-            self.http.no_redirect.post(url).headers(lfs_headers()).body(body.to_string())
-        })?;
-        Ok((call, batch))
+        let batch =
+            self.http.post(&target, |request| request.headers(lfs_headers()).body(body.to_string()))?;
+        Ok((target, batch))
     }
 
-    fn upload_lfs(&self, files: &[&LocalFile], call: &ApiCall<'_>, batch: &Batch) -> Result<(), ErrorKind> {
+    fn upload_lfs(&self, files: &[&LocalFile], target: &RepoUrl<'_>, batch: &Batch) -> Result<(), ErrorKind> {
         for file in files {
             let found = batch.objects.iter().find(|object| object.oid == file.sha256);
-            let Object { error, actions, .. } = found.ok_or_else(|| call.malformed("list of objects"))?;
+            let Object { error, actions, .. } = found.ok_or_else(|| target.malformed("list of objects"))?;
             if let Some(Refusal { message }) = error {
                 let message = self.http.one_line(message);
-                return Err(ErrorKind::PushRefused { status: 422, page: call.page(), message });
+                return Err(ErrorKind::PushRefused { status: 422, page: target.page(), message });
             }
             let Some(Actions { upload: Some(upload), verify }) = actions else { continue };
-            self.upload_file(file, upload, call)?;
+            self.upload_file(file, upload, target)?;
             if let Some(verify) = verify {
-                self.verify(file, &verify.href, call)?;
+                self.verify(file, &verify.href, target)?;
             }
         }
         Ok(())
     }
 
-    fn upload_file(&self, file: &LocalFile, upload: &Action, call: &ApiCall<'_>) -> Result<(), ErrorKind> {
+    fn upload_file(&self, file: &LocalFile, upload: &Action, target: &RepoUrl<'_>) -> Result<(), ErrorKind> {
         let progress = ProgressGuard(self.hub.progress.as_deref());
         progress.started(&file.path, Some(file.size));
-        let href = self.destination(file, Some(&upload.href), call)?;
+        let href = self.destination(file, Some(&upload.href), target)?;
         let chunk = upload.header.get("chunk_size");
         let chunk = chunk.and_then(|it| it.as_str().map_or_else(|| it.as_u64(), |t| t.parse().ok()));
         match chunk.filter(|chunk| *chunk > 0) {
-            Some(chunk) => self.upload_parts(file, &href, &upload.header, chunk, call),
+            Some(chunk) => self.upload_parts(file, &href, &upload.header, chunk, target),
             None => {
-                let headers = self.upload_headers(file, &href, &upload.header, call)?;
+                let headers = self.upload_headers(file, &href, &upload.header, target)?;
                 self.put(file, 0, file.size, &href, &headers).map(drop)
             }
         }
@@ -129,26 +127,26 @@ impl PushSession<'_> {
         href: &Url,
         header: &Map<String, Value>,
         chunk: u64,
-        call: &ApiCall<'_>,
+        target: &RepoUrl<'_>,
     ) -> Result<(), ErrorKind> {
         // Part numbers `00001` and on, each with its address.
         let mut parts = BTreeMap::new();
         for (key, value) in header {
             if let Ok(number) = key.parse::<u64>() {
-                parts.insert(number, self.destination(file, value.as_str(), call)?);
+                parts.insert(number, self.destination(file, value.as_str(), target)?);
             }
         }
         if parts.len() as u64 != file.size.div_ceil(chunk)
             || !parts.keys().copied().eq(1..=parts.len() as u64)
         {
-            return Err(call.malformed("list of parts"));
+            return Err(target.malformed("list of parts"));
         }
         let mut done = Vec::new();
         for (number, url) in &parts {
             let from = (number - 1) * chunk;
             let length = chunk.min(file.size - from);
             let answer = self.put(file, from, length, url, &HeaderMap::new())?;
-            let etag = header_text(&answer.headers, "etag").ok_or_else(|| call.malformed("`ETag`"))?;
+            let etag = header_text(&answer.headers, "etag").ok_or_else(|| target.malformed("`ETag`"))?;
             done.push(json!({ "partNumber": number, "etag": etag }));
         }
         let body = json!({ "oid": file.sha256, "parts": done }).to_string();
@@ -161,10 +159,10 @@ impl PushSession<'_> {
         &self,
         file: &LocalFile,
         href: Option<&str>,
-        call: &ApiCall<'_>,
+        target: &RepoUrl<'_>,
     ) -> Result<Url, ErrorKind> {
         let url = href.and_then(|href| Url::parse(href).ok());
-        let url = url.ok_or_else(|| call.malformed("`href`"))?;
+        let url = url.ok_or_else(|| target.malformed("`href`"))?;
         match check_destination(&self.hub.endpoint, &url) {
             Ok(()) => Ok(url),
             Err(why) => Err(ErrorKind::UploadAddress { file: file.path.clone(), address: origin(&url), why }),
@@ -177,7 +175,7 @@ impl PushSession<'_> {
         file: &LocalFile,
         url: &Url,
         header: &Map<String, Value>,
-        call: &ApiCall<'_>,
+        target: &RepoUrl<'_>,
     ) -> Result<HeaderMap, ErrorKind> {
         const OURS: [&str; 8] = [
             "connection",
@@ -197,7 +195,7 @@ impl PushSession<'_> {
                 return Err(ErrorKind::UploadHeader { file: file.path.clone(), header });
             }
             let parsed = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
-            let (name, value) = parsed.ok_or_else(|| call.malformed("`header`"))?;
+            let (name, value) = parsed.ok_or_else(|| target.malformed("`header`"))?;
             if !OURS.contains(&name.as_str()) && !name.as_str().starts_with("proxy-") {
                 headers.insert(name, value);
             }
@@ -224,8 +222,8 @@ impl PushSession<'_> {
     }
 
     /// Tells the address for verification that the file was uploaded.
-    fn verify(&self, file: &LocalFile, address: &str, call: &ApiCall<'_>) -> Result<(), ErrorKind> {
-        let url = self.destination(file, Some(address), call)?;
+    fn verify(&self, file: &LocalFile, address: &str, target: &RepoUrl<'_>) -> Result<(), ErrorKind> {
+        let url = self.destination(file, Some(address), target)?;
         let body = json!({ "oid": file.sha256, "size": file.size }).to_string();
         // With the token, if it is an address of the Hub.
         let is_hub = url.origin() == self.hub.endpoint.origin();

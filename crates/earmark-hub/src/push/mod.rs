@@ -6,6 +6,7 @@ pub(crate) mod account;
 mod whoami;
 pub(crate) mod local_file;
 pub(crate) mod destination;
+mod repository;
 mod storage;
 pub(crate) mod session;
 mod lfs;

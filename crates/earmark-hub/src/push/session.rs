@@ -18,8 +18,8 @@ use crate::http::address::redacted;
 use crate::http::client::{Http, off_runtime, upload_timeout};
 use crate::http::retry::{Retries, Retry};
 use crate::hub::Hub;
-use crate::push::call::{ApiCall, json_body};
 use crate::push::local_file::LocalFile;
+use crate::push::repository::Repository;
 use crate::push::request::{Push, Pushed};
 use crate::push::storage::StorageClient;
 use crate::repo::Revision;
@@ -37,7 +37,8 @@ impl Hub {
         let files = files.collect::<Result<Vec<_>, _>>()?;
         off_runtime(|| {
             let storage = StorageClient::new(&http.timeouts)?;
-            PushSession { hub: self, http, storage, push }.run(&files)
+            let repository = Repository::new(self, http, &push.repo)?;
+            PushSession { hub: self, http, repository, storage, push }.run(&files)
         })
     }
 }
@@ -46,6 +47,7 @@ impl Hub {
 pub(crate) struct PushSession<'a> {
     pub(crate) hub: &'a Hub,
     pub(crate) http: &'a Http,
+    repository: Repository<'a>,
     pub(crate) storage: StorageClient,
     pub(crate) push: &'a Push,
 }
@@ -107,10 +109,10 @@ impl PushSession<'_> {
 
     /// The commit to build on. Repository and branch are created if they do not exist.
     fn head_or_create(&self) -> Result<Commit, ErrorKind> {
-        match self.head() {
+        match self.repository.head() {
             Err(ErrorKind::NotFound { what: Missing::Repo | Missing::Unknown, .. }) => {
-                self.create_repo()?;
-                match self.head() {
+                self.repository.create(self.push.private)?;
+                match self.repository.head() {
                     Err(ErrorKind::NotFound { .. }) => self.create_branch(),
                     done => done,
                 }
@@ -120,34 +122,13 @@ impl PushSession<'_> {
         }
     }
 
-    fn head(&self) -> Result<Commit, ErrorKind> {
-        self.http.head_commit(&RepoUrl::api(&self.hub.endpoint, &self.push.repo, "revision"))
-    }
-
-    fn create_repo(&self) -> Result<(), ErrorKind> {
-        let Push { repo, private, .. } = self.push;
-        let (owner, name) = match repo.id.as_str().split_once('/') {
-            Some((owner, name)) => (Some(owner), name),
-            None => (None, repo.id.as_str()),
-        };
-        let kind = repo.kind.to_string();
-        let mut body = json!({ "name": name, "type": kind, "private": private });
-        if let Some(owner) = owner {
-            body["organization"] = json!(owner);
-        }
-        let call = ApiCall::new(&self.hub.endpoint, Some(repo), &["api", "repos", "create"]);
-        self.http.create(&call, |url| json_body(self.http.no_redirect.post(url), &body))
-    }
-
     fn create_branch(&self) -> Result<Commit, ErrorKind> {
         let revision = &self.push.repo.revision;
-        if *revision == Revision::default() || revision.is_commit() {
-            // An empty repository, or one that this token may not see.
-            return self.head();
+        // Else it is an empty repository, or one that this token may not see.
+        if *revision != Revision::default() && !revision.is_commit() {
+            self.repository.create_branch()?;
         }
-        let call = self.call("branch");
-        self.http.create(&call, |url| json_body(self.http.no_redirect.post(url), &json!({})))?;
-        self.head()
+        self.repository.head()
     }
 
     /// The files of the commit by path.
@@ -159,23 +140,24 @@ impl PushSession<'_> {
 
     /// How the Hub wants to receive each of these files.
     fn upload_modes(&self, files: &[&LocalFile]) -> Result<Vec<UploadMode>, ErrorKind> {
-        let call = self.call("preupload");
+        let target = self.target("preupload");
         let described = files.iter().map(|file| {
             let sample = STANDARD.encode(&file.sample);
             json!({ "path": file.path, "size": file.size, "sample": sample, "sha": file.sha256 })
         });
         let body = json!({ "files": described.collect::<Vec<_>>() });
-        let answer: Preupload =
-            self.http.send(&call, |url| json_body(self.http.no_redirect.post(url), &body))?;
+        let answer: Preupload = self.http.post(&target, |request| {
+            request.header(header::CONTENT_TYPE, "application/json").body(body.to_string())
+        })?;
         let mode = |file: &&LocalFile| {
             let found = answer.files.iter().find(|found| found.path == file.path);
-            let found = found.ok_or_else(|| call.malformed("list of files"))?;
+            let found = found.ok_or_else(|| target.malformed("list of files"))?;
             match &*found.upload_mode {
                 _ if found.should_ignore => Ok(UploadMode::Ignored),
                 // git-LFS has no empty files.
                 "lfs" if file.size > 0 => Ok(UploadMode::Lfs),
                 "lfs" | "regular" => Ok(UploadMode::Inline),
-                _ => Err(call.malformed("`uploadMode`")),
+                _ => Err(target.malformed("`uploadMode`")),
             }
         };
         files.iter().map(mode).collect()
@@ -190,22 +172,24 @@ impl PushSession<'_> {
     ) -> Result<(Commit, Option<String>), ErrorKind> {
         let Push { create_pr, .. } = self.push;
         let body = self.commit_body(files, large, parent)?;
-        let mut call = self.call("commit");
+        let mut target = self.target("commit");
         if *create_pr {
-            call.url.set_query(Some("create_pr=1"));
+            target.url.set_query(Some("create_pr=1"));
         }
         let timeout = upload_timeout(self.http.timeouts.read, body.len() as u64);
         // If the answer is lost, the commit may have been made, so the head is compared before a repeat.
         let mut retries = Retries::new(&self.http.timeouts);
         let answer: Committed = loop {
-            let request = self.http.no_redirect.post(call.url.clone()).timeout(timeout);
-            let request = request.header(header::CONTENT_TYPE, "application/x-ndjson").body(body.clone());
-            match self.http.try_send(&call, request) {
+            let answer = self.http.try_post(&target, |request| {
+                let request = request.header(header::CONTENT_TYPE, "application/x-ndjson");
+                request.timeout(timeout).body(body.clone())
+            });
+            match answer {
                 Ok(answer) => break answer,
                 Err(failure) if matches!(failure.retry, Retry::Never) => return Err(failure.kind),
                 Err(failure) => {
                     if !create_pr
-                        && let Ok(head) = self.head()
+                        && let Ok(head) = self.repository.head()
                         && head != *parent
                     {
                         // It is ours if it holds the files, which the caller compares.
@@ -215,7 +199,7 @@ impl PushSession<'_> {
                 }
             }
         };
-        let commit = Commit::new(&answer.commit_oid).ok_or_else(|| call.malformed("`commitOid`"))?;
+        let commit = Commit::new(&answer.commit_oid).ok_or_else(|| target.malformed("`commitOid`"))?;
         let page = answer.pull_request_url.and_then(|url| Url::parse(&url).ok());
         Ok((commit, page.map(|url| redacted(&url))))
     }
@@ -250,9 +234,8 @@ impl PushSession<'_> {
     }
 
     /// A call of the API about the branch.
-    fn call(&self, name: &str) -> ApiCall<'_> {
-        let (endpoint, repo) = (&self.hub.endpoint, &self.push.repo);
-        ApiCall::at(RepoUrl::api(endpoint, repo, name).url, endpoint, repo)
+    fn target(&self, name: &str) -> RepoUrl<'_> {
+        RepoUrl::api(&self.hub.endpoint, &self.push.repo, name)
     }
 }
 

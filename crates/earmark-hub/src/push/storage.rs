@@ -11,13 +11,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use reqwest::header::HeaderMap;
-use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use tokio::runtime::{self, Runtime};
 
 use crate::error::ErrorKind;
 use crate::http::address::origin;
-use crate::http::client::{USER_AGENT, default_headers, upload_timeout};
+use crate::http::client::{async_client, upload_timeout};
 use crate::http::retry::{Failure, Retry};
 use crate::http::timeouts::Timeouts;
 use crate::progress::Progress;
@@ -44,15 +43,9 @@ impl StorageClient {
     pub(crate) fn new(timeouts: &Timeouts) -> Result<StorageClient, ErrorKind> {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| ErrorKind::Client(error);
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let client = Client::builder()
-            .user_agent(USER_AGENT)
-            .default_headers(default_headers())
-            .connect_timeout(timeouts.connect())
-            .redirect(Policy::none())
-            .build();
         Ok(StorageClient {
             runtime: runtime.map_err(|e| failed(e.into()))?,
-            client: client.map_err(|e| failed(e.into()))?,
+            client: async_client(timeouts).build().map_err(|e| failed(e.into()))?,
             timeouts: timeouts.clone(),
         })
     }

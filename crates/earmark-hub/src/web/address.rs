@@ -4,7 +4,7 @@ use reqwest::blocking::Response;
 use reqwest::{Url, header};
 
 use crate::error::ErrorKind;
-use crate::http::address::{header_text, redacted};
+use crate::http::address::{self, header_text};
 use crate::http::client::Http;
 use crate::http::redirect::check_redirect;
 use crate::http::retry::{Failure, Retries, Retry};
@@ -45,23 +45,23 @@ pub(crate) fn web_address(url: &str) -> Result<Url, ErrorKind> {
     url.ok_or(ErrorKind::Name { what: "web address", why: "it must look like https://host/file" })
 }
 
-/// The address as errors show it: what is none, too, without what may be a password or a signature.
-pub(crate) fn redacted_text(url: &str) -> String {
+/// The address as errors show it: without what may be a password or a signature, and also what is no address.
+pub fn redacted(url: &str) -> String {
     let text = || {
         let start = url.split(['?', '#']).next().unwrap_or_default();
         start.rsplit_once('@').map_or(start, |(_, host)| host).chars().take(80).collect()
     };
-    Url::parse(url).map_or_else(|_| text(), |url| redacted(&url))
+    Url::parse(url).map_or_else(|_| text(), |url| address::redacted(&url))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::redacted_text;
+    use super::redacted;
 
     #[test]
     fn an_address_is_shown_without_its_secrets() {
-        assert_eq!(redacted_text("https://me:secret@host/a.wav?signature=abc"), "https://host/a.wav?…");
-        assert_eq!(redacted_text("http://host/a.wav"), "http://host/a.wav");
-        assert_eq!(redacted_text("https://me:secret@ho st/a.wav?signature=abc"), "ho st/a.wav");
+        assert_eq!(redacted("https://me:secret@host/a.wav?signature=abc"), "https://host/a.wav?…");
+        assert_eq!(redacted("http://host/a.wav"), "http://host/a.wav");
+        assert_eq!(redacted("https://me:secret@ho st/a.wav?signature=abc"), "ho st/a.wav");
     }
 }

@@ -1,25 +1,21 @@
 //! A whole file from the Xet storage.
 
 use std::fs;
-use std::io::{Read as _, Seek as _};
 
-use earmark_error::Context as _;
-use sha2::{Digest as _, Sha256};
-use xet::XetError;
 use xet::xet_session::XetFileInfo;
 
 use crate::api::metadata::FileMetadata;
 use crate::api::urls::RepoUrl;
 use crate::cache::layout::RepoCache;
-use crate::commit::hex;
-use crate::error::{CachePath, ErrorKind};
+use crate::download::transfer::Transfer;
+use crate::error::ErrorKind;
 use crate::http::client::Http;
 use crate::http::redirect::check_redirect;
 use crate::hub::Hub;
 use crate::partial::{self, Partial};
 use crate::progress::ProgressGuard;
 use crate::repo::FileName;
-use crate::xet::session::Storage;
+use crate::xet::session::{Stop, Storage};
 use crate::xet::watch::{Moved, watch};
 
 /// Smallest file that comes by Xet: its two requests ahead, for a token and for the list of parts, take longer than a small file.
@@ -48,36 +44,18 @@ impl Hub {
         if *size < MIN_SIZE || is_resumed || !self.xet.is_enabled() {
             return Ok(false);
         }
-        let give_up = |why: &str| {
-            self.xet.give_up(http, file.as_str(), why, "plain HTTPS");
-            Ok(false)
-        };
-        let pinned = target.repo.at(metadata.commit.as_revision());
-        let storage = match http.xet_storage(&RepoUrl::api(target.endpoint, &pinned, "xet-read-token")) {
-            Ok(storage) => storage,
-            Err(kind) => return give_up(&kind.to_string()),
-        };
-        if let Err(bad) = check_redirect(target.endpoint.scheme(), &storage.url) {
-            return give_up(&bad.to_string());
-        }
-        let mut partial = cache.partial(etag, locked)?;
-        let progress = ProgressGuard(self.progress.as_deref());
-        progress.started(file.as_str(), Some(*size));
-        if let Err(why) = self.receive(http, storage, xet_hash, *size, &partial, &progress) {
-            return give_up(&why);
-        }
-        let (length, received) = digest(&mut partial)?;
-        if (length, &*received) != (*size, sha256) {
-            let (expected, sha256) = (*size, sha256.to_owned());
-            let kind = if length == expected {
-                ErrorKind::Checksum { received, expected: sha256 }
-            } else {
-                ErrorKind::Length { received: length, expected }
-            };
-            return give_up(&kind.to_string());
-        }
-        partial.publish()?;
-        Ok(true)
+        self.xet.attempt(http, file.as_str(), "plain HTTPS", || {
+            let pinned = target.repo.at(metadata.commit.as_revision());
+            let storage = http.xet_storage(&RepoUrl::api(target.endpoint, &pinned, "xet-read-token"))?;
+            check_redirect(target.endpoint.scheme(), &storage.url).map_err(Stop::give_up)?;
+            let mut partial = cache.partial(etag, locked)?;
+            let progress = ProgressGuard(self.progress.as_deref());
+            progress.started(file.as_str(), Some(*size));
+            self.receive(http, storage, xet_hash, *size, &partial, &progress)?;
+            let received = Transfer::of(&mut partial, &http.timeouts)?;
+            received.verify(Some(*size), Some(sha256)).map_err(|failure| Stop::give_up(failure.kind))?;
+            Ok(partial.publish()?)
+        })
     }
 
     fn receive(
@@ -88,45 +66,22 @@ impl Hub {
         size: u64,
         into: &Partial,
         progress: &ProgressGuard<'_>,
-    ) -> Result<(), String> {
-        let text = |error: XetError| error.to_string();
-        let session = self.xet.session(&http.timeouts)?;
-        let group = session.new_file_download_group().map_err(text)?;
+    ) -> Result<(), Stop> {
+        let group = self.xet.session(&http.timeouts)?.new_file_download_group()?;
         let group = group
             .with_endpoint(storage.url.as_str().trim_end_matches('/'))
             .with_token_info(storage.token.0, storage.token.1)
             .with_token_refresh_url(storage.refresh.0, storage.refresh.1)
-            .build_blocking()
-            .map_err(text)?;
+            .build_blocking()?;
         let info = XetFileInfo::new(xet_hash.to_owned(), size);
-        group.download_file_to_path_blocking(info, into.path.clone()).map_err(text)?;
-        let mut told = 0;
+        group.download_file_to_path_blocking(info, into.path.clone())?;
         let look = || {
             let report = group.progress();
-            let done = report.total_bytes_completed.min(size);
-            if done > told {
-                progress.advanced(done - told);
-                told = done;
-            }
-            let steps = report.total_transfer_bytes_completed + report.total_bytes_completed;
-            Moved { steps, all_sent: false }
+            let done = report.total_bytes_completed;
+            Moved { done, steps: report.total_transfer_bytes_completed + done, all_sent: false }
         };
         let finishing = group.clone();
-        watch(&http.timeouts, move || finishing.finish_blocking(), look, || group.abort()).map(drop)
-    }
-}
-
-/// Length and SHA-256 of what was received.
-fn digest(partial: &mut Partial) -> Result<(u64, String), ErrorKind> {
-    let reading = || CachePath(&partial.path);
-    let (mut hasher, mut length, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
-    partial.file.rewind().with_context(reading)?;
-    loop {
-        let n = partial.file.read(&mut buffer).with_context(reading)?;
-        if n == 0 {
-            return Ok((length, hex(&hasher.finalize())));
-        }
-        hasher.update(&buffer[..n]);
-        length += n as u64;
+        let finish = move || finishing.finish_blocking();
+        watch(&http.timeouts, (progress, size), finish, look, || group.abort()).map(drop)
     }
 }

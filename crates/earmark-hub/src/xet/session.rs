@@ -1,5 +1,6 @@
 //! The session with hf-xet, and the token for the storage.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 use serde::Deserialize;
+use xet::XetError;
 use xet::xet_session::{HeaderMap, XetConfig, XetSession, XetSessionBuilder, header};
 
 use crate::api::json::MAX_JSON;
@@ -21,6 +23,32 @@ const MAX_DELAY: Duration = Duration::from_secs(8);
 /// What of a download may wait in memory to be written. Its own limit is a quarter of the machine's memory: of a file of 1 GB,
 /// 444 MB were resident on a machine with 24 GB.
 const BUFFER: &str = "128mb";
+
+/// Why a transfer by Xet ended.
+pub(crate) enum Stop {
+    /// The other way is open.
+    GiveUp(String),
+    /// The other way would fail, too.
+    Fail(ErrorKind),
+}
+
+impl Stop {
+    pub(crate) fn give_up(why: impl fmt::Display) -> Stop {
+        Stop::GiveUp(why.to_string())
+    }
+}
+
+impl From<XetError> for Stop {
+    fn from(error: XetError) -> Stop {
+        Stop::give_up(error)
+    }
+}
+
+impl From<ErrorKind> for Stop {
+    fn from(kind: ErrorKind) -> Stop {
+        Stop::Fail(kind)
+    }
+}
 
 /// hf-xet, as long as it works.
 pub(crate) struct Xet {
@@ -48,17 +76,30 @@ impl Xet {
         self.enabled.load(Ordering::Relaxed)
     }
 
-    /// Tells why it failed. What failed once would cost each file the same wait again, so it is not tried again.
-    pub(crate) fn give_up(&self, http: &Http, file: &str, why: &str, instead: &str) {
+    /// Whether the transfer was made. If it gave up, that is told with what is done `instead`; and as it would cost each file the same
+    /// wait again, Xet is not tried again.
+    pub(crate) fn attempt(
+        &self,
+        http: &Http,
+        file: &str,
+        instead: &str,
+        transfer: impl FnOnce() -> Result<(), Stop>,
+    ) -> Result<bool, ErrorKind> {
+        let why = match transfer() {
+            Ok(()) => return Ok(true),
+            Err(Stop::Fail(kind)) => return Err(kind),
+            Err(Stop::GiveUp(why)) => why,
+        };
         if self.enabled.swap(false, Ordering::Relaxed) {
             // Addresses of the storage are signed.
             let words = why.split(' ').map(|word| word.split('?').next().unwrap_or_default());
             let why = http.one_line(&words.collect::<Vec<_>>().join(" "));
             tracing::warn!(file, why, "cannot use the Xet storage; using {instead} instead");
         }
+        Ok(false)
     }
 
-    pub(crate) fn session(&self, timeouts: &Timeouts) -> Result<XetSession, String> {
+    pub(crate) fn session(&self, timeouts: &Timeouts) -> Result<XetSession, XetError> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = &*session {
             return Ok(session.clone());
@@ -73,14 +114,14 @@ impl Xet {
         config.reconstruction.download_buffer_size = BUFFER.into();
         config.reconstruction.download_buffer_perfile_size = "0mb".into();
         config.reconstruction.download_buffer_limit = BUFFER.into();
-        let made = XetSessionBuilder::new_with_config(config).with_cache_dir(&self.cache_dir).build();
-        Ok(session.insert(made.map_err(|error| error.to_string())?).clone())
+        let made = XetSessionBuilder::new_with_config(config).with_cache_dir(&self.cache_dir).build()?;
+        Ok(session.insert(made).clone())
     }
 }
 
 impl Http {
     /// The storage that the Hub names; `target` is the API's call `xet-read-token` or `xet-write-token`.
-    pub(crate) fn xet_storage(&self, target: &RepoUrl<'_>) -> Result<Storage, ErrorKind> {
+    pub(crate) fn xet_storage(&self, target: &RepoUrl<'_>) -> Result<Storage, Stop> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Answer {
@@ -88,8 +129,8 @@ impl Http {
             exp: u64,
             cas_url: String,
         }
-        let (answer, _) = self.json::<Answer>(target, MAX_JSON)?;
-        let url = Url::parse(&answer.cas_url).map_err(|_| target.malformed("`casUrl`"))?;
+        let (answer, _) = self.json::<Answer>(target, MAX_JSON).map_err(Stop::give_up)?;
+        let url = Url::parse(&answer.cas_url).map_err(|_| Stop::give_up(target.malformed("`casUrl`")))?;
         let mut headers = HeaderMap::new();
         if let Some(token) = &self.token {
             headers.insert(header::AUTHORIZATION, token.header()?);

@@ -10,7 +10,7 @@ use crate::progress::ProgressGuard;
 use crate::push::destination::check_destination;
 use crate::push::local_file::LocalFile;
 use crate::push::session::PushSession;
-use crate::xet::session::Storage;
+use crate::xet::session::Stop;
 use crate::xet::watch::{Moved, watch};
 
 impl PushSession<'_> {
@@ -20,68 +20,53 @@ impl PushSession<'_> {
             [file] => file.path.clone(),
             files => format!("{} files", files.len()),
         };
-        let give_up = |why: &str| {
-            self.hub.xet.give_up(self.http, &name, why, "git-LFS");
-            Ok(false)
-        };
+        self.hub.xet.attempt(self.http, &name, "git-LFS", || self.send_chunks(files, &name))
+    }
+
+    fn send_chunks(&self, files: &[&LocalFile], name: &str) -> Result<(), Stop> {
         let mut target = RepoUrl::api(&self.hub.endpoint, &self.push.repo, "xet-write-token");
         if self.push.create_pr {
             target.url.set_query(Some("create_pr=1"));
         }
-        let storage = match self.http.xet_storage(&target) {
-            Ok(storage) => storage,
-            Err(kind) => return give_up(&kind.to_string()),
-        };
+        let storage = self.http.xet_storage(&target)?;
         check_destination(&self.hub.endpoint, &storage.url).map_err(|why| ErrorKind::UploadAddress {
-            file: name.clone(),
+            file: name.to_owned(),
             address: origin(&storage.url),
             why,
         })?;
-        match self.send_chunks(storage, files, &name) {
-            Ok(()) => Ok(true),
-            Err(why) => give_up(&why),
-        }
-    }
-
-    fn send_chunks(&self, storage: Storage, files: &[&LocalFile], name: &str) -> Result<(), String> {
-        let text = |error: XetError| error.to_string();
         let progress = ProgressGuard(self.hub.progress.as_deref());
         let total: u64 = files.iter().map(|file| file.size).sum();
         progress.started(name, Some(total));
-        let session = self.hub.xet.session(&self.http.timeouts)?;
-        let commit = session.new_upload_commit().map_err(text)?;
+        let commit = self.hub.xet.session(&self.http.timeouts)?.new_upload_commit()?;
         let commit: XetUploadCommit = commit
             .with_endpoint(storage.url.as_str().trim_end_matches('/'))
             .with_token_info(storage.token.0, storage.token.1)
             .with_token_refresh_url(storage.refresh.0, storage.refresh.1)
-            .build_blocking()
-            .map_err(text)?;
+            .build_blocking()?;
         // Hashed once more while they are sent: the commit names the SHA-256, and the bytes may have changed since.
         let send =
             |file: &&LocalFile| commit.upload_from_path_blocking(file.file.clone(), Sha256Policy::Compute);
-        let uploads: Vec<XetFileUpload> = files.iter().map(send).collect::<Result<_, _>>().map_err(text)?;
-        let mut told = 0;
+        let uploads = files.iter().map(send).collect::<Result<Vec<XetFileUpload>, XetError>>()?;
         let look = || {
             let report = commit.progress();
-            let done = report.total_bytes_completed.min(total);
-            if done > told {
-                progress.advanced(done - told);
-                told = done;
-            }
             let shard = report.shard.unwrap_or_default();
             let steps = report.total_bytes_completed
                 + report.total_transfer_bytes_completed
                 + shard.total_shard_bytes_upload_completed
                 + shard.total_shard_validation_entries_completed;
-            Moved { steps, all_sent: report.total_bytes_completed >= total }
+            let done = report.total_bytes_completed;
+            Moved { done, steps, all_sent: done >= total }
         };
         let finishing = commit.clone();
-        let report =
-            watch(&self.http.timeouts, move || finishing.commit_blocking(), look, || commit.abort())?;
+        let finish = move || finishing.commit_blocking();
+        let report = watch(&self.http.timeouts, (&progress, total), finish, look, || commit.abort())?;
         let sent = |upload: &XetFileUpload| report.uploads.get(&upload.task_id())?.xet_info.sha256.clone();
         for (file, upload) in files.iter().zip(&uploads) {
             if sent(upload).is_none_or(|sha256| sha256 != file.sha256) {
-                return Err(format!("other bytes of `{}` were sent than were hashed", file.path));
+                return Err(Stop::give_up(format_args!(
+                    "other bytes of `{}` were sent than were hashed",
+                    file.path
+                )));
             }
         }
         Ok(())

@@ -159,11 +159,31 @@ fn answers_without_end_or_measure_are_refused_and_say_the_limit() {
             Response::new(200, "{").header("Content-Length", length)
         })
     };
-    for call in ["/revision/", "/tree/", "/preupload/", "/commit/"] {
+    for call in ["/tree/", "/preupload/", "/commit/"] {
         place.hub.set_fault(move |request| endless(request, call));
         let error = place.push().unwrap_err();
         let ErrorKind::TooLarge { limit, .. } = &*error.kind else { panic!("{call}: {error:?}") };
         assert!(error.kind.to_string().contains(&limit.to_string()), "{}", error.kind);
+    }
+}
+
+/// hf-hub reads an answer of any size, so those that it reads are bounded by their time.
+#[test]
+fn an_answer_about_the_repository_that_does_not_end_is_given_up_on_in_time() {
+    for call in ["/revision/", "/repos/create"] {
+        for drip in [None, Some(Duration::from_millis(20))] {
+            let place = Place::new();
+            place.hub.set_fault(move |request| {
+                let length = format!("{}", 1_u64 << 40);
+                let answer = Response { drip, keep_open: true, ..Response::new(200, "{".repeat(10_000)) };
+                request.path.contains(call).then(|| answer.header("Content-Length", length))
+            });
+            let hub = place.builder().retries(0).timeout(Duration::from_millis(300)).build().unwrap();
+            let begun = std::time::Instant::now();
+            let error = hub.push(&place.what()).unwrap_err();
+            assert!(matches!(&*error.kind, ErrorKind::NoAnswer { .. }), "{call}: {error:?}");
+            assert!(begun.elapsed() < Duration::from_secs(5), "{call}: {:?}", begun.elapsed());
+        }
     }
 }
 
@@ -180,8 +200,18 @@ fn names_and_words_of_the_hub_are_short_and_on_one_line() {
     assert!(plain(&account.name) && plain(&account.role.unwrap()), "{:?}", account.name);
     place.hub.set_fault(move |request| {
         let body = json!({ "error": "y\n\u{1b}".repeat(500) }).to_string();
+        let calls = ["/preupload/", "/repos/create"];
+        calls.iter().any(|call| request.path.contains(call)).then(|| Response::new(422, body))
+    });
+    let error = place.push().unwrap_err();
+    assert!(plain(&error.kind.to_string()) && error.kind.to_string().contains("y  y"), "{}", error.kind);
+    place.hub.clear_faults();
+    place.push().unwrap();
+    place.hub.set_fault(move |request| {
+        let body = json!({ "error": "y\n\u{1b}".repeat(500) }).to_string();
         request.path.contains("/preupload/").then(|| Response::new(422, body))
     });
+    place.write("config.json", b"{}");
     let error = place.push().unwrap_err();
     assert!(plain(&error.kind.to_string()) && error.kind.to_string().contains("y  y"), "{}", error.kind);
 }

@@ -1,8 +1,16 @@
 use super::*;
 
 /// Where a push can fail, and how often that call is made by one that is well.
-const CALLS: [&str; 7] =
-    ["/revision/", "/tree/", "/preupload/", "/objects/batch", "/lfs-verify/", "/commit/", "/upload/"];
+const CALLS: [&str; 8] = [
+    "/revision/",
+    "/repos/create",
+    "/tree/",
+    "/preupload/",
+    "/objects/batch",
+    "/lfs-verify/",
+    "/commit/",
+    "/upload/",
+];
 
 /// Fails calls of this kind for as long as it answers.
 fn fail(
@@ -134,7 +142,7 @@ fn a_file_that_changes_while_it_is_sent_is_not_committed() {
 #[test]
 fn silence_is_given_up_on() {
     let place = Place::new();
-    for call in ["/revision/", "/upload/", "/commit/"] {
+    for call in ["/revision/", "/repos/create", "/upload/", "/commit/"] {
         fail(&place, call, || Some(Response { silent: true, ..Response::new(200, "") }));
         let hub = place.builder().retries(0).timeout(Duration::from_millis(80)).build().unwrap();
         // Uploads are given a second for every 16 KiB on top, so a small one.

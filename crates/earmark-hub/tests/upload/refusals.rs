@@ -32,6 +32,37 @@ fn tokens_that_may_not_write_or_are_none() {
 }
 
 #[test]
+fn a_token_that_may_not_create_a_repository_or_a_branch() {
+    let place = Place::new();
+    let read = place.builder().token("hf_secret_read").build().unwrap();
+    let denied = |what: Push| {
+        let error = read.push(&what).unwrap_err();
+        let ErrorKind::NoWriteAccess { status: 403, page } = &*error.kind else { panic!("{error:?}") };
+        assert_eq!(*page, place.hub.url() + "/me/model");
+    };
+    denied(place.what());
+    place.push().unwrap();
+    denied(Push { repo: Repo::model("me/model@next").unwrap(), ..place.what() });
+    assert_eq!(place.hub.head(REPO, "next"), None);
+}
+
+#[test]
+fn a_repository_that_has_another_name_now_is_not_pushed_to() {
+    let place = Place::new();
+    place.push().unwrap();
+    place.write("config.json", b"{}");
+    for call in ["/revision/", "/preupload/", "/commit/"] {
+        place.hub.set_fault(move |request| {
+            let to = request.path.replace("/me/model/", "/me/other/");
+            request.path.contains(call).then(|| Response::new(307, "").header("Location", to))
+        });
+        let error = place.push().unwrap_err();
+        let said = error.kind.to_string();
+        assert!(said.contains("307") && said.contains("another name now"), "{call}: {said}");
+    }
+}
+
+#[test]
 fn a_file_that_is_gone_before_anything_is_sent() {
     let place = Place::new();
     fs::remove_file(place.folder.path().join("README.md")).unwrap();

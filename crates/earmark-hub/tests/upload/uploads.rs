@@ -52,6 +52,29 @@ fn private_repositories_branches_and_pull_requests() {
 }
 
 #[test]
+fn a_dataset_is_created_and_pushed_to_as_one() {
+    let place = Place::new();
+    let what = Push { repo: Repo::dataset("me/sounds@next").unwrap(), private: true, ..place.what() };
+    place.builder().build().unwrap().push(&what).unwrap();
+    let repo = "datasets/me/sounds";
+    assert_eq!(place.hub.is_private(repo), Some(true));
+    assert_eq!(place.hub.files(repo, "next")["model.safetensors"], weights());
+    assert!(!place.hub.files(repo, "main").contains_key("model.safetensors"));
+}
+
+#[test]
+fn every_call_carries_the_token_and_our_name_whoever_makes_it() {
+    let place = Place::new();
+    place.push().unwrap();
+    let token = format!("Bearer {TOKEN}");
+    for request in place.hub.server().requests() {
+        assert_eq!(request.headers["authorization"], token, "{}", request.path);
+        assert!(request.headers["user-agent"].starts_with("earmark/"), "{}", request.path);
+        assert_eq!(request.headers["accept-encoding"], "identity", "{}", request.path);
+    }
+}
+
+#[test]
 fn nothing_twice_and_no_commit_when_nothing_differs() {
     let place = Place::new();
     place.push().unwrap();

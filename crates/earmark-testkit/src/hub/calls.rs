@@ -36,7 +36,7 @@ impl State {
                 self.visible(&repo, user.as_ref())?;
                 let revision = rest.get(1).copied().unwrap_or("main");
                 match (request.method.as_str(), rest.first().copied()) {
-                    ("GET", None | Some("revision")) => self.info(&repo, revision),
+                    ("GET", None | Some("revision")) => self.info(request, &repo, revision),
                     ("GET", Some("tree")) => self.tree(request, &repo, revision),
                     ("GET", Some("xet-read-token")) if self.offers_xet() => Ok(self.xet_token("xet-read")),
                     _ if user.is_none() => Err(error(401, "", "Log in to write")),
@@ -72,10 +72,13 @@ impl State {
             .header("X-Xet-Cas-Url", url)
     }
 
-    fn info(&self, repo: &str, revision: &str) -> Result<Response, Response> {
+    fn info(&self, request: &Request, repo: &str, revision: &str) -> Result<Response, Response> {
         let (commit, tree) = self.at(repo, revision)?;
         let siblings: Vec<Value> = tree.keys().map(|path| json!({ "rfilename": path })).collect();
         let id = repo.split_once('/').unwrap().1;
+        if request.query("expand").as_deref() == Some("sha") {
+            return Ok(json_response(&json!({ "_id": "1", "id": id, "sha": commit })));
+        }
         Ok(json_response(&json!({
             "_id": "1", "id": id, "modelId": id, "sha": commit, "private": self.repos[repo].private,
             "gated": false, "disabled": false, "tags": [], "downloads": 0, "likes": 0, "siblings": siblings,

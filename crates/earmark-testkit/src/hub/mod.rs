@@ -51,12 +51,7 @@ impl LoopbackHub {
                 fault.and_then(|fault| fault(request)).unwrap_or_else(|| lock(&state).hub(request))
             }
         });
-        LoopbackHub {
-            server,
-            storage,
-            xet: None,
-            state,
-        }
+        LoopbackHub { server, storage, xet: None, state }
     }
 
     /// Offers large files by Xet, too, from a storage of its own.

@@ -135,7 +135,7 @@ impl<M: ClipModel> Preparer<'_, M> {
         self.progress.expect(reading.place, expected);
         let is_warned = expected.is_some_and(|it| self.warn(input, (it * f64::from(rate.hz())) as usize));
         let clip = self.hearing.decode(self.opener.sound(input)?, rate)?;
-        audio::warn(&input.name(), &clip.warnings);
+        audio::warn(&input.shown(), &clip.warnings);
         if !is_warned {
             self.warn(input, clip.waveform.samples().len());
         }
@@ -146,7 +146,7 @@ impl<M: ClipModel> Preparer<'_, M> {
     /// Warns if the model reads a clip of so many samples otherwise than may be expected.
     fn warn(&self, input: &Input, samples: usize) -> bool {
         let caution = self.model.caution(samples);
-        caution.inspect(|&caution| self.cautions.warn(&input.name(), caution)).is_some()
+        caution.inspect(|&caution| self.cautions.warn(&input.shown(), caution)).is_some()
     }
 
     fn windows(
@@ -209,7 +209,7 @@ impl<M: ClipModel> Preparer<'_, M> {
                 sender.send(Prepared::Windows(prepared)).map_err(|_| StreamEnd::Disconnected)?;
             }
         }
-        audio::warn(&input.name(), &cut.warnings());
+        audio::warn(&input.shown(), &cut.warnings());
         Ok(cut.duration())
     }
 }

@@ -37,7 +37,7 @@ impl Remaining {
                 // Standard input cannot be read again.
                 Some(_) if input == Input::Stdin => WindowProgress::default(),
                 Some(Earlier { stamp, .. }) if stamp != input.stamp() => {
-                    changed.push(input.name());
+                    changed.push(input.shown());
                     WindowProgress::default()
                 }
                 Some(Earlier { progress: Progress::Windows(progress), .. }) => progress,
@@ -63,7 +63,7 @@ impl Remaining {
             let done = total - remaining.inputs.len();
             let inside = begun.zip(windows).map_or(String::new(), |((input, before), windows)| {
                 let from = whole_seconds(start_of(before.count, windows));
-                format!("; `{}` continues at {from}", input.name())
+                format!("; `{}` continues at {from}", input.shown())
             });
             messages::note(format_args!("resuming: {done} of {} done{inside}", count(total, "file")));
         }

@@ -58,7 +58,7 @@ impl<M: Scorer> Work<'_, M> {
             }
             Prepared::Begin(reading, before) => {
                 let start = self.windows.map_or(0.0, |windows| start_of(before.count, windows));
-                self.results.progress.begin(reading.input.name(), start);
+                self.results.progress.begin(reading.input.shown(), start);
                 self.scores.begin(before);
                 self.reading = Some((reading, Instant::now(), 0));
                 Ok(())
@@ -76,7 +76,7 @@ impl<M: Scorer> Work<'_, M> {
                 if let Ok((seconds, _)) = &rows {
                     messages::detail(format_args!(
                         "`{}`: {} of audio; {} in {}",
-                        reading.input.name(),
+                        reading.input.shown(),
                         length(*seconds),
                         count(scored, "window"),
                         length(began.elapsed().as_secs_f64())

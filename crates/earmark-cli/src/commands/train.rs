@@ -296,9 +296,7 @@ fn start(args: &Args, device: Device, device_name: &str) -> Result<Job> {
         }
     };
     if !matches!(source, Source::Sample | Source::Gtzan) {
-        let model = recipe.model.rsplit(['/', ':']).find(|part| !part.is_empty()).unwrap_or("model");
-        recipe.name =
-            format!("{}-{}", model.trim_end_matches(".json"), dataset.name.replace([':', '/'], "-"));
+        recipe.name = run_name(&recipe.model, &dataset.name);
     }
     let output = match &args.output {
         Some(output) => OutputFolder::create_run(output),
@@ -331,6 +329,13 @@ fn base_model(recipe: &Recipe) -> Option<String> {
     // A recipe of an earlier version knows no commits.
     let is_old = recipe.published.is_none() && !model.starts_with("scratch:") && !Path::new(model).is_dir();
     (is_old || !recipe.model_commit.is_empty()).then(|| hub_id(model).to_owned())
+}
+
+/// What the folder of the runs of a model on a dataset is called. A model may be an id, a path of any system, or `scratch:` with a
+/// configuration: only its last part is a name everywhere.
+fn run_name(model: &str, dataset: &str) -> String {
+    let model = model.rsplit(['/', '\\', ':']).find(|part| !part.is_empty()).unwrap_or("model");
+    format!("{}-{}", model.trim_end_matches(".json"), dataset.replace([':', '/', '\\'], "-"))
 }
 
 /// The id of a model on the Hub, without its revision.
@@ -435,4 +440,25 @@ fn quiet_when_out_of_memory() {
             usual(panic);
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_called_by_the_last_part_of_its_models_name_on_every_system() {
+        let names = [
+            ("ntu-spml/distilhubert", "distilhubert-dogs"),
+            ("runs/a/model/", "model-dogs"),
+            ("C:\\models\\x", "x-dogs"),
+            ("\\\\server\\models\\x\\", "x-dogs"),
+            ("C:x", "x-dogs"),
+            ("scratch:tiny.json", "tiny-dogs"),
+        ];
+        for (model, name) in names {
+            assert_eq!(run_name(model, "dogs"), name, "{model}");
+        }
+        assert_eq!(run_name("a/b", "minds14:en-AU"), "b-minds14-en-AU");
+    }
 }

@@ -22,12 +22,13 @@ impl Opener {
 
     /// The whole of it, to be decoded at once.
     pub(crate) fn sound(&self, input: &Input) -> Result<Sound> {
-        let named = |bytes| Sound::Named(input.name(), bytes);
+        let named = |bytes| Sound::Named(input.shown(), bytes);
         match input {
             Input::File(path) => check_regular(path).map(|()| Sound::File(path.clone())),
             Input::Stdin => read_all(io::stdin().lock()).map(named).context("cannot read standard input"),
             Input::Url(url) => {
-                let read = || read_all(self.body(url)?).with_context(|| format!("cannot fetch `{url}`"));
+                let read =
+                    || read_all(self.body(url)?).with_context(|| format!("cannot fetch `{}`", input.shown()));
                 // A connection that is cut midway is tried once more.
                 read().or_else(|error| if is_cut(&error) { read() } else { Err(error) }).map(named)
             }
@@ -43,7 +44,7 @@ impl Opener {
             }
             Input::Stdin => Decoder::from_stream(io::stdin().lock(), options)?,
             Input::Url(url) => Decoder::from_stream(self.body(url)?, options)
-                .with_context(|| format!("cannot decode `{url}`"))?,
+                .with_context(|| format!("cannot decode `{}`", input.shown()))?,
         })
     }
 

@@ -44,6 +44,14 @@ impl Input {
         }
     }
 
+    /// What messages call it: an address without what may be a password or a signature.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Input::Url(url) => earmark_hub::redacted(url),
+            Input::File(_) | Input::Stdin => self.name(),
+        }
+    }
+
     /// What the results call it. No two files have the same name.
     pub(crate) fn name(&self) -> String {
         match self {
@@ -55,12 +63,12 @@ impl Input {
 
     /// `error` with the name of this input, which the model does not know.
     pub(crate) fn name_in(&self, error: earmark_pipeline::Error) -> earmark_pipeline::Error {
-        error.about(&format!("`{}`", self.name()))
+        error.about(&format!("`{}`", self.shown()))
     }
 
     /// The start of a message about an input that cannot be scored.
     pub(crate) fn cannot_use(&self) -> String {
-        format!("cannot use `{}`", self.name())
+        format!("cannot use `{}`", self.shown())
     }
 }
 

@@ -782,6 +782,20 @@ mod web {
         let same = ask("data/bell/0.wav", "--window 100ms");
         assert_eq!(lines(&windows.well().out)[1]["predictions"], lines(&same.well().out)[1]["predictions"]);
 
+        // The row has the address as it was given, the messages have it without what signs it.
+        let signed = format!("{}/gone.wav?signature=s3cr3t", url.replace("://", "://me:s3cr3t@"));
+        for flags in ["", "-v", "-v --window 100ms"] {
+            let said = ask(&signed, flags);
+            said.says(3, &[&format!("{url}/gone.wav?…"), "404"]);
+            let row = &lines(&said.out)[0];
+            assert_eq!(row["path"], signed);
+            assert!(
+                !said.err.contains("s3cr3t") && !row["error"].to_string().contains("s3cr3t"),
+                "{}",
+                said.err
+            );
+        }
+
         let before = server.connections();
         ask(&format!("{url}/bell.wav"), "--offline").says(3, &["offline"]);
         assert_eq!(server.connections(), before);

@@ -341,6 +341,19 @@ mod pushes {
     }
 
     #[test]
+    fn large_files_go_by_xet_where_the_hub_offers_it_and_by_git_lfs_when_told_so() {
+        let mut place = Account::with_model();
+        place.hub.offer_xet();
+        for (repo, flag, by_git_lfs) in [("me/one", "--no-xet", 1), ("me/two", "", 1)] {
+            let mut command = place.command(&format!("push model --repo {repo} {flag}"));
+            command.env("HF_TOKEN", TOKEN).env("HF_HUB_DISABLE_XET", "0");
+            Account::run_with(&mut command, "").says(0, &["verified 3 files"]);
+            assert_eq!(place.hub.storage().count("PUT"), by_git_lfs);
+            assert_eq!(place.hub.xet().connections() > 0, flag.is_empty());
+        }
+    }
+
+    #[test]
     fn a_connection_that_drops_ends_with_its_cause_and_not_in_silence() {
         let place = Account::with_model();
         place.hub.storage().set_body_fault(Some(BodyFault::Disconnect(100)));

@@ -97,7 +97,7 @@ impl<'a> Job<'a> {
         match prepared {
             Prepared::Files(files) => self.files(files),
             Prepared::Begin(reading, _) => {
-                self.progress.begin(reading.input.name(), 0.0);
+                self.progress.begin(reading.input.shown(), 0.0);
                 self.recording = Some(Recording { reading, windows: 0, failed: 0, first: None });
                 Ok(())
             }

@@ -95,9 +95,9 @@ fn options(args: &Args, source: Option<&VectorSource>) -> Result<AudioOptions> {
 
 fn sound(input: &Input, opener: &Opener, model: &AudioEmbedder) -> Result<Vec<f32>> {
     let clip = model.decode(opener.sound(input)?)?;
-    audio::warn(&input.name(), &clip.warnings);
+    audio::warn(&input.shown(), &clip.warnings);
     if let Some(caution) = model.caution(clip.waveform.samples().len()) {
-        messages::warning(format_args!("`{}`: {caution}", input.name()));
+        messages::warning(format_args!("`{}`: {caution}", input.shown()));
     }
     let features = model.features(&clip.waveform).map_err(|error| input.name_in(error))?;
     Ok(model.embeddings(&[features]).swap_remove(0).map_err(|error| input.name_in(error))?)

@@ -74,6 +74,14 @@ pub enum ErrorKind {
         /// The name in the file.
         found: String,
     },
+    /// An `AudioProcessor` that is not supported.
+    #[error(
+        "`audio_processor_type` `{found}` is not supported; it must be that of Wav2Vec2, AST, Whisper or CLAP"
+    )]
+    UnknownAudioProcessor {
+        /// The name in the file.
+        found: String,
+    },
     /// The file has no `feature_extractor_type`.
     #[error("it has no `feature_extractor_type`; add one of {}", supported())]
     NoExtractor,

@@ -3,6 +3,7 @@
 
 mod features; // Read first: what comes out.
 mod preprocessor; // Then which extractor a model needs,
+mod audio_processor; // by two sets of names,
 mod extractors; // the extractors, a file each,
 mod dsp; // and what they are made of.
 mod resample;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::audio_processor;
 use crate::dsp::numpy_rng::CropRng;
 use crate::error::{Error, ErrorKind, Task};
 use crate::extractors::ast::AstExtractor;
@@ -32,7 +33,7 @@ pub enum Preprocessor {
 
 impl Preprocessor {
     /// Reads the contents of a `preprocessor_config.json`, or of the `processor_config.json` that newer versions of
-    /// the reference write instead. A key that changes the numbers and is missing takes the reference's default, and a
+    /// the reference write instead, that of a feature extractor or of an `AudioProcessor`. A key that changes the numbers and is missing takes the reference's default, and a
     /// warning is logged that names both.
     ///
     /// # Errors
@@ -72,6 +73,9 @@ impl Preprocessor {
                 let rule = "it must be the extractor's configuration";
                 return Err(failed(ErrorKind::Value { key, value: shown(&found.to_string()), rule }));
             }
+        }
+        if audio_processor::is_one(&keys) {
+            keys = audio_processor::as_feature_extractor(&keys).context(Task::Configure)?;
         }
         let extractor = match (keys.remove("feature_extractor_type"), otherwise) {
             (Some(Value::String(class)), _) => Extractor::named(&class)
@@ -235,11 +239,16 @@ impl Preprocessor {
 }
 
 /// The extractor's section of a `processor_config.json`, taken out. As the reference: the first of the two keys that is there
-/// counts, and none of them when that is `null`.
+/// counts, and none of them when that is `null`. Where the section of an `AudioProcessor` is there, that counts.
 fn section(keys: &mut Object) -> Option<(&'static str, Value)> {
-    let key = ["feature_extractor", "audio_processor"].into_iter().find(|key| keys.contains_key(*key))?;
+    let of_newer = |keys: &Object| keys.get(NEWER)?.as_object().map(audio_processor::is_one);
+    let order = if of_newer(keys) == Some(true) { [NEWER, OLDER] } else { [OLDER, NEWER] };
+    let key = order.into_iter().find(|key| keys.contains_key(*key))?;
     keys.remove(key).filter(|section| !section.is_null()).map(|section| (key, section))
 }
+
+const OLDER: &str = "feature_extractor";
+const NEWER: &str = "audio_processor";
 
 /// The configuration of `extractor` in `keys`. A warning names each of the `decisive` keys that is missing, with its default.
 fn config<C>(keys: Object, extractor: Extractor, decisive: &[&str]) -> Result<C, Error>

@@ -139,6 +139,100 @@ fn the_section_of_a_processor_config_is_found_as_the_reference_finds_it() {
     assert!(!Preprocessor::is_in_processor_config(r#"{"processor_class": "WhisperProcessor"}"#).unwrap());
 }
 
+/// What the classes of transformers' pull request #44394 hold, as it would write them.
+const AUDIO_PROCESSORS: [(&str, &str); 5] = [
+    (
+        WAV2VEC2,
+        r#"{"audio_processor_type": "Wav2Vec2AudioProcessor", "sampling_rate": 16000, "force_mono": true, "do_normalize": true,
+            "padding": true, "padding_side": "right", "padding_value": 0.0, "return_padding_mask": true}"#,
+    ),
+    (
+        AST,
+        r#"{"audio_processor_type": "AudioSpectrogramTransformerAudioProcessor", "sampling_rate": 16000, "do_normalize": true,
+            "ast_mean": -6.845978, "ast_std": 5.5654526, "max_length_frames": 128, "max_length": null,
+            "return_padding_mask": false, "spectrogram_config": {
+                "stft_config": {"n_fft": 512, "win_length": 400, "hop_length": 160, "window_fn": "hann_window", "power": 2.0,
+                    "center": false, "periodic": false, "left_align_fft": true},
+                "mel_scale_config": {"n_mels": 128, "f_min": 20.0, "f_max": 8000.0, "mel_scale": "kaldi"},
+                "log_mode": "log", "preemphasis": 0.97, "remove_dc_offset": true, "transpose_features": true}}"#,
+    ),
+    (
+        WHISPER,
+        r#"{"audio_processor_type": "WhisperAudioProcessorNumpy", "sampling_rate": 16000, "chunk_length": 30, "max_length": 480000,
+            "truncation": true, "return_padding_mask": false, "spectrogram_config": {
+                "stft_config": {"n_fft": 400, "hop_length": 160, "power": 2.0, "win_length": null},
+                "mel_scale_config": {"n_mels": 128, "mel_scale": "slaney", "norm": "slaney", "f_max": null},
+                "log_mode": "log10", "skip_last_frame": true, "clip_max_offset": 8.0, "post_log_shift": 4.0,
+                "post_log_scale": 0.25}}"#,
+    ),
+    (
+        CLAP,
+        r#"{"audio_processor_type": "ClapAudioProcessor", "sampling_rate": 48000, "max_length": 480000, "padding": true,
+            "truncation": null, "truncation_mode": "rand_trunc", "padding_mode": "repeatpad", "spectrogram_config": {
+                "stft_config": {"n_fft": 1024, "hop_length": 480, "power": 2.0},
+                "mel_scale_config": {"n_mels": 64, "f_min": 50, "f_max": 14000, "mel_scale": "slaney", "norm": "slaney"},
+                "log_mode": "dB"}}"#,
+    ),
+    (
+        CLAP,
+        r#"{"audio_processor_type": "ClapAudioProcessor", "sampling_rate": 48000, "max_length": 480000, "padding_mode": "repeatpad",
+            "truncation_mode": "fusion", "spectrogram_config": {"stft_config": {"n_fft": 1024, "hop_length": 480},
+                "mel_scale_config": {"n_mels": 64, "f_min": 50, "f_max": 14000, "mel_scale": "htk", "norm": null}}}"#,
+    ),
+];
+
+#[test]
+fn an_audio_processor_is_the_feature_extractor_of_the_same_settings() {
+    let settings = |json: &str| {
+        let text = Preprocessor::from_json(json).unwrap().to_json();
+        let mut keys: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+        // Leftovers that only the older file has.
+        ["chunk_length_s", "n_fft", "nb_max_frames", "processor_class"].iter().for_each(|key| {
+            if keys["feature_extractor_type"] == "ClapFeatureExtractor" {
+                keys.remove(*key);
+            }
+        });
+        keys
+    };
+    for (older, newer) in AUDIO_PROCESSORS {
+        let mut want = settings(older);
+        if newer.contains("fusion") {
+            want["truncation"] = "fusion".into();
+        }
+        assert_eq!(settings(newer), want);
+        // It counts for more than what stands beside it for older versions.
+        let both = format!(r#"{{"feature_extractor": {WHISPER}, "audio_processor": {newer}}}"#);
+        assert_eq!(settings(&both), want);
+    }
+}
+
+#[test]
+fn an_audio_processor_that_computes_otherwise_is_refused_by_its_key() {
+    let change = |of: usize, from: &str, to: &str| {
+        let (_, newer) = AUDIO_PROCESSORS[of];
+        assert!(newer.contains(from), "{from}");
+        kind(&newer.replace(from, to))
+    };
+    for (of, from, to, named) in [
+        (1, r#""preemphasis": 0.97"#, r#""preemphasis": 0.5"#, "spectrogram_config.preemphasis"),
+        (2, r#""clip_max_offset": 8.0"#, r#""clip_max_offset": 6.0"#, "spectrogram_config.clip_max_offset"),
+        (2, r#""win_length": null"#, r#""win_length": 320"#, "spectrogram_config.stft_config.win_length"),
+        (2, r#""max_length": 480000"#, r#""max_length": 480001"#, "max_length"),
+        (
+            3,
+            r#""mel_scale": "slaney""#,
+            r#""mel_scale": "htk""#,
+            "spectrogram_config.mel_scale_config.mel_scale",
+        ),
+        (3, r#""norm": "slaney""#, r#""norm": null"#, "spectrogram_config.mel_scale_config.norm"),
+    ] {
+        let found = change(of, from, to);
+        assert!(matches!(found, ErrorKind::Value { key, .. } if key == named), "{named}: {found:?}");
+    }
+    let unknown = kind(r#"{"audio_processor_type": "SeamlessM4TAudioProcessor"}"#);
+    assert!(matches!(unknown, ErrorKind::UnknownAudioProcessor { .. }), "{unknown:?}");
+}
+
 #[test]
 fn numbers_and_flags_are_read_as_python_reads_them() {
     let with = |json: &str, key: &str, value: &str| {

@@ -1,7 +1,7 @@
 //! `earmark push`, `login`, `whoami`, `logout`, `train --push-to-hub` and interrupted downloads, against a Hub on loopback.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::ops::Deref;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use earmark_testkit::http::{BodyFault, Response};
-use earmark_testkit::hub::LoopbackHub;
+use earmark_testkit::hub::{LoopbackHub, sha256};
 use earmark_testkit::tone;
 
 use crate::work_dir::{Ran, WorkDir};
@@ -568,6 +568,26 @@ mod downloads {
             child.wait().unwrap();
         }
         assert_eq!(place.hub.storage().count("GET"), 1);
+        whole(&place, &weights);
+    }
+
+    #[test]
+    fn a_download_that_waits_for_another_says_for_which() {
+        let (place, weights) = place(200_000);
+        let locks = place.path("home/hub/.locks/models--me--tiny");
+        fs::create_dir_all(&locks).unwrap();
+        let lock = locks.join(format!("{}.lock", sha256(&weights)));
+        let held = fs::File::create(&lock).unwrap();
+        held.lock().unwrap();
+        let mut child = place.command("inspect me/tiny");
+        let mut child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let said = lines.find(|line| line.contains("waiting")).expect("a line that says so");
+        assert!(said.contains("model.safetensors") && said.contains(lock.to_str().unwrap()), "{said}");
+        assert_eq!(place.hub.storage().count("GET"), 0);
+        drop(held);
+        lines.for_each(drop);
+        child.wait().unwrap();
         whole(&place, &weights);
     }
 

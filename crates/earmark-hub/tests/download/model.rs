@@ -50,6 +50,29 @@ fn safetensors_are_preferred_and_nothing_else_is_fetched() {
 }
 
 #[test]
+fn what_the_configuration_asks_for_comes_before_the_weights_and_must_exist() {
+    let (cache, server) = (Cache::new(), server(&["config.json", "tokenizer.json", "model.safetensors"]));
+    let hub = cache.hub(&server);
+    let needed = |file: &'static [&'static str]| {
+        let snapshot = hub.fetch_model_with(&repo(), |folder| {
+            assert!(folder.join("config.json").is_file());
+            file
+        });
+        snapshot.map(|snapshot| snapshot.folder().join(file[0]))
+    };
+    let error = needed(&["vocab.json"]).unwrap_err();
+    assert!(message(&error).contains("vocab.json"), "{}", message(&error));
+    assert!(!server.requests().iter().any(|it| file_of(it).starts_with("model")), "weights for nothing");
+    assert!(needed(&["tokenizer.json"]).unwrap().is_file());
+    let fetched: Vec<_> = server.requests().into_iter().filter(|it| it.method == "GET").collect();
+    let fetched: Vec<_> = fetched.iter().map(file_of).collect();
+    assert_eq!(fetched, ["config.json", "tokenizer.json", "model.safetensors"]);
+    // All of one commit, whatever the branch does meanwhile.
+    let pinned = |it: &Request| it.path.contains(&format!("/{COMMIT}/"));
+    assert!(server.requests().iter().filter(|it| file_of(it) != "config.json").all(pinned));
+}
+
+#[test]
 fn every_shard_of_an_index_is_fetched() {
     let files =
         &["config.json", INDEX, "1.safetensors", "2.safetensors", "3.safetensors", "pytorch_model.bin"];

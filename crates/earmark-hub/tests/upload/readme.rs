@@ -106,6 +106,14 @@ fn the_readme_says_what_is_said() {
             pushed(|p| p.hub.set_storage_url("http://evil.example"), Some(TOKEN), false),
         ),
         (
+            "push: a repository that was renamed",
+            pushed(
+                |p| p.hub.set_fault(|r| r.path.contains("/revision/").then(|| Response::new(307, ""))),
+                Some(TOKEN),
+                false,
+            ),
+        ),
+        (
             "push: another's commit meanwhile",
             pushed(
                 |p| p.hub.set_fault(|r| r.path.contains("/commit/").then(|| Response::new(412, ""))),

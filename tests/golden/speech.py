@@ -37,6 +37,20 @@ NO_CHANCE = dict(
 # Four convolutions instead of seven: 40 samples a frame, so that a clip of 600 samples still gives 14 frames.
 FOUR_CONVOLUTIONS = dict(conv_kernel=(10, 3, 3, 2), conv_stride=(5, 2, 2, 2))
 
+# Conformer blocks have positions of their own, but every checkpoint has the convolution of the others too.
+CONFORMER = dict(
+    num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2, classifier_proj_size=10, conformer_conv_dropout=0.0,
+)
+UNREAD_POSITIONS = {
+    f"wav2vec2_conformer.encoder.pos_conv_embed.conv.{name}"
+    for name in ("bias", "parametrizations.weight.original0", "parametrizations.weight.original1")
+}
+
+# Their states are of several frames each.
+SQUEEZED = {"sew", "sew-d"}
+# What comes after the layers is no hidden state: a norm, or the frames of the squeezed ones.
+OWN_LAST_STATE = {"wav2vec2-conformer"} | SQUEEZED
+
 
 @dataclass
 class Variant:
@@ -164,6 +178,104 @@ VARIANTS = {
             classifier_proj_size=10, **FOUR_CONVOLUTIONS,
         ),
     ),
+    # The three ways in which Conformer blocks know where a frame is. Far frames tell `relative` from a short table.
+    "conformer-relative": Variant(
+        seed=11,
+        clips=(640, 1000),
+        family="wav2vec2-conformer",
+        config=dict(
+            hidden_size=16, num_attention_heads=4, intermediate_size=20, conv_dim=(8,) * 4, hidden_act="swish",
+            position_embeddings_type="relative", max_source_positions=8, conv_depthwise_kernel_size=5,
+            layer_norm_eps=1e-3, **CONFORMER, **FOUR_CONVOLUTIONS,
+        ),
+        idle=UNREAD_POSITIONS,
+    ),
+    "conformer-rotary": Variant(
+        seed=12,
+        clips=(1000, 700),
+        family="wav2vec2-conformer",
+        config=dict(
+            hidden_size=18, num_attention_heads=3, intermediate_size=20, conv_dim=(8, 6, 8, 10),
+            feat_extract_norm="layer", conv_bias=True, position_embeddings_type="rotary", rotary_embedding_base=50,
+            conv_depthwise_kernel_size=31, **CONFORMER, **FOUR_CONVOLUTIONS,
+        ),
+        idle=UNREAD_POSITIONS,
+        weights="pytorch_model.bin",
+        old_names=True,
+        dtype=torch.float16,
+    ),
+    "conformer-none": Variant(
+        seed=13,
+        clips=(640, 1000),
+        family="wav2vec2-conformer",
+        config=dict(
+            hidden_size=15, num_attention_heads=3, intermediate_size=20, conv_dim=(8,) * 4,
+            position_embeddings_type=None, conv_depthwise_kernel_size=3, **(CONFORMER | dict(num_conv_pos_embedding_groups=5)),
+            **FOUR_CONVOLUTIONS,
+        ),
+        idle=UNREAD_POSITIONS,
+    ),
+    # SEW: two frames at a time, and both clips have an odd number.
+    "sew": Variant(
+        seed=14,
+        clips=(1040, 640),
+        family="sew",
+        config=dict(
+            hidden_size=16, num_attention_heads=4, intermediate_size=20, conv_dim=(8, 6, 8, 10), squeeze_factor=2,
+            num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4, classifier_proj_size=10, **FOUR_CONVOLUTIONS,
+        ),
+    ),
+    # The states that are mixed are those of the squeezed frames. No projection, as the widths are one.
+    "sew-weighted": Variant(
+        seed=15,
+        clips=(700, 1000),
+        family="sew",
+        config=dict(
+            hidden_size=16, num_attention_heads=2, intermediate_size=20, conv_dim=(8, 10, 8, 16), squeeze_factor=2,
+            feat_extract_norm="layer", conv_bias=True, layer_norm_eps=1e-3, use_weighted_layer_sum=True,
+            num_conv_pos_embeddings=7, num_conv_pos_embedding_groups=2, classifier_proj_size=10, **FOUR_CONVOLUTIONS,
+        ),
+        idle={"sew.encoder.upsample.projection.weight", "sew.encoder.upsample.projection.bias"},
+        weights="pytorch_model.bin",
+        old_names=True,
+        dtype=torch.float16,
+    ),
+    # Three frames at a time, an odd kernel, and frames beyond the last whole group.
+    "sew-odd": Variant(
+        seed=16,
+        clips=(1040, 660),
+        family="sew",
+        config=dict(
+            hidden_size=16, num_attention_heads=4, intermediate_size=20, conv_dim=(8, 6, 8, 10), squeeze_factor=3,
+            num_conv_pos_embeddings=5, num_conv_pos_embedding_groups=4, classifier_proj_size=10, **FOUR_CONVOLUTIONS,
+        ),
+    ),
+    # Distances beyond 4 states share buckets; the clips have up to 12 states.
+    "sew-d": Variant(
+        seed=17,
+        clips=(1040, 640),
+        family="sew-d",
+        config=dict(
+            hidden_size=16, num_attention_heads=4, intermediate_size=20, conv_dim=(8, 6, 8, 10), squeeze_factor=2,
+            position_buckets=8, max_position_embeddings=12, feature_layer_norm_eps=1e-3,
+            num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4, classifier_proj_size=10, **FOUR_CONVOLUTIONS,
+        ),
+    ),
+    # No buckets, and fewer vectors than there are distances.
+    "sew-d-unshared": Variant(
+        seed=18,
+        clips=(700, 1000),
+        family="sew-d",
+        config=dict(
+            hidden_size=16, num_attention_heads=2, intermediate_size=20, conv_dim=(8, 10, 8, 16), squeeze_factor=2,
+            feat_extract_norm="layer", conv_bias=True, hidden_act="relu", share_att_key=False, norm_rel_ebd="none",
+            position_buckets=-1, max_position_embeddings=6, use_weighted_layer_sum=True,
+            num_conv_pos_embeddings=7, num_conv_pos_embedding_groups=2, classifier_proj_size=10, **FOUR_CONVOLUTIONS,
+        ),
+        idle={"sew_d.encoder.upsample.projection.weight", "sew_d.encoder.upsample.projection.bias"},
+        old_names=True,
+        dtype=torch.float16,
+    ),
 }
 
 
@@ -192,7 +304,7 @@ def randomise(model: nn.Module, seed: int) -> None:
             elif name == "weight":
                 normal(parameter, 1.5 / parameter[0].numel() ** 0.5)
             else:
-                normal(parameter, 1.0 if name in ("original1", "layer_weights") else 0.2)
+                normal(parameter, 1.0 if name in ("original1", "layer_weights", "pos_bias_u", "pos_bias_v") else 0.2)
         if isinstance(module, nn.BatchNorm1d):
             normal(module.running_mean, 0.3)
             module.running_var.copy_(torch.rand(module.running_var.shape, generator=generator) + 0.5)
@@ -241,7 +353,7 @@ def forward(model: nn.Module, inputs: torch.Tensor, mask: torch.Tensor | None) -
 
     hooks = [
         keep("feature_encoder", base.feature_extractor),
-        keep("feature_projection", base.feature_projection),
+        keep("feature_projection", getattr(base, "feature_projection", None) or base.feature_dropout),
         keep("pos_conv_embed", base.encoder.pos_conv_embed),
         keep("pooled", model.classifier, of="input"),
     ]
@@ -249,8 +361,11 @@ def forward(model: nn.Module, inputs: torch.Tensor, mask: torch.Tensor | None) -
     for hook in hooks:
         hook.remove()
     stages |= {f"hidden_states.{i}": state for i, state in enumerate(out.hidden_states)}
-    if getattr(model.config, "do_stable_layer_norm", False):
+    if getattr(model.config, "do_stable_layer_norm", False) or model.config.model_type in OWN_LAST_STATE:
         stages["last_hidden_state"] = base(inputs, attention_mask=mask).last_hidden_state
+    if model.config.model_type in SQUEEZED and "pos_conv_embed" in stages:
+        # Channels first, and with an odd kernel one more than there are groups of frames.
+        stages["pos_conv_embed"] = stages["pos_conv_embed"].transpose(1, 2)[:, : out.hidden_states[0].shape[1]]
     return stages | {"logits": out.logits}
 
 
@@ -259,7 +374,8 @@ def gradients(folder: Path, inputs: torch.Tensor, mask: torch.Tensor) -> dict[st
     model = AutoModelForAudioClassification.from_pretrained(folder, dtype=torch.float32, **NO_CHANCE).train()
     loss = model(inputs, attention_mask=mask, labels=TARGETS).loss
     loss.backward()
-    return {"loss": loss.detach()} | {
+    statistics = {f"after.{name}": b for name, b in model.named_buffers() if ".running_" in name}
+    return {"loss": loss.detach()} | statistics | {
         f"grad.{name}": p.grad for name, p in model.named_parameters() if p.grad is not None
     }
 
@@ -271,7 +387,7 @@ def least_effect(model: nn.Module, idle: set[str], inputs: torch.Tensor, mask: t
     least = float("inf")
     for name, parameter in model.named_parameters():
         # A bias of the keys adds the same to every score of a query, and softmax takes it out again.
-        if name.endswith("k_proj.bias") or name in idle:
+        if name.endswith(("k_proj.bias", "linear_k.bias", "key_proj.bias")) or name in idle:
             continue
         kept = parameter.clone()
         parameter.zero_()

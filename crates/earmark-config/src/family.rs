@@ -31,15 +31,30 @@ pub enum Network {
     Speech {
         /// Which frames the spans of SpecAugment are counted over while training.
         spans_of: SpansOf,
-        /// How the transformer knows where a frame is.
-        positions: Positions,
+        /// What its blocks are.
+        blocks: Blocks,
     },
     /// The Audio Spectrogram Transformer.
     Ast,
     /// Whisper's encoder.
     Whisper,
+    /// Wav2Vec2-BERT: Conformer blocks over the frames of a spectrogram.
+    Wav2Vec2Bert,
     /// CLAP, which scores any texts and has no fixed labels.
     Clap,
+}
+
+/// What an encoder of frames consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocks {
+    /// Transformer blocks.
+    Transformer(Positions),
+    /// Conformer blocks (arXiv:2005.08100), which have a convolution as well: Wav2Vec2-Conformer.
+    Conformer,
+    /// Transformer blocks over several frames at a time, which are taken apart again behind them: SEW.
+    Squeezed,
+    /// The same with disentangled attention (arXiv:2006.03654), which looks at distances too: SEW-D.
+    SqueezedDisentangled,
 }
 
 /// How a transformer over frames knows where they are.
@@ -82,12 +97,14 @@ pub enum Extractor {
     Whisper,
     /// Log-mel spectrograms in decibels.
     Clap,
+    /// A Kaldi filter bank, normalised, with two frames side by side.
+    SeamlessM4T,
 }
 
 impl Extractor {
     /// Every one.
-    pub const ALL: [Extractor; 4] =
-        [Extractor::Wav2Vec2, Extractor::Ast, Extractor::Whisper, Extractor::Clap];
+    pub const ALL: [Extractor; 5] =
+        [Extractor::Wav2Vec2, Extractor::Ast, Extractor::Whisper, Extractor::Clap, Extractor::SeamlessM4T];
 
     /// The reference's class, the `feature_extractor_type` in a file.
     pub const fn class(self) -> &'static str {
@@ -96,6 +113,7 @@ impl Extractor {
             Extractor::Ast => "ASTFeatureExtractor",
             Extractor::Whisper => "WhisperFeatureExtractor",
             Extractor::Clap => "ClapFeatureExtractor",
+            Extractor::SeamlessM4T => "SeamlessM4TFeatureExtractor",
         }
     }
 

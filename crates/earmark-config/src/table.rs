@@ -2,11 +2,24 @@
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::family::{Convolutions, Extractor, Family, Keys, Network, Positions, SpansOf};
+use crate::family::{Blocks, Convolutions, Extractor, Family, Keys, Network, Positions, SpansOf};
 
 /// Every supported family, in the order in which messages list them.
-pub static FAMILIES: &[&Family] =
-    &[&HUBERT, &WAV2VEC2, &UNISPEECH, &UNISPEECH_SAT, &WAVLM, &DATA2VEC_AUDIO, &AST, &WHISPER, &CLAP];
+pub static FAMILIES: &[&Family] = &[
+    &HUBERT,
+    &WAV2VEC2,
+    &WAV2VEC2_CONFORMER,
+    &UNISPEECH,
+    &UNISPEECH_SAT,
+    &WAVLM,
+    &DATA2VEC_AUDIO,
+    &SEW,
+    &SEW_D,
+    &WAV2VEC2_BERT,
+    &AST,
+    &WHISPER,
+    &CLAP,
+];
 
 /// The family of a `model_type`.
 pub fn family(model_type: &str) -> Option<&'static Family> {
@@ -43,7 +56,10 @@ const SPEECH: Keys = Keys {
 /// HuBERT (arXiv:2106.07447). DistilHuBERT (arXiv:2110.01900) is this network with two layers and no norm before the projection.
 pub static HUBERT: Family = Family {
     model_type: "hubert",
-    network: Network::Speech { spans_of: SpansOf::EveryFrame, positions: Positions::Convolution },
+    network: Network::Speech {
+        spans_of: SpansOf::EveryFrame,
+        blocks: Blocks::Transformer(Positions::Convolution),
+    },
     class: "HubertForSequenceClassification",
     extractor: Extractor::Wav2Vec2,
     convolutions: Convolutions::Kaiming,
@@ -66,7 +82,10 @@ pub static HUBERT: Family = Family {
 /// `adapter_attn_dim`) are another network and are refused by their keys.
 pub static WAV2VEC2: Family = Family {
     model_type: "wav2vec2",
-    network: Network::Speech { spans_of: SpansOf::RealFrames, positions: Positions::Convolution },
+    network: Network::Speech {
+        spans_of: SpansOf::RealFrames,
+        blocks: Blocks::Transformer(Positions::Convolution),
+    },
     class: "Wav2Vec2ForSequenceClassification",
     extractor: Extractor::Wav2Vec2,
     convolutions: Convolutions::Kaiming,
@@ -84,10 +103,38 @@ pub static WAV2VEC2: Family = Family {
     },
 };
 
+/// Wav2Vec2 with Conformer blocks (arXiv:2010.05171).
+pub static WAV2VEC2_CONFORMER: Family = Family {
+    model_type: "wav2vec2-conformer",
+    network: Network::Speech { spans_of: SpansOf::RealFrames, blocks: Blocks::Conformer },
+    class: "Wav2Vec2ConformerForSequenceClassification",
+    extractor: Extractor::Wav2Vec2,
+    convolutions: Convolutions::Kaiming,
+    keys: Keys {
+        base: "wav2vec2_conformer.",
+        optional: &[
+            "wav2vec2_conformer.masked_spec_embed",
+            "wav2vec2_conformer.encoder.embed_positions.inv_freq",
+        ],
+        unused: &[
+            ("wav2vec2_conformer.masked_spec_embed", MASK),
+            (".batch_norm.num_batches_tracked", "a counter that no forward pass reads"),
+            ("lm_head.", CTC),
+            ("quantizer.", CODEBOOK),
+            ("project_hid.", PRE_TRAINING),
+            ("project_q.", PRE_TRAINING),
+        ],
+        ..SPEECH
+    },
+};
+
 /// UniSpeech (arXiv:2101.07597).
 pub static UNISPEECH: Family = Family {
     model_type: "unispeech",
-    network: Network::Speech { spans_of: SpansOf::RealFrames, positions: Positions::Convolution },
+    network: Network::Speech {
+        spans_of: SpansOf::RealFrames,
+        blocks: Blocks::Transformer(Positions::Convolution),
+    },
     class: "UniSpeechForSequenceClassification",
     extractor: Extractor::Wav2Vec2,
     convolutions: Convolutions::Kaiming,
@@ -109,7 +156,10 @@ pub static UNISPEECH: Family = Family {
 /// UniSpeech-SAT (arXiv:2110.05752).
 pub static UNISPEECH_SAT: Family = Family {
     model_type: "unispeech-sat",
-    network: Network::Speech { spans_of: SpansOf::RealFrames, positions: Positions::Convolution },
+    network: Network::Speech {
+        spans_of: SpansOf::RealFrames,
+        blocks: Blocks::Transformer(Positions::Convolution),
+    },
     class: "UniSpeechSatForSequenceClassification",
     extractor: Extractor::Wav2Vec2,
     convolutions: Convolutions::Kaiming,
@@ -133,7 +183,10 @@ pub static UNISPEECH_SAT: Family = Family {
 /// WavLM (arXiv:2110.13900).
 pub static WAVLM: Family = Family {
     model_type: "wavlm",
-    network: Network::Speech { spans_of: SpansOf::RealFrames, positions: Positions::GatedBias },
+    network: Network::Speech {
+        spans_of: SpansOf::RealFrames,
+        blocks: Blocks::Transformer(Positions::GatedBias),
+    },
     class: "WavLMForSequenceClassification",
     extractor: Extractor::Wav2Vec2,
     convolutions: Convolutions::Kaiming,
@@ -158,7 +211,10 @@ pub static WAVLM: Family = Family {
 /// data2vec (arXiv:2202.03555) for audio.
 pub static DATA2VEC_AUDIO: Family = Family {
     model_type: "data2vec-audio",
-    network: Network::Speech { spans_of: SpansOf::RealFrames, positions: Positions::Convolutions },
+    network: Network::Speech {
+        spans_of: SpansOf::RealFrames,
+        blocks: Blocks::Transformer(Positions::Convolutions),
+    },
     class: "Data2VecAudioForSequenceClassification",
     extractor: Extractor::Wav2Vec2,
     convolutions: Convolutions::Kaiming,
@@ -166,6 +222,47 @@ pub static DATA2VEC_AUDIO: Family = Family {
         base: "data2vec_audio.",
         optional: &["data2vec_audio.masked_spec_embed"],
         unused: &[("data2vec_audio.masked_spec_embed", MASK), ("lm_head.", CTC)],
+        ..SPEECH
+    },
+};
+
+/// SEW (arXiv:2109.06870).
+pub static SEW: Family = Family {
+    model_type: "sew",
+    network: Network::Speech { spans_of: SpansOf::EveryFrame, blocks: Blocks::Squeezed },
+    class: "SEWForSequenceClassification",
+    extractor: Extractor::Wav2Vec2,
+    convolutions: Convolutions::Kaiming,
+    keys: Keys {
+        base: "sew.",
+        // In this order: the second's own name begins with what the first replaces.
+        renames: &[
+            ("sew.feature_projection.", "sew.feature_projection.projection."),
+            ("sew.layer_norm.", "sew.feature_projection.layer_norm."),
+        ],
+        optional: &["sew.masked_spec_embed"],
+        unused: &[("sew.masked_spec_embed", MASK), ("lm_head.", CTC)],
+        ..SPEECH
+    },
+};
+
+/// SEW-D (arXiv:2109.06870), whose transformer is that of DeBERTa-v2.
+pub static SEW_D: Family = Family {
+    model_type: "sew-d",
+    network: Network::Speech { spans_of: SpansOf::EveryFrame, blocks: Blocks::SqueezedDisentangled },
+    class: "SEWDForSequenceClassification",
+    extractor: Extractor::Wav2Vec2,
+    convolutions: Convolutions::Kaiming,
+    keys: Keys {
+        base: "sew_d.",
+        renames: &[
+            ("sew_d.feature_projection.", "sew_d.feature_projection.projection."),
+            ("sew_d.layer_norm.", "sew_d.feature_projection.layer_norm."),
+            (".attention.self.", ".attention.self_attention."),
+            (".LayerNorm.", ".norm."),
+        ],
+        optional: &["sew_d.masked_spec_embed"],
+        unused: &[("sew_d.masked_spec_embed", MASK), ("lm_head.", CTC)],
         ..SPEECH
     },
 };
@@ -215,6 +312,21 @@ pub static WHISPER_WITH_DECODER: Family = Family {
         head: &["proj_out."],
         unused: &[("proj_out.", "the embeddings of the tokens again, where the two are tied")],
         ..Keys::WHOLE
+    },
+};
+
+/// Wav2Vec2-BERT (arXiv:2312.05187).
+pub static WAV2VEC2_BERT: Family = Family {
+    model_type: "wav2vec2-bert",
+    network: Network::Wav2Vec2Bert,
+    class: "Wav2Vec2BertForSequenceClassification",
+    extractor: Extractor::SeamlessM4T,
+    convolutions: Convolutions::Kaiming,
+    keys: Keys {
+        base: "wav2vec2_bert.",
+        optional: &["wav2vec2_bert.masked_spec_embed"],
+        unused: &[("wav2vec2_bert.masked_spec_embed", MASK), ("lm_head.", CTC)],
+        ..SPEECH
     },
 };
 

@@ -4,11 +4,11 @@ pub struct Features {
     /// The numbers, as many as the product of `shape`.
     pub data: Vec<f32>,
     /// The sizes without the batch axis: `[samples]` for Wav2Vec2 and HuBERT, `[frames, bins]` for AST, `[bins, frames]`
-    /// for Whisper, `[1 or 4, frames, bins]` for CLAP.
+    /// for Whisper, `[1 or 4, frames, bins]` for CLAP, `[frames, 2 × bins]` for Wav2Vec2-BERT.
     pub shape: Vec<usize>,
     /// CLAP only: whether the clip was longer than the model's window (`is_longer` of the reference).
     pub is_longer: Option<bool>,
-    /// Which positions of the last axis hold sound (1) and which padding (0), where a mask was asked for.
+    /// Which frames or samples hold sound (1) and which padding (0), where there is a mask.
     pub attention_mask: Option<Vec<i32>>,
 }
 

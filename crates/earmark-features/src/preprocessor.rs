@@ -13,6 +13,7 @@ use crate::dsp::numpy_rng::CropRng;
 use crate::error::{Error, ErrorKind, Task};
 use crate::extractors::ast::AstExtractor;
 use crate::extractors::clap::{ClapExtractor, ClapTruncation};
+use crate::extractors::seamless::SeamlessM4TExtractor;
 use crate::extractors::wav2vec2::Wav2Vec2Extractor;
 use crate::extractors::whisper::WhisperExtractor;
 use crate::features::Features;
@@ -29,6 +30,8 @@ pub enum Preprocessor {
     Whisper(WhisperExtractor),
     /// CLAP: log-mel spectrograms in decibels.
     Clap(ClapExtractor),
+    /// Wav2Vec2-BERT: a normalised Kaldi filter bank, as many frames as the clip has.
+    SeamlessM4T(SeamlessM4TExtractor),
 }
 
 impl Preprocessor {
@@ -93,6 +96,9 @@ impl Preprocessor {
                 keys.remove(derived);
             }
         }
+        if extractor == Extractor::SeamlessM4T {
+            keys.remove("window");
+        }
         if extractor == Extractor::Clap {
             keys.entry("top_db").or_insert(Value::Null);
         }
@@ -122,6 +128,10 @@ impl Preprocessor {
                 ];
                 ClapExtractor::new(config(keys, extractor, &decisive)?).map(Preprocessor::Clap)
             }
+            Extractor::SeamlessM4T => {
+                let decisive = ["num_mel_bins", "sampling_rate", "stride"];
+                SeamlessM4TExtractor::new(config(keys, extractor, &decisive)?).map(Preprocessor::SeamlessM4T)
+            }
         }
     }
 
@@ -130,6 +140,7 @@ impl Preprocessor {
         let (config, derived) = match self {
             Preprocessor::Wav2Vec2(it) => (serde_json::to_value(it), json!({})),
             Preprocessor::Ast(it) => (serde_json::to_value(it.config()), json!({})),
+            Preprocessor::SeamlessM4T(it) => (serde_json::to_value(it.config()), json!({})),
             Preprocessor::Whisper(it) => {
                 let derived = json!({ "n_samples": it.window_samples(), "nb_max_frames": it.frames() });
                 (serde_json::to_value(it.config()), derived)
@@ -159,6 +170,7 @@ impl Preprocessor {
             Preprocessor::Ast(_) => Extractor::Ast,
             Preprocessor::Whisper(_) => Extractor::Whisper,
             Preprocessor::Clap(_) => Extractor::Clap,
+            Preprocessor::SeamlessM4T(_) => Extractor::SeamlessM4T,
         }
     }
 
@@ -169,6 +181,7 @@ impl Preprocessor {
             Preprocessor::Ast(it) => it.config().sampling_rate,
             Preprocessor::Whisper(it) => it.config().sampling_rate,
             Preprocessor::Clap(it) => it.config().sampling_rate,
+            Preprocessor::SeamlessM4T(it) => it.config().sampling_rate,
         }
     }
 
@@ -176,7 +189,9 @@ impl Preprocessor {
     pub fn input_name(&self) -> &'static str {
         match self {
             Preprocessor::Wav2Vec2(_) | Preprocessor::Ast(_) => "input_values",
-            Preprocessor::Whisper(_) | Preprocessor::Clap(_) => "input_features",
+            Preprocessor::Whisper(_) | Preprocessor::Clap(_) | Preprocessor::SeamlessM4T(_) => {
+                "input_features"
+            }
         }
     }
 
@@ -194,6 +209,7 @@ impl Preprocessor {
             Preprocessor::Ast(it) => it.extract(clip),
             Preprocessor::Whisper(it) => it.extract(clip),
             Preprocessor::Clap(it) => it.extract(clip, &mut CropRng::seed(0)),
+            Preprocessor::SeamlessM4T(it) => it.extract(clip),
         }?;
         match features.data.iter().fold(true, |finite, x| finite & x.is_finite()) {
             true => Ok(features),
@@ -202,10 +218,11 @@ impl Preprocessor {
     }
 
     /// The shortest clip that features are made of, in samples at [`sampling_rate`](Self::sampling_rate): one frame of AST,
-    /// one sample for the others, which fill a clip up or take it as it is.
+    /// two of Wav2Vec2-BERT, one sample for the others, which fill a clip up or take it as it is.
     pub fn min_samples(&self) -> usize {
         match self {
             Preprocessor::Ast(it) => it.frame_samples(),
+            Preprocessor::SeamlessM4T(it) => it.min_samples(),
             Preprocessor::Wav2Vec2(_) | Preprocessor::Whisper(_) | Preprocessor::Clap(_) => 1,
         }
     }
@@ -221,15 +238,15 @@ impl Preprocessor {
                 Some(it.window_samples())
             }
             // Of a fused CLAP one view is of the whole clip.
-            Preprocessor::Wav2Vec2(_) | Preprocessor::Clap(_) => None,
+            Preprocessor::Wav2Vec2(_) | Preprocessor::Clap(_) | Preprocessor::SeamlessM4T(_) => None,
         }
     }
 
     /// Each clip on its own, on all threads; the result does not depend on how many there are.
     ///
     /// Clips of different lengths become one batch of Wav2Vec2's through
-    /// [`Wav2Vec2Extractor::extract_batch`](crate::Wav2Vec2Extractor::extract_batch); all other extractors give every
-    /// clip the same shape.
+    /// [`Wav2Vec2Extractor::extract_batch`](crate::Wav2Vec2Extractor::extract_batch); Wav2Vec2-BERT's have as many frames as
+    /// their clip, and all other extractors give every clip the same shape.
     ///
     /// # Errors
     /// As [`extract`](Self::extract), for the first clip that fails.

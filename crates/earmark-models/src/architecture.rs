@@ -36,6 +36,10 @@ pub(crate) trait ArchitectureConfig {
     fn spectrogram(&self) -> Option<[usize; 2]> {
         None
     }
+    /// Numbers of a frame that the network expects, of which a clip may have any number; `None` for other networks.
+    fn frame_width(&self) -> Option<usize> {
+        None
+    }
     /// Whether zeros behind a clip leave its logits as they are, once the network is given the clip's length.
     fn padding_is_harmless(&self) -> bool {
         false
@@ -69,6 +73,13 @@ pub enum Input {
     },
     /// What a spectrogram extractor makes, `[B, …]` in its own order of axes: AST `[B, T, F]`, Whisper `[B, F, T]`.
     Spectrograms(Tensor<3>),
+    /// Frames of a spectrogram, for networks that take any number of them.
+    Frames {
+        /// `[B, T, F]`, padded behind.
+        values: Tensor<3>,
+        /// Real frames of each clip; `None` when all are.
+        lengths: Option<Vec<usize>>,
+    },
 }
 
 impl Input {
@@ -76,7 +87,7 @@ impl Input {
     pub(crate) fn waveforms(self) -> Result<(Tensor<2>, Option<Vec<usize>>), ErrorKind> {
         match self {
             Input::Waveforms { values, lengths } => Ok((values, lengths)),
-            Input::Spectrograms(_) => {
+            Input::Spectrograms(_) | Input::Frames { .. } => {
                 Err(ErrorKind::BadInput("the network expects samples, not spectrograms".to_owned()))
             }
         }
@@ -86,8 +97,20 @@ impl Input {
     pub(crate) fn spectrograms(self) -> Result<Tensor<3>, ErrorKind> {
         match self {
             Input::Spectrograms(values) => Ok(values),
-            Input::Waveforms { .. } => {
-                Err(ErrorKind::BadInput("the network expects spectrograms, not samples".to_owned()))
+            Input::Waveforms { .. } | Input::Frames { .. } => {
+                let why = "the network expects spectrograms of one size, not samples or any number of frames";
+                Err(ErrorKind::BadInput(why.to_owned()))
+            }
+        }
+    }
+
+    /// The input of a network over any number of frames.
+    pub(crate) fn frames(self) -> Result<(Tensor<3>, Option<Vec<usize>>), ErrorKind> {
+        match self {
+            Input::Frames { values, lengths } => Ok((values, lengths)),
+            Input::Waveforms { .. } | Input::Spectrograms(_) => {
+                let why = "the network expects any number of frames, not samples or spectrograms of one size";
+                Err(ErrorKind::BadInput(why.to_owned()))
             }
         }
     }

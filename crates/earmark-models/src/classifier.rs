@@ -19,6 +19,7 @@ use crate::config::languages::Languages;
 use crate::error::{Error, ErrorKind};
 use crate::networks::ast::{AstConfig, AstForAudioClassification};
 use crate::networks::speech::{SpeechConfig, SpeechForSequenceClassification};
+use crate::networks::wav2vec2_bert::{Wav2Vec2BertConfig, Wav2Vec2BertForSequenceClassification};
 use crate::networks::whisper::{
     WhisperConfig, WhisperForAudioClassification, WhisperForConditionalGeneration, WhisperLanguageConfig,
 };
@@ -29,7 +30,7 @@ use crate::training::rng::TrainingRng;
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum NetworkConfig {
-    /// HuBERT, Wav2Vec2, UniSpeech, UniSpeech-SAT, WavLM and data2vec.
+    /// HuBERT, Wav2Vec2, Wav2Vec2-Conformer, UniSpeech, UniSpeech-SAT, WavLM, data2vec, SEW and SEW-D.
     Speech(SpeechConfig),
     /// The Audio Spectrogram Transformer.
     Ast(AstConfig),
@@ -37,6 +38,8 @@ pub enum NetworkConfig {
     Whisper(WhisperConfig),
     /// A whole Whisper, which identifies languages.
     WhisperLanguages(WhisperLanguageConfig),
+    /// Wav2Vec2-BERT.
+    Wav2Vec2Bert(Wav2Vec2BertConfig),
 }
 
 /// A network that classifies sound, whichever it is.
@@ -46,7 +49,7 @@ pub enum NetworkConfig {
     reason = "a network is made once and its weights are elsewhere; burn has no boxed modules"
 )]
 pub enum Classifier {
-    /// HuBERT, Wav2Vec2, UniSpeech, UniSpeech-SAT, WavLM and data2vec.
+    /// HuBERT, Wav2Vec2, Wav2Vec2-Conformer, UniSpeech, UniSpeech-SAT, WavLM, data2vec, SEW and SEW-D.
     Speech(SpeechForSequenceClassification),
     /// The Audio Spectrogram Transformer.
     Ast(AstForAudioClassification),
@@ -54,6 +57,8 @@ pub enum Classifier {
     Whisper(WhisperForAudioClassification),
     /// A whole Whisper, which identifies languages.
     WhisperLanguages(WhisperForConditionalGeneration),
+    /// Wav2Vec2-BERT.
+    Wav2Vec2Bert(Wav2Vec2BertForSequenceClassification),
 }
 
 impl NetworkConfig {
@@ -65,6 +70,7 @@ impl NetworkConfig {
             Some(Network::Speech { .. }) => Ok(NetworkConfig::Speech(SpeechConfig::from_json(json)?)),
             Some(Network::Ast) => Ok(NetworkConfig::Ast(earmark_config::config(json)?)),
             Some(Network::Whisper) => Ok(NetworkConfig::Whisper(earmark_config::config(json)?)),
+            Some(Network::Wav2Vec2Bert) => Ok(NetworkConfig::Wav2Vec2Bert(earmark_config::config(json)?)),
             _ => Err(unsupported),
         }
     }
@@ -87,6 +93,7 @@ impl NetworkConfig {
             NetworkConfig::Ast(config) => config,
             NetworkConfig::Whisper(config) => config,
             NetworkConfig::WhisperLanguages(config) => config,
+            NetworkConfig::Wav2Vec2Bert(config) => config,
         }
     }
 
@@ -100,6 +107,7 @@ impl NetworkConfig {
             NetworkConfig::WhisperLanguages(config) => {
                 NetworkConfig::WhisperLanguages(config.without_dropout())
             }
+            NetworkConfig::Wav2Vec2Bert(config) => NetworkConfig::Wav2Vec2Bert(config.without_dropout()),
         }
     }
 
@@ -134,6 +142,11 @@ impl NetworkConfig {
         self.values().spectrogram()
     }
 
+    /// Numbers of a frame that the network expects, of which a clip may have any number; `None` for other networks.
+    pub fn frame_width(&self) -> Option<usize> {
+        self.values().frame_width()
+    }
+
     /// Whether zeros after a clip do not change its logits when the network gets the clip's length. In base models they do,
     /// because of a norm over time.
     pub fn padding_is_harmless(&self) -> bool {
@@ -162,6 +175,9 @@ impl Classifier {
             NetworkConfig::WhisperLanguages(config) => {
                 Classifier::WhisperLanguages(WhisperForConditionalGeneration::zeros(config, device))
             }
+            NetworkConfig::Wav2Vec2Bert(config) => {
+                Classifier::Wav2Vec2Bert(Wav2Vec2BertForSequenceClassification::zeros(config, labels, device))
+            }
         }
     }
 
@@ -171,6 +187,7 @@ impl Classifier {
             Classifier::Ast(network) => network,
             Classifier::Whisper(network) => network,
             Classifier::WhisperLanguages(network) => network,
+            Classifier::Wav2Vec2Bert(network) => network,
         }
     }
 
@@ -239,6 +256,7 @@ impl Architecture for Classifier {
             Classifier::Ast(network) => network.family(),
             Classifier::Whisper(network) => network.family(),
             Classifier::WhisperLanguages(network) => network.family(),
+            Classifier::Wav2Vec2Bert(network) => network.family(),
         }
     }
 }

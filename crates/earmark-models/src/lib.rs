@@ -22,7 +22,11 @@ pub use networks::ast::{AstConfig, AstForAudioClassification, AstModel};
 pub use networks::clap::{
     ClapAudioConfig, ClapConfig, ClapModel, ClapTextConfig, ClapTokenizer, Sides, TokenBatch,
 };
+pub use networks::conformer::PositionEmbeddings;
 pub use networks::speech::{FeatExtractNorm, SpeechConfig, SpeechEncoder, SpeechForSequenceClassification};
+pub use networks::wav2vec2_bert::{
+    Wav2Vec2BertConfig, Wav2Vec2BertForSequenceClassification, Wav2Vec2BertModel,
+};
 pub use networks::whisper::{
     WhisperConfig, WhisperDecoderConfig, WhisperEncoder, WhisperForAudioClassification,
     WhisperForConditionalGeneration, WhisperLanguageConfig,

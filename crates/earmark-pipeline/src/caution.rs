@@ -47,7 +47,9 @@ impl Caution {
                     _ => Caution::ReadsTheBeginning { seconds, of },
                 })
             }
-            None if matches!(preprocessor, Preprocessor::Wav2Vec2(_)) && of > LONG => {
+            None if matches!(preprocessor, Preprocessor::Wav2Vec2(_) | Preprocessor::SeamlessM4T(_))
+                && of > LONG =>
+            {
                 Some(Caution::Long { seconds: of })
             }
             _ => None,

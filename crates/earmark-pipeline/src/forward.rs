@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use earmark_audio::Waveform;
 use earmark_error::Context as _;
-use earmark_features::{Features, PadOptions, PaddingSide, Preprocessor, Wav2Vec2Extractor};
+use earmark_features::{Features, FrameBatch, PadOptions, PaddingSide, Preprocessor, Wav2Vec2Extractor};
 use earmark_models::Input;
 
 use crate::error::{Doing, Error, ErrorKind};
@@ -61,7 +61,10 @@ impl Pretrained {
         let bad = |why: String| Err(ErrorKind::Network(earmark_models::ErrorKind::BadInput(why)));
         let fits = match self.config.network().spectrogram() {
             Some(size) => clip.shape == size,
-            None => clip.shape == [clip.data.len()] && clip.data.len() >= self.min_samples(),
+            None => match self.config.network().frame_width() {
+                Some(width) => matches!(clip.shape[..], [frames, found] if frames > 0 && found == width),
+                None => clip.shape == [clip.data.len()] && clip.data.len() >= self.min_samples(),
+            },
         };
         if !fits || clip.data.len() != clip.shape.iter().product::<usize>() {
             return bad(format!("features of shape {:?} do not fit this model", clip.shape));
@@ -94,6 +97,11 @@ impl Pretrained {
     }
 
     fn input(&self, batch: &[&Features], device: &Device) -> Result<Input, ErrorKind> {
+        if self.config.network().frame_width().is_some() {
+            let FrameBatch { input_features, frames, width, lengths } = FrameBatch::new(batch);
+            let data = TensorData::new(input_features, [batch.len(), frames, width]);
+            return Ok(Input::Frames { values: Tensor::from_data(data, device), lengths: Some(lengths) });
+        }
         let Preprocessor::Wav2Vec2(extractor) = &self.preprocessor else {
             // These extractors give every clip the same shape.
             let values: Vec<f32> = batch.iter().flat_map(|it| &it.data).copied().collect();

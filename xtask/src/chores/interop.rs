@@ -35,8 +35,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     fs::create_dir_all(&work).with_context(|| format!("failed to make `{}`", work.display()))?;
 
     let (run, clips) = (work.join("run"), work.join("reference/data"));
-    let checks: [(&str, Vec<PathBuf>); 12] = [
-        ("trainer_parity.py", vec![work]), // First: it trains what the others read.
+    let checks: [(&str, Vec<PathBuf>); 13] = [
+        ("trainer_parity.py", vec![work.clone()]), // First: it trains what the others read.
+        ("families.py", vec![work]),
         ("export_loads.py", vec![run.join("model"), clips.clone()]),
         ("labels_read.py", vec![run.join("model"), clips.clone()]),
         ("datasets_read.py", vec![clips]),

@@ -104,7 +104,7 @@ fn input(folder: &Path, config: &Object) -> String {
         Ok(Some((path, preprocessor))) => {
             let makes = match &preprocessor {
                 Preprocessor::Wav2Vec2(_) => "the waveform itself",
-                Preprocessor::Ast(_) => "a Kaldi filter bank",
+                Preprocessor::Ast(_) | Preprocessor::SeamlessM4T(_) => "a Kaldi filter bank",
                 Preprocessor::Whisper(_) | Preprocessor::Clap(_) => "a log-mel spectrogram",
                 _ => "features",
             };

@@ -1295,7 +1295,7 @@ mod refusals {
             fs::write(place.path("edited.json"), text).unwrap();
             train("edited.json")
         };
-        edited("\"hubert\"", "\"sew\"").says(1, &["edited.json", "`sew`", "hubert", "wav2vec2"]);
+        edited("\"hubert\"", "\"quill\"").says(1, &["edited.json", "`quill`", "hubert", "wav2vec2"]);
         edited("{", "[").says(1, &["edited.json", "line 1"]);
         edited("\"hidden_size\": 16", "\"hidden_size\": 18").says(1, &["edited.json", "hidden_size"]);
         edited("\"conv_kernel\": [10, 8, 4, 4]", "\"conv_kernel\": [10, 8, 4]")

@@ -165,7 +165,7 @@ fn what_is_said_when_something_is_wrong() {
     place.write("page.mp3", "<!doctype html>");
     place.write("empty.flac", "");
     fs::create_dir(place.path("nothing")).unwrap();
-    place.write("sew/config.json", r#"{"model_type": "sew"}"#);
+    place.write("quill/config.json", r#"{"model_type": "quill"}"#);
     place.write("half/config.json", r#"{"model_type": "hubert", "hidden_size": "many"}"#);
     place.write("bare/config.json", fs::read(golden_model("speech/group").join("config.json")).unwrap());
     place.copy_model("speech/group", "model");
@@ -177,7 +177,7 @@ fn what_is_said_when_something_is_wrong() {
         "classify clip.wav --model no/such",
         "classify clip.wav --model nowhere/at/all",
         "classify clip.wav --model nothing",
-        "classify clip.wav --model sew",
+        "classify clip.wav --model quill",
         "classify clip.wav --model half",
         "classify clip.wav --model bare",
         "classify clip.wav --model model --device cuda",

@@ -3,14 +3,14 @@
 //! `numpy` sums `f32` arrays pairwise, in `f32`. Following its order of additions makes the result equal bit for bit,
 //! at the price of the few lines of [`pairwise_sum`].
 
-/// `(x - mean) / sqrt(variance + 1e-7)`, with both moments taken over the first `counted` samples.
+/// `(x - mean) / sqrt(variance + 1e-7)`, with both moments taken over the first `counted` samples, and the squares divided by
+/// `freedoms`: `counted`, or one less.
 ///
 /// The reference is `zero_mean_unit_var_norm` of transformers 5.23.0 `feature_extraction_wav2vec2.py`.
-pub(crate) fn zero_mean_unit_variance(samples: &mut [f32], counted: usize) {
-    let n = counted as f32;
+pub(crate) fn zero_mean_unit_variance(samples: &mut [f32], counted: usize, freedoms: usize) {
     let head = &samples[..counted];
-    let mean = pairwise_sum(head, |x| x) / n;
-    let variance = pairwise_sum(head, |x| (x - mean) * (x - mean)) / n;
+    let mean = pairwise_sum(head, |x| x) / counted as f32;
+    let variance = pairwise_sum(head, |x| (x - mean) * (x - mean)) / freedoms as f32;
     let deviation = (variance + 1e-7).sqrt();
     for x in samples {
         *x = (*x - mean) / deviation;

@@ -2,5 +2,6 @@
 
 pub(crate) mod ast;
 pub(crate) mod clap;
+pub(crate) mod seamless;
 pub(crate) mod wav2vec2;
 pub(crate) mod whisper;

@@ -111,7 +111,7 @@ impl Wav2Vec2Extractor {
     /// Zero mean and unit variance in place, when `do_normalize` asks for it.
     pub fn normalize(&self, samples: &mut [f32]) {
         if self.do_normalize && !samples.is_empty() {
-            zero_mean_unit_variance(samples, samples.len());
+            zero_mean_unit_variance(samples, samples.len(), samples.len());
         }
     }
 
@@ -134,7 +134,7 @@ impl Wav2Vec2Extractor {
             let rows = batch.input_values.par_chunks_mut(batch.cols).zip(&batch.lengths);
             rows.for_each(|(row, &length)| {
                 let counted = if masked { length } else { row.len() };
-                zero_mean_unit_variance(row, counted);
+                zero_mean_unit_variance(row, counted, counted);
                 row[counted..].fill(self.padding_value as f32);
             });
         }

@@ -156,7 +156,7 @@ impl WhisperExtractor {
         let mut samples = vec![padding; window_samples];
         samples[start..start + sound.len()].copy_from_slice(sound);
         if options.do_normalize {
-            zero_mean_unit_variance(&mut samples, sound.len());
+            zero_mean_unit_variance(&mut samples, sound.len(), sound.len());
             samples[sound.len()..].fill(padding);
         }
 

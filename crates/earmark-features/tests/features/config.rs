@@ -72,13 +72,26 @@ const WAV2VEC2: &str = r#"{
 }
 "#;
 
+const SEAMLESS: &str = r#"{
+  "feature_extractor_type": "SeamlessM4TFeatureExtractor",
+  "feature_size": 80,
+  "num_mel_bins": 80,
+  "padding_side": "right",
+  "padding_value": 1.0,
+  "processor_class": "Wav2Vec2BertProcessor",
+  "return_attention_mask": true,
+  "sampling_rate": 16000,
+  "stride": 2
+}
+"#;
+
 fn kind(json: &str) -> ErrorKind {
     Preprocessor::from_json(json).unwrap_err().kind
 }
 
 #[test]
 fn a_config_is_written_as_it_was_read() {
-    for json in [CLAP, WHISPER, AST, WAV2VEC2] {
+    for json in [CLAP, WHISPER, AST, WAV2VEC2, SEAMLESS] {
         assert_eq!(Preprocessor::from_json(json).unwrap().to_json(), json);
     }
 }
@@ -123,7 +136,7 @@ fn an_extractor_inside_a_processor_config_is_found() {
 
 #[test]
 fn the_section_of_a_processor_config_is_found_as_the_reference_finds_it() {
-    for json in [CLAP, WHISPER, AST, WAV2VEC2] {
+    for json in [CLAP, WHISPER, AST, WAV2VEC2, SEAMLESS] {
         let keys = [("feature_extractor", "image_processor"), ("audio_processor", "tokenizer")];
         for (key, other) in keys {
             let processor =
@@ -282,9 +295,9 @@ fn a_file_too_old_to_name_its_extractor_needs_the_model_type() {
 #[test]
 fn an_unknown_extractor_is_answered_with_the_supported_ones() {
     let error =
-        Preprocessor::from_json(r#"{"feature_extractor_type": "SeamlessM4TFeatureExtractor"}"#).unwrap_err();
+        Preprocessor::from_json(r#"{"feature_extractor_type": "QuillFeatureExtractor"}"#).unwrap_err();
     let said = error.source().unwrap().to_string();
-    for name in ["Seamless", "Wav2Vec2", "AST", "Whisper", "Clap"] {
+    for name in ["Quill", "Wav2Vec2", "AST", "Whisper", "Clap", "SeamlessM4T"] {
         assert!(said.contains(name), "{name} in {said}");
     }
 }

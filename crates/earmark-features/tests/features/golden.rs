@@ -3,8 +3,8 @@
 use earmark_audio::Waveform;
 use earmark_features::{
     AstConfig, AstExtractor, Batch, ClapConfig, ClapExtractor, ClapPadding, ClapTruncation, Crop, CropRng,
-    Error, ErrorKind, PadOptions, Padding, PaddingSide, Preprocessor, Resampler, Wav2Vec2Extractor,
-    WhisperConfig, WhisperExtractor, WhisperOptions, resample,
+    Error, ErrorKind, PadOptions, Padding, PaddingSide, Preprocessor, Resampler, SeamlessM4TConfig,
+    SeamlessM4TExtractor, Wav2Vec2Extractor, WhisperConfig, WhisperExtractor, WhisperOptions, resample,
 };
 use earmark_testkit::{Golden, assert_close, noise};
 
@@ -334,12 +334,66 @@ mod clap {
     }
 }
 
+mod seamless {
+    use super::*;
+
+    /// Worst measured: 0.
+    const TOLERANCE: f32 = 1e-5;
+
+    fn check(tag: &str, input: &str, hz: u32, config: SeamlessM4TConfig) {
+        let golden = golden("seamless");
+        let extractor = SeamlessM4TExtractor::new(config).unwrap();
+        let features = extractor.extract(&clip(golden.f32s(input), hz)).unwrap();
+        let (values, mask) = (format!("{tag}.input_features"), format!("{tag}.attention_mask"));
+        assert_eq!(features.shape, golden.shape(&values), "{tag}");
+        let worst = assert_close(tag, &features.data, &golden.f32s(&values), TOLERANCE);
+        println!("{tag}: {worst:e}");
+        let found: Vec<f32> = features.attention_mask.unwrap().iter().map(|&x| x as f32).collect();
+        assert_eq!(found, golden.f32s(&mask), "{tag}");
+    }
+
+    #[test]
+    fn two_frames_lie_side_by_side() {
+        check("even80", "even", 16_000, SeamlessM4TConfig::default());
+    }
+
+    #[test]
+    fn an_odd_last_frame_is_beside_padding_and_masked() {
+        check("odd80", "odd", 16_000, SeamlessM4TConfig { padding_value: 1.0, ..Default::default() });
+    }
+
+    #[test]
+    fn two_frames_are_enough() {
+        check("short20", "short", 16_000, SeamlessM4TConfig { num_mel_bins: 20, ..Default::default() });
+    }
+
+    #[test]
+    fn frames_are_400_samples_at_any_rate() {
+        check("eight", "odd", 8_000, SeamlessM4TConfig { sampling_rate: rate(8_000), ..Default::default() });
+    }
+
+    #[test]
+    fn another_stride_and_padding_before_the_clip_are_refused() {
+        let kind = |config| SeamlessM4TExtractor::new(config).unwrap_err().kind;
+        let stride = kind(SeamlessM4TConfig { stride: 3, ..Default::default() });
+        assert!(matches!(stride, ErrorKind::Value { key: "stride", .. }), "{stride:?}");
+        let left = kind(SeamlessM4TConfig { padding_side: PaddingSide::Left, ..Default::default() });
+        assert!(matches!(left, ErrorKind::Value { key: "padding_side", .. }), "{left:?}");
+    }
+}
+
+const EXTRACTORS: [&str; 5] = [
+    "Wav2Vec2FeatureExtractor",
+    "ASTFeatureExtractor",
+    "WhisperFeatureExtractor",
+    "ClapFeatureExtractor",
+    "SeamlessM4TFeatureExtractor",
+];
+
 #[test]
 fn a_clip_at_another_rate_is_refused_by_every_extractor() {
     let clip = clip(vec![0.1; 8_000], 8_000);
-    for name in
-        ["Wav2Vec2FeatureExtractor", "ASTFeatureExtractor", "WhisperFeatureExtractor", "ClapFeatureExtractor"]
-    {
+    for name in EXTRACTORS {
         let preprocessor =
             Preprocessor::from_json(format!(r#"{{"feature_extractor_type": "{name}"}}"#)).unwrap();
         let error: Error = preprocessor.extract(&clip).unwrap_err();
@@ -352,9 +406,7 @@ fn a_clip_at_another_rate_is_refused_by_every_extractor() {
 #[test]
 fn features_do_not_depend_on_the_number_of_threads() {
     let clips: Vec<Waveform> = (0..5).map(|i| clip(noise(30_000 + 9_000 * i, i as u64), 16_000)).collect();
-    for name in
-        ["Wav2Vec2FeatureExtractor", "ASTFeatureExtractor", "WhisperFeatureExtractor", "ClapFeatureExtractor"]
-    {
+    for name in EXTRACTORS {
         // CLAP at 16 kHz with a window of one second, so that crops are drawn.
         let json = format!(
             r#"{{"feature_extractor_type": "{name}", "sampling_rate": 16000, "frequency_max": 7000, "max_length_s": 1}}"#

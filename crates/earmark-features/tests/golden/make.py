@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 from transformers import (
     ASTFeatureExtractor,
     ClapFeatureExtractor,
+    SeamlessM4TFeatureExtractor,
     Wav2Vec2FeatureExtractor,
     WhisperFeatureExtractor,
 )
@@ -141,5 +142,20 @@ def clap():
     save("clap", out)
 
 
-for make in (resample, wav2vec2, ast, whisper, clap):
+def seamless():
+    even, odd, short = clip(2000, 16000), clip(2160, 16000, -0.3), clip(560, 16000)
+    out = {"even": even, "odd": odd, "short": short}
+    for tag, wave, options in [
+        ("even80", even, {}),
+        ("odd80", odd, dict(padding_value=1.0)),
+        ("short20", short, dict(num_mel_bins=20)),
+        ("eight", odd, dict(sampling_rate=8000)),
+    ]:
+        fe = SeamlessM4TFeatureExtractor(**options)
+        for key, value in fe(wave, sampling_rate=fe.sampling_rate, return_tensors="np").items():
+            out[f"{tag}.{key}"] = value[0]
+    save("seamless", out)
+
+
+for make in (resample, wav2vec2, ast, whisper, clap, seamless):
     make()

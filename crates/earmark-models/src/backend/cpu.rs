@@ -289,7 +289,7 @@ pub(super) fn convolved(
     let clip = x.values().len() / batch;
     let steps = clip / shape.in_channels;
     let frames = match padding {
-        Padding::Same => steps,
+        Padding::Same => steps / shape.stride,
         _ => shape.out_frames(steps),
     };
     let mut out = vec![0.0; batch * frames * shape.out_channels];

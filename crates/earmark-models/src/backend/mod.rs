@@ -133,12 +133,17 @@ pub(crate) fn conv_stack(waveforms: Tensor<2>, layers: Vec<StackedConv<'_>>) -> 
     dispatch!(conv_stack(waveforms, layers))
 }
 
-/// [`Padding::Zeros`] by a copy: no backend is faster than that at the few frames that are padded so.
+/// [`Padding::Zeros`] and [`Padding::Before`] by a copy: no backend is faster than that at the few frames that are padded so.
 fn padded<'a>(x: Tensor<3>, conv: Convolution<'a>) -> (Tensor<3>, Convolution<'a>) {
-    let Padding::Zeros(count) = conv.padding else { return (x, conv) };
+    let [before, after] = match conv.padding {
+        Padding::Zeros(count) => [count, count],
+        Padding::Before => [conv.weight.v.dims()[2] - 1, 0],
+        Padding::None | Padding::Same => return (x, conv),
+    };
     let [batch, _, channels] = x.dims();
-    let zeros = Tensor::<3>::zeros([batch, count, channels], &x.device()).cast(x.dtype());
-    let x = Tensor::cat(vec![zeros.clone(), x, zeros], 1);
+    let zeros = |count| Tensor::<3>::zeros([batch, count, channels], &x.device()).cast(x.dtype());
+    let parts = [(before > 0).then(|| zeros(before)), Some(x.clone()), (after > 0).then(|| zeros(after))];
+    let x = Tensor::cat(parts.into_iter().flatten().collect(), 1);
     (x, Convolution { padding: Padding::None, ..conv })
 }
 

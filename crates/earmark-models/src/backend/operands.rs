@@ -57,7 +57,10 @@ pub(crate) enum Padding {
     None,
     /// So many on both sides.
     Zeros(usize),
-    /// Half a kernel on both sides, and as many frames out as in: the one more that an even kernel makes is left out.
+    /// One less than the kernel before the first frame: as many frames out as in, and none sees one after it.
+    Before,
+    /// Half a kernel on both sides, and as many frames out as in, or as there are whole strides: the one more that an even kernel
+    /// makes is left out.
     Same,
 }
 

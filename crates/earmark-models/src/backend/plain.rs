@@ -53,7 +53,7 @@ pub(super) trait Operations: Sized {
         attention::<Self>(query, key, value, heads, bias, mask)
     }
 
-    /// [`Padding::Zeros`] is none by now.
+    /// [`Padding::Zeros`] and [`Padding::Before`] are none by now.
     fn conv1d(x: Tensor<3>, conv: Convolution<'_>, activation: Option<Activation>) -> Tensor<3> {
         conv1d::<Self>(x, conv, activation)
     }
@@ -194,11 +194,26 @@ pub(super) fn conv1d<B: Operations>(
     let (frames, half) = (x.dims()[1], weight.dims()[2] / 2);
     let x = x.cast(weight.dtype()).swap_dims(1, 2); // [B, I, T]
     let convolved = match padding {
+        Padding::Same if stride > 1 => {
+            let kernel = weight.dims()[2];
+            let x = spanned(x, half, (frames / stride).saturating_sub(1) * stride + kernel);
+            module::conv1d(x, weight, bias, ConvOptions::new([stride], [0], [1], groups))
+        }
         Padding::Same => module::conv1d(x, weight, bias, ConvOptions::new([stride], [half], [1], groups))
-            .narrow(2, 0, frames),
+            .narrow(2, 0, frames / stride),
         _ => module::conv1d(x, weight, bias, ConvOptions::new([stride], [0], [1], groups)),
     };
     activate(convolved.swap_dims(1, 2))
+}
+
+/// `x` `[B, I, T]` behind so many zeros, and cut or filled with zeros to so many frames: all that a convolution with a stride reads. With
+/// frames left over behind its last step burn 0.22.1 computes wrong gradients.
+fn spanned(x: Tensor<3>, zeros: usize, frames: usize) -> Tensor<3> {
+    let ([batch, channels, length], device, dtype) = (x.dims(), x.device(), x.dtype());
+    let silence = |count| Tensor::<3>::zeros([batch, channels, count], &device).cast(dtype);
+    let behind = frames.saturating_sub(zeros + length);
+    let parts = [(zeros > 0).then(|| silence(zeros)), Some(x), (behind > 0).then(|| silence(behind))];
+    Tensor::cat(parts.into_iter().flatten().collect(), 2).narrow(2, 0, frames)
 }
 
 /// The weight with its norm applied, if it has one.

@@ -14,8 +14,9 @@ use crate::checkpoint::module_path::ModulePath;
 /// The distributions are those of the models' `_init_weights` (transformers 5.23.0): linear and embedding weights normal
 /// with `initializer_range`, convolutions as [`Family::convolutions`] says, HuBERT's positional convolution as
 /// Wav2Vec2's, the positions of Whisper's encoder sinusoids, norms one and zero, biases and AST's tokens and positions zero,
-/// `layer_weights` equal, WavLM's `gru_rel_pos_const` one, `masked_spec_embed` uniform. The numbers are not PyTorch's: each parameter has its own ChaCha
-/// stream from `seed` and its name, so a new head is the same on every device, whatever else is drawn.
+/// `layer_weights` equal, WavLM's `gru_rel_pos_const` one, `masked_spec_embed` and a Conformer's `pos_bias_u` and `pos_bias_v` uniform.
+/// The numbers are not PyTorch's: each parameter has its own ChaCha stream from `seed` and its name, so a new head
+/// is the same on every device, whatever else is drawn.
 pub fn init_weights<M: Architecture>(
     network: M,
     initializer_range: f64,
@@ -74,6 +75,11 @@ impl<F: Fn(&str) -> bool> Init<F> {
                 let mut rng = self.rng(name);
                 (0..count).map(|_| rng.random()).collect()
             }
+            (_, "pos_bias_u" | "pos_bias_v") => {
+                // Xavier's: rows and columns share the variance.
+                let (most, mut rng) = ((6.0 / (shape[0] + shape[1]) as f32).sqrt(), self.rng(name));
+                (0..count).map(|_| rng.random_range(-most..=most)).collect()
+            }
             (_, "layer_weights") => vec![1.0 / count as f32; count],
             (_, "gamma" | "running_var" | "gru_rel_pos_const") => vec![1.0; count],
             _ => vec![0.0; count],
@@ -112,7 +118,8 @@ impl<F: Fn(&str) -> bool> ModuleMapper for Init<F> {
             Some((stem, "beta")) => format!("{stem}.bias"),
             _ => name.clone(),
         };
-        if !(self.draws)(&key) {
+        // The angles of rotary positions follow from the config: the network has them from the start.
+        if !(self.draws)(&key) || key.ends_with(".inv_freq") {
             return param;
         }
         let (device, shape) = (param.lazy_device(), param.lazy_shape().to_vec());

@@ -91,8 +91,8 @@ pub(crate) fn open(path: &Path) -> Result<BTreeMap<String, PackTensor>, ErrorKin
     tensors.collect()
 }
 
-/// Writes a `.safetensors` file, whole or not at all: each tensor's name, its shape and its `f32` numbers, which are read from
-/// where they are when it is their turn.
+/// Writes a `.safetensors` file, whole or not at all: each tensor's name, its shape and its numbers, `f32` or whole, which are read
+/// from where they are when it is their turn.
 ///
 /// # Errors
 /// When a tensor cannot be read or is not what its shape says, and when the file cannot be written.
@@ -103,10 +103,11 @@ pub(crate) fn write(
     let failed = |why: String| ErrorKind::NotWritten(why);
     tensors.sort_by(|(a, ..), (b, ..)| a.cmp(b));
     let mut end = 0;
-    let infos = tensors.iter().map(|(name, shape, _)| {
+    let infos = tensors.iter().map(|(name, shape, tensor)| {
         let start = end;
-        end += shape.iter().product::<usize>() * size_of::<f32>();
-        (name.clone(), TensorInfo { dtype: Dtype::F32, shape: shape.clone(), data_offsets: (start, end) })
+        end += shape.iter().product::<usize>() * tensor.dtype.size();
+        let dtype = if tensor.dtype == DType::I64 { Dtype::I64 } else { Dtype::F32 };
+        (name.clone(), TensorInfo { dtype, shape: shape.clone(), data_offsets: (start, end) })
     });
     let format = [("format".to_owned(), "pt".to_owned())].into();
     let metadata = Metadata::new(Some(format), infos.collect()).map_err(|e| failed(e.to_string()))?;
@@ -117,8 +118,8 @@ pub(crate) fn write(
     file.write_all(&(header.len() as u64).to_le_bytes())?;
     file.write_all(&header)?;
     for (name, shape, tensor) in tensors {
+        let expected = shape.iter().product::<usize>() * tensor.dtype.size();
         let bytes = tensor.into_bytes().map_err(|e| failed(format!("`{name}` cannot be read: {e}")))?;
-        let expected = shape.iter().product::<usize>() * size_of::<f32>();
         if bytes.len() != expected {
             return Err(failed(format!(
                 "`{name}` has {} bytes, but its shape {shape:?} needs {expected}",

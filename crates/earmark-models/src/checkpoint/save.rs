@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::store::burn_pack::Tensor as PackTensor;
 use burn::store::{BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot as _};
-use burn::tensor::DType;
+use burn::tensor::{Bytes, DType, Shape};
 use earmark_error::Context as _;
 
 use crate::architecture::Architecture;
@@ -42,7 +42,20 @@ fn exported<M: Architecture>(network: &M) -> Vec<(String, Vec<usize>, PackTensor
 /// # Errors
 /// When the file cannot be written, or the device cannot be read.
 pub fn save<M: Architecture>(network: &M, path: &Path) -> Result<(), Error> {
-    safetensors::write(path, exported(network)).context(Using(path))
+    let mut tensors = exported(network);
+    let counters: Vec<_> = tensors.iter().filter_map(|(name, ..)| counter(name)).collect();
+    tensors.extend(counters);
+    safetensors::write(path, tensors).context(Using(path))
+}
+
+/// What PyTorch has beside the statistics of a batch norm: the batches that they are of. No forward pass reads it, but a file without
+/// it is said to lack a weight. It starts anew.
+fn counter(running_mean: &str) -> Option<(String, Vec<usize>, PackTensor)> {
+    let name = format!("{}.num_batches_tracked", running_mean.strip_suffix(".running_mean")?);
+    let read = || Ok(Bytes::from_elems(vec![0_i64]));
+    let tensor =
+        PackTensor::deferred(name.clone(), DType::I64, Shape::from(vec![1]), None, size_of::<i64>(), read);
+    Some((name, Vec::new(), tensor))
 }
 
 /// The first weight that makes the network's output useless: NaN, infinite, or a negative variance, such as

@@ -111,3 +111,20 @@ pub(crate) fn self_attention(
     drop(x);
     backend::attention(query, key, value, heads, bias, dropout.mask(rng))
 }
+
+/// `[B, T, D]` to `[B, H, T, D / H]`.
+pub(crate) fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
+    let [batch, frames, width] = x.dims();
+    x.reshape([batch, frames, heads, width / heads]).swap_dims(1, 2)
+}
+
+/// Scores by query and distance, `[B, H, T, 2 T - 1]`, to those of each pair of frames, `[B, H, T, T]`: the columns begin with the
+/// key that is T - 1 frames before the query, and query t is to begin with its own first key, t frames before it.
+///
+/// One zero before each row shifts every row by one against the next, as they lie behind one another (arXiv:1901.02860, B).
+pub(crate) fn of_pairs(scores: Tensor<4>) -> Tensor<4> {
+    let ([batch, heads, frames, distances], device) = (scores.dims(), scores.device());
+    let zeros = Tensor::<4>::zeros([batch, heads, frames, 1], &device).cast(scores.dtype());
+    let rows = Tensor::cat(vec![zeros, scores], 3).reshape([batch, heads, distances + 1, frames]);
+    rows.narrow(2, 1, distances).reshape([batch, heads, frames, distances]).narrow(3, 0, frames)
+}

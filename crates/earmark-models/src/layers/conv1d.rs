@@ -50,6 +50,11 @@ impl Conv1d {
         Conv1d { padding: Padding::Zeros(zeros), ..self }
     }
 
+    /// Over a frame and those before it only, with as many frames out as in.
+    pub(crate) fn causal(self) -> Self {
+        Conv1d { padding: Padding::Before, ..self }
+    }
+
     /// Channels that it reads.
     pub(crate) fn inputs(&self) -> usize {
         self.weight.dims()[1] * self.groups

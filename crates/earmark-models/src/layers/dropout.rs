@@ -28,7 +28,7 @@ impl Dropout {
     }
 
     /// The next mask; `None` when nothing is dropped.
-    pub(super) fn mask(&self, rng: Option<&mut TrainingRng>) -> Option<DropoutMask> {
+    pub(crate) fn mask(&self, rng: Option<&mut TrainingRng>) -> Option<DropoutMask> {
         let rng = rng.filter(|_| self.prob > 0.0 && self.training.is_enabled())?;
         Some(DropoutMask { keep: 1.0 - self.prob, seed: rng.dropout_seed() })
     }

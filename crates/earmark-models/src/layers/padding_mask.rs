@@ -18,6 +18,17 @@ impl PaddingMask {
         &self.lengths
     }
 
+    /// Of groups of `size` steps, where a group is real if one of its steps is. What is left of the last one is none.
+    pub(crate) fn pooled(&self, size: usize) -> Option<PaddingMask> {
+        let steps = self.steps / size;
+        PaddingMask::new(self.lengths.iter().map(|length| length.div_ceil(size).min(steps)).collect(), steps)
+    }
+
+    /// Of the first `steps`.
+    pub(crate) fn cut(&self, steps: usize) -> Option<PaddingMask> {
+        PaddingMask::new(self.lengths.iter().map(|&length| length.min(steps)).collect(), steps)
+    }
+
     fn each_step(&self, real: f32, padded: f32) -> TensorData {
         let row = |&length: &usize| (0..self.steps).map(move |t| if t < length { real } else { padded });
         let values: Vec<f32> = self.lengths.iter().flat_map(row).collect();

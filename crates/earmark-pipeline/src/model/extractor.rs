@@ -113,6 +113,12 @@ fn misfit(preprocessor: &Preprocessor, network: &NetworkConfig) -> Option<String
                 network.frames(),
             ),
         ],
+        (Preprocessor::SeamlessM4T(extractor), NetworkConfig::Wav2Vec2Bert(network)) => vec![(
+            "num_mel_bins × stride",
+            extractor.width(),
+            "feature_projection_input_dim",
+            network.feature_projection_input_dim,
+        )],
         // A network over samples takes clips of any length.
         _ => vec![],
     };

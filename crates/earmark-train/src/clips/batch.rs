@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use earmark_features::{Features, PadOptions, PaddingSide, Preprocessor, Wav2Vec2Extractor};
+use earmark_features::{Features, FrameBatch, PadOptions, PaddingSide, Preprocessor, Wav2Vec2Extractor};
 use earmark_models::Input;
 
 use crate::error::ErrorKind;
@@ -23,6 +23,8 @@ pub(crate) enum BatchFeatures {
     Waveforms { values: Vec<f32>, lengths: Option<Vec<usize>> },
     /// `[B, …shape]`
     Spectrograms { values: Vec<f32>, shape: Vec<usize> },
+    /// Of clips of several lengths.
+    Frames(FrameBatch),
 }
 
 impl Batch {
@@ -41,6 +43,10 @@ impl Batch {
                 let padded = extractor.pad(&samples, &PadOptions::default())?;
                 let lengths = padded.attention_mask.is_some().then_some(padded.lengths);
                 BatchFeatures::Waveforms { values: padded.input_values, lengths }
+            }
+            Preprocessor::SeamlessM4T(_) => {
+                let clips: Vec<&Features> = clips.iter().map(AsRef::as_ref).collect();
+                BatchFeatures::Frames(FrameBatch::new(&clips))
             }
             // These extractors give every clip the same shape.
             _ => BatchFeatures::Spectrograms {
@@ -66,6 +72,10 @@ impl Batch {
                 let shape = [&[clips], shape.as_slice()].concat();
                 Input::Spectrograms(Tensor::from_data(TensorData::new(values, shape), device))
             }
+            BatchFeatures::Frames(FrameBatch { input_features, frames, width, lengths }) => {
+                let data = TensorData::new(input_features, [clips, frames, width]);
+                Input::Frames { values: Tensor::from_data(data, device), lengths: Some(lengths) }
+            }
         }
     }
 }
@@ -79,6 +89,10 @@ pub(crate) fn part(input: &Input, piece: Range<usize>) -> Input {
             lengths: lengths.as_ref().map(|lengths| lengths[piece].to_vec()),
         },
         Input::Spectrograms(values) => Input::Spectrograms(values.clone().narrow(0, start, clips)),
+        Input::Frames { values, lengths } => Input::Frames {
+            values: values.clone().narrow(0, start, clips),
+            lengths: lengths.as_ref().map(|lengths| lengths[piece].to_vec()),
+        },
         other => other.clone(),
     }
 }

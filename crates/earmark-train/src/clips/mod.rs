@@ -226,6 +226,7 @@ mod tests {
     const WAV2VEC2: &str = r#"{"feature_extractor_type": "Wav2Vec2FeatureExtractor"}"#;
     const AST: &str = r#"{"feature_extractor_type": "ASTFeatureExtractor", "max_length": 64}"#;
     const WHISPER: &str = r#"{"feature_extractor_type": "WhisperFeatureExtractor", "chunk_length": 2}"#;
+    const SEAMLESS: &str = r#"{"feature_extractor_type": "SeamlessM4TFeatureExtractor"}"#;
 
     /// A folder with `data/`, six clips of two classes at 22 050 Hz, and a place for a cache.
     struct Place(tempfile::TempDir);
@@ -294,15 +295,17 @@ mod tests {
 
     /// The bits of a batch of all six clips.
     fn bits(clips: &Clips) -> Vec<u32> {
-        let (BatchFeatures::Waveforms { values, .. } | BatchFeatures::Spectrograms { values, .. }) =
-            clips.batch(&[0, 1, 2, 3, 4, 5]).unwrap().features;
+        let values = match clips.batch(&[0, 1, 2, 3, 4, 5]).unwrap().features {
+            BatchFeatures::Waveforms { values, .. } | BatchFeatures::Spectrograms { values, .. } => values,
+            BatchFeatures::Frames(batch) => batch.input_features,
+        };
         values.iter().map(|x| x.to_bits()).collect()
     }
 
     #[test]
     fn a_second_run_decodes_nothing_and_gets_the_same_features_bit_for_bit() {
         let place = Place::new();
-        for (round, extractor) in [WAV2VEC2, AST, WHISPER].into_iter().enumerate() {
+        for (round, extractor) in [WAV2VEC2, AST, WHISPER, SEAMLESS].into_iter().enumerate() {
             let want = bits(&place.open(preparation(extractor), None));
             let (first, second) = (place.cache(), place.cache());
             assert_eq!(bits(&place.open(preparation(extractor), Some(&first))), want);

@@ -68,7 +68,7 @@ impl ModelSetup<'_> {
         // Only the networks over samples have an extractor that is the same for all of them.
         if !matches!(config.network(), NetworkConfig::Speech(_)) {
             let why = format!(
-                "is `{}`: a new network can be hubert, wav2vec2, unispeech or unispeech-sat",
+                "is `{}`: a new network must be one over samples, such as hubert or wav2vec2",
                 config.network().family()
             );
             return Err(ErrorKind::Value { key: "model_type", why }).with_context(doing);
@@ -93,7 +93,7 @@ impl ModelSetup<'_> {
                 return_attention_mask: self.attention_mask,
                 ..extractor
             }),
-            // Their extractors make every clip one length; there is no padding.
+            // Their extractors make every clip one length, or always a mask.
             other => other,
         };
         (config, preprocessor)

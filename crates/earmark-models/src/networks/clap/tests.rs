@@ -198,13 +198,16 @@ fn load_save_load_is_identity_and_keeps_the_files_names_and_shapes() {
         save(&first, &saved).unwrap();
         if variant == "fused" {
             let (saved, source) = (Golden::open(&saved), Golden::open(source.join("model.safetensors")));
-            let unused =
-                |key: &str| earmark_config::CLAP.keys.unused.iter().any(|(end, _)| key.ends_with(end));
+            // Not read, and written anew.
+            let counter = |key: &str| key.ends_with(".num_batches_tracked");
+            let unused = |key: &str| {
+                !counter(key) && earmark_config::CLAP.keys.unused.iter().any(|(end, _)| key.ends_with(end))
+            };
             let kept: Vec<String> = source.keys().into_iter().filter(|key| !unused(key)).collect();
             assert_eq!(saved.keys(), kept);
             for key in kept {
                 assert_eq!(saved.shape(&key), source.shape(&key), "{key}");
-                assert!(saved.f32s(&key) == source.f32s(&key), "{key}");
+                assert!(counter(&key) || saved.f32s(&key) == source.f32s(&key), "{key}");
             }
         }
         let (_, second) = read(dir.path());

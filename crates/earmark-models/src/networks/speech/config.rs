@@ -1,4 +1,5 @@
-use earmark_config::{Family, HUBERT, KeyError, Network, Object, Positions, family};
+use burn::tensor::Device;
+use earmark_config::{Blocks, Family, HUBERT, Network, Object, Positions, UNISPEECH_SAT, family};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -6,6 +7,9 @@ use crate::architecture::ArchitectureConfig;
 use crate::config::activation::Activation;
 use crate::config::checks;
 use crate::error::ErrorKind;
+use crate::layers::mlp::FeedForward;
+use crate::networks::conformer::{ConformerConfig, Convolution, PositionEmbeddings};
+use crate::networks::spec_augment::{Spans, SpecAugment};
 
 /// A `config.json` of this kind of encoder. Field names are that file's, and a missing field takes the reference's default,
 /// which all families share: HuBERT's, unless `model_type` says otherwise.
@@ -60,6 +64,30 @@ pub struct SpeechConfig {
     pub num_buckets: usize,
     /// WavLM: frames beyond which all distances are one.
     pub max_bucket_distance: usize,
+    /// Wav2Vec2-Conformer: how the attention knows where a frame is; `null` for not at all.
+    pub position_embeddings_type: Option<PositionEmbeddings>,
+    /// Wav2Vec2-Conformer: the base of the angles of `rotary`.
+    pub rotary_embedding_base: usize,
+    /// Wav2Vec2-Conformer: kernel of the convolution in each block.
+    pub conv_depthwise_kernel_size: usize,
+    /// Wav2Vec2-Conformer: dropout after that convolution.
+    pub conformer_conv_dropout: f64,
+    /// SEW: frames that the transformer takes at a time.
+    pub squeeze_factor: usize,
+    /// SEW-D: whether attention looks at distances at all.
+    pub relative_attention: bool,
+    /// SEW-D: what it makes scores of beside contents: `c2p`, a query and a distance; `p2c`, a distance and a key.
+    pub pos_att_type: Vec<String>,
+    /// SEW-D: whether distances are projected as contents are.
+    pub share_att_key: bool,
+    /// SEW-D: the norm of the vectors of distances: `layer_norm`, or another word for none.
+    pub norm_rel_ebd: String,
+    /// SEW-D: distances in each direction that are told apart; 0 or less for as many as `max_position_embeddings`.
+    pub position_buckets: i64,
+    /// SEW-D: distance from which all are one.
+    pub max_position_embeddings: usize,
+    /// SEW-D: epsilon of the norm before the feature projection.
+    pub feature_layer_norm_eps: f64,
     /// Batch norm before the positional convolution, instead of weight norm inside it.
     pub conv_pos_batch_norm: bool,
     /// Layer norm before each block (large models) instead of after it (base models).
@@ -113,6 +141,18 @@ impl Default for SpeechConfig {
             conv_pos_kernel_size: 19,
             num_buckets: 320,
             max_bucket_distance: 800,
+            position_embeddings_type: Some(PositionEmbeddings::Relative),
+            rotary_embedding_base: 10_000,
+            conv_depthwise_kernel_size: 31,
+            conformer_conv_dropout: 0.1,
+            squeeze_factor: 2,
+            relative_attention: true,
+            pos_att_type: vec!["p2c".to_owned(), "c2p".to_owned()],
+            share_att_key: true,
+            norm_rel_ebd: "layer_norm".to_owned(),
+            position_buckets: 256,
+            max_position_embeddings: 512,
+            feature_layer_norm_eps: 1e-5,
             conv_pos_batch_norm: false,
             do_stable_layer_norm: false,
             apply_spec_augment: true,
@@ -148,7 +188,16 @@ impl ArchitectureConfig for SpeechConfig {
 
     fn padding_is_harmless(&self) -> bool {
         // A group norm takes its mean over the padding too, and a batch norm makes something of its zeros.
-        self.feat_extract_norm == FeatExtractNorm::Layer && !self.conv_pos_batch_norm
+        let of_blocks = match self.blocks() {
+            Blocks::Transformer(Positions::Convolution | Positions::GatedBias) => true,
+            // Behind the first convolution padded frames are no longer zero, and the next one carries them into real ones.
+            Blocks::Transformer(Positions::Convolutions) => false,
+            // Its convolutions see what the blocks made of padded frames.
+            Blocks::Conformer => false,
+            // A group of frames may have both.
+            Blocks::Squeezed | Blocks::SqueezedDisentangled => false,
+        };
+        of_blocks && self.feat_extract_norm == FeatExtractNorm::Layer && !self.conv_pos_batch_norm
     }
 }
 
@@ -164,36 +213,107 @@ pub enum FeatExtractNorm {
 
 impl SpeechConfig {
     /// Reads a `config.json`. Where families differ in a default, or ignore a key, it is as the family has it.
-    pub(crate) fn from_json(mut json: Object) -> Result<SpeechConfig, KeyError> {
-        let positions = json.get("model_type").and_then(Value::as_str).and_then(family).map(|it| it.network);
-        if let Some(Network::Speech { positions: Positions::Convolutions, .. }) = positions {
-            json.entry("num_conv_pos_embeddings").or_insert(5.into());
-            json.insert("feat_extract_norm".to_owned(), "layer".into());
-            json.insert("do_stable_layer_norm".to_owned(), false.into());
+    pub(crate) fn from_json(mut json: Object) -> Result<SpeechConfig, ErrorKind> {
+        let network = json.get("model_type").and_then(Value::as_str).and_then(family).map(|it| it.network);
+        match network {
+            Some(Network::Speech { blocks: Blocks::Transformer(Positions::Convolutions), .. }) => {
+                json.entry("num_conv_pos_embeddings").or_insert(5.into());
+                json.insert("feat_extract_norm".to_owned(), "layer".into());
+                json.insert("do_stable_layer_norm".to_owned(), false.into());
+            }
+            Some(Network::Speech { blocks: Blocks::Conformer, .. }) => {
+                json.insert("feat_proj_layer_norm".to_owned(), true.into());
+                json.insert("conv_pos_batch_norm".to_owned(), false.into());
+            }
+            Some(Network::Speech { blocks: Blocks::Squeezed, .. }) => squeezed_defaults(&mut json),
+            Some(Network::Speech { blocks: Blocks::SqueezedDisentangled, .. }) => {
+                squeezed_defaults(&mut json);
+                disentangled_defaults(&mut json)?;
+            }
+            _ => {}
         }
-        earmark_config::config(json)
+        Ok(earmark_config::config(json)?)
     }
 
     /// The keys that its family knows.
     pub(crate) fn to_json(&self) -> Value {
         let mut json = serde_json::to_value(self).expect("a config is plain numbers, lists and names");
-        let others: &[&str] = match self.positions() {
-            Positions::Convolution => &["conv_pos_kernel_size", "num_buckets", "max_bucket_distance"],
-            Positions::GatedBias => &["conv_pos_kernel_size"],
-            Positions::Convolutions => &["num_buckets", "max_bucket_distance"],
-        };
+        let of_conformer = self.blocks() == Blocks::Conformer;
+        let own: [(bool, &[&str]); 5] = [
+            (self.is_squeezed(), &["squeeze_factor"]),
+            (
+                self.blocks() == Blocks::SqueezedDisentangled,
+                &[
+                    "relative_attention",
+                    "pos_att_type",
+                    "share_att_key",
+                    "norm_rel_ebd",
+                    "position_buckets",
+                    "max_position_embeddings",
+                    "feature_layer_norm_eps",
+                ],
+            ),
+            (self.positions() == Some(Positions::Convolutions), &["conv_pos_kernel_size"]),
+            (self.positions() == Some(Positions::GatedBias), &["num_buckets", "max_bucket_distance"]),
+            (
+                of_conformer,
+                &[
+                    "position_embeddings_type",
+                    "rotary_embedding_base",
+                    "conv_depthwise_kernel_size",
+                    "conformer_conv_dropout",
+                ],
+            ),
+        ];
         if let Value::Object(keys) = &mut json {
-            others.iter().for_each(|key| drop(keys.remove(*key)));
+            let others = own.iter().filter(|(known, _)| !known).flat_map(|(_, keys)| *keys);
+            others.for_each(|key| drop(keys.remove(*key)));
         }
         json
     }
 
-    /// How the transformer knows where a frame is.
-    pub(super) fn positions(&self) -> Positions {
+    /// What its encoder consists of.
+    pub(super) fn blocks(&self) -> Blocks {
         match self.model_type.network {
-            Network::Speech { positions, .. } => positions,
-            _ => Positions::Convolution,
+            Network::Speech { blocks, .. } => blocks,
+            _ => Blocks::Transformer(Positions::Convolution),
         }
+    }
+
+    /// How the transformer knows where a frame is, where it is one.
+    pub(super) fn positions(&self) -> Option<Positions> {
+        match self.blocks() {
+            Blocks::Transformer(positions) => Some(positions),
+            Blocks::Conformer | Blocks::Squeezed | Blocks::SqueezedDisentangled => None,
+        }
+    }
+
+    /// Its Conformer blocks, if it has them.
+    pub(super) fn conformer(&self) -> ConformerConfig {
+        ConformerConfig {
+            width: self.hidden_size,
+            heads: self.num_attention_heads,
+            inner: self.intermediate_size,
+            activation: self.hidden_act,
+            // The reference takes PyTorch's default here, not the config's.
+            epsilon: 1e-5,
+            positions: self.position_embeddings_type,
+            rotary_base: self.rotary_embedding_base,
+            files_have_frequencies: true,
+            distances: [0, 0],
+            convolution: Convolution::CentredBatchNorm,
+            kernel: self.conv_depthwise_kernel_size,
+            hidden_dropout: self.hidden_dropout,
+            activation_dropout: self.activation_dropout,
+            attention_dropout: self.attention_dropout,
+            conv_dropout: self.conformer_conv_dropout,
+        }
+    }
+
+    /// A new feed-forward network of a transformer block.
+    pub(super) fn feed_forward(&self, device: &Device) -> FeedForward {
+        let dropouts = [self.activation_dropout, self.hidden_dropout];
+        FeedForward::new([self.hidden_size, self.intermediate_size], self.hidden_act, dropouts, device)
     }
 
     /// Checks that every value is in range and that they fit together.
@@ -230,6 +350,7 @@ impl SpeechConfig {
             ("num_conv_pos_embedding_groups", self.num_conv_pos_embedding_groups, 1 << 12),
             ("conv_pos_kernel_size", self.conv_pos_kernel_size, 1 << 12),
             ("num_buckets", self.num_buckets, 1 << 16),
+            ("squeeze_factor", self.squeeze_factor, 1 << 8),
             ("max_bucket_distance", self.max_bucket_distance, 1 << 24),
             ("classifier_proj_size", self.classifier_proj_size, 1 << 16),
         ])?;
@@ -268,12 +389,43 @@ impl SpeechConfig {
             ("mask_feature_prob", self.mask_feature_prob),
         ])?;
         checks::epsilon("layer_norm_eps", self.layer_norm_eps)?;
+        if self.blocks() == Blocks::Conformer {
+            if self.position_embeddings_type == Some(PositionEmbeddings::RelativeKey) {
+                let why = "is relative_key, expected relative, rotary or null".to_owned();
+                return bad("position_embeddings_type", why);
+            }
+            self.conformer().validate()?;
+        }
+        if self.blocks() == Blocks::SqueezedDisentangled {
+            self.validate_distances()?;
+        }
         checks::deviation("initializer_range", self.initializer_range)
+    }
+
+    fn validate_distances(&self) -> Result<(), ErrorKind> {
+        checks::epsilon("feature_layer_norm_eps", self.feature_layer_norm_eps)?;
+        checks::sizes(&[("max_position_embeddings", self.max_position_embeddings, 1 << 20)])?;
+        // The logarithm of the farthest distance over half the buckets is to be more than 0.
+        let most = 2 * self.max_position_embeddings as i64 - 4;
+        if self.position_buckets > 0 && !(4..=most).contains(&self.position_buckets) {
+            let why = format!(
+                "is {} with max_position_embeddings {}, expected 4 to {most}, or -1 for none",
+                self.position_buckets, self.max_position_embeddings
+            );
+            return checks::bad("position_buckets", why);
+        }
+        match self.pos_att_type.iter().find(|kind| !["c2p", "p2c"].contains(&kind.as_str())) {
+            Some(kind) => {
+                let why = format!("has {}, expected c2p and p2c", earmark_config::shown(kind));
+                checks::bad("pos_att_type", why)
+            }
+            None => Ok(()),
+        }
     }
 
     fn validate_products(&self) -> Result<(), ErrorKind> {
         let layers = self.conv_kernel.iter().zip(&self.conv_stride);
-        let mut samples: u128 = 1;
+        let mut samples = self.squeezed() as u128;
         for (&kernel, &stride) in layers.rev() {
             samples = (samples - 1) * stride as u128 + kernel as u128;
             checks::product("conv_kernel", "conv_stride", "samples of the shortest clip", samples, 1 << 24)?;
@@ -288,14 +440,29 @@ impl SpeechConfig {
         }
         let width = self.hidden_size as u128;
         let taps = match self.positions() {
-            Positions::Convolutions => {
+            Some(Positions::Convolutions) => {
                 self.num_conv_pos_embeddings as u128 * self.conv_pos_kernel_size as u128
             }
-            Positions::Convolution | Positions::GatedBias => self.num_conv_pos_embeddings as u128,
+            Some(Positions::Convolution | Positions::GatedBias) | None => {
+                self.num_conv_pos_embeddings as u128
+            }
         };
         let positional = width * width / self.num_conv_pos_embedding_groups as u128 * taps;
-        let layers =
-            checks::transformer_parameters(self.num_hidden_layers, self.hidden_size, self.intermediate_size);
+        let layers = match self.blocks() {
+            Blocks::Conformer => self.conformer().parameters(self.num_hidden_layers),
+            Blocks::Transformer(_) | Blocks::Squeezed | Blocks::SqueezedDisentangled => {
+                checks::transformer_parameters(
+                    self.num_hidden_layers,
+                    self.hidden_size,
+                    self.intermediate_size,
+                )
+            }
+        };
+        let mut positional = positional + self.squeezed() as u128 * width * width;
+        if self.blocks() == Blocks::SqueezedDisentangled {
+            // Two more projections a layer, and the vectors of distances.
+            positional += 2 * width * (self.num_hidden_layers as u128 * width + self.distances() as u128);
+        }
         let count = layers + convolutions + positional + width * self.classifier_proj_size as u128;
         let with = "num_hidden_layers, intermediate_size, classifier_proj_size, conv_dim, conv_kernel and \
                     num_conv_pos_embeddings";
@@ -309,10 +476,36 @@ impl SpeechConfig {
         })
     }
 
-    /// The shortest clip that makes one frame: 400 samples (25 ms at 16 kHz) with the usual convolutions.
+    /// Frames that the transformer takes at a time.
+    fn squeezed(&self) -> usize {
+        if self.is_squeezed() { self.squeeze_factor } else { 1 }
+    }
+
+    pub(super) fn is_squeezed(&self) -> bool {
+        matches!(self.blocks(), Blocks::Squeezed | Blocks::SqueezedDisentangled)
+    }
+
+    /// SEW-D: distances on each side that have a vector of their own.
+    pub(super) fn distances(&self) -> usize {
+        usize::try_from(self.position_buckets)
+            .ok()
+            .filter(|&buckets| buckets > 0)
+            .unwrap_or(self.max_position_embeddings)
+    }
+
+    /// Epsilon of the norm before the feature projection.
+    pub(super) fn feature_epsilon(&self) -> f64 {
+        match self.blocks() {
+            Blocks::SqueezedDisentangled => self.feature_layer_norm_eps,
+            _ => self.layer_norm_eps,
+        }
+    }
+
+    /// The shortest clip that makes one frame: 400 samples (25 ms at 16 kHz) with the usual convolutions. In SEW it makes as many as the transformer
+    /// takes at a time.
     pub fn min_samples(&self) -> usize {
         let layers = self.conv_kernel.iter().zip(&self.conv_stride);
-        layers.rev().fold(1, |frames, (&kernel, &stride)| (frames - 1) * stride + kernel)
+        layers.rev().fold(self.squeezed(), |frames, (&kernel, &stride)| (frames - 1) * stride + kernel)
     }
 
     /// Every random regulariser off: dropout, layerdrop and SpecAugment.
@@ -322,12 +515,61 @@ impl SpeechConfig {
         self.activation_dropout = 0.0;
         self.attention_dropout = 0.0;
         self.feat_proj_dropout = 0.0;
+        self.conformer_conv_dropout = 0.0;
         self.layerdrop = 0.0;
         self.apply_spec_augment = false;
         self
     }
 
+    /// What is masked while training.
+    pub(super) fn spec_augment(&self) -> Option<SpecAugment> {
+        let time = Spans {
+            share: self.mask_time_prob,
+            length: self.mask_time_length,
+            least: self.mask_time_min_masks,
+        };
+        let features = Spans {
+            share: self.mask_feature_prob,
+            length: self.mask_feature_length,
+            least: self.mask_feature_min_masks,
+        };
+        self.apply_spec_augment.then_some(SpecAugment { time, features })
+    }
+
     pub(super) fn has_masked_spec_embed(&self) -> bool {
-        self.mask_time_prob > 0.0 || self.mask_feature_prob > 0.0
+        // The reference's UniSpeech-SAT has it even when nothing is ever masked.
+        self.model_type == &UNISPEECH_SAT || self.mask_time_prob > 0.0 || self.mask_feature_prob > 0.0
+    }
+}
+
+/// What SEW's `config.json` lacks where it is as the reference has it.
+fn squeezed_defaults(json: &mut Object) {
+    const DIM: [usize; 13] = [64, 128, 128, 128, 128, 256, 256, 256, 256, 512, 512, 512, 512];
+    const STRIDE: [usize; 13] = [5, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1];
+    const KERNEL: [usize; 13] = [10, 3, 1, 3, 1, 3, 1, 3, 1, 2, 1, 2, 1];
+    json.entry("conv_dim").or_insert(DIM.as_slice().into());
+    json.entry("conv_stride").or_insert(STRIDE.as_slice().into());
+    json.entry("conv_kernel").or_insert(KERNEL.as_slice().into());
+    json.insert("feat_proj_layer_norm".to_owned(), true.into());
+    json.insert("conv_pos_batch_norm".to_owned(), false.into());
+    json.insert("do_stable_layer_norm".to_owned(), false.into());
+}
+
+/// What SEW-D's lacks as well, and two keys of DeBERTa that it may have.
+fn disentangled_defaults(json: &mut Object) -> Result<(), ErrorKind> {
+    json.entry("layer_norm_eps").or_insert(1e-7.into());
+    if json.get("pos_att_type").is_some_and(Value::is_null) {
+        json.insert("pos_att_type".to_owned(), Value::Array(Vec::new()));
+    }
+    // The reference takes it for the other where it is there.
+    if let Some(farthest) = json.get("max_relative_positions").and_then(Value::as_i64).filter(|&it| it > 0) {
+        json.insert("max_position_embeddings".to_owned(), farthest.into());
+    }
+    match json.get("conv_kernel_size").and_then(Value::as_f64) {
+        Some(kernel) if kernel > 0.0 => {
+            let why = format!("is {kernel}, but a convolution behind the first layer is not supported");
+            Err(ErrorKind::BadConfig { key: "conv_kernel_size", why })
+        }
+        _ => Ok(()),
     }
 }

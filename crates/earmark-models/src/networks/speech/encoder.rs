@@ -1,182 +1,55 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use earmark_config::Positions;
+use earmark_config::Blocks;
 
-use crate::config::activation::Activation;
-use crate::layers::attention::MultiHeadAttention;
-use crate::layers::dropout::Dropout;
-use crate::layers::layer_norm::LayerNorm;
-use crate::layers::linear::Linear;
-use crate::layers::mlp::Mlp;
 use crate::layers::padding_mask::PaddingMask;
-use crate::layers::residual;
 use crate::networks::speech::config::SpeechConfig;
-use crate::networks::speech::position_bias::GatedPositionBias;
-use crate::networks::speech::positions::PosConvEmbed;
+use crate::networks::speech::conformer::ConformerEncoder;
+use crate::networks::speech::squeezed::SqueezedEncoder;
+use crate::networks::speech::transformer::TransformerEncoder;
 use crate::training::rng::TrainingRng;
 
-/// Positions, then the transformer layers.
+/// The context network: frames to hidden states.
 #[derive(Module, Debug)]
-pub(super) struct Encoder {
-    pub(super) pos_conv_embed: PosConvEmbed,
-    layer_norm: LayerNorm,
-    dropout: Dropout,
-    layers: Vec<EncoderLayer>,
-    stable: bool,
-    layerdrop: f64,
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a network; burn has no boxed modules")]
+pub(super) enum Encoder {
+    Transformer(TransformerEncoder),
+    Conformer(ConformerEncoder),
+    Squeezed(SqueezedEncoder),
 }
 
 impl Encoder {
     pub(super) fn zeros(config: &SpeechConfig, device: &Device) -> Self {
-        Encoder {
-            pos_conv_embed: PosConvEmbed::zeros(config, device),
-            layer_norm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
-            dropout: Dropout::new(config.hidden_dropout),
-            layers: (0..config.num_hidden_layers)
-                .map(|i| EncoderLayer::zeros(config, i == 0, device))
-                .collect(),
-            stable: config.do_stable_layer_norm,
-            layerdrop: config.layerdrop,
+        match config.blocks() {
+            Blocks::Transformer(_) => Encoder::Transformer(TransformerEncoder::zeros(config, device)),
+            Blocks::Conformer => Encoder::Conformer(ConformerEncoder::zeros(config, device)),
+            Blocks::Squeezed | Blocks::SqueezedDisentangled => {
+                Encoder::Squeezed(SqueezedEncoder::zeros(config, device))
+            }
         }
     }
 
-    /// `[B, T, D]` to the last hidden state. `each` is shown those before it: the first layer's input, then each layer's
+    /// `[B, T, D]` to the last state of the layers. `each` is shown those before it: the first layer's input, then each layer's
     /// output but the last one's.
     pub(super) fn forward(
         &self,
         hidden: Tensor<3>,
         mask: Option<&PaddingMask>,
-        mut rng: Option<&mut TrainingRng>,
-        mut each: impl FnMut(&Tensor<3>),
-    ) -> Tensor<3> {
-        let device = hidden.device();
-        // Padded frames are zeroed before the positional convolution would carry them into real ones.
-        let hidden = match mask {
-            Some(mask) => {
-                let keep = mask.keep(&device).cast(hidden.dtype());
-                hidden * keep
-            }
-            None => hidden,
-        };
-        let bias = mask.map(|mask| mask.attention_bias(&device)); // [B, 1, 1, T]
-        let distances = self
-            .layers
-            .first()
-            .and_then(|first| first.position_bias.as_ref()?.of_distances(hidden.dims()[1]));
-        let mut hidden = residual::add(hidden.clone(), self.pos_conv_embed.forward(hidden));
-        if !self.stable {
-            hidden = self.layer_norm.forward(hidden);
-        }
-        hidden = self.dropout.forward(hidden, rng.as_deref_mut());
-        for (i, layer) in self.layers.iter().enumerate() {
-            each(&hidden);
-            // The reference never skips the layer that has the biases of distances.
-            let may_skip = i > 0 || distances.is_none();
-            let skipped = may_skip && rng.as_deref_mut().is_some_and(|rng| rng.chance(self.layerdrop));
-            if !skipped {
-                hidden = layer.forward(hidden, bias.as_ref(), distances.as_ref(), rng.as_deref_mut());
-            }
-        }
-        if self.stable {
-            hidden = self.layer_norm.forward(hidden);
-        }
-        hidden
-    }
-}
-
-/// One transformer block, normed before each half (stable) or after it.
-#[derive(Module, Debug)]
-struct EncoderLayer {
-    attention: MultiHeadAttention,
-    position_bias: Option<GatedPositionBias>,
-    layer_norm: LayerNorm,
-    feed_forward: FeedForward,
-    final_layer_norm: LayerNorm,
-    dropout: Dropout,
-    stable: bool,
-}
-
-impl EncoderLayer {
-    fn zeros(config: &SpeechConfig, is_first: bool, device: &Device) -> Self {
-        let width = config.hidden_size;
-        let norm = || LayerNorm::new(width, config.layer_norm_eps, device);
-        let (heads, dropout) = (config.num_attention_heads, config.attention_dropout);
-        EncoderLayer {
-            attention: MultiHeadAttention::new(width, heads, dropout, device),
-            position_bias: (config.positions() == Positions::GatedBias)
-                .then(|| GatedPositionBias::zeros(config, is_first, device)),
-            layer_norm: norm(),
-            feed_forward: FeedForward::zeros(config, device),
-            final_layer_norm: norm(),
-            dropout: Dropout::new(config.hidden_dropout),
-            stable: config.do_stable_layer_norm,
-        }
-    }
-
-    fn forward(
-        &self,
-        hidden: Tensor<3>,
-        bias: Option<&Tensor<4>>,
-        distances: Option<&Tensor<4>>,
-        mut rng: Option<&mut TrainingRng>,
-    ) -> Tensor<3> {
-        let mut attend = |x: Tensor<3>, residual| {
-            let gated = self.position_bias.as_ref().zip(distances);
-            let gated = gated.map(|(gate, distances)| gate.forward(x.clone(), distances.clone()));
-            let both = match (gated, bias) {
-                (Some(gated), Some(bias)) => Some(gated + bias.clone()),
-                (gated, bias) => gated.or_else(|| bias.cloned()),
-            };
-            self.attention.forward_residual(x, residual, both.as_ref(), &self.dropout, rng.as_deref_mut())
-        };
-        if self.stable {
-            let hidden = attend(self.layer_norm.forward(hidden.clone()), hidden);
-            let normed = self.final_layer_norm.forward(hidden.clone());
-            self.feed_forward.forward_residual(normed, hidden, rng)
-        } else {
-            let hidden = self.layer_norm.forward(attend(hidden.clone(), hidden));
-            let hidden = self.feed_forward.forward_residual(hidden.clone(), hidden, rng);
-            self.final_layer_norm.forward(hidden)
-        }
-    }
-}
-
-/// Two linear layers with an activation between.
-#[derive(Module, Debug)]
-struct FeedForward {
-    intermediate_dense: Linear,
-    output_dense: Linear,
-    intermediate_dropout: Dropout,
-    output_dropout: Dropout,
-    #[module(skip)]
-    activation: Activation,
-}
-
-impl FeedForward {
-    fn zeros(config: &SpeechConfig, device: &Device) -> Self {
-        FeedForward {
-            intermediate_dense: Linear::new(config.hidden_size, config.intermediate_size, device),
-            output_dense: Linear::new(config.intermediate_size, config.hidden_size, device),
-            intermediate_dropout: Dropout::new(config.activation_dropout),
-            output_dropout: Dropout::new(config.hidden_dropout),
-            activation: config.hidden_act,
-        }
-    }
-
-    /// `residual` plus what becomes of `x`, `[B, T, D]`.
-    fn forward_residual(
-        &self,
-        x: Tensor<3>,
-        residual: Tensor<3>,
         rng: Option<&mut TrainingRng>,
+        each: impl FnMut(&Tensor<3>),
     ) -> Tensor<3> {
-        let mlp = Mlp {
-            inner: &self.intermediate_dense,
-            activation: self.activation,
-            outer: &self.output_dense,
-            inner_dropout: Some(&self.intermediate_dropout),
-            dropout: Some(&self.output_dropout),
-        };
-        mlp.forward_residual(x, residual, rng)
+        match self {
+            Encoder::Transformer(encoder) => encoder.forward(hidden, mask, rng, each),
+            Encoder::Conformer(encoder) => encoder.forward(hidden, mask, rng, each),
+            Encoder::Squeezed(encoder) => encoder.forward(hidden, mask, rng, each),
+        }
+    }
+
+    /// The last hidden state, `[B, T, D]`, from the last state of the layers.
+    pub(super) fn finish(&self, last: Tensor<3>, frames: usize) -> Tensor<3> {
+        match self {
+            Encoder::Transformer(_) | Encoder::Conformer(_) => last,
+            Encoder::Squeezed(encoder) => encoder.finish(last, frames),
+        }
     }
 }

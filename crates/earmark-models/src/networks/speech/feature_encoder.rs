@@ -48,7 +48,8 @@ impl FeatureEncoder {
 #[derive(Module, Debug)]
 pub(super) struct FeatureProjection {
     layer_norm: Option<LayerNorm>,
-    projection: Linear,
+    /// SEW has none where the convolutions are as wide as the transformer.
+    projection: Option<Linear>,
     dropout: Dropout,
 }
 
@@ -58,8 +59,9 @@ impl FeatureProjection {
         FeatureProjection {
             layer_norm: config
                 .feat_proj_layer_norm
-                .then(|| LayerNorm::new(channels, config.layer_norm_eps, device)),
-            projection: Linear::new(channels, config.hidden_size, device),
+                .then(|| LayerNorm::new(channels, config.feature_epsilon(), device)),
+            projection: (!config.is_squeezed() || channels != config.hidden_size)
+                .then(|| Linear::new(channels, config.hidden_size, device)),
             dropout: Dropout::new(config.feat_proj_dropout),
         }
     }
@@ -70,6 +72,10 @@ impl FeatureProjection {
             Some(norm) => norm.forward(features),
             None => features,
         };
-        self.dropout.forward(self.projection.forward(features), rng)
+        let projected = match &self.projection {
+            Some(projection) => projection.forward(features),
+            None => features,
+        };
+        self.dropout.forward(projected, rng)
     }
 }

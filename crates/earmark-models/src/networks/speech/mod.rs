@@ -7,7 +7,10 @@
 //! | `PosConvEmbed`        | convolutional positions                    | `Wav2Vec2PositionalConvEmbedding`, `Data2VecAudio…` |
 //! | `GatedPositionBias`   | gated relative position bias (arXiv:2110.13900) | `WavLMAttention`                               |
 //! | `EncoderLayer`        | transformer block                          | `Wav2Vec2EncoderLayer`, `…LayerStableLayerNorm`     |
-//! | `Encoder`             | context network                            | `Wav2Vec2Encoder`, `Wav2Vec2EncoderStableLayerNorm` |
+//! | `TransformerEncoder`  | context network                            | `Wav2Vec2Encoder`, `Wav2Vec2EncoderStableLayerNorm` |
+//! | `ConformerEncoder`    | (arXiv:2010.05171)                         | `Wav2Vec2ConformerEncoder`                          |
+//! | `SqueezedEncoder`     | (arXiv:2109.06870)                         | `SEWEncoder`, `SEWDEncoder`                         |
+//! | `DisentangledEncoder` | disentangled attention (arXiv:2006.03654)  | `SEWDTransformerEncoder`                            |
 //! | [`SpeechEncoder`]     | –                                          | `Wav2Vec2Model`, `SpeechEncoder`, `UniSpeechModel`    |
 //!
 //! What the families call their parts differs by one prefix, which the table of earmark-config has; `classification` adds the head.
@@ -15,16 +18,19 @@
 //! Shapes: B clips, S samples, T frames, C convolution channels, D hidden size, L labels. One frame per 320 samples:
 //! S = 16 000 gives T = 49.
 //!
-//! Differs from the reference on purpose: with a stable layer norm *and* a weighted layer sum the last state is layer
+//! Differs from the reference on purpose: with a stable layer norm or Conformer blocks *and* a weighted layer sum the last state is layer
 //! normed, as transformers 4 does and the checkpoints were trained; 5.23 leaves that norm's weights dead.
 
 mod classification;
 mod config;
+mod conformer;
+mod disentangled;
 mod encoder;
 mod feature_encoder;
 mod positions;
 mod position_bias;
-mod spec_augment;
+mod squeezed;
+mod transformer;
 
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -37,7 +43,6 @@ use crate::training::rng::TrainingRng;
 
 use encoder::Encoder;
 use feature_encoder::{FeatureEncoder, FeatureProjection};
-use spec_augment::spec_augment;
 
 pub use classification::SpeechForSequenceClassification;
 pub use config::{FeatExtractNorm, SpeechConfig};
@@ -81,11 +86,13 @@ impl SpeechEncoder {
         lengths: Option<&[usize]>,
         rng: Option<&mut TrainingRng>,
     ) -> Result<(Tensor<3>, Option<PaddingMask>), ErrorKind> {
-        self.run(waveforms, lengths, rng, |_| {})
+        let (last, frames, mask) = self.run(waveforms, lengths, rng, |_| {})?;
+        Ok((self.encoder.finish(last, frames), mask))
     }
 
     /// Every hidden state, `[B, T, D]` each: the input of the first layer, then the output of each layer. Otherwise as
-    /// [`forward`](Self::forward), which keeps the last one only.
+    /// [`forward`](Self::forward), which keeps the last one only. In SEW each stands for several frames, and so does what is
+    /// real of them.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -96,9 +103,10 @@ impl SpeechEncoder {
         rng: Option<&mut TrainingRng>,
     ) -> Result<(Vec<Tensor<3>>, Option<PaddingMask>), ErrorKind> {
         let mut states = Vec::new();
-        let (last, mask) = self.run(waveforms, lengths, rng, |state| states.push(state.clone()))?;
+        let (last, frames, mask) = self.run(waveforms, lengths, rng, |state| states.push(state.clone()))?;
+        let of_each = frames / last.dims()[1];
         states.push(last);
-        Ok((states, mask))
+        Ok((states, mask.and_then(|mask| mask.pooled(of_each))))
     }
 
     /// The last hidden state, or with `layer_weights` the weighted sum of all: what a head is given.
@@ -111,18 +119,20 @@ impl SpeechEncoder {
     ) -> Result<(Tensor<3>, Option<PaddingMask>), ErrorKind> {
         let Some(weights) = layer_weights else { return self.forward(waveforms, lengths, rng) };
         let mut sum = WeightedSum::new(weights.val());
-        let (last, mask) = self.run(waveforms, lengths, rng, |state| sum.add(state.clone()))?;
-        Ok((sum.finish(last), mask))
+        let (last, _, mask) = self.run(waveforms, lengths, rng, |state| sum.add(state.clone()))?;
+        // SEW's states are fewer than its frames, and the reference still takes the first so many as a clip has frames.
+        let states = last.dims()[1];
+        Ok((sum.finish(last), mask.and_then(|mask| mask.cut(states))))
     }
 
-    /// Shows every hidden state but the last to `each`, and returns the last.
+    /// Shows every state of the layers but the last to `each`. Returns the last, how many frames there are and which are real.
     fn run(
         &self,
         waveforms: Tensor<2>,
         lengths: Option<&[usize]>,
         mut rng: Option<&mut TrainingRng>,
         each: impl FnMut(&Tensor<3>),
-    ) -> Result<(Tensor<3>, Option<PaddingMask>), ErrorKind> {
+    ) -> Result<(Tensor<3>, usize, Option<PaddingMask>), ErrorKind> {
         self.check(&waveforms, lengths)?;
         let features = self.feature_extractor.forward(waveforms); // [B, T, C]
         let [batch, frames, _] = features.dims();
@@ -131,16 +141,16 @@ impl SpeechEncoder {
             PaddingMask::new(lengths, frames)
         });
         let mut hidden = self.feature_projection.forward(features, rng.as_deref_mut()); // [B, T, D]
-        if let Some(rng) = rng.as_deref_mut() {
+        if let (Some(spec_augment), Some(rng)) = (self.config.spec_augment(), rng.as_deref_mut()) {
             let embed = self.masked_spec_embed.as_ref().map(Param::val);
             let lengths = match (self.config.model_type.network, &mask) {
                 (Network::Speech { spans_of: SpansOf::RealFrames, .. }, Some(mask)) => mask.lengths(),
                 _ => &vec![frames; batch],
             };
-            hidden = spec_augment(&self.config, hidden, lengths, embed, rng);
+            hidden = spec_augment.forward(hidden, lengths, embed, rng);
         }
         let last = self.encoder.forward(hidden, mask.as_ref(), rng, each); // [B, T, D]
-        Ok((last, mask))
+        Ok((last, frames, mask))
     }
 
     /// Refuses clips that make no frame, and lengths that are not theirs.

@@ -24,9 +24,9 @@ pub(super) enum PosConvEmbed {
 impl PosConvEmbed {
     pub(super) fn zeros(config: &SpeechConfig, device: &Device) -> Self {
         match config.positions() {
-            Positions::Convolutions => PosConvEmbed::Stacked(StackedPosConv::zeros(config, device)),
-            Positions::Convolution | Positions::GatedBias => {
-                PosConvEmbed::Wide(WidePosConv::zeros(config, device))
+            Some(Positions::Convolutions) => PosConvEmbed::Stacked(StackedPosConv::zeros(config, device)),
+            Some(Positions::Convolution | Positions::GatedBias) | None => {
+                PosConvEmbed::Wide(WidePosConv::zeros(config, 1, device))
             }
         }
     }
@@ -57,20 +57,25 @@ enum PosConv {
 }
 
 impl WidePosConv {
-    fn zeros(config: &SpeechConfig, device: &Device) -> Self {
+    /// Every `stride` frames.
+    pub(super) fn zeros(config: &SpeechConfig, stride: usize, device: &Device) -> Self {
         let (width, kernel) = (config.hidden_size, config.num_conv_pos_embeddings);
         let groups = config.num_conv_pos_embedding_groups;
         WidePosConv {
             conv: match config.conv_pos_batch_norm {
                 true => PosConv::Plain(Conv1d::grouped(width, kernel, groups, device)),
-                false => PosConv::WeightNorm(WeightNormConv1d::new(width, kernel, groups, device)),
+                false => {
+                    let conv = WeightNormConv1d::new(width, kernel, groups, device);
+                    PosConv::WeightNorm(conv.with_stride(stride))
+                }
             },
             batch_norm: config.conv_pos_batch_norm.then(|| BatchNormConfig::new(width).init(device)),
             activation: config.feat_extract_activation,
         }
     }
 
-    fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+    /// `[B, T, D]` to `[B, T / stride, D]`.
+    pub(super) fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
         let hidden = match &self.batch_norm {
             Some(norm) => batch_norm(norm, hidden.swap_dims(1, 2)).swap_dims(1, 2),
             None => hidden,

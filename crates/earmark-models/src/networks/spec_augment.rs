@@ -2,56 +2,54 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use crate::networks::speech::config::SpeechConfig;
 use crate::training::rng::TrainingRng;
 
-/// Masks hidden states `[B, T, D]`: frames become `mask_embed` `[D]`, channels zero. Frames are drawn from the first
-/// `lengths[b]` of clip b.
-pub(super) fn spec_augment(
-    config: &SpeechConfig,
-    mut hidden: Tensor<3>,
-    lengths: &[usize],
-    mask_embed: Option<Tensor<1>>,
-    rng: &mut TrainingRng,
-) -> Tensor<3> {
-    let ([batch, frames, width], device) = (hidden.dims(), hidden.device());
-    if !config.apply_spec_augment {
-        return hidden;
-    }
-    if let (Some(embed), true) = (mask_embed, config.mask_time_prob > 0.0) {
-        let spans = Spans {
-            share: config.mask_time_prob,
-            length: config.mask_time_length,
-            least: config.mask_time_min_masks,
-        };
-        let mask = TensorData::new(spans.draw(lengths, frames, rng), [batch, frames, 1]);
-        let mask = Tensor::<3>::from_data(mask, &device).cast(hidden.dtype());
-        let keep = mask.clone().neg().add_scalar(1.0);
-        let embed = embed.cast(mask.dtype()).reshape([1, 1, width]);
-        hidden = hidden * keep + mask * embed;
-    }
-    if config.mask_feature_prob > 0.0 {
-        let spans = Spans {
-            share: config.mask_feature_prob,
-            length: config.mask_feature_length,
-            least: config.mask_feature_min_masks,
-        };
-        let mask = TensorData::new(spans.draw(&vec![width; batch], width, rng), [batch, 1, width]);
-        let mask = Tensor::<3>::from_data(mask, &device).cast(hidden.dtype());
-        hidden = hidden * mask.neg().add_scalar(1.0);
-    }
-    hidden
+/// What is masked of each clip while training.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SpecAugment {
+    /// Of the frames.
+    pub(crate) time: Spans,
+    /// Of the channels.
+    pub(crate) features: Spans,
 }
 
 /// How much of a row is masked.
 #[derive(Debug, Clone, Copy)]
-struct Spans {
+pub(crate) struct Spans {
     /// Share of the places to mask.
-    share: f64,
+    pub(crate) share: f64,
     /// Length of a span.
-    length: usize,
+    pub(crate) length: usize,
     /// Fewest spans of a row.
-    least: usize,
+    pub(crate) least: usize,
+}
+
+impl SpecAugment {
+    /// Masks hidden states `[B, T, D]`: frames become `mask_embed` `[D]`, channels zero. Frames are drawn from the first
+    /// `lengths[b]` of clip b.
+    pub(crate) fn forward(
+        &self,
+        mut hidden: Tensor<3>,
+        lengths: &[usize],
+        mask_embed: Option<Tensor<1>>,
+        rng: &mut TrainingRng,
+    ) -> Tensor<3> {
+        let ([batch, frames, width], device) = (hidden.dims(), hidden.device());
+        if let (Some(embed), true) = (mask_embed, self.time.share > 0.0) {
+            let mask = TensorData::new(self.time.draw(lengths, frames, rng), [batch, frames, 1]);
+            let mask = Tensor::<3>::from_data(mask, &device).cast(hidden.dtype());
+            let keep = mask.clone().neg().add_scalar(1.0);
+            let embed = embed.cast(mask.dtype()).reshape([1, 1, width]);
+            hidden = hidden * keep + mask * embed;
+        }
+        if self.features.share > 0.0 {
+            let drawn = self.features.draw(&vec![width; batch], width, rng);
+            let mask = TensorData::new(drawn, [batch, 1, width]);
+            let mask = Tensor::<3>::from_data(mask, &device).cast(hidden.dtype());
+            hidden = hidden * mask.neg().add_scalar(1.0);
+        }
+        hidden
+    }
 }
 
 impl Spans {

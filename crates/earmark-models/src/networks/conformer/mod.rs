@@ -1,0 +1,90 @@
+//! The blocks of Wav2Vec2-Conformer and Wav2Vec2-BERT: a convolution and an attention between two halves of a feed-forward network.
+//!
+//! | here                     | paper (arXiv:2005.08100)         | transformers 5.23.0 `modeling_wav2vec2_bert.py`       |
+//! |--------------------------|----------------------------------|-------------------------------------------------------|
+//! | [`ConformerLayer`]       | Conformer block                  | `Wav2Vec2BertEncoderLayer`                            |
+//! | [`ConformerAttention`]   | multi-headed self-attention module | `Wav2Vec2BertSelfAttention`                         |
+//! | [`ConformerConvolution`] | convolution module               | `Wav2Vec2BertConvolutionModule`                       |
+//! | [`EmbedPositions`]       | arXiv:1901.02860, arXiv:2104.09864 | `Wav2Vec2BertRelPositionalEmbedding`, `…Rotary…`    |
+//!
+//! Shapes: B clips, T frames, D hidden size, H heads.
+
+mod attention;
+mod config;
+mod convolution;
+mod passing;
+mod positions;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use crate::layers::dropout::Dropout;
+use crate::layers::layer_norm::LayerNorm;
+use crate::layers::mlp::FeedForward;
+use crate::layers::residual;
+use crate::training::rng::TrainingRng;
+
+use attention::ConformerAttention;
+use convolution::ConformerConvolution;
+
+pub use config::PositionEmbeddings;
+pub(crate) use config::{ConformerConfig, Convolution};
+pub(crate) use passing::Passing;
+pub(crate) use positions::EmbedPositions;
+
+/// One block.
+#[derive(Module, Debug)]
+pub(crate) struct ConformerLayer {
+    ffn1_layer_norm: LayerNorm,
+    ffn1: FeedForward,
+    self_attn_layer_norm: LayerNorm,
+    self_attn_dropout: Dropout,
+    self_attn: ConformerAttention,
+    conv_module: ConformerConvolution,
+    ffn2_layer_norm: LayerNorm,
+    ffn2: FeedForward,
+    final_layer_norm: LayerNorm,
+}
+
+impl ConformerLayer {
+    pub(crate) fn zeros(config: &ConformerConfig, device: &Device) -> Self {
+        let norm = || LayerNorm::new(config.width, config.epsilon, device);
+        let feed_forward = || {
+            let dropouts = [config.activation_dropout, config.hidden_dropout];
+            FeedForward::new([config.width, config.inner], config.activation, dropouts, device)
+        };
+        ConformerLayer {
+            ffn1_layer_norm: norm(),
+            ffn1: feed_forward(),
+            self_attn_layer_norm: norm(),
+            self_attn_dropout: Dropout::new(config.attention_dropout),
+            self_attn: ConformerAttention::zeros(config, device),
+            conv_module: ConformerConvolution::zeros(config, device),
+            ffn2_layer_norm: norm(),
+            ffn2: feed_forward(),
+            final_layer_norm: norm(),
+        }
+    }
+
+    /// `[B, T, D]` to the same.
+    pub(crate) fn forward(
+        &self,
+        hidden: Tensor<3>,
+        passing: &Passing,
+        mut rng: Option<&mut TrainingRng>,
+    ) -> Tensor<3> {
+        let normed = self.ffn1_layer_norm.forward(hidden.clone());
+        let hidden = residual::add(hidden, self.ffn1.forward(normed, rng.as_deref_mut()) * 0.5);
+
+        let normed = self.self_attn_layer_norm.forward(hidden.clone());
+        let dropout = &self.self_attn_dropout;
+        let hidden = self.self_attn.forward_residual(normed, hidden, passing, dropout, rng.as_deref_mut());
+
+        let convolved = self.conv_module.forward(hidden.clone(), passing.keep.as_ref(), rng.as_deref_mut());
+        let hidden = residual::add(hidden, convolved);
+
+        let normed = self.ffn2_layer_norm.forward(hidden.clone());
+        let hidden = residual::add(hidden, self.ffn2.forward(normed, rng) * 0.5);
+        self.final_layer_norm.forward(hidden)
+    }
+}

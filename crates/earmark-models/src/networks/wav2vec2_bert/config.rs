@@ -1,0 +1,237 @@
+use earmark_config::{Family, Network, WAV2VEC2_BERT};
+use serde::{Deserialize, Serialize};
+
+use crate::architecture::ArchitectureConfig;
+use crate::config::activation::Activation;
+use crate::config::checks;
+use crate::error::ErrorKind;
+use crate::networks::conformer::{ConformerConfig, Convolution, PositionEmbeddings};
+use crate::networks::spec_augment::{Spans, SpecAugment};
+
+/// A `config.json` of Wav2Vec2-BERT. Field names are that file's, and a missing field takes the reference's default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wav2Vec2BertConfig {
+    /// Width of the blocks, D.
+    pub hidden_size: usize,
+    /// Conformer blocks.
+    pub num_hidden_layers: usize,
+    /// Attention heads; they share `hidden_size` equally.
+    pub num_attention_heads: usize,
+    /// Width of the feed-forward layers.
+    pub intermediate_size: usize,
+    /// Numbers of a frame of the extractor.
+    pub feature_projection_input_dim: usize,
+    /// Activation of the feed-forward layers and the convolutions.
+    pub hidden_act: Activation,
+    /// Dropout before the blocks, and after each feed-forward network.
+    pub hidden_dropout: f64,
+    /// Dropout after the feed-forward activation.
+    pub activation_dropout: f64,
+    /// Dropout of the attention probabilities, and after the attention.
+    pub attention_dropout: f64,
+    /// Dropout after the feature projection.
+    pub feat_proj_dropout: f64,
+    /// Chance to skip a whole block while training.
+    pub layerdrop: f64,
+    /// Standard deviation of new linear weights.
+    pub initializer_range: f64,
+    /// Epsilon of the layer norms.
+    pub layer_norm_eps: f64,
+    /// Whether SpecAugment may run at all.
+    pub apply_spec_augment: bool,
+    /// Share of frames that SpecAugment replaces while training.
+    pub mask_time_prob: f64,
+    /// Length of a replaced span, in frames.
+    pub mask_time_length: usize,
+    /// Fewest spans a clip.
+    pub mask_time_min_masks: usize,
+    /// Share of hidden channels that SpecAugment zeroes while training.
+    pub mask_feature_prob: f64,
+    /// Length of a zeroed span, in channels.
+    pub mask_feature_length: usize,
+    /// Fewest zeroed spans a clip.
+    pub mask_feature_min_masks: usize,
+    /// Classify a learned mixture of all layers instead of the last one.
+    pub use_weighted_layer_sum: bool,
+    /// Width of the projector before the classifier.
+    pub classifier_proj_size: usize,
+    /// Whether convolutions behind the blocks shorten the sequence: not for classification, in the reference either.
+    pub add_adapter: bool,
+    /// How the attention knows where a frame is; `null` for not at all.
+    pub position_embeddings_type: Option<PositionEmbeddings>,
+    /// The base of the angles of `rotary`.
+    pub rotary_embedding_base: usize,
+    /// `relative_key`: the farthest frame before another that has a distance of its own.
+    pub left_max_position_embeddings: usize,
+    /// `relative_key`: the farthest frame after another.
+    pub right_max_position_embeddings: usize,
+    /// Kernel of the convolution in each block.
+    pub conv_depthwise_kernel_size: usize,
+    /// Dropout after that convolution.
+    pub conformer_conv_dropout: f64,
+    /// The family, `wav2vec2-bert`.
+    pub model_type: &'static Family,
+}
+
+impl Default for Wav2Vec2BertConfig {
+    fn default() -> Self {
+        Wav2Vec2BertConfig {
+            hidden_size: 1024,
+            num_hidden_layers: 24,
+            num_attention_heads: 16,
+            intermediate_size: 4096,
+            feature_projection_input_dim: 160,
+            hidden_act: Activation::Silu,
+            hidden_dropout: 0.0,
+            activation_dropout: 0.0,
+            attention_dropout: 0.0,
+            feat_proj_dropout: 0.0,
+            layerdrop: 0.1,
+            initializer_range: 0.02,
+            layer_norm_eps: 1e-5,
+            apply_spec_augment: true,
+            mask_time_prob: 0.05,
+            mask_time_length: 10,
+            mask_time_min_masks: 2,
+            mask_feature_prob: 0.0,
+            mask_feature_length: 10,
+            mask_feature_min_masks: 0,
+            use_weighted_layer_sum: false,
+            classifier_proj_size: 768,
+            add_adapter: false,
+            position_embeddings_type: Some(PositionEmbeddings::RelativeKey),
+            rotary_embedding_base: 10_000,
+            left_max_position_embeddings: 64,
+            right_max_position_embeddings: 8,
+            conv_depthwise_kernel_size: 31,
+            conformer_conv_dropout: 0.1,
+            model_type: &WAV2VEC2_BERT,
+        }
+    }
+}
+
+impl ArchitectureConfig for Wav2Vec2BertConfig {
+    fn family(&self) -> &'static Family {
+        self.model_type
+    }
+
+    fn validate(&self) -> Result<(), ErrorKind> {
+        Wav2Vec2BertConfig::validate(self)
+    }
+
+    fn initializer_range(&self) -> f64 {
+        self.initializer_range
+    }
+
+    fn frame_width(&self) -> Option<usize> {
+        Some(self.feature_projection_input_dim)
+    }
+
+    fn padding_is_harmless(&self) -> bool {
+        true
+    }
+}
+
+impl Wav2Vec2BertConfig {
+    /// Checks that every value is in range and that they fit together.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadConfig`] with the key.
+    pub fn validate(&self) -> Result<(), ErrorKind> {
+        if self.model_type.network != Network::Wav2Vec2Bert {
+            return checks::bad("model_type", format!("is `{}`, expected wav2vec2-bert", self.model_type));
+        }
+        if self.add_adapter {
+            let why = "is true, but a classifier has no adapter, in transformers either".to_owned();
+            return checks::bad("add_adapter", why);
+        }
+        checks::sizes(&[
+            ("hidden_size", self.hidden_size, 1 << 14),
+            ("num_hidden_layers", self.num_hidden_layers, 1 << 9),
+            ("num_attention_heads", self.num_attention_heads, 1 << 10),
+            ("intermediate_size", self.intermediate_size, 1 << 16),
+            ("feature_projection_input_dim", self.feature_projection_input_dim, 1 << 14),
+            ("classifier_proj_size", self.classifier_proj_size, 1 << 16),
+        ])?;
+        let (before, after) = (self.left_max_position_embeddings, self.right_max_position_embeddings);
+        if before > 1 << 20 || after > 1 << 20 {
+            let why =
+                format!("is {before}, and right_max_position_embeddings {after}: no model needs so many");
+            return checks::bad("left_max_position_embeddings", why);
+        }
+        let count = self.blocks().parameters(self.num_hidden_layers)
+            + (self.hidden_size * (self.feature_projection_input_dim + self.classifier_proj_size)) as u128
+            + (self.num_hidden_layers * (before + after + 1)) as u128 * self.hidden_size as u128;
+        let with = "num_hidden_layers, intermediate_size, left_max_position_embeddings and \
+                    right_max_position_embeddings";
+        checks::product("hidden_size", with, "parameters", count, checks::MOST_PARAMETERS)?;
+        checks::heads("num_attention_heads", self.num_attention_heads, "hidden_size", self.hidden_size)?;
+        self.blocks().validate()?;
+        checks::chances(&[
+            ("hidden_dropout", self.hidden_dropout),
+            ("activation_dropout", self.activation_dropout),
+            ("attention_dropout", self.attention_dropout),
+            ("feat_proj_dropout", self.feat_proj_dropout),
+            ("layerdrop", self.layerdrop),
+            ("mask_time_prob", self.mask_time_prob),
+            ("mask_feature_prob", self.mask_feature_prob),
+        ])?;
+        checks::epsilon("layer_norm_eps", self.layer_norm_eps)?;
+        checks::deviation("initializer_range", self.initializer_range)
+    }
+
+    /// Every random regulariser off: dropout, layerdrop and SpecAugment.
+    #[must_use]
+    pub fn without_dropout(self) -> Self {
+        Wav2Vec2BertConfig {
+            hidden_dropout: 0.0,
+            activation_dropout: 0.0,
+            attention_dropout: 0.0,
+            feat_proj_dropout: 0.0,
+            conformer_conv_dropout: 0.0,
+            layerdrop: 0.0,
+            apply_spec_augment: false,
+            ..self
+        }
+    }
+
+    pub(super) fn blocks(&self) -> ConformerConfig {
+        ConformerConfig {
+            width: self.hidden_size,
+            heads: self.num_attention_heads,
+            inner: self.intermediate_size,
+            activation: self.hidden_act,
+            epsilon: self.layer_norm_eps,
+            positions: self.position_embeddings_type,
+            rotary_base: self.rotary_embedding_base,
+            files_have_frequencies: false,
+            distances: [self.left_max_position_embeddings, self.right_max_position_embeddings],
+            convolution: Convolution::CausalLayerNorm,
+            kernel: self.conv_depthwise_kernel_size,
+            hidden_dropout: self.hidden_dropout,
+            activation_dropout: self.activation_dropout,
+            attention_dropout: self.attention_dropout,
+            conv_dropout: self.conformer_conv_dropout,
+        }
+    }
+
+    /// What is masked while training.
+    pub(super) fn spec_augment(&self) -> Option<SpecAugment> {
+        let time = Spans {
+            share: self.mask_time_prob,
+            length: self.mask_time_length,
+            least: self.mask_time_min_masks,
+        };
+        let features = Spans {
+            share: self.mask_feature_prob,
+            length: self.mask_feature_length,
+            least: self.mask_feature_min_masks,
+        };
+        self.apply_spec_augment.then_some(SpecAugment { time, features })
+    }
+
+    pub(super) fn has_masked_spec_embed(&self) -> bool {
+        self.mask_time_prob > 0.0 || self.mask_feature_prob > 0.0
+    }
+}

@@ -6,7 +6,7 @@ mod util;
 
 use std::process::ExitCode;
 
-use crate::chores::{bench, check, goldens, interop, libtorch, pictures, product, test};
+use crate::chores::{bench, check, goldens, interop, libtorch, pictures, product, test, wheel};
 
 const HELP: &str = "\
 Build, test and check the workspace; run earmark from source.
@@ -31,7 +31,7 @@ Develop:
                       --device libtorch  the tests on libtorch's CPU
   check [NAME..]      Run the checks: spelling, format, paths, circles, layers,
                       one-burn, unused, licences, advisories, package, page,
-                      lints, docs, features
+                      lints, docs, features, python
                       browser        the page of `earmark serve` in Chromium
                       --all          and `browser`, and `alone`: each library
                                      by itself (slow)
@@ -49,6 +49,7 @@ Develop:
   libtorch [--pip]    Find libtorch 2.9.0 for --device libtorch and
                       libtorch:cuda
                       --pip          install it if it is not found
+  wheel [ARGS]        Build the Python package; ARGS go to `maturin build`
 ";
 
 const CHORES: &[&str] = &[
@@ -63,6 +64,7 @@ const CHORES: &[&str] = &[
     "bench",
     "pictures",
     "libtorch",
+    "wheel",
 ];
 
 fn main() -> ExitCode {
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(&args),
         "libtorch" => libtorch::run(&args),
         "pictures" => pictures::run(&args),
+        "wheel" => wheel::run(&args),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");
             Ok(())

@@ -117,10 +117,18 @@ impl AudioClassifier {
         &self,
         sounds: impl IntoIterator<Item = S>,
     ) -> Vec<Result<Vec<Prediction>, Error>> {
+        let predict = |logits: Result<Vec<f32>, Error>| logits.map(|logits| self.predict(&logits));
+        self.logits_all(sounds).into_iter().map(predict).collect()
+    }
+
+    /// The logits that [`classify_all`](Self::classify_all) ranks: for each sound, in order, one per label, all finite.
+    pub fn logits_all<S: Into<Sound>>(
+        &self,
+        sounds: impl IntoIterator<Item = S>,
+    ) -> Vec<Result<Vec<f32>, Error>> {
         let decode = |sound| self.decode(sound);
         let features = |clip: &Waveform| self.features(clip);
-        let predict = |logits: Result<Vec<f32>, Error>| logits.map(|logits| self.predict(&logits));
-        of_sounds(sounds, decode, features, |clips| self.logits(clips).into_iter().map(predict).collect())
+        of_sounds(sounds, decode, features, |clips| self.logits(clips))
     }
 
     /// The windows of a recording of any length, at the model's rate, cut while it is being decoded; one window is in memory at

@@ -74,6 +74,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "earmark-train",
         ],
     ),
+    ("earmark-py", &["earmark"]),
     ("earmark-tests", &[]),
     ("xtask", &[]),
 ];

@@ -11,6 +11,7 @@ pub(crate) mod package;
 pub(crate) mod docs;
 pub(crate) mod page;
 pub(crate) mod browser;
+pub(crate) mod python;
 
 /// How a check ended when it did not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]

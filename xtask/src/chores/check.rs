@@ -5,7 +5,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 
 use crate::checks::{
-    Outcome, browser, circles, dependencies, docs, features, layers, one_burn, package, page, paths, spelling,
+    Outcome, browser, circles, dependencies, docs, features, layers, one_burn, package, page, paths, python,
+    spelling,
 };
 use crate::util::cargo::cargo;
 use crate::util::near::suggest;
@@ -40,6 +41,7 @@ const CHECKS: &[Check] = &[
     always("lints", lints),
     always("docs", docs::run),
     always("features", features::run),
+    always("python", python::run),
     by_name("browser", browser::run),
     by_name("alone", features::alone),
 ];

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::util::cargo;
 use crate::util::python::{self, Python};
+use crate::util::wheel;
 
 /// Builds `earmark`, runs every check, and fails when one of them did.
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -31,14 +32,16 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let example = ["build", "--release", "--package", "earmark-testkit", "--example", "hub"];
     cargo::run(Command::new("cargo").args(example))?;
     let hub = cargo::target()?.join(format!("release/examples/hub{EXE_SUFFIX}"));
+    let package = wheel::content(&wheel::Venv::tools()?)?;
     let work = cargo::target()?.join("interop");
     fs::create_dir_all(&work).with_context(|| format!("failed to make `{}`", work.display()))?;
 
     let (run, clips) = (work.join("run"), work.join("reference/data"));
-    let checks: [(&str, Vec<PathBuf>); 13] = [
+    let checks: [(&str, Vec<PathBuf>); 14] = [
         ("trainer_parity.py", vec![work.clone()]), // First: it trains what the others read.
         ("families.py", vec![work]),
         ("export_loads.py", vec![run.join("model"), clips.clone()]),
+        ("python_package.py", vec![package, run.join("model"), clips.clone()]),
         ("labels_read.py", vec![run.join("model"), clips.clone()]),
         ("datasets_read.py", vec![clips]),
         ("folders.py", Vec::new()),

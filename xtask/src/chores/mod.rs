@@ -8,3 +8,4 @@ pub(crate) mod interop;
 pub(crate) mod bench;
 pub(crate) mod pictures;
 pub(crate) mod libtorch;
+pub(crate) mod wheel;

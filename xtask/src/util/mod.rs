@@ -6,3 +6,4 @@ pub(crate) mod tools;
 pub(crate) mod python;
 pub(crate) mod libtorch;
 pub(crate) mod near;
+pub(crate) mod wheel;

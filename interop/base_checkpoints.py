@@ -18,8 +18,10 @@ import torch
 import transformers
 from transformers import (
     ASTConfig, ASTFeatureExtractor, ASTModel, Data2VecAudioConfig, Data2VecAudioForCTC, Data2VecAudioModel, HubertConfig,
-    HubertForCTC, HubertModel, UniSpeechConfig, UniSpeechForCTC, UniSpeechForPreTraining, UniSpeechModel, UniSpeechSatConfig,
-    UniSpeechSatForCTC, UniSpeechSatForPreTraining, UniSpeechSatModel, Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC,
+    HubertForCTC, HubertModel, SeamlessM4TFeatureExtractor, SEWConfig, SEWDConfig, SEWDForCTC, SEWDModel, SEWForCTC, SEWModel,
+    UniSpeechConfig, UniSpeechForCTC, UniSpeechForPreTraining, UniSpeechModel, UniSpeechSatConfig,
+    UniSpeechSatForCTC, UniSpeechSatForPreTraining, UniSpeechSatModel, Wav2Vec2BertConfig, Wav2Vec2BertForCTC, Wav2Vec2BertModel,
+    Wav2Vec2Config, Wav2Vec2ConformerConfig, Wav2Vec2ConformerForCTC, Wav2Vec2ConformerForPreTraining, Wav2Vec2ConformerModel, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC,
     Wav2Vec2ForPreTraining, Wav2Vec2Model, WavLMConfig, WavLMForCTC, WavLMModel, WhisperConfig, WhisperFeatureExtractor,
     WhisperForConditionalGeneration, WhisperModel,
 )
@@ -40,7 +42,14 @@ CLASSES = {
     UniSpeechSatConfig: [UniSpeechSatModel, UniSpeechSatForCTC, UniSpeechSatForPreTraining],
     WavLMConfig: [WavLMModel, WavLMForCTC],
     Data2VecAudioConfig: [Data2VecAudioModel, Data2VecAudioForCTC],
+    Wav2Vec2ConformerConfig: [Wav2Vec2ConformerModel, Wav2Vec2ConformerForCTC, Wav2Vec2ConformerForPreTraining],
+    SEWConfig: [SEWModel, SEWForCTC],
+    SEWDConfig: [SEWDModel, SEWDForCTC],
 }
+BERT = dict(
+    hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48, feature_projection_input_dim=160, vocab_size=12,
+    conv_depthwise_kernel_size=7,
+)
 AST = dict(
     hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48, num_mel_bins=32, max_length=100,
 )
@@ -60,6 +69,9 @@ def models():
             made = model(config(**SPEECH, feat_extract_norm=norm, do_stable_layer_norm=norm == "layer"))
             encoder = getattr(made, made.base_model_prefix, made)
             yield made, Wav2Vec2FeatureExtractor(return_attention_mask=norm == "layer"), encoder
+    for model in (Wav2Vec2BertModel, Wav2Vec2BertForCTC):
+        made = model(Wav2Vec2BertConfig(**BERT))
+        yield made, SeamlessM4TFeatureExtractor(), getattr(made, made.base_model_prefix, made)
     made = ASTModel(ASTConfig(**AST))
     yield made, ASTFeatureExtractor(num_mel_bins=AST["num_mel_bins"], max_length=AST["max_length"]), made
     for model in (WhisperModel, WhisperForConditionalGeneration):
@@ -72,6 +84,9 @@ def embedding(model, extractor, encoder, samples: np.ndarray) -> np.ndarray:
     features = extractor(samples, sampling_rate=16000, return_tensors="pt")
     if isinstance(model, ASTModel):
         return encoder(**features).pooler_output[0].numpy()
+    if isinstance(extractor, SeamlessM4TFeatureExtractor):  # It fills an odd frame up, and masks the pair.
+        states = encoder(**features).last_hidden_state[0]
+        return states[features["attention_mask"][0].bool()].mean(0).numpy()
     features.pop("attention_mask", None)
     return encoder(**features).last_hidden_state[0].mean(0).numpy()
 

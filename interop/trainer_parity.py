@@ -16,6 +16,15 @@ from pathlib import Path
 from common import earmark, json_lines, parser, verdict, worst_of
 
 TOLERANCE = 1e-3  # relative, of every logged number
+# Each is one that tests/golden/train_settings.py has a golden of, or several together.
+SETTINGS = [
+    {"gradient_accumulation_steps": 2},
+    {"label_smoothing": 0.1, "schedule": "cosine"},
+    {"class_weights": "balanced"},
+    {"freeze": "feature-encoder", "head_lr": 0.01},
+    {"freeze": "layers:0-0", "layer_lr_decay": 0.7},
+    {"early_stopping_patience": 1, "schedule": "constant_with_warmup"},
+]
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden" / "train.py"
 
 
@@ -30,20 +39,24 @@ def reference(folder: Path, seed: int) -> dict:
         "epochs": rng.choice([3, 4, 5]),
         "lr": round(10 ** rng.uniform(-3.0, -2.5), 6),
     }
+    # One run in two has settings of its own beside those.
+    options |= rng.choice([{}, rng.choice(SETTINGS)])
     print("settings " + ", ".join(f"{key} {value}" for key, value in options.items()))
-    flags = [text for key, value in options.items() for text in (f"--{key}", str(value))]
+    flags = [text for key, value in options.items() for text in (f"--{key.replace('_', '-')}", str(value))]
     subprocess.run([sys.executable, GOLDEN, folder, *flags], check=True, stdout=subprocess.DEVNULL)
     return json.loads((folder / "losses.json").read_text())
 
 
 def ours(binary: str, folder: Path, run: Path, settings: dict) -> None:
+    chosen = {key for options in SETTINGS for key in options} & settings.keys()
+    more = [text for key in sorted(chosen) for text in (f"--{key.replace('_', '-')}", settings[key])]
     earmark(
         binary, "train", "--model", folder / "init", "--data", folder / "data", "--output", run,
         "--test-size", settings["test_size"], "--seed", settings["seed"], "--epochs", settings["epochs"],
         "--batch-size", settings["batch_size"], "--eval-batch-size", settings["batch_size"],
         "--lr", settings["lr"], "--warmup-ratio", settings["warmup_ratio"],
         "--max-duration", settings["max_duration"], "--logging-steps", settings["logging_steps"],
-        "--precision", "fp32", "--dropout-off",
+        "--precision", "fp32", "--dropout-off", *more,
     )
 
 

@@ -1,5 +1,6 @@
 //! The run against the Hugging Face Trainer's, step by step: same data, same first weights, no dropout.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -7,7 +8,10 @@ use std::sync::atomic::AtomicBool;
 use earmark_data::{AudioDataset, torch_randperm};
 use earmark_pipeline::Pretrained;
 use earmark_testkit::{Golden, assert_close, note_difference, reference};
-use earmark_train::{Clips, Precision, Preparation, Recipe, SplitFile, Start, StepDone, evaluate};
+use earmark_train::{
+    ClassWeights, Clips, Frozen, Precision, Preparation, Recipe, Setting, SplitFile, Start, StepDone,
+    evaluate,
+};
 use serde::Deserialize;
 
 use crate::{device, finish, golden, job, metrics};
@@ -31,6 +35,7 @@ struct Reference {
     best_model_checkpoint: String,
 }
 
+/// Those that not every run has are in the words of a recipe.
 #[derive(Deserialize)]
 struct Settings {
     seed: u64,
@@ -46,6 +51,8 @@ struct Settings {
     warmup_ratio: f64,
     #[serde(default = "logging_steps")]
     logging_steps: u64,
+    #[serde(flatten)]
+    others: BTreeMap<String, serde_json::Value>,
 }
 
 fn max_duration() -> f64 {
@@ -79,11 +86,15 @@ struct Line {
 #[derive(Deserialize)]
 struct Eval {
     logits: Vec<Vec<f32>>,
+    #[serde(default)]
+    eval_loss: f64,
+    #[serde(default)]
+    eval_accuracy: f64,
 }
 
 impl Reference {
-    fn read(dir: &Path) -> Reference {
-        let text = fs::read(dir.join("losses.json")).expect("the reference has its numbers");
+    fn read(file: &Path) -> Reference {
+        let text = fs::read(file).expect("the reference has its numbers");
         let mut reference: Reference = serde_json::from_slice(&text).expect("they are JSON");
         if let Some((_, step)) = reference.best_model_checkpoint.rsplit_once('-') {
             reference.best_step = step.parse().expect("a checkpoint's name ends with its step");
@@ -93,9 +104,18 @@ impl Reference {
     }
 
     fn recipe(&self) -> Recipe {
-        let Settings { seed, test_size, max_duration, epochs, batch_size, lr, warmup_ratio, logging_steps } =
-            self.settings;
-        Recipe {
+        let &Settings {
+            seed,
+            test_size,
+            max_duration,
+            epochs,
+            batch_size,
+            lr,
+            warmup_ratio,
+            logging_steps,
+            ref others,
+        } = &self.settings;
+        let mut recipe = Recipe {
             seed,
             test_size,
             max_duration,
@@ -108,7 +128,20 @@ impl Reference {
             dropout: false,
             keep_checkpoints: 0,
             ..Recipe::new("parity", "init", "golden")
+        };
+        for (key, value) in others {
+            // The larger runs name what is the same in all of ours.
+            if let Ok(setting) = Setting::find(key) {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                setting.set(&mut recipe, &value).expect("the reference's settings are ours");
+            }
         }
+        recipe
+    }
+
+    fn clips_per_step(&self) -> usize {
+        let recipe = self.recipe();
+        recipe.batch_size * recipe.gradient_accumulation_steps
     }
 
     fn names(&self, rows: &[usize]) -> Vec<String> {
@@ -130,7 +163,11 @@ impl Pair {
     }
 
     fn run_in(precision: Precision, dir: &Path) -> Pair {
-        let (want, run) = (Reference::read(dir), tempfile::tempdir().expect("a folder for the run"));
+        Pair::run_as(Reference::read(&dir.join("losses.json")), precision, dir)
+    }
+
+    fn run_as(want: Reference, precision: Precision, dir: &Path) -> Pair {
+        let run = tempfile::tempdir().expect("a folder for the run");
         let data = dir.join("data");
         let recipe = Recipe { precision, ..want.recipe() };
         let (_, steps) = finish(&job(recipe, &data, Start::Model(dir.join("init")), run.path()));
@@ -173,7 +210,7 @@ impl Pair {
         assert_eq!(split.train, want.names(&want.train_rows));
         assert_eq!(split.test, want.names(&want.test_rows));
 
-        let per_epoch = want.train_rows.len().div_ceil(settings.batch_size);
+        let per_epoch = want.train_rows.len().div_ceil(want.clips_per_step());
         for (epoch, steps) in want.steps.chunks(per_epoch).enumerate() {
             let order = torch_randperm(want.train_rows.len(), settings.seed + epoch as u64);
             let rows: Vec<_> = order.into_iter().map(|i| want.train_rows[i]).collect();
@@ -188,10 +225,10 @@ impl Pair {
     fn evaluations_agree_within(&self, tolerance: f32) {
         let dataset = AudioDataset::open_folder(&self.data).expect("the data has not gone");
         assert_eq!(dataset.labels.names(), self.want.labels);
-        let per_epoch = self.want.train_rows.len().div_ceil(self.want.settings.batch_size) as u64;
+        let per_epoch = self.want.train_rows.len().div_ceil(self.want.clips_per_step()) as u64;
         let lines = metrics(self.run.path());
         let evaluations: Vec<_> = lines.iter().filter(|line| line.get("eval_loss").is_some()).collect();
-        for epoch in 1..=self.want.settings.epochs {
+        for epoch in 1..=evaluations.len() as u64 {
             let device = device();
             let model = Pretrained::open(&self.checkpoint(epoch * per_epoch), &device).expect("it is whole");
             let recipe = self.want.recipe();
@@ -208,8 +245,44 @@ impl Pair {
             assert_close(&what, &got.logits.concat(), &want.concat(), tolerance);
             assert_eq!(got.predicted(), want.iter().map(|row| argmax(row)).collect::<Vec<_>>(), "{what}");
             let line = evaluations[epoch as usize - 1];
-            assert_eq!(line["eval_loss"], got.loss, "epoch {epoch}");
+            let recipe = self.want.recipe();
+            if recipe.label_smoothing == 0.0 && recipe.class_weights == ClassWeights::None {
+                assert_eq!(line["eval_loss"], got.loss, "epoch {epoch}");
+            }
             assert_eq!(line["eval_accuracy"], got.confusion(self.want.labels.len()).accuracy());
+        }
+    }
+
+    /// The metrics of each epoch, as the Trainer logs them.
+    fn metrics_agree_within(&self, tolerance: f64) {
+        let lines = metrics(self.run.path());
+        let evaluations: Vec<_> = lines.iter().filter(|line| line.get("eval_loss").is_some()).collect();
+        assert_eq!(evaluations.len(), self.want.evals.len());
+        for (got, want) in evaluations.into_iter().zip(&self.want.evals) {
+            let step = got["step"].as_u64().expect("every line has its step");
+            let number = |key| got[key].as_f64().expect("every line has these numbers");
+            close("eval_loss", step, number("eval_loss"), want.eval_loss, tolerance);
+            close("eval_accuracy", step, number("eval_accuracy"), want.eval_accuracy, 1e-12);
+        }
+    }
+
+    /// What is frozen is, bit for bit, what the run began with, and all else is not.
+    fn only_what_is_not_frozen_moved(&self, init: &Path) {
+        let last = self.want.steps.len() as u64;
+        let (got, init) = (self.checkpoint(last).join("model.safetensors"), init.join("model.safetensors"));
+        let (got, init) = (Golden::open(got), Golden::open(init));
+        let recipe = self.want.recipe();
+        let is_frozen = |key: &str| {
+            recipe.freeze.parts().iter().any(|frozen| match frozen {
+                Frozen::FeatureEncoder => key.starts_with("hubert.feature_extractor."),
+                Frozen::Backbone => key.starts_with("hubert."),
+                Frozen::Layers(first, last) => {
+                    (*first..=*last).any(|layer| key.starts_with(&format!("hubert.encoder.layers.{layer}.")))
+                }
+            })
+        };
+        for key in init.keys() {
+            assert_eq!(got.f32s(&key) == init.f32s(&key), is_frozen(&key), "{key}");
         }
     }
 
@@ -302,6 +375,29 @@ fn sixteen_bit_floats_skip_the_steps_that_overflow_and_learn_from_the_others() {
     let (first, last) = (&pair.steps[0], pair.steps.last().expect("it took steps"));
     assert!(last.loss < 0.8 * first.loss, "{} became {}", first.loss, last.loss);
     pair.weights_are_f32();
+}
+
+/// `tests/golden/train_settings`: the golden run once more with each setting that changes what is learned.
+#[test]
+fn every_step_with_each_setting_is_the_trainers() {
+    let init = golden("train/init");
+    let mut runs: Vec<_> = fs::read_dir(golden("train_settings"))
+        .expect("the goldens are committed")
+        .map(|entry| entry.expect("a golden can be read").path())
+        .collect();
+    runs.sort();
+    assert_eq!(runs.len(), 13);
+    for run in runs {
+        println!("{}", run.display());
+        let pair = Pair::run_as(Reference::read(&run), Precision::Fp32, &golden("train"));
+        pair.clips_come_in_the_same_order();
+        pair.steps_agree_within(1e-4);
+        pair.logs_agree_within(1e-4);
+        pair.evaluations_agree_within(1e-4);
+        pair.metrics_agree_within(1e-4);
+        pair.only_what_is_not_frozen_moved(&init);
+        pair.the_model_is_the_best_checkpoint();
+    }
 }
 
 #[test]

@@ -9,7 +9,8 @@ use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
 use earmark_models::{NetworkConfig, SpeechConfig};
 use earmark_testkit::{Golden, assert_close, noise, tone};
 use earmark_train::{
-    ErrorKind, Event, Outcome, OutputFolder, Recipe, SplitFile, Start, StepDone, plan, train,
+    ClassWeights, ErrorKind, Event, Outcome, OutputFolder, Recipe, Sampling, ScheduleKind, SplitFile, Start,
+    StepDone, plan, train,
 };
 
 use crate::{finish, golden, job, metrics, refusal, stop_after};
@@ -92,18 +93,23 @@ fn undated(page: &[u8]) -> Vec<u8> {
 /// Stops a run after each of `stops` steps, resumes it, and compares it with one that never stopped.
 #[track_caller]
 fn check(stops: &[u64]) {
+    check_run(&recipe(), &noisy(), stops);
+}
+
+#[track_caller]
+fn check_run(recipe: &Recipe, begin: &Start, stops: &[u64]) {
     let (data, runs) = (golden("train/data"), tempfile::tempdir().unwrap());
     let [whole, parts] = ["whole", "parts"].map(|name| runs.path().join(name));
-    finish(&job(recipe(), &data, noisy(), &whole));
+    finish(&job(recipe.clone(), &data, begin.clone(), &whole));
 
-    let mut start = noisy();
+    let mut start = begin.clone();
     for &steps in stops {
-        let outcome = stop_after(&job(recipe(), &data, start, &parts), steps);
-        let stopped = matches!(outcome, Ok(Outcome::Stopped { step, steps: 15 }) if step == steps);
+        let outcome = stop_after(&job(recipe.clone(), &data, start, &parts), steps);
+        let stopped = matches!(outcome, Ok(Outcome::Stopped { step, .. }) if step == steps);
         assert!(stopped, "{outcome:?}");
         start = Start::Resume;
     }
-    finish(&job(recipe(), &data, start, &parts));
+    finish(&job(recipe.clone(), &data, start, &parts));
     assert_same_run(&parts, &whole);
 }
 
@@ -115,6 +121,59 @@ fn a_run_that_stops_inside_an_epoch_goes_on_as_if_it_had_not() {
 #[test]
 fn a_run_that_stops_after_an_epochs_last_step_evaluates_it_when_it_goes_on() {
     check(&[5, 10]);
+}
+
+/// Each setting that changes what is learned, and all that can be together.
+#[test]
+fn a_run_with_every_setting_of_learning_goes_on_as_if_it_had_not_stopped() {
+    let recipe = Recipe {
+        schedule: ScheduleKind::Cosine,
+        head_lr: Some(1e-2),
+        layer_lr_decay: 0.7,
+        freeze: "feature-encoder,layers:0".parse().unwrap(),
+        label_smoothing: 0.1,
+        sampling: Sampling::Balanced,
+        ..recipe()
+    };
+    let recipe = Recipe { model: "init".into(), ..recipe };
+    check_run(&recipe, &Start::Model(golden("train/init")), &[3, 7, 10]);
+    let weighted = Recipe { sampling: Sampling::Random, class_weights: ClassWeights::Balanced, ..recipe };
+    check_run(&weighted, &Start::Model(golden("train/init")), &[4]);
+}
+
+/// Nothing is learned, so no epoch is better than the first.
+#[test]
+fn a_run_that_stops_early_does_so_after_a_resume_too_and_counts_from_the_best_epoch() {
+    let (data, runs) = (golden("train/data"), tempfile::tempdir().unwrap());
+    let [whole, parts] = ["whole", "parts"].map(|name| runs.path().join(name));
+    let recipe = || Recipe { early_stopping_patience: 2, epochs: 9, lr: 0.0, ..recipe() };
+    let (finished, steps) = finish(&job(recipe(), &data, noisy(), &whole));
+    assert_eq!((steps.len(), finished.best_epoch, finished.epochs, finished.stopped_early), (15, 1, 3, true));
+    for (start, stop) in [(noisy(), 7), (Start::Resume, 15)] {
+        let outcome = stop_after(&job(recipe(), &data, start, &parts), stop);
+        assert!(matches!(outcome, Ok(Outcome::Stopped { step, .. }) if step == stop), "{outcome:?}");
+    }
+    finish(&job(recipe(), &data, Start::Resume, &parts));
+    assert_same_run(&parts, &whole);
+    // Once more: the run is over, and stays so.
+    let (_, more) = finish(&job(recipe(), &data, Start::Resume, &parts));
+    assert!(more.is_empty());
+    assert_same_run(&parts, &whole);
+}
+
+#[test]
+fn a_part_that_the_model_lacks_cannot_be_frozen() {
+    let (data, runs) = (golden("train/data"), tempfile::tempdir().unwrap());
+    let run = runs.path().join("run");
+    let refused = |freeze: &str, model: &str| {
+        let recipe = Recipe { freeze: freeze.parse().unwrap(), model: model.into(), ..recipe() };
+        refusal(&job(recipe, &data, Start::Model(golden("train/init")), &run)).kind.to_string()
+    };
+    assert_eq!(
+        refused("layers:1-7", "init"),
+        "`freeze` is layers:1-7, but the last of the model's 2 layers is 1"
+    );
+    assert!(refused("backbone", "scratch:noisy").contains("would stay random"));
 }
 
 #[test]

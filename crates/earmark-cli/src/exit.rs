@@ -3,9 +3,13 @@
 use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
-/// The exit code of a command that was interrupted.
-pub(crate) const INTERRUPTED: u8 = 130;
+use signal_hook::consts::SIGINT;
+
+/// The exit code of a command that was ended by a signal, as shells have it.
+const SIGNALLED: u8 = 128;
 const WRONG_USAGE: u8 = 2;
 const SOME_FAILED: u8 = 3;
 
@@ -24,9 +28,27 @@ impl Done {
         match self {
             Done::Well => ExitCode::SUCCESS,
             Done::InPart => ExitCode::from(SOME_FAILED),
-            Done::Interrupted => ExitCode::from(INTERRUPTED),
+            Done::Interrupted => ExitCode::from(interrupted()),
         }
     }
+}
+
+/// The signal that asked for an end: SIGINT, unless [`ended_by`] has another.
+static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(|| Arc::new(AtomicUsize::new(SIGINT as usize)));
+
+/// Where the number of the signal that asks for an end is to be kept.
+pub(crate) fn ended_by() -> Arc<AtomicUsize> {
+    Arc::clone(&SIGNAL)
+}
+
+/// The exit code of a command that is ended by a signal: 130 for SIGINT, which is Ctrl-C, 143 for SIGTERM.
+pub(crate) fn code_of_signal(signal: i32) -> u8 {
+    SIGNALLED.saturating_add(u8::try_from(signal).unwrap_or(0))
+}
+
+/// The exit code of a command that was interrupted.
+pub(crate) fn interrupted() -> u8 {
+    code_of_signal(SIGNAL.load(Ordering::Relaxed) as i32)
 }
 
 /// The exit code of an error.

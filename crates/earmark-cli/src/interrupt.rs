@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use crate::exit::INTERRUPTED;
+use crate::exit::{code_of_signal, ended_by, interrupted};
 use crate::output::{messages, progress};
 
 /// The flag that is set from now on when the person or the system asks for an end, and then reports `notice`.
@@ -39,7 +39,8 @@ fn watch(
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // In this order, so that only the second signal finds the flag set.
-        flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(&stop))
+        flag::register_conditional_shutdown(signal, code_of_signal(signal).into(), Arc::clone(&stop))
+            .and_then(|_| flag::register_usize(signal, ended_by(), signal as usize))
             .and_then(|_| flag::register(signal, Arc::clone(&stop)))
             .context("cannot listen for Ctrl-C")?;
     }
@@ -54,7 +55,7 @@ fn watch(
                 std::thread::sleep(patience);
                 last();
                 progress::end();
-                process::exit(INTERRUPTED.into());
+                process::exit(interrupted().into());
             }
         }
     });

@@ -21,6 +21,7 @@ pub use metrics::single_label::SingleLabel;
 pub use intervals::accuracy::{AccuracyInterval, IntervalMethod, accuracy_interval};
 pub use intervals::bootstrap::{Bootstrap, BootstrapInterval};
 pub use intervals::clusters::Clusters;
+pub use intervals::mean::MeanInterval;
 pub use intervals::wilson::wilson_interval;
 
 pub use compare::mcnemar::{McNemar, McNemarTest};

@@ -14,6 +14,10 @@ use crate::training::rng::TrainingRng;
 pub trait Architecture: Module {
     /// Its row in the table of model types.
     fn family(&self) -> &'static Family;
+    /// The field below the base model that stands behind the last layer, where there is one: a norm, but for SEW.
+    fn final_norm(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The keys of a `config.json` that a network is built from.

@@ -259,4 +259,14 @@ impl Architecture for Classifier {
             Classifier::Wav2Vec2Bert(network) => network.family(),
         }
     }
+
+    fn final_norm(&self) -> Option<&'static str> {
+        match self {
+            Classifier::Speech(network) => network.final_norm(),
+            Classifier::Ast(network) => network.final_norm(),
+            Classifier::Whisper(network) => network.final_norm(),
+            Classifier::WhisperLanguages(network) => network.final_norm(),
+            Classifier::Wav2Vec2Bert(network) => network.final_norm(),
+        }
+    }
 }

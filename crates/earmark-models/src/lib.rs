@@ -42,4 +42,5 @@ pub use config::model_config::ModelConfig;
 pub use error::{Error, ErrorKind, KeyMismatch};
 pub use layers::padding_mask::PaddingMask;
 pub use training::mixed_precision::mixed_precision;
+pub use training::parts::{Part, freeze, parts};
 pub use training::rng::TrainingRng;

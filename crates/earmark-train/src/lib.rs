@@ -12,7 +12,10 @@ mod artifacts; // and the files that are left.
 mod background;
 mod error;
 
-pub use recipe::{Precision, Recipe, Setting, SplitBy, Values};
+pub use recipe::{
+    ClassWeights, Freeze, Frozen, Precision, Recipe, Sampling, ScheduleKind, Setting, SplitBy, ValFromTrain,
+    Values,
+};
 
 pub use presets::{PRESETS, gtzan, preset, sample};
 

@@ -81,12 +81,14 @@ mod tests {
     fn plan() -> Plan {
         Plan {
             train: 18,
+            validation: 0,
             test: 6,
             clips_per_step: 4,
             steps_per_epoch: 5,
             steps: 50,
             done: 0,
             parameters: 100,
+            frozen: 0,
             labels: vec![],
             untrained: vec![],
             untested: vec![],

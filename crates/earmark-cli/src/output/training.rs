@@ -72,7 +72,7 @@ impl TrainingProgress {
             )),
             Event::Started(plan) => {
                 messages::note(format_args!("clips    {}", clips(plan)));
-                messages::note(format_args!("network  {} parameters", short(plan.parameters as f64)));
+                messages::note(format_args!("network  {}", parameters(plan)));
                 warn_about(plan);
                 if plan.done > 0 {
                     messages::note(format_args!("resumed  after step {} of {}", plan.done, plan.steps));
@@ -100,7 +100,7 @@ impl TrainingProgress {
                  added up; each step still averages over the whole batch"
             )),
             Event::Evaluating { done, total } => {
-                self.draw(*done, *total, format!("evaluating {done}/{total} held-out clips"));
+                self.draw(*done, *total, format!("evaluating {done}/{total} clips"));
             }
             Event::Epoch(epoch) => {
                 seen.pace.epoch();
@@ -119,9 +119,22 @@ fn training(done: usize, total: usize, loss: f64, rate: f64, left: Option<Durati
     format!("{done}/{total} clips loss {loss:.3} {rate:.digits$} clips/s{left}")
 }
 
-/// `108 train, 12 held-out, 10 classes`
+/// `97 train, 11 validation, 12 held-out, 10 classes`
 pub(crate) fn clips(plan: &Plan) -> String {
-    format!("{} train, {} held-out, {} classes", plan.train, plan.test, plan.labels.len())
+    let validation = match plan.validation {
+        0 => String::new(),
+        clips => format!("{clips} validation, "),
+    };
+    format!("{} train, {validation}{} held-out, {} classes", plan.train, plan.test, plan.labels.len())
+}
+
+/// `23.5 M parameters, 4.2 M of them frozen`
+fn parameters(plan: &Plan) -> String {
+    let all = short(plan.parameters as f64);
+    match plan.frozen {
+        0 => format!("{all} parameters"),
+        frozen => format!("{all} parameters, {} of them frozen", short(frozen as f64)),
+    }
 }
 
 /// A count with three digits: `81.3 k`, `23.5 M`.

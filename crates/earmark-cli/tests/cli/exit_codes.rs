@@ -78,12 +78,14 @@ fn each_exit_code_means_what_the_help_says() {
             place.run(command).says(code, &[]);
         }
     }
-    assert!(help.contains("  130  interrupted; what was done is saved\n"), "{help}");
+    for line in ["  130  interrupted by Ctrl-C; what", "  143  ended by SIGTERM, as"] {
+        assert!(help.contains(line), "{help}");
+    }
 }
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_command_ends_with_130() {
+fn a_command_that_is_interrupted_ends_with_128_and_the_number_of_the_signal() {
     let place = WorkDir::with_clips();
     place.copy_model("speech/group", "model");
     for (command, begun) in [
@@ -91,7 +93,7 @@ fn an_interrupted_command_ends_with_130() {
         // Nothing comes on standard input.
         ("classify - --window 1s --model model -o rows.csv", "rows.csv.part"),
     ] {
-        for name in ["INT", "TERM"] {
+        for (name, code) in [("INT", 130), ("TERM", 143)] {
             let _ = std::fs::remove_dir_all(place.path("run"));
             let mut silent = place.command(command);
             silent.stdin(std::process::Stdio::piped());
@@ -110,7 +112,7 @@ fn an_interrupted_command_ends_with_130() {
             signal(&child, name);
             let ended = Ran::end_of(child);
             drop(stdin);
-            ended.says(130, &[]);
+            ended.says(code, &[]);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use earmark_audio::{SampleRate, WavFormat, Waveform, write_wav};
 use earmark_testkit::hub::LoopbackHub;
@@ -316,6 +316,16 @@ mod resume {
             ("--dropout false", "--dropout", "dropout"),
             ("--adam-betas 0.8,0.9", "--adam-betas", "adam_betas"),
             ("--adam-epsilon 1e-6", "--adam-epsilon", "adam_epsilon"),
+            ("--val-from-train 0.2", "--val-from-train", "val_from_train"),
+            ("--split-seed 3", "--split-seed", "split_seed"),
+            ("--freeze backbone --freeze layers:0", "--freeze", "freeze"),
+            ("--head-lr 1", "--head-lr", "head_lr"),
+            ("--layer-lr-decay 0.9", "--layer-lr-decay", "layer_lr_decay"),
+            ("--schedule cosine", "--schedule", "schedule"),
+            ("--label-smoothing 0.1", "--label-smoothing", "label_smoothing"),
+            ("--class-weights balanced", "--class-weights", "class_weights"),
+            ("--sampling balanced", "--sampling", "sampling"),
+            ("--early-stopping-patience 1", "--early-stopping-patience", "early_stopping_patience"),
             ("--set lr=1", "--set lr", "lr"),
         ] {
             let said = place.run(&format!("train --resume run {flags}"));
@@ -343,7 +353,7 @@ mod resume {
         });
         signal(&child, "TERM");
         let said = Ran::end_of(child);
-        said.says(130, &["stopped after step", "earmark train --resume whole"]);
+        said.says(143, &["stopped after step", "earmark train --resume whole"]);
         assert!(!place.path("whole/model").exists(), "the run was over before it was stopped");
         place.run("train --resume whole").says(0, &["resumed  after step"]);
         let whole = undisturbed();
@@ -353,6 +363,49 @@ mod resume {
         }
         let weights = |place: &WorkDir| fs::read(place.path("whole/model/model.safetensors")).unwrap();
         assert!(weights(&place) == weights(whole));
+    }
+
+    /// What a machine may do to a run: three `kill -9`, one SIGTERM, and a newest checkpoint that is cut in half.
+    #[cfg(unix)]
+    #[test]
+    fn a_run_that_is_killed_at_random_and_torn_is_the_undisturbed_one_to_its_card() {
+        let place = WorkDir::with_clips();
+        let lines =
+            || fs::read_to_string(place.path("whole/metrics.jsonl")).map_or(0, |it| it.lines().count());
+        let mut command = format!("{LONG} --output whole");
+        for name in ["KILL", "KILL", "TERM", "KILL"] {
+            let random = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_micros();
+            let (until, pause) = (lines() + 8 + random as usize % 10, u64::from(random % 40));
+            let child = place.start(&command);
+            wait_until("lines of the log", || lines() >= until);
+            std::thread::sleep(Duration::from_millis(pause));
+            signal(&child, name);
+            let said = Ran::end_of(child);
+            assert_eq!(said.code, (name == "TERM").then_some(143), "{}", said.err);
+            assert!(!place.path("whole/model").exists(), "the run was over before it was killed");
+            println!("{name} at line {} after {pause} ms", lines());
+            command = "train --resume whole".to_owned();
+        }
+        let names = place.list("whole").into_iter();
+        let steps = names.filter_map(|name| name.strip_prefix("checkpoint-")?.parse::<u64>().ok());
+        let newest = format!("checkpoint-{}", steps.max().unwrap());
+        let weights = fs::File::options().write(true);
+        let weights = weights.open(place.path(format!("whole/{newest}/model.safetensors"))).unwrap();
+        weights.set_len(weights.metadata().unwrap().len() / 2).unwrap();
+        place.run(&command).says(0, &["skipped a broken checkpoint", &newest, "resumed  after step"]);
+        let whole = undisturbed();
+        for file in [
+            "metrics.jsonl",
+            "recipe.toml",
+            "split.json",
+            "report.json",
+            "model/README.md",
+            "model/config.json",
+            "model/model.safetensors",
+        ] {
+            let read = |place: &WorkDir| fs::read(place.path(format!("whole/{file}"))).unwrap();
+            assert!(read(&place) == read(whole), "{file}");
+        }
     }
 
     #[cfg(unix)]
@@ -460,6 +513,95 @@ mod resume {
         said.says(130, &["nothing was trained"]);
         assert!(took < Duration::from_secs(1), "{took:?}");
         assert!(!place.path("run").exists());
+    }
+}
+
+mod series {
+    use super::*;
+
+    fn folds(place: &WorkDir) {
+        let clips = ["bell", "rain", "siren"]
+            .map(|class| (0..4).map(|i| format!("{class}/{i}.wav,{}\n", i % 3 + 8)).collect::<String>());
+        place.write("folds.csv", format!("file_name,fold\n{}", clips.concat()));
+    }
+
+    #[test]
+    fn runs_with_several_seeds_share_a_split_and_are_not_trained_twice() {
+        let place = WorkDir::with_clips();
+        let command = format!("{SHORT} --seeds 2 --output two");
+        let first = place.run(&command);
+        first.says(0, &["run 1 of 2: seed-42", "run 2 of 2: seed-43"]);
+        let read =
+            |file: &str| ["two/seed-42", "two/seed-43"].map(|run| place.read(&format!("{run}/{file}")));
+        let [split, other] = read("split.json");
+        assert_eq!(split, other);
+        let [metrics, other] = read("metrics.jsonl");
+        assert_ne!(metrics, other);
+
+        let series = place.json("two/series.json");
+        let accuracy = |run: usize| series["runs"][run]["accuracy"].as_f64().unwrap();
+        assert_eq!((&series["by"], &series["runs"][1]["seed"]), (&"seed".into(), &"43".into()));
+        assert_eq!(series["accuracy"]["mean"], (accuracy(0) + accuracy(1)) / 2.0);
+        assert!(series["accuracy"]["interval"].is_array() && series.get("all_clips").is_none());
+        assert!(first.out.contains("accuracy of 2 runs: mean"), "{}", first.out);
+
+        let again = place.run(&command);
+        again.says(0, &["finished before"]);
+        assert_eq!(again.out, first.out);
+        place
+            .run(&format!("{SHORT} --seeds 2 --max-grad-norm 2 --output two"))
+            .says(2, &["`two/seed-42`", "another `max_grad_norm`", "--output"]);
+    }
+
+    #[test]
+    fn cross_validation_holds_out_every_clip_once_and_another_fold_chooses_the_epoch() {
+        let place = WorkDir::with_clips();
+        folds(&place);
+        let command = format!("{SHORT} --fields folds.csv --cv fold --val-from-train fold --output folds");
+        let said = place.run(&command);
+        said.says(0, &["run 3 of 3: 3-10", "validation, "]);
+        let mut held_out = Vec::new();
+        for (run, fold, next) in [("1-8", 8, 9), ("2-9", 9, 10), ("3-10", 10, 8)] {
+            let split = place.json(&format!("folds/{run}/split.json"));
+            let of = |part: &str| -> Vec<String> {
+                let names = split[part].as_array().unwrap().iter();
+                names.map(|name| name.as_str().unwrap().to_owned()).collect()
+            };
+            let fold_of =
+                |name: &String| name[name.len() - 5..name.len() - 4].parse::<u32>().unwrap() % 3 + 8;
+            assert!(of("test").iter().all(|name| fold_of(name) == fold), "{split}");
+            assert!(of("validation").iter().all(|name| fold_of(name) == next), "{split}");
+            assert!(of("train").iter().all(|name| ![fold, next].contains(&fold_of(name))), "{split}");
+            held_out.extend(of("test"));
+        }
+        held_out.sort();
+        held_out.dedup();
+        assert_eq!(held_out.len(), 12);
+        let series = place.json("folds/series.json");
+        assert_eq!((&series["all_clips"]["n"], &series["runs"][2]["fold"]), (&12.into(), &"10".into()));
+        assert!(said.out.contains("accuracy over all 12 clips, each held out once"), "{}", said.out);
+        let card = place.read("folds/1-8/model/README.md");
+        assert!(card.contains("those of 3 clips of the training part, which chose the epoch"), "{card}");
+
+        place.run(&format!("{SHORT} --cv fold --output more")).says(1, &["`fold`"]);
+        let both = format!("{SHORT} --fields folds.csv --cv fold --split-by random --output more");
+        place.run(&both).says(2, &["leave out --split-by"]);
+        let share = format!("{SHORT} --fields folds.csv --cv fold --val-from-train 0.2 --output more");
+        place.run(&share).says(1, &["`val_from_train` is a share", "take fold"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_series_that_was_ended_goes_on_with_the_run_that_it_was_in() {
+        let place = WorkDir::with_clips();
+        let command = format!("{LONG} --seeds 2 --output two");
+        let child = place.start(&command);
+        wait_for_checkpoint(&place, "two/seed-42");
+        signal(&child, "TERM");
+        Ran::end_of(child).says(143, &["stopped after step", "the same command and", "--output two"]);
+        assert!(!place.path("two/seed-42/model").exists(), "the run was over before it was stopped");
+        place.run(&command).says(0, &["run 1 of 2", "resumed  after step", "run 2 of 2"]);
+        assert!(place.path("two/seed-43/model").exists());
     }
 }
 

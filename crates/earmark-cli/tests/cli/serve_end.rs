@@ -89,7 +89,7 @@ fn requests_that_take_too_long_are_told_and_a_second_signal_ends_at_once() {
     let refuses = |watched: &Watched| TcpStream::connect(&watched.served.address).is_err();
     wait_until("it takes no connection", || refuses(&twice));
     signal(&twice.served.child, "TERM");
-    assert_eq!(twice.end(), Some(130));
+    assert_eq!(twice.end(), Some(143));
     let mut answer = String::new();
     told.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("stopped"), "{answer}");

@@ -5,3 +5,4 @@ pub(crate) mod wilson;
 pub(crate) mod bootstrap;
 mod bca;
 pub(crate) mod accuracy;
+pub(crate) mod mean;

@@ -181,6 +181,10 @@ impl Architecture for AstForAudioClassification {
     fn family(&self) -> &'static Family {
         &earmark_config::AST
     }
+
+    fn final_norm(&self) -> Option<&'static str> {
+        Some("layernorm")
+    }
 }
 
 impl AstForAudioClassification {

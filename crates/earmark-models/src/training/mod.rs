@@ -1,4 +1,5 @@
 //! What only training needs of a network.
 
 pub(crate) mod mixed_precision;
+pub(crate) mod parts;
 pub(crate) mod rng;

@@ -31,6 +31,8 @@ pub struct ModelCard {
     pub dataset_commit: Option<String>,
     /// Hyper-parameters: name and value in the order to show them.
     pub hyperparameters: Vec<(String, String)>,
+    /// Sentences that the table of epochs needs beside it.
+    pub notes: Vec<String>,
     /// Every epoch line of `metrics.jsonl`.
     pub epochs: Vec<EpochRecord>,
     /// The train loss of each of those epochs, the mean over its steps; NaN where it is not known.
@@ -158,6 +160,9 @@ impl ModelCard {
             let _ = writeln!(card, "- {}: {}", inline(name), inline(value));
         }
         card.push_str("\n### Training results\n\n");
+        for note in &self.notes {
+            let _ = writeln!(card, "{}\n", inline(note));
+        }
         let rows = self.epochs.iter().enumerate().map(|(row, epoch)| {
             let train_loss = self.train_losses.get(row).copied().filter(|loss| !loss.is_nan());
             let train_loss = train_loss.map_or_else(|| "–".into(), rounded);
@@ -343,6 +348,7 @@ mod tests {
             },
             hyperparameters: vec![("learning_rate".into(), "5e-05".into())],
             epochs: vec![epoch(6, 1.370064616203308, 0.5), epoch(12, 0.75, 1.0)],
+            notes: vec![],
             train_losses: vec![1.385421085357666, 0.34801],
             evaluation: EvaluationReport::new("gtzan", "test", "m", labels, confusion, 0.75),
             frameworks: vec![("earmark".into(), "0.1.0".into()), ("Burn".into(), "0.22.1".into())],

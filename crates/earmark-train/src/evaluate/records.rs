@@ -9,7 +9,7 @@ pub struct StepRecord {
     pub step: u64,
     /// Epochs done so far: `step / steps_per_epoch`.
     pub epoch: f64,
-    /// Mean cross-entropy in nats over the steps since the last such line.
+    /// Mean loss in nats over the steps since the last such line.
     #[serde(deserialize_with = "null_is_nan")]
     pub loss: f64,
     /// The learning rate this step used.
@@ -26,10 +26,10 @@ pub struct EpochRecord {
     pub step: u64,
     /// Epochs done so far.
     pub epoch: f64,
-    /// Mean cross-entropy in nats over the held-out clips.
+    /// Mean loss in nats over the clips that choose the epoch: the held-out ones, unless `val_from_train` says otherwise.
     #[serde(deserialize_with = "null_is_nan")]
     pub eval_loss: f64,
-    /// Share of the held-out clips whose most likely class is theirs, 0 to 1.
+    /// Share of those clips whose most likely class is theirs, 0 to 1.
     pub eval_accuracy: f64,
 }
 

@@ -1,8 +1,12 @@
 use earmark_audio::Downmix;
 use earmark_features::Resampler;
 
+use crate::recipe::freeze::Freeze;
+use crate::recipe::objective::{ClassWeights, Sampling};
 use crate::recipe::precision::Precision;
+use crate::recipe::schedule::ScheduleKind;
 use crate::recipe::split_by::SplitBy;
+use crate::recipe::validation::ValFromTrain;
 
 /// The type of a recipe's field, as text.
 pub(crate) trait Field: Sized {
@@ -28,6 +32,23 @@ macro_rules! fields_that_display {
 }
 
 fields_that_display!(bool, u64, usize, f64, String, SplitBy, Precision, Resampler, Downmix);
+fields_that_display!(Freeze, ScheduleKind, ClassWeights, Sampling, ValFromTrain);
+
+macro_rules! optional_numbers {
+    ($($type:ty),+) => {
+        $(impl Field for Option<$type> {
+            fn text(&self) -> Option<String> {
+                self.map(|number| number.to_string())
+            }
+
+            fn parse(text: &str) -> Option<Self> {
+                text.parse().ok().map(Some)
+            }
+        })+
+    };
+}
+
+optional_numbers!(f64, u64);
 
 impl Field for Option<String> {
     fn text(&self) -> Option<String> {

@@ -1,8 +1,12 @@
 //! Every choice of a run, written once.
 
 mod field;
+mod freeze;
+mod objective;
 mod precision;
+mod schedule;
 mod split_by;
+mod validation;
 mod values;
 
 use std::path::Path;
@@ -14,8 +18,12 @@ use earmark_features::Resampler;
 use crate::error::{Doing, Error, ErrorKind};
 use crate::recipe::field::Field;
 
+pub use crate::recipe::freeze::{Freeze, Frozen};
+pub use crate::recipe::objective::{ClassWeights, Sampling};
 pub use crate::recipe::precision::Precision;
+pub use crate::recipe::schedule::ScheduleKind;
 pub use crate::recipe::split_by::SplitBy;
+pub use crate::recipe::validation::ValFromTrain;
 pub use crate::recipe::values::Values;
 
 /// A recipe is a page.
@@ -87,11 +95,20 @@ recipe! {
     split_by: SplitBy = SplitBy::Random, "HOW", Values::Form(SplitBy::FORM);
     /// Held-out clips: a fraction below 1, or a number of clips.
     test_size: f64 = 0.1, "SHARE", Values::ShareOrCount;
+    /// Choose the epoch by clips that are taken from the training clips, so that the held-out ones are seen once, at the end: a share
+    /// of them, drawn as the split draws; group, other groups than the rest; or fold, the fold after the held-out one [default: the
+    /// held-out clips choose it, too].
+    val_from_train: ValFromTrain = ValFromTrain::None, "SHARE|HOW", Values::Form(ValFromTrain::FORM);
     /// Seed of the split, the order of clips in each epoch, new weights, and dropout. The last digits still differ between devices,
     /// CPUs and versions.
     seed: u64 = 42, "N", Values::Whole(0, MOST);
+    /// Seed of the split alone [default: the seed].
+    split_seed: Option<u64> = None, "N", Values::Whole(0, MOST);
     /// Passes over the training clips.
     epochs: u64 = 10, "N", Values::Whole(1, MOST);
+    /// End the run once so many epochs in a row have not been more accurate than the best before them; 0 trains all epochs. The
+    /// learning rate falls as if all were trained.
+    early_stopping_patience: u64 = 0, "N", Values::Whole(0, MOST);
     /// Clips per batch.
     batch_size: usize = 8, "N", Values::Whole(1, MOST);
     /// Clips per batch in evaluation. It can change the last digits of the metrics: group-norm models process the padding, whose
@@ -101,7 +118,16 @@ recipe! {
     gradient_accumulation_steps: usize = 1, "N", Values::Whole(1, MOST);
     /// Peak learning rate.
     lr: f64 = 5e-5, "RATE", Values::Number(0.0, f64::INFINITY);
-    /// Fraction of the steps in which the learning rate rises from 0; after that it falls to 0. Both are linear.
+    /// Peak learning rate of the classification head [default: that of the rest].
+    head_lr: Option<f64> = None, "RATE", Values::Number(0.0, f64::INFINITY);
+    /// Factor of the learning rate from each layer to the one below it, 1 for all the same: the head and a norm behind the last layer
+    /// have the whole rate, the last layer has it times this, and so on down to what comes before the first layer.
+    // The groups of BEiT and of timm.
+    layer_lr_decay: f64 = 1.0, "FACTOR", Values::Number(0.0, 1.0);
+    /// How the learning rate goes on after its rise: linear or cosine, both down to 0; constant, which does not rise either; or
+    /// constant_with_warmup.
+    schedule: ScheduleKind = ScheduleKind::Linear, "NAME", Values::Names(|| ScheduleKind::ALL.iter().map(|it| it.name()).collect());
+    /// Fraction of the steps in which the learning rate rises from 0, linearly.
     warmup_ratio: f64 = 0.1, "SHARE", Values::Number(0.0, 1.0);
     /// AdamW's weight decay, which biases and norms are exempt from.
     weight_decay: f64 = 0.0, "RATE", Values::Number(0.0, f64::INFINITY);
@@ -111,6 +137,16 @@ recipe! {
     adam_epsilon: f64 = 1e-8, "EPSILON", Values::Number(0.0, f64::INFINITY);
     /// Clip the gradient norm to this; 0 disables clipping.
     max_grad_norm: f64 = 1.0, "NORM", Values::Number(0.0, f64::INFINITY);
+    /// Parts of the network that stay as they are: feature-encoder (the convolutions over samples), backbone (all but the
+    /// classification head), layers:A-B (transformer layers A to B, the first is 0). Several are joined by commas.
+    freeze: Freeze = Freeze::default(), "PARTS", Values::List(Freeze::FORM);
+    /// Share of each clip's target that is spread evenly over all classes.
+    label_smoothing: f64 = 0.0, "SHARE", Values::Number(0.0, 1.0);
+    /// Weights of the classes in the loss; balanced: clips / (classes × clips of the class), so that rare classes count as much as
+    /// frequent ones.
+    class_weights: ClassWeights = ClassWeights::None, "NAME", Values::Names(|| ClassWeights::ALL.iter().map(|it| it.name()).collect());
+    /// Which clips an epoch trains on: random, each once; balanced, as many but of every class equally often.
+    sampling: Sampling = Sampling::Random, "NAME", Values::Names(|| Sampling::ALL.iter().map(|it| it.name()).collect());
     /// Truncate clips to this many seconds.
     max_duration: f64 = 30.0, "SECONDS", Values::Number(0.001, f64::INFINITY);
     /// Optimizer steps between lines of metrics.jsonl.
@@ -139,8 +175,25 @@ recipe! {
 }
 
 /// Keys that recipes of earlier versions lack.
-const ADDED_LATER: &[&str] =
-    &["model_commit", "published", "dataset_commit", "label_column", "fields", "split", "split_by"];
+const ADDED_LATER: &[&str] = &[
+    "model_commit",
+    "published",
+    "dataset_commit",
+    "label_column",
+    "fields",
+    "split",
+    "split_by",
+    "early_stopping_patience",
+    "head_lr",
+    "layer_lr_decay",
+    "schedule",
+    "freeze",
+    "label_smoothing",
+    "class_weights",
+    "sampling",
+    "val_from_train",
+    "split_seed",
+];
 
 /// A field of [`Recipe`]: its key in `recipe.toml`, what it means, and what it may hold.
 #[derive(Debug)]
@@ -219,13 +272,57 @@ impl Recipe {
     /// # Errors
     /// [`ErrorKind::Value`] naming the key, the value, and what may stand there.
     pub fn validate(&self) -> Result<(), Error> {
-        let mut values = Recipe::SETTINGS.iter().map(|setting| (setting, setting.get(self)));
-        match values.find(|(setting, value)| !setting.values.contain(value)) {
-            Some((setting, value)) => {
-                Err(setting.refuse(&value)).context(Doing("cannot run this recipe".to_owned()))
-            }
-            None => Ok(()),
+        let mut values = Recipe::SETTINGS.iter().filter_map(|setting| Some((setting, (setting.get)(self)?)));
+        let refused = match values.find(|(setting, value)| !setting.values.contain(value)) {
+            Some((setting, value)) => Some(setting.refuse(&value)),
+            None => self.contradiction(),
+        };
+        refused.map_or(Ok(()), Err).context(Doing("cannot run this recipe".to_owned()))
+    }
+
+    /// Two settings that make no sense beside each other.
+    fn contradiction(&self) -> Option<ErrorKind> {
+        let value = |key, why: &str| Some(ErrorKind::Value { key, why: why.to_owned() });
+        if self.class_weights == ClassWeights::Balanced && self.sampling == Sampling::Balanced {
+            return value(
+                "class_weights",
+                "is balanced, and so is `sampling`: together they would favour the rare classes; choose one",
+            );
         }
+        match (self.val_from_train, &self.split_by) {
+            (ValFromTrain::Share(_), SplitBy::Fold(..)) => {
+                return value(
+                    "val_from_train",
+                    "is a share, but the split is by folds, which keep together what belongs together: take fold",
+                );
+            }
+            (ValFromTrain::Fold, SplitBy::Fold(..)) | (ValFromTrain::Group, SplitBy::Group(_)) => {}
+            (ValFromTrain::Fold, _) => {
+                return value(
+                    "val_from_train",
+                    "is fold, but `split_by` is not: take fold:FIELD=VALUE there, or a share here",
+                );
+            }
+            (ValFromTrain::Group, _) => {
+                return value(
+                    "val_from_train",
+                    "is group, but `split_by` is not: take group:FIELD there, or a share here",
+                );
+            }
+            _ => {}
+        }
+        if self.freeze != Freeze::default() && self.model.starts_with("scratch:") {
+            return value("freeze", "is set, but the model is new: what it freezes would stay random");
+        }
+        if self.freeze.parts().contains(&Frozen::Backbone) && self.layer_lr_decay != 1.0 {
+            return value("layer_lr_decay", "is set, but `freeze` has backbone: no layer is trained");
+        }
+        None
+    }
+
+    /// The seed of the split.
+    pub(crate) fn split_seed(&self) -> u64 {
+        self.split_seed.unwrap_or(self.seed)
     }
 
     /// Optimizer steps of an epoch over so many clips.

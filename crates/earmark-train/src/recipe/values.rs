@@ -20,6 +20,8 @@ pub enum Values {
     Names(fn() -> Vec<&'static str>),
     /// Text that is written like this.
     Form(&'static str),
+    /// Several of what is written like this, joined by commas; empty where nothing is chosen.
+    List(&'static str),
     /// Any text; empty where nothing is chosen.
     Text,
     /// Text that the run finds out by itself, such as a commit.
@@ -36,7 +38,7 @@ impl fmt::Display for Values {
             Values::ShareOrCount => f.write_str("a share above 0 and below 1, or a whole number of clips"),
             Values::Betas => f.write_str("two numbers from 0 to below 1, such as 0.9,0.999"),
             Values::Names(names) => write!(f, "one of {}", names().join(", ")),
-            Values::Form(form) => f.write_str(form),
+            Values::Form(form) | Values::List(form) => f.write_str(form),
             Values::Text | Values::Resolved => f.write_str("text"),
         }
     }
@@ -56,7 +58,7 @@ impl Values {
             Values::Betas => text.split(',').all(|x| x.parse().is_ok_and(|x: f64| (0.0..1.0).contains(&x))),
             Values::Names(names) => names().contains(&text),
             // Their types accept nothing else.
-            Values::Switch | Values::Form(_) | Values::Text | Values::Resolved => true,
+            Values::Switch | Values::Form(_) | Values::List(_) | Values::Text | Values::Resolved => true,
         }
     }
 
@@ -68,7 +70,7 @@ impl Values {
             Values::Whole(..) => text.parse().map(Value::Integer).ok(),
             Values::Number(..) | Values::ShareOrCount => number(text),
             Values::Betas => text.split(',').map(number).collect::<Option<_>>().map(Value::Array),
-            Values::Names(_) | Values::Form(_) | Values::Text | Values::Resolved => None,
+            Values::Names(_) | Values::Form(_) | Values::List(_) | Values::Text | Values::Resolved => None,
         };
         value.unwrap_or_else(|| Value::String(text.to_owned()))
     }
@@ -82,8 +84,12 @@ impl Values {
             (Values::Betas, Value::Array(numbers)) => {
                 Some(numbers.iter().map(Value::to_string).collect::<Vec<_>>().join(","))
             }
-            (Values::Names(_) | Values::Form(_) | Values::Text | Values::Resolved, Value::String(text)) => {
-                Some(text.clone())
+            (
+                Values::Names(_) | Values::Form(_) | Values::List(_) | Values::Text | Values::Resolved,
+                Value::String(text),
+            ) => Some(text.clone()),
+            (Values::List(_), Value::Array(parts)) => {
+                Some(parts.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?.join(","))
             }
             _ => None,
         }

@@ -33,7 +33,7 @@ pub enum Event<'a> {
     },
     /// An optimizer step is done.
     Step(StepDone),
-    /// Some of the held-out clips have been evaluated.
+    /// Some of the clips that choose the epoch, or in the end of the held-out ones, have been evaluated.
     Evaluating {
         /// Clips evaluated.
         done: usize,
@@ -72,7 +72,7 @@ pub struct EpochDone {
     pub clips_per_second: f64,
     /// Where the time went since this process began the epoch.
     pub time: TimeSpent,
-    /// Loss and accuracy on the held-out clips.
+    /// Loss and accuracy on the clips that choose the epoch.
     pub record: EpochRecord,
     /// Whether no earlier epoch was as accurate.
     pub best: bool,

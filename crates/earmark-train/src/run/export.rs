@@ -16,7 +16,7 @@ use crate::artifacts::run_info::date;
 use crate::artifacts::{BURN_VERSION, write};
 use crate::error::{Doing, Error};
 use crate::evaluate::report::EvaluationReport;
-use crate::recipe::Precision;
+use crate::recipe::{ClassWeights, Freeze, Precision, Recipe, Sampling, ScheduleKind};
 use crate::run::job::{Finished, Job};
 use crate::run::training::Run;
 
@@ -28,7 +28,7 @@ impl Run<'_> {
         let best = state.best.expect("every epoch is evaluated before the run is finished");
         // Opened from its files: the scores are those of what is handed out.
         let model = Pretrained::open(&checkpoint::folder(output, best.step), device)?;
-        let evaluation = self.evaluate(&model, stop)?;
+        let evaluation = self.evaluate_held_out(&model, stop)?;
         let report = evaluation.report(&recipe.dataset, "test", &recipe.model, &plan.labels);
 
         let folder = output.join("model");
@@ -57,7 +57,9 @@ impl Run<'_> {
         write(output, "report.html", report_html(&page))?;
         write(output, "report.json", json)?;
         let best_epoch = best.step / plan.steps_per_epoch;
-        Ok(Finished { model: folder, report, best_epoch, equally_accurate })
+        let epochs = state.epochs.len() as u64;
+        let stopped_early = epochs < recipe.epochs;
+        Ok(Finished { model: folder, report, best_epoch, equally_accurate, epochs, stopped_early })
     }
 
     /// The run's name and its folder's, by which two runs of one recipe differ.
@@ -84,38 +86,42 @@ impl Run<'_> {
             facts.push(("Machine", machines.join("; ")));
         }
         let (train, test, classes) = (plan.train, plan.test, plan.labels.len());
+        let validation = match plan.validation {
+            0 => String::new(),
+            clips => format!("{clips} validation, "),
+        };
         facts.extend([
             ("Device", recipe.device.clone()),
             ("Model", recipe.model.clone()),
             ("Dataset", recipe.dataset.clone()),
-            ("Clips", format!("{train} train, {test} held-out, {classes} classes")),
+            ("Clips", format!("{train} train, {validation}{test} held-out, {classes} classes")),
             ("earmark", recipe.earmark.clone()),
         ]);
         facts.retain(|(_, value)| !value.is_empty());
         facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
+    /// What the card says of its table of epochs.
+    fn notes(&self) -> Vec<String> {
+        let (recipe, plan) = (&self.job.recipe, &self.plan);
+        let mut notes = Vec::new();
+        if let Some(objective) = objective(recipe) {
+            let note = "The losses in this table are with";
+            notes.push(format!("{note} {objective}; the eval loss above is the cross-entropy alone."));
+        }
+        if plan.validation > 0 {
+            let clips = plan.validation;
+            notes.push(format!(
+                "Eval loss and accuracy in this table are those of {clips} clips of the training part, which chose the epoch; the \
+                 held-out clips were evaluated once, at the end."
+            ));
+        }
+        notes
+    }
+
     fn card(&self, report: &EvaluationReport) -> ModelCard {
         let Run { job: Job { recipe, card, base_model, .. }, state, .. } = self;
         let commit = |commit: &String| Some(commit).filter(|commit| !commit.is_empty()).cloned();
-        let [beta_1, beta_2] = recipe.adam_betas;
-        let mut rows = vec![
-            ("learning_rate", recipe.lr.to_string()),
-            ("train_batch_size", recipe.batch_size.to_string()),
-            ("eval_batch_size", recipe.eval_batch_size.to_string()),
-            ("seed", recipe.seed.to_string()),
-            ("gradient_accumulation_steps", recipe.gradient_accumulation_steps.to_string()),
-            (
-                "optimizer",
-                format!("AdamW with betas=({beta_1},{beta_2}) and epsilon={:e}", recipe.adam_epsilon),
-            ),
-            ("lr_scheduler_type", "linear".to_owned()),
-            ("lr_scheduler_warmup_ratio", recipe.warmup_ratio.to_string()),
-            ("num_epochs", recipe.epochs.to_string()),
-        ];
-        if recipe.precision != Precision::Fp32 {
-            rows.push(("mixed_precision_training", recipe.precision.name().to_owned()));
-        }
         ModelCard {
             name: recipe.name.clone(),
             repo: None,
@@ -125,7 +131,8 @@ impl Run<'_> {
             base_commit: commit(&recipe.model_commit),
             dataset: card.clone(),
             dataset_commit: commit(&recipe.dataset_commit),
-            hyperparameters: rows.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+            hyperparameters: hyperparameters(recipe),
+            notes: self.notes(),
             train_losses: state.train_losses.clone(),
             epochs: state.epochs.clone(),
             evaluation: report.clone(),
@@ -134,6 +141,65 @@ impl Run<'_> {
                 .to_vec(),
         }
     }
+}
+
+/// What the card lists of a recipe: the rows of the reference's cards, then what differs from its defaults.
+fn hyperparameters(recipe: &Recipe) -> Vec<(String, String)> {
+    let [beta_1, beta_2] = recipe.adam_betas;
+    let mut rows = vec![
+        ("learning_rate", recipe.lr.to_string()),
+        ("train_batch_size", recipe.batch_size.to_string()),
+        ("eval_batch_size", recipe.eval_batch_size.to_string()),
+        ("seed", recipe.seed.to_string()),
+        ("gradient_accumulation_steps", recipe.gradient_accumulation_steps.to_string()),
+        ("optimizer", format!("AdamW with betas=({beta_1},{beta_2}) and epsilon={:e}", recipe.adam_epsilon)),
+        ("lr_scheduler_type", recipe.schedule.name().to_owned()),
+    ];
+    if recipe.schedule != ScheduleKind::Constant {
+        rows.push(("lr_scheduler_warmup_ratio", recipe.warmup_ratio.to_string()));
+    }
+    rows.push(("num_epochs", recipe.epochs.to_string()));
+    if recipe.precision != Precision::Fp32 {
+        rows.push(("mixed_precision_training", recipe.precision.name().to_owned()));
+    }
+    if recipe.label_smoothing > 0.0 {
+        rows.push(("label_smoothing_factor", recipe.label_smoothing.to_string()));
+    }
+    // What `TrainingArguments` has no names for.
+    if recipe.class_weights != ClassWeights::None {
+        rows.push(("class_weights", recipe.class_weights.to_string()));
+    }
+    if recipe.sampling != Sampling::Random {
+        rows.push(("sampling", recipe.sampling.to_string()));
+    }
+    if let Some(seed) = recipe.split_seed {
+        rows.push(("split_seed", seed.to_string()));
+    }
+    if let Some(lr) = recipe.head_lr {
+        rows.push(("head_learning_rate", lr.to_string()));
+    }
+    if recipe.layer_lr_decay != 1.0 {
+        rows.push(("layer_lr_decay", recipe.layer_lr_decay.to_string()));
+    }
+    if recipe.freeze != Freeze::default() {
+        rows.push(("frozen", recipe.freeze.to_string()));
+    }
+    if recipe.early_stopping_patience > 0 {
+        rows.push(("early_stopping_patience", recipe.early_stopping_patience.to_string()));
+    }
+    rows.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// What the loss of a recipe is beside the plain cross-entropy.
+fn objective(recipe: &Recipe) -> Option<String> {
+    let mut parts = Vec::new();
+    if recipe.label_smoothing > 0.0 {
+        parts.push(format!("label smoothing {}", recipe.label_smoothing));
+    }
+    if recipe.class_weights != ClassWeights::None {
+        parts.push(format!("{} class weights", recipe.class_weights));
+    }
+    (!parts.is_empty()).then(|| parts.join(" and "))
 }
 
 /// `2 h 05 min`, `3 min 07 s`, `4.2 s`

@@ -68,6 +68,8 @@ pub enum Start {
 pub struct Plan {
     /// Clips to train on.
     pub train: usize,
+    /// Clips that choose the epoch; 0 where the held-out clips do.
+    pub validation: usize,
     /// Held-out clips, to evaluate on.
     pub test: usize,
     /// Clips of one optimizer step; the last step of an epoch may have fewer.
@@ -78,8 +80,10 @@ pub struct Plan {
     pub steps: u64,
     /// Steps that an earlier session of this run has done.
     pub done: u64,
-    /// Trainable parameters of the network.
+    /// Parameters of the network.
     pub parameters: usize,
+    /// Those of them that are not trained.
+    pub frozen: usize,
     /// Class names in class order.
     pub labels: Vec<String>,
     /// Classes without a clip to train on, so that the model cannot learn them.
@@ -115,4 +119,8 @@ pub struct Finished {
     pub best_epoch: u64,
     /// Epochs that were as accurate as that one, itself included: it is the earliest of them.
     pub equally_accurate: usize,
+    /// Epochs that were trained.
+    pub epochs: u64,
+    /// Whether `early_stopping_patience` ended the run before its last epoch.
+    pub stopped_early: bool,
 }

@@ -4,6 +4,7 @@ pub(crate) mod job; // Read first: what a run needs,
 pub(crate) mod event; // and what it reports.
 pub(crate) mod time_spent;
 pub(crate) mod split;
+mod order;
 pub(crate) mod output_folder;
 pub(crate) mod model_setup;
 pub(crate) mod start;

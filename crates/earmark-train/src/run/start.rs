@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use earmark_data::Split;
 use earmark_error::Context as _;
 use earmark_models::NetworkConfig;
 
@@ -13,7 +12,7 @@ use crate::error::{Doing, Error};
 use crate::run::event::{Callback, Event};
 use crate::run::job::{Job, Start};
 use crate::run::model_setup::ModelSetup;
-use crate::run::split::{SplitFile, check_same};
+use crate::run::split::{Parts, SplitFile, check_same};
 use crate::step::optimizer::adamw;
 
 /// The model and the state of a new run.
@@ -53,15 +52,17 @@ pub(crate) fn resume(job: &Job, on_event: &Callback<'_>) -> Result<Restored, Err
 }
 
 /// `recipe.toml` and `split.json`, before the first step. A resumed run must find the clips it began with.
-pub(crate) fn write_plan(job: &Job, clips: &Clips, split: &Split, resumed: bool) -> Result<(), Error> {
+pub(crate) fn write_plan(job: &Job, clips: &Clips, parts: &Parts, resumed: bool) -> Result<(), Error> {
     let run = job.output.path();
     let names = |rows: &[usize]| rows.iter().map(|&row| clips.clips()[row].name.clone()).collect();
     let hashes = |rows: &[usize]| rows.iter().map(|&row| clips.sha256(row)).collect();
     let split = SplitFile {
-        train: names(&split.train),
-        test: names(&split.test),
-        train_sha256: hashes(&split.train),
-        test_sha256: hashes(&split.test),
+        train: names(&parts.train),
+        validation: names(&parts.validation),
+        test: names(&parts.test),
+        train_sha256: hashes(&parts.train),
+        validation_sha256: hashes(&parts.validation),
+        test_sha256: hashes(&parts.test),
     };
     if resumed {
         return check_same(&SplitFile::read(run)?, &split, run);

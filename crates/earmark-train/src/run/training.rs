@@ -6,10 +6,10 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use burn::module::Module as _;
-use earmark_data::torch_randperm;
+use burn::module::{Module as _, ModuleVisitor, Param};
+use burn::tensor::Tensor;
 use earmark_error::{Attempt as _, Context as _};
-use earmark_models::{Classifier, mixed_precision};
+use earmark_models::{Classifier, Part, mixed_precision, parts};
 use earmark_pipeline::Pretrained;
 
 use crate::artifacts::checkpoint::{self, Best, Restored, State};
@@ -24,7 +24,8 @@ use crate::evaluate::{Evaluation, evaluate};
 use crate::recipe::Recipe;
 use crate::run::event::{Callback, EpochDone, Event};
 use crate::run::job::{Job, Plan, Start};
-use crate::run::split::{clips_per_class, draw_split};
+use crate::run::order::order_of_epoch;
+use crate::run::split::{Parts, clips_per_class, draw_parts};
 use crate::run::start::{begin, resume, write_plan};
 use crate::run::time_spent::TimeSpent;
 use crate::step::trainer::Trainer;
@@ -35,8 +36,7 @@ pub(crate) struct Run<'a> {
     on_event: &'a Callback<'a>,
     clips: Clips,
     /// Indices into `clips`, each part in the order of the split.
-    train: Vec<usize>,
-    test: Vec<usize>,
+    parts: Parts,
     pub(crate) plan: Plan,
     /// The configuration, the preprocessor, and the weights that the run began with.
     model: Pretrained,
@@ -71,6 +71,12 @@ impl<'a> Run<'a> {
             start => (begin(job, start, &labels, on_event)?, false),
         };
 
+        let found: Vec<Part> = parts(&model.network).into_iter().map(|(_, part)| part).collect();
+        if let Some(why) = recipe.freeze.refusal(&found) {
+            let kind = ErrorKind::Value { key: "freeze", why };
+            return Err(kind).with_context(|| Doing("cannot run this recipe".to_owned()));
+        }
+
         let total = dataset.clips.len();
         let mut checking = |done| on_event(&Event::Checking { done, total });
         let (preparation, cache) = (Preparation::new(&model, recipe), job.cache.clone());
@@ -83,7 +89,7 @@ impl<'a> Run<'a> {
         if !conflicts.is_empty() {
             on_event(&Event::LabelConflicts(&conflicts));
         }
-        let split = draw_split(recipe, dataset, clips.clips())
+        let parts = draw_parts(recipe, dataset, clips.clips())
             .map_err(|error| match error.kind {
                 earmark_data::ErrorKind::LoneClip { class } => {
                     ErrorKind::LoneClip(labels[class.index()].clone())
@@ -91,30 +97,31 @@ impl<'a> Run<'a> {
                 _ => error.into(),
             })
             .with_context(|| Doing(format!("cannot split the clips in `{}`", dataset.root.display())))?;
-        write_plan(job, &clips, &split, resumed)?;
+        write_plan(job, &clips, &parts, resumed)?;
 
-        let steps_per_epoch = recipe.steps_per_epoch(split.train.len());
+        let steps_per_epoch = recipe.steps_per_epoch(parts.train.len());
         let [trained, tested] =
-            [&split.train, &split.test].map(|rows| clips_per_class(clips.clips(), rows, labels.len()));
+            [&parts.train, &parts.test].map(|rows| clips_per_class(clips.clips(), rows, labels.len()));
         let plan = Plan {
-            train: split.train.len(),
-            test: split.test.len(),
+            train: parts.train.len(),
+            validation: parts.validation.len(),
+            test: parts.test.len(),
             clips_per_step: recipe.batch_size * recipe.gradient_accumulation_steps,
             steps_per_epoch,
             steps: steps_per_epoch * recipe.epochs,
             done: state.global_step,
             parameters: model.network.num_params(),
+            frozen: frozen(recipe, &model.network),
             untrained: labels_of(&labels, |class| trained[class] == 0),
             untested: labels_of(&labels, |class| trained[class] > 0 && tested[class] == 0),
             labels,
         };
-        let trainer = Trainer::new(recipe, plan.steps, device, model.network.clone(), optimizer);
+        let trainer = Trainer::new(recipe, plan.steps, &trained, device, model.network.clone(), optimizer);
         Ok(Run {
             job,
             on_event,
             clips,
-            train: split.train,
-            test: split.test,
+            parts,
             plan,
             model,
             trainer,
@@ -126,7 +133,7 @@ impl<'a> Run<'a> {
 
     /// The names of the held-out clips, in the order of their evaluation.
     pub(crate) fn held_out(&self) -> Vec<&str> {
-        self.test.iter().map(|&row| self.clips.clips()[row].name.as_str()).collect()
+        self.parts.test.iter().map(|&row| self.clips.clips()[row].name.as_str()).collect()
     }
 
     /// Trains until all steps are done, or `stop` is set and the run saved; every epoch that ends is evaluated and saved.
@@ -141,13 +148,21 @@ impl<'a> Run<'a> {
             if ended && !self.state.evaluated && self.end_epoch(&mut log, stop)?.is_break() {
                 return self.save().map(ControlFlow::Break);
             }
-            if step >= self.plan.steps {
+            if step >= self.plan.steps || self.is_out_of_patience() {
                 return Ok(ControlFlow::Continue(()));
             }
             if self.epoch(&mut log, stop)?.is_break() {
                 return self.save().map(ControlFlow::Break);
             }
         }
+    }
+
+    /// Whether an epoch was just evaluated that is the last of so many in a row without a better accuracy.
+    ///
+    /// `EarlyStoppingCallback` of transformers 5.23.0, with its threshold of 0.
+    pub(crate) fn is_out_of_patience(&self) -> bool {
+        let patience = self.job.recipe.early_stopping_patience;
+        self.state.evaluated && patience > 0 && epochs_since_best(&self.state.epochs) >= patience
     }
 
     fn save(&mut self) -> Result<(), Error> {
@@ -161,8 +176,7 @@ impl<'a> Run<'a> {
     fn epoch(&mut self, log: &mut MetricsLog, stop: &AtomicBool) -> Result<ControlFlow<()>, Error> {
         let Run { job: Job { recipe, device, .. }, on_event, clips, plan, trainer, state, pace, .. } = self;
         let epoch = state.global_step / plan.steps_per_epoch;
-        let order = torch_randperm(self.train.len(), recipe.seed.wrapping_add(epoch));
-        let order: Vec<usize> = order.into_iter().map(|i| self.train[i]).collect();
+        let order = order_of_epoch(recipe, epoch, clips.clips(), &self.parts.train);
         let step_clips = recipe.batch_size * recipe.gradient_accumulation_steps;
         let order = &order[(state.global_step % plan.steps_per_epoch) as usize * step_clips..];
 
@@ -187,7 +201,8 @@ impl<'a> Run<'a> {
                     waited += asked.elapsed();
                     batch
                 });
-                let done = trainer.step(state, rows.len(), batches);
+                let classes: Vec<usize> = rows.iter().map(|&row| clips.clips()[row].label.index()).collect();
+                let done = trainer.step(state, &classes, batches);
                 let done = match done {
                     Err(error) if matches!(*error.kind, ErrorKind::Diverged { .. }) => {
                         // A failed step leaves the weights as they were.
@@ -218,7 +233,7 @@ impl<'a> Run<'a> {
     /// Evaluates, remembers the best, saves; unless `stop` comes before the evaluation is done.
     fn end_epoch(&mut self, log: &mut MetricsLog, stop: &AtomicBool) -> Result<ControlFlow<()>, Error> {
         let started = Instant::now();
-        let evaluation = match self.evaluate(&self.current(), stop) {
+        let evaluation = match self.evaluate(&self.current(), self.choosing(), stop) {
             Err(error) => match *error.kind {
                 ErrorKind::Interrupted => return Ok(ControlFlow::Break(())),
                 ErrorKind::NoNumbers { value } => {
@@ -233,8 +248,13 @@ impl<'a> Run<'a> {
         let (step, epoch) = (self.state.global_step, self.state.global_step / self.plan.steps_per_epoch);
         let confusion = evaluation.confusion(self.plan.labels.len());
         let accuracy = confusion.accuracy();
-        let record =
-            EpochRecord { step, epoch: epoch as f64, eval_loss: evaluation.loss, eval_accuracy: accuracy };
+        // The loss that is trained, as in the reference.
+        let (loss, batch_size) = (&self.trainer.loss, self.job.recipe.eval_batch_size);
+        let eval_loss = match loss.is_plain() {
+            true => evaluation.loss,
+            false => loss.of_logits(&evaluation.logits, &evaluation.labels, batch_size),
+        };
+        let record = EpochRecord { step, epoch: epoch as f64, eval_loss, eval_accuracy: accuracy };
         // Strictly better: the first of equals stays, as in the reference (`_determine_best_metric`).
         let best = self.state.best.is_none_or(|best| accuracy > best.accuracy);
         if best {
@@ -259,14 +279,41 @@ impl<'a> Run<'a> {
         Pretrained { network: self.trainer.network().valid(), ..self.model.clone() }
     }
 
+    /// The clips that choose the epoch.
+    fn choosing(&self) -> &[usize] {
+        if self.parts.validation.is_empty() { &self.parts.test } else { &self.parts.validation }
+    }
+
     /// Evaluates a model on the held-out clips.
-    pub(crate) fn evaluate(&self, model: &Pretrained, stop: &AtomicBool) -> Result<Evaluation, Error> {
-        let Run { job, on_event, clips, test, .. } = self;
-        let total = test.len();
+    pub(crate) fn evaluate_held_out(
+        &self,
+        model: &Pretrained,
+        stop: &AtomicBool,
+    ) -> Result<Evaluation, Error> {
+        self.evaluate(model, &self.parts.test, stop)
+    }
+
+    fn evaluate(&self, model: &Pretrained, rows: &[usize], stop: &AtomicBool) -> Result<Evaluation, Error> {
+        let Run { job, on_event, clips, .. } = self;
+        let total = rows.len();
         let mut progress = |done| on_event(&Event::Evaluating { done, total });
         let network = in_precision(model.network.clone(), &job.recipe);
-        evaluate(&network, &job.device, clips, test, job.recipe.eval_batch_size, &mut progress, stop)
+        evaluate(&network, &job.device, clips, rows, job.recipe.eval_batch_size, &mut progress, stop)
     }
+}
+
+/// Parameters that are not trained.
+fn frozen(recipe: &Recipe, network: &Classifier) -> usize {
+    struct Sizes(Vec<usize>);
+    impl ModuleVisitor for Sizes {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push(param.lazy_shape().num_elements());
+        }
+    }
+    let mut sizes = Sizes(Vec::new());
+    network.visit(&mut sizes);
+    let parts = parts(network).into_iter().zip(sizes.0);
+    parts.filter(|((_, part), _)| recipe.freeze.freezes(*part)).map(|(_, size)| size).sum()
 }
 
 /// The network as it is trained, in half precision where the recipe says so; the reference evaluates in it, too.
@@ -275,6 +322,18 @@ fn in_precision(network: Classifier, recipe: &Recipe) -> Classifier {
         Some(dtype) => mixed_precision(network, dtype),
         None => network,
     }
+}
+
+/// Epochs at the end of `epochs` that were not more accurate than the best before them.
+fn epochs_since_best(epochs: &[EpochRecord]) -> u64 {
+    let mut best = f64::NEG_INFINITY;
+    epochs.iter().fold(0, |since, epoch| match epoch.eval_accuracy > best {
+        true => {
+            best = epoch.eval_accuracy;
+            0
+        }
+        false => since + 1,
+    })
 }
 
 fn labels_of(labels: &[String], keep: impl Fn(usize) -> bool) -> Vec<String> {

@@ -1,7 +1,9 @@
 //! One optimizer step.
 
 pub(crate) mod trainer; // Read first: forward, backward, clip, update.
+pub(crate) mod loss;
 pub(crate) mod optimizer;
+pub(crate) mod rates;
 pub(crate) mod schedule;
 pub(crate) mod loss_scale;
 pub(crate) mod memory;

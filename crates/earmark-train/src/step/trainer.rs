@@ -3,19 +3,20 @@
 use std::ops::Range;
 
 use burn::module::{Module as _, ModuleVisitor, Param};
-use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use earmark_error::Attempt as _;
-use earmark_models::{Classifier, Input, TrainingRng, mixed_precision};
+use earmark_models::{Classifier, Input, TrainingRng, freeze, mixed_precision};
 
 use crate::artifacts::checkpoint::State;
 use crate::clips::batch::{Batch, part};
 use crate::error::{Doing, Error, ErrorKind};
 use crate::recipe::{Precision, Recipe};
 use crate::run::event::StepDone;
+use crate::step::loss::Loss;
 use crate::step::memory::within_memory;
 use crate::step::optimizer::{clip_grad_norm, number_parameters};
+use crate::step::rates::Rates;
 use crate::step::schedule::Schedule;
 
 /// The network in training, its optimizer and its learning rates.
@@ -24,9 +25,10 @@ pub(crate) struct Trainer {
     network: Option<Classifier>,
     pub(crate) optimizer: ModuleOptimizer,
     schedule: Schedule,
+    rates: Rates,
     /// With autodiff.
     device: Device,
-    loss: CrossEntropyLoss,
+    pub(crate) loss: Loss,
     seed: u64,
     max_grad_norm: f64,
     precision: Precision,
@@ -50,19 +52,24 @@ impl Accumulated {
 }
 
 impl Trainer {
+    /// `trained` is how many clips of each class are trained on.
     pub(crate) fn new(
         recipe: &Recipe,
         steps: u64,
+        trained: &[usize],
         device: &Device,
         network: Classifier,
         optimizer: ModuleOptimizer,
     ) -> Self {
         let device = device.clone().autodiff();
+        let network = number_parameters(network).train();
+        let network = freeze(network, |part| recipe.freeze.freezes(part));
         Trainer {
-            network: Some(number_parameters(network).train()),
             optimizer,
-            schedule: Schedule::new(recipe.lr, recipe.warmup_ratio, steps),
-            loss: CrossEntropyLossConfig::new().init(&device),
+            schedule: Schedule::new(recipe, steps),
+            rates: Rates::new(recipe, &network),
+            network: Some(network),
+            loss: Loss::new(recipe, trained, &device),
             device,
             seed: recipe.seed,
             max_grad_norm: recipe.max_grad_norm,
@@ -74,19 +81,20 @@ impl Trainer {
         self.network.as_ref().expect("a step puts the network back")
     }
 
-    /// Takes the step after those that `state` counts, on `clips` clips, which come in `batches`.
+    /// Takes the step after those that `state` counts, on clips of these classes, which come in `batches`.
     ///
     /// The loss is the mean over all of them, however many batches they come in. (transformers 5.23.0 forgets to divide
     /// by the number of batches, so its gradient is too large; 4.x divides.)
     pub(crate) fn step(
         &mut self,
         state: &mut State,
-        clips: usize,
+        classes: &[usize],
         batches: impl Iterator<Item = Result<Batch, Error>>,
     ) -> Result<StepDone, Error> {
         let done = state.global_step;
         let cannot = |kind: ErrorKind| Doing(format!("cannot continue after step {done}")).failed(kind);
         let network = self.network();
+        let weight = self.loss.weight(classes);
         // Seeded by the seed and the step alone, so that a resumed run draws the same numbers.
         let mut rng = TrainingRng::new(self.seed.rotate_left(32) ^ done);
         let scale = if self.precision == Precision::Fp16 { state.loss_scale.factor() } else { 1.0 };
@@ -103,7 +111,7 @@ impl Trainer {
                 || Ok(Accumulated::zero()),
                 || free_graph(network),
                 |sum: Result<Accumulated, ErrorKind>, piece| {
-                    let share = piece.len() as f64 / clips as f64;
+                    let share = self.loss.weight(&labels[piece.clone()]) / weight;
                     let sum = sum?;
                     let (loss, gradients) = self.gradients(&input, &labels, piece, share, scale, &mut rng)?;
                     Ok(sum.add(network, loss, gradients))
@@ -117,7 +125,8 @@ impl Trainer {
         }
         let mut gradients = sum.gradients.grads();
         let grad_norm = clip_grad_norm(network, &mut gradients, self.max_grad_norm, scale);
-        let lr = self.schedule.rate(done - state.skipped);
+        let share = self.schedule.share(done - state.skipped);
+        let (lr, clips) = (self.rates.base(share), classes.len());
         let skipped = self.precision == Precision::Fp16 && !grad_norm.is_finite();
         let outcome = StepDone { step: done + 1, loss: sum.loss, lr, grad_norm, clips, skipped };
         if self.precision == Precision::Fp16 {
@@ -133,7 +142,7 @@ impl Trainer {
             }
         }
         let network = self.network.take().expect("a step puts the network back");
-        self.network = Some(self.optimizer.step(lr, network, gradients));
+        self.network = Some(self.optimizer.step(self.rates.at(share), network, gradients));
         Ok(outcome)
     }
 
@@ -148,14 +157,14 @@ impl Trainer {
         rng: &mut TrainingRng,
     ) -> Result<(f64, GradientsParams), ErrorKind> {
         let network = self.network();
-        let targets = targets(&labels[piece.clone()], &self.device);
+        let labels = &labels[piece.clone()];
         let input = part(input, piece);
         let logits = match self.precision.half() {
             None => network.forward(input, Some(rng))?,
             // Cast for each pass: a backward pass consumes its graph.
             Some(dtype) => mixed_precision(network.clone(), dtype).forward(input, Some(rng))?,
         };
-        let loss = self.loss.forward(logits.cast(DType::F32), targets).mul_scalar(share);
+        let loss = self.loss.forward(logits, labels).mul_scalar(share);
         let value = f64::from(loss.clone().into_scalar::<f32>());
         let loss = if scale == 1.0 { loss } else { loss.mul_scalar(scale) };
         Ok((value, GradientsParams::from_grads(loss.backward(), network)))
@@ -168,16 +177,10 @@ fn free_graph(network: &Classifier) {
     struct First(bool);
     impl ModuleVisitor for First {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if !std::mem::replace(&mut self.0, true) {
+            if param.val().is_require_grad() && !std::mem::replace(&mut self.0, true) {
                 drop(param.val().sum().backward());
             }
         }
     }
     network.visit(&mut First(false));
-}
-
-/// Classes on a device, `[B]`.
-fn targets(labels: &[usize], device: &Device) -> Tensor<1, Int> {
-    let ids: Vec<i64> = labels.iter().map(|&id| id as i64).collect();
-    Tensor::from_data(TensorData::new(ids, [labels.len()]), device)
 }

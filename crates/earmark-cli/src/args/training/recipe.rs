@@ -30,7 +30,8 @@ pub(crate) struct Chosen {
 }
 
 /// Settings about the data and the model, which are listed beside the arguments that choose those.
-const WHAT: &[&str] = &["label_column", "fields", "split", "split_by", "new_head", "skip_bad"];
+const WHAT: &[&str] =
+    &["label_column", "fields", "split", "split_by", "val_from_train", "new_head", "skip_bad"];
 
 /// Settings with arguments elsewhere: --model and --from-scratch, and what other commands have, too.
 const ELSEWHERE: &[&str] = &["model", "resampler", "downmix"];
@@ -63,7 +64,7 @@ fn help(setting: &Setting, recipe: &Recipe) -> String {
         _ => default,
     };
     // Which split is the usual one depends on the dataset.
-    let varies = matches!(setting.values, Values::Form(_));
+    let varies = matches!(setting.values, Values::Form(_) | Values::List(_));
     match is_bare(setting) || default.is_empty() || varies {
         true => text.to_owned(),
         // In place of the default that a new recipe has.
@@ -81,6 +82,7 @@ fn argument(setting: &'static Setting, recipe: &Recipe) -> Arg {
         move |text: &str| setting.check(text).map(|()| text.to_owned()).map_err(|why| why.to_string());
     let arg = arg.value_name(setting.value_name);
     match setting.values {
+        Values::List(_) => arg.value_parser(check).action(ArgAction::Append),
         Values::Names(names) => arg.value_parser(PossibleValuesParser::new(names().into_iter().map(spelled))),
         Values::Switch => arg.value_parser(PossibleValuesParser::new(["true", "false"])),
         _ => arg.value_parser(check),
@@ -149,7 +151,9 @@ impl FromArgMatches for RecipeArgs {
         for setting in settings() {
             let value = match is_bare(setting) {
                 true => matches.get_flag(setting.key).then(|| "true".to_owned()),
-                false => matches.get_one::<String>(setting.key).cloned(),
+                false => matches
+                    .get_many::<String>(setting.key)
+                    .map(|values| values.map(String::as_str).collect::<Vec<_>>().join(",")),
             };
             if let Some(value) = value {
                 args.chosen.push(Chosen { setting, value, argument: format!("--{}", long(setting)) });

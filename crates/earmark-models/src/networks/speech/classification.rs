@@ -76,6 +76,10 @@ impl Architecture for SpeechForSequenceClassification {
     fn family(&self) -> &'static Family {
         self.family
     }
+
+    fn final_norm(&self) -> Option<&'static str> {
+        self.base.encoder.behind_layers()
+    }
 }
 
 impl Classify for SpeechForSequenceClassification {

@@ -52,4 +52,13 @@ impl Encoder {
             Encoder::Squeezed(encoder) => encoder.finish(last, frames),
         }
     }
+
+    /// The field below the base model that stands behind the layers.
+    pub(super) fn behind_layers(&self) -> Option<&'static str> {
+        match self {
+            Encoder::Transformer(encoder) => encoder.stable.then_some("encoder.layer_norm"),
+            Encoder::Conformer(_) => Some("encoder.layer_norm"),
+            Encoder::Squeezed(_) => Some("encoder.upsample"),
+        }
+    }
 }

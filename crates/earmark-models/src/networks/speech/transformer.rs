@@ -20,7 +20,8 @@ pub(super) struct TransformerEncoder {
     layer_norm: LayerNorm,
     dropout: Dropout,
     layers: Vec<EncoderLayer>,
-    stable: bool,
+    /// Whether the norm stands behind the layers and not before them.
+    pub(super) stable: bool,
     layerdrop: f64,
 }
 

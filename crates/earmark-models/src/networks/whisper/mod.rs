@@ -196,6 +196,10 @@ impl Architecture for WhisperForAudioClassification {
     fn family(&self) -> &'static Family {
         &earmark_config::WHISPER
     }
+
+    fn final_norm(&self) -> Option<&'static str> {
+        Some("encoder.layer_norm")
+    }
 }
 
 impl WhisperForAudioClassification {

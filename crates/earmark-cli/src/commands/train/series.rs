@@ -1,0 +1,254 @@
+//! Several runs of one recipe: with other seeds, or with other clips held out.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context as _, Result};
+use burn::tensor::Device;
+use earmark_eval::{MeanInterval, wilson_interval};
+use earmark_train::{EvaluationReport, OutputFolder, Recipe, RunState, RunSummary, SplitBy};
+use serde_json::{Value, json};
+
+use crate::args::training::run::{advise, runs_folder};
+use crate::commands::train::arguments::Args;
+use crate::commands::train::one::{STOPPING, quiet_when_out_of_memory, train};
+use crate::commands::train::start::{Prepared, prepare, stamp};
+use crate::exit::{Done, usage};
+use crate::interrupt;
+use crate::output::escape::escape;
+use crate::output::{columns, messages, shell, stdout};
+
+/// What the folder of the runs holds beside them: which they are, and in the end their scores.
+const FILE: &str = "series.json";
+
+/// One of the runs.
+struct Member {
+    /// The folder's name.
+    name: String,
+    /// What makes it another run than the others: its seed, or the value of the field.
+    value: String,
+    recipe: Recipe,
+}
+
+pub(crate) fn run(args: &Args, device: Device, device_name: &str) -> Result<Done> {
+    if let (Some(_), Some(chosen)) = (&args.cv, args.recipe()?.find("split_by")) {
+        return Err(usage(format_args!(
+            "--cv holds out each value of its field in turn: leave out {}",
+            chosen.argument
+        )));
+    }
+    let prepared = prepare(args, device, device_name)?;
+    let (by, members) = members(args, &prepared)?;
+    members.iter().try_for_each(|member| member.recipe.validate())?;
+    let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+    let folder = match &args.output {
+        Some(output) => OutputFolder::create_or_resume(output, FILE, &names),
+        None => OutputFolder::create_numbered(&runs_folder().join(&prepared.recipe.name), &stamp()),
+    };
+    let folder = folder.map_err(advise)?;
+    let root = folder.path();
+    write(root, &json!({ "by": by, "runs": names }))?;
+
+    let stop = interrupt::asked(STOPPING, None)?;
+    quiet_when_out_of_memory();
+    let mut reports = Vec::new();
+    for (number, member) in members.iter().enumerate() {
+        messages::note(format_args!("\nrun {} of {}: {}", number + 1, members.len(), member.name));
+        match train_member(&prepared, member, root, args.dry_run, device_name, &stop)? {
+            (Done::Well, Some(report)) => reports.push(report),
+            (Done::Well, None) => {}
+            (done, _) => {
+                let on = messages::Text::from("then go on with the other runs by the same command and");
+                messages::note(on.then(format_args!("  --output {}", shell::argument(root))));
+                return Ok(done);
+            }
+        }
+    }
+    if args.dry_run {
+        return Ok(Done::Well);
+    }
+    let scores = Scores::of(&reports);
+    write(root, &scores.json(&by, &members, &reports))?;
+    scores.print(&by, &members, &reports, root)
+}
+
+/// The field or setting that differs, and the runs.
+fn members(args: &Args, prepared: &Prepared) -> Result<(String, Vec<Member>)> {
+    let recipe = &prepared.recipe;
+    let Some(field) = &args.cv else {
+        let count = args.seeds.unwrap_or(1);
+        let seeds = recipe.seed..recipe.seed.saturating_add(count);
+        // One split: what differs is training alone.
+        let split_seed = Some(recipe.split_seed.unwrap_or(recipe.seed));
+        let member = |seed: u64| Member {
+            name: format!("seed-{seed}"),
+            value: seed.to_string(),
+            recipe: Recipe { seed, split_seed, ..recipe.clone() },
+        };
+        return Ok(("seed".to_owned(), seeds.map(member).collect()));
+    };
+    let mut values = prepared.dataset.groups(field)?;
+    values.sort_by(|a, b| match (a.parse::<u64>(), b.parse::<u64>()) {
+        (Ok(a), Ok(b)) => a.cmp(&b),
+        _ => a.cmp(b),
+    });
+    values.dedup();
+    if values.len() < 2 {
+        return Err(usage(format_args!(
+            "every clip has one value of `{field}`: --cv needs a field with several"
+        )));
+    }
+    let width = values.len().to_string().len();
+    let member = |(place, value): (usize, &String)| {
+        let safe = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+        let value_in_name: String = value.chars().map(safe).take(40).collect();
+        // Numbered, because two values may differ in what a folder's name cannot hold.
+        let name = format!("{:0width$}-{}", place + 1, value_in_name);
+        let split_by = SplitBy::Fold(field.clone(), value.clone());
+        Member { name, value: value.clone(), recipe: Recipe { split_by, ..recipe.clone() } }
+    };
+    Ok((field.clone(), values.iter().enumerate().map(member).collect()))
+}
+
+/// Trains a run, or goes on with it, or reads what is finished.
+fn train_member(
+    prepared: &Prepared,
+    member: &Member,
+    root: &Path,
+    dry_run: bool,
+    device_name: &str,
+    stop: &AtomicBool,
+) -> Result<(Done, Option<EvaluationReport>)> {
+    let folder = root.join(&member.name);
+    let before = if folder.join("recipe.toml").is_file() { Some(RunSummary::read(&folder)?) } else { None };
+    if let Some(before) = &before {
+        check_same(before, member, &folder)?;
+    }
+    let prepared = Prepared { recipe: member.recipe.clone(), ..prepared.clone() };
+    let job = match before.map(|before| (before.state, before.report)) {
+        Some((RunState::Finished, Some(report))) => {
+            messages::note("finished before");
+            return Ok((Done::Well, Some(report)));
+        }
+        Some((RunState::Resumable, _)) => prepared.resumed(OutputFolder::open_run(&folder).map_err(advise)?),
+        found => {
+            if let Some((RunState::Lost, _)) = found {
+                // It was killed before its first checkpoint: there is nothing in it to go on from.
+                drop(OutputFolder::open_run(&folder).map_err(advise)?);
+                fs::remove_dir_all(&folder)
+                    .with_context(|| format!("cannot remove `{}`", folder.display()))?;
+            }
+            prepared.job(OutputFolder::create_run(&folder).map_err(advise)?)
+        }
+    };
+    let (done, finished) = train(&job, dry_run, device_name, None, stop)?;
+    Ok((done, finished.map(|finished| finished.report)))
+}
+
+/// Refuses to go on with a run of another recipe.
+fn check_same(before: &RunSummary, member: &Member, folder: &Path) -> Result<()> {
+    let recipe = Recipe {
+        earmark: before.recipe.earmark.clone(),
+        device: before.recipe.device.clone(),
+        ..member.recipe.clone()
+    };
+    let (was, is) = (before.recipe.rows(), recipe.rows());
+    let differs =
+        is.iter().find(|row| !was.contains(row)).or_else(|| was.iter().find(|row| !is.contains(row)));
+    match differs {
+        None => Ok(()),
+        Some((key, _)) => Err(usage(format_args!(
+            "`{}` was trained with another `{key}`: give the same arguments, or choose another --output",
+            folder.display()
+        ))),
+    }
+}
+
+/// What the runs say together.
+struct Scores {
+    accuracy: Option<MeanInterval>,
+    macro_f1: Option<MeanInterval>,
+    correct: u64,
+    clips: u64,
+}
+
+impl Scores {
+    fn of(reports: &[EvaluationReport]) -> Scores {
+        let of = |score: fn(&EvaluationReport) -> f64| {
+            MeanInterval::new(&reports.iter().map(score).collect::<Vec<_>>())
+        };
+        let correct = reports.iter().map(|report| report.confusion.correct()).sum();
+        let clips = reports.iter().map(|report| report.n).sum();
+        Scores { accuracy: of(|it| it.accuracy), macro_f1: of(|it| it.macro_f1), correct, clips }
+    }
+
+    fn json(&self, by: &str, members: &[Member], reports: &[EvaluationReport]) -> Value {
+        let runs = members.iter().zip(reports).map(|(member, report)| {
+            json!({
+                "run": member.name,
+                by: member.value,
+                "n": report.n,
+                "accuracy": report.accuracy,
+                "macro_f1": report.macro_f1,
+                "loss": report.loss,
+            })
+        });
+        let summary = |score: &Option<MeanInterval>| {
+            score
+                .as_ref()
+                .map(|it| json!({ "mean": it.mean, "deviation": it.deviation, "interval": it.interval }))
+        };
+        let mut json = json!({
+            "by": by,
+            "runs": runs.collect::<Vec<_>>(),
+            "accuracy": summary(&self.accuracy),
+            "macro_f1": summary(&self.macro_f1),
+        });
+        if by != "seed" {
+            let accuracy = self.correct as f64 / self.clips.max(1) as f64;
+            let interval = wilson_interval(self.correct, self.clips);
+            json["all_clips"] = json!({ "n": self.clips, "accuracy": accuracy, "interval": interval });
+        }
+        json
+    }
+
+    fn print(&self, by: &str, members: &[Member], reports: &[EvaluationReport], root: &Path) -> Result<Done> {
+        let mut out = stdout::stdout();
+        let rows = members.iter().zip(reports).map(|(member, report)| {
+            let [accuracy, f1, loss] =
+                [report.accuracy, report.macro_f1, report.loss].map(|score| format!("{score:.4}"));
+            [member.value.clone(), report.n.to_string(), accuracy, f1, loss]
+        });
+        let by = escape(by);
+        writeln!(out, "{}\n", columns::numeric([&*by, "clips", "accuracy", "macro F1", "eval loss"], rows))?;
+        for (name, score) in [("accuracy", &self.accuracy), ("macro F1", &self.macro_f1)] {
+            if let Some(MeanInterval { mean, deviation, interval: [low, high] }) = score {
+                writeln!(
+                    out,
+                    "{name} of {} runs: mean {mean:.4}, standard deviation {deviation:.4}, 95 % interval of the mean {low:.3} to \
+                     {high:.3}",
+                    reports.len()
+                )?;
+            }
+        }
+        if by != "seed" && self.clips > 0 {
+            let [low, high] = wilson_interval(self.correct, self.clips);
+            let accuracy = self.correct as f64 / self.clips as f64;
+            let clips = self.clips;
+            writeln!(
+                out,
+                "accuracy over all {clips} clips, each held out once: {accuracy:.4} (95 % interval {low:.3} to {high:.3})"
+            )?;
+        }
+        writeln!(out, "\nruns     {}", escape(&root.display().to_string()))?;
+        Ok(Done::Well)
+    }
+}
+
+fn write(root: &Path, json: &Value) -> Result<()> {
+    let path = root.join(FILE);
+    let text = serde_json::to_string_pretty(json)? + "\n";
+    earmark_fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))
+}

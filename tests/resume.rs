@@ -141,6 +141,55 @@ fn a_run_with_every_setting_of_learning_goes_on_as_if_it_had_not_stopped() {
     check_run(&weighted, &Start::Model(golden("train/init")), &[4]);
 }
 
+#[test]
+fn a_run_with_augmented_clips_goes_on_as_if_it_had_not_stopped() {
+    let recipe = Recipe {
+        random_crop: true,
+        max_duration: 0.2,
+        augment_shift: 0.05,
+        augment_snr: Some([5.0, 20.0]),
+        mixup: 0.3,
+        label_smoothing: 0.1,
+        sampling: Sampling::Balanced,
+        ..recipe()
+    };
+    check_run(&recipe, &noisy(), &[3, 7]);
+
+    let (data, runs) = (golden("train/data"), tempfile::tempdir().unwrap());
+    let losses = |recipe: Recipe, name: &str| {
+        let (_, steps) = finish(&job(recipe, &data, noisy(), &runs.path().join(name)));
+        steps.iter().map(|step| step.loss).collect::<Vec<_>>()
+    };
+    // Without it, the above would say nothing.
+    let all = losses(recipe.clone(), "all");
+    for (name, without) in [
+        ("crop", Recipe { random_crop: false, ..recipe.clone() }),
+        ("shift", Recipe { augment_shift: 0.0, ..recipe.clone() }),
+        ("noise", Recipe { augment_snr: None, ..recipe.clone() }),
+        ("mixup", Recipe { mixup: 0.0, ..recipe }),
+    ] {
+        assert_ne!(losses(without, name), all, "{name}");
+    }
+}
+
+#[test]
+fn gain_is_refused_where_the_extractor_undoes_it_and_noises_where_there_are_none() {
+    let (data, runs) = (golden("train/data"), tempfile::tempdir().unwrap());
+    let run = runs.path().join("run");
+    let refused = |recipe| refusal(&job(recipe, &data, noisy(), &run)).kind.to_string();
+    let why = refused(Recipe { augment_gain: 6.0, ..recipe() });
+    assert!(why.contains("`augment_gain`") && why.contains("changes nothing"), "{why}");
+    let noise = |folder: &str| Recipe {
+        augment_snr: Some([0.0, 10.0]),
+        augment_noise: folder.to_owned(),
+        ..recipe()
+    };
+    let why = refused(noise(&runs.path().display().to_string()));
+    assert!(why.contains("`augment_noise` has no sound file"), "{why}");
+    let why = refused(Recipe { augment_snr: None, ..noise("anywhere") });
+    assert!(why.contains("`augment_snr` says how loud"), "{why}");
+}
+
 /// Nothing is learned, so no epoch is better than the first.
 #[test]
 fn a_run_that_stops_early_does_so_after_a_resume_too_and_counts_from_the_best_epoch() {

@@ -46,6 +46,7 @@ LOGGING_STEPS = 3  # does not divide the five steps of an epoch: means that cros
 SETTINGS = [
     ("gradient_accumulation_steps", int, 1),
     ("label_smoothing", float, 0.0),
+    ("focal_gamma", float, 0.0),
     ("class_weights", str, "none"),
     ("freeze", str, ""),
     ("schedule", str, "linear"),
@@ -130,10 +131,14 @@ class RecordingTrainer(Trainer):
         self.model_accepts_loss_kwargs = False
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        if self.class_weights is None:
+        if self.class_weights is None and not self.opts.focal_gamma:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         labels = inputs.pop("labels")
         outputs = model(**inputs)
+        if self.opts.focal_gamma:
+            of_clip = torch.nn.functional.cross_entropy(outputs.logits, labels, reduction="none")
+            loss = ((1 - torch.exp(-of_clip)) ** self.opts.focal_gamma * of_clip).mean()
+            return (loss, outputs) if return_outputs else loss
         loss = torch.nn.functional.cross_entropy(
             outputs.logits, labels, self.class_weights, label_smoothing=self.opts.label_smoothing
         )

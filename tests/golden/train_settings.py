@@ -14,6 +14,7 @@ import train
 RUNS = {
     "accumulation": "--gradient-accumulation-steps 2",
     "label-smoothing": "--label-smoothing 0.1",
+    "focal": "--focal-gamma 2",
     "class-weights": "--class-weights balanced",
     "both": "--class-weights balanced --label-smoothing 0.2",
     "cosine": "--schedule cosine",

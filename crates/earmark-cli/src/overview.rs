@@ -29,7 +29,7 @@ const CODES: &str = "
   2    wrong usage
   3    done, but some inputs failed; each of them is reported
   130  interrupted by Ctrl-C; what was done is saved
-  143  ended by SIGTERM, as schedulers and containers send it; what was done is saved
+  143  ended by SIGTERM (Slurm, Docker); what was done is saved
 ";
 
 const VARIABLES: &str = "

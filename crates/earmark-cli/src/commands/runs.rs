@@ -111,7 +111,15 @@ fn list(args: &Args) -> Result<Done> {
 fn row(path: &Path, run: &RunSummary) -> [String; 7] {
     let best = run.best().map_or_else(
         || NONE.to_owned(),
-        |best| format!("{:.4} (epoch {})", best.eval_accuracy, best.epoch.round()),
+        |best| {
+            let epoch = best.epoch.round();
+            // Clips of the training part chose the epoch: their accuracy is not that of the held-out clips.
+            match (run.split.validation.is_empty(), &run.report) {
+                (true, _) => format!("{:.4} (epoch {epoch})", best.eval_accuracy),
+                (false, Some(report)) => format!("{:.4} (epoch {epoch})", report.accuracy),
+                (false, None) => format!("{:.4} (epoch {epoch}, validation)", best.eval_accuracy),
+            }
+        },
     );
     [
         path.display().to_string(),
@@ -156,6 +164,7 @@ fn to_json(path: &Path, run: &RunSummary) -> Value {
         "model": run.recipe.model,
         "dataset": run.recipe.dataset,
         "train_clips": run.split.train.len(),
+        "validation_clips": run.split.validation.len(),
         "held_out_clips": run.split.test.len(),
         "best": run.best(),
         "step": run.step,

@@ -78,7 +78,7 @@ fn each_exit_code_means_what_the_help_says() {
             place.run(command).says(code, &[]);
         }
     }
-    for line in ["  130  interrupted by Ctrl-C; what", "  143  ended by SIGTERM, as"] {
+    for line in ["  130  interrupted by Ctrl-C; what", "  143  ended by SIGTERM (Slurm"] {
         assert!(help.contains(line), "{help}");
     }
 }

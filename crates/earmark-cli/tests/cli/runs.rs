@@ -269,6 +269,24 @@ mod recipe {
     }
 }
 
+#[test]
+fn what_is_drawn_for_a_clip_does_not_depend_on_the_number_of_threads() {
+    let place = WorkDir::with_clips();
+    let more = "--random-crop --max-duration 0.15 --augment-shift 0.05 --augment-snr 0,20 --augment-noise data/rain --mixup 0.3";
+    for threads in [1, 2, 4] {
+        place.run(&format!("{SHORT} {more} --threads {threads} --output {threads}")).says(0, &[]);
+    }
+    let weights = |run: &str| fs::read(place.path(run).join("model/model.safetensors")).unwrap();
+    for other in ["2", "4"] {
+        assert_eq!(place.read(&format!("{other}/metrics.jsonl")), place.read("1/metrics.jsonl"), "{other}");
+        assert!(weights(other) == weights("1"), "{other}");
+    }
+    let card = place.read("1/model/README.md");
+    for row in ["- augment_snr: 0 to 20 dB, recordings of noise", "- mixup_alpha: 0.3"] {
+        assert!(card.contains(row), "{card}");
+    }
+}
+
 mod resume {
     use super::*;
 
@@ -323,9 +341,16 @@ mod resume {
             ("--layer-lr-decay 0.9", "--layer-lr-decay", "layer_lr_decay"),
             ("--schedule cosine", "--schedule", "schedule"),
             ("--label-smoothing 0.1", "--label-smoothing", "label_smoothing"),
+            ("--focal-gamma 2", "--focal-gamma", "focal_gamma"),
             ("--class-weights balanced", "--class-weights", "class_weights"),
             ("--sampling balanced", "--sampling", "sampling"),
             ("--early-stopping-patience 1", "--early-stopping-patience", "early_stopping_patience"),
+            ("--random-crop", "--random-crop", "random_crop"),
+            ("--augment-shift 0.1", "--augment-shift", "augment_shift"),
+            ("--augment-gain 6", "--augment-gain", "augment_gain"),
+            ("--augment-snr 5,20", "--augment-snr", "augment_snr"),
+            ("--augment-noise noises", "--augment-noise", "augment_noise"),
+            ("--mixup 0.2", "--mixup", "mixup"),
             ("--set lr=1", "--set lr", "lr"),
         ] {
             let said = place.run(&format!("train --resume run {flags}"));
@@ -389,8 +414,8 @@ mod resume {
         let names = place.list("whole").into_iter();
         let steps = names.filter_map(|name| name.strip_prefix("checkpoint-")?.parse::<u64>().ok());
         let newest = format!("checkpoint-{}", steps.max().unwrap());
-        let weights = fs::File::options().write(true);
-        let weights = weights.open(place.path(format!("whole/{newest}/model.safetensors"))).unwrap();
+        let weights = place.path(format!("whole/{newest}/model.safetensors"));
+        let weights = fs::File::options().write(true).open(weights).unwrap();
         weights.set_len(weights.metadata().unwrap().len() / 2).unwrap();
         place.run(&command).says(0, &["skipped a broken checkpoint", &newest, "resumed  after step"]);
         let whole = undisturbed();
@@ -530,7 +555,7 @@ mod series {
         let place = WorkDir::with_clips();
         let command = format!("{SHORT} --seeds 2 --output two");
         let first = place.run(&command);
-        first.says(0, &["run 1 of 2: seed-42", "run 2 of 2: seed-43"]);
+        first.says(0, &["run      1 of 2: seed-42", "run      2 of 2: seed-43"]);
         let read =
             |file: &str| ["two/seed-42", "two/seed-43"].map(|run| place.read(&format!("{run}/{file}")));
         let [split, other] = read("split.json");
@@ -559,7 +584,7 @@ mod series {
         folds(&place);
         let command = format!("{SHORT} --fields folds.csv --cv fold --val-from-train fold --output folds");
         let said = place.run(&command);
-        said.says(0, &["run 3 of 3: 3-10", "validation, "]);
+        said.says(0, &["run      3 of 3: 3-10", "validation, "]);
         let mut held_out = Vec::new();
         for (run, fold, next) in [("1-8", 8, 9), ("2-9", 9, 10), ("3-10", 10, 8)] {
             let split = place.json(&format!("folds/{run}/split.json"));
@@ -600,7 +625,7 @@ mod series {
         signal(&child, "TERM");
         Ran::end_of(child).says(143, &["stopped after step", "the same command and", "--output two"]);
         assert!(!place.path("two/seed-42/model").exists(), "the run was over before it was stopped");
-        place.run(&command).says(0, &["run 1 of 2", "resumed  after step", "run 2 of 2"]);
+        place.run(&command).says(0, &["run      1 of 2", "resumed  after step", "run      2 of 2"]);
         assert!(place.path("two/seed-43/model").exists());
     }
 }

@@ -141,7 +141,9 @@ mod tests {
             ("speech/wavlm", vec![FeatureEncoder, Embeddings, Layer(0), Layer(1), Head]),
             ("speech/layer-stable", vec![FeatureEncoder, Embeddings, Layer(0), Layer(1), FinalNorm, Head]),
             ("ast/unbiased", vec![Embeddings, Layer(0), Layer(1), FinalNorm, Head]),
-            ("whisper/weighted", vec![Embeddings, Layer(0), Layer(1), FinalNorm, Head]),
+            ("whisper/weighted", vec![Embeddings, Layer(0), Layer(1), Layer(2), FinalNorm, Head]),
+            ("speech/sew", vec![FeatureEncoder, Embeddings, Layer(0), Layer(1), FinalNorm, Head]),
+            ("speech/sew-d", vec![FeatureEncoder, Embeddings, Layer(0), Layer(1), FinalNorm, Head]),
         ] {
             let counts = counts(&classifier(model));
             assert_eq!(counts.keys().copied().collect::<Vec<_>>(), wanted, "{model}");

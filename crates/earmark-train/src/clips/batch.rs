@@ -14,6 +14,17 @@ pub(crate) struct Batch {
     pub(crate) features: BatchFeatures,
     /// The class of each clip, B of them.
     pub(crate) labels: Vec<usize>,
+    /// What is mixed into each clip, B of them; empty where nothing is.
+    pub(crate) mixes: Vec<Mix>,
+}
+
+/// A clip that is mixed into another one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Mix {
+    /// Its class.
+    pub(crate) class: usize,
+    /// Its share of the mixture and of the target; 0 for none.
+    pub(crate) share: f64,
 }
 
 /// The padded features of some clips, not yet on a device.
@@ -54,7 +65,7 @@ impl Batch {
                 values: clips.iter().flat_map(|features| &features.data).copied().collect(),
             },
         };
-        Ok(Batch { features, labels })
+        Ok(Batch { features, labels, mixes: Vec::new() })
     }
 
     /// The network's input, on a device.

@@ -3,6 +3,7 @@
 pub(crate) mod prepare; // Read first: one clip's way from file to features.
 pub(crate) mod prepared;
 pub(crate) mod batch;
+pub(crate) mod augment;
 pub(crate) mod cache;
 pub(crate) mod conflicts;
 pub(crate) mod stream;
@@ -17,7 +18,8 @@ use earmark_features::Features;
 use rayon::prelude::*;
 
 use crate::background::{Worker, run_cancellable};
-use crate::clips::batch::Batch;
+use crate::clips::augment::{Augment, Draw};
+use crate::clips::batch::{Batch, Mix};
 use crate::clips::cache::{Cache, Key, MayRemove};
 use crate::clips::prepare::Preparation;
 use crate::clips::prepared::{Hash, PreparedClip, hash_of, stamp};
@@ -99,6 +101,32 @@ impl Clips {
     /// When a file that was fine before cannot be read now.
     pub(crate) fn batch(&self, rows: &[usize]) -> Result<Batch, Error> {
         self.0.batch(rows)
+    }
+
+    /// Clips of the training part as `augment` changes them; `train` are its rows.
+    ///
+    /// # Errors
+    /// As [`batch`](Self::batch).
+    pub(crate) fn augmented(
+        &self,
+        draws: &[Draw],
+        augment: &Augment,
+        train: &[usize],
+    ) -> Result<Batch, Error> {
+        let Opened { clips, preparation, .. } = &*self.0;
+        let class = |row: usize| clips[row].label.index();
+        let whole = |row: usize| preparation.waveform(&clips[row]);
+        let made = draws.par_iter().map(|&draw| {
+            let doing = || Doing(format!("cannot read `{}` again", clips[draw.row].path.display()));
+            augment.features(preparation, draw, train, class, whole).with_context(doing)
+        });
+        let made: Vec<(Features, Mix)> = made.collect::<Result<_, Error>>()?;
+        let (features, mixes): (Vec<_>, Vec<_>) =
+            made.into_iter().map(|(features, mix)| (Cow::Owned(features), mix)).unzip();
+        let labels = draws.iter().map(|draw| class(draw.row)).collect();
+        let batch = Batch::new(&preparation.preprocessor, &features, labels);
+        let batch = batch.with_context(|| Doing("cannot make a batch".to_owned()))?;
+        Ok(Batch { mixes: if augment.mixes() { mixes } else { Vec::new() }, ..batch })
     }
 }
 

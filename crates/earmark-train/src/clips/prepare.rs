@@ -1,6 +1,6 @@
 //! From a sound file to the features that a model takes. Training, evaluation and inference share it, so the three cannot differ.
 
-use earmark_audio::{DecodeOptions, SampleRate};
+use earmark_audio::{DecodeOptions, SampleRate, Waveform};
 use earmark_data::Clip;
 use earmark_features::{Features, Preprocessor, Resampler, resample};
 use earmark_pipeline::Pretrained;
@@ -47,6 +47,21 @@ impl Preparation {
     /// # Errors
     /// When the file cannot be decoded, is too short for one frame, or too loud for 32-bit floats.
     pub fn prepare(&self, clip: &Clip) -> Result<Features, ErrorKind> {
+        let waveform = self.waveform(clip)?;
+        let waveform = match self.most() {
+            Some(most) => waveform.truncated(most),
+            None => waveform,
+        };
+        Ok(self.preprocessor.extract(&waveform)?)
+    }
+
+    /// The most samples that are kept of a clip.
+    pub(crate) fn most(&self) -> Option<usize> {
+        self.max_samples.map(|most| most.max(self.min_samples))
+    }
+
+    /// Decodes and resamples a clip.
+    pub(crate) fn waveform(&self, clip: &Clip) -> Result<Waveform, ErrorKind> {
         let waveform = clip.decode(&self.decode)?.waveform;
         let rate: SampleRate = self.preprocessor.sampling_rate();
         let waveform = resample(waveform, rate, self.resampler)?;
@@ -58,11 +73,7 @@ impl Preparation {
             );
             return Err(ErrorKind::Value { key: "length", why });
         }
-        let waveform = match self.max_samples {
-            Some(most) => waveform.truncated(most.max(self.min_samples)),
-            None => waveform,
-        };
-        Ok(self.preprocessor.extract(&waveform)?)
+        Ok(waveform)
     }
 
     /// Everything besides the sound that decides the features, for the cache's keys. A new field belongs in here.

@@ -60,6 +60,16 @@ impl Field for Option<String> {
     }
 }
 
+impl Field for Option<[f64; 2]> {
+    fn text(&self) -> Option<String> {
+        self.and_then(|pair| pair.text())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Field::parse(text).map(Some)
+    }
+}
+
 impl Field for [f64; 2] {
     fn text(&self) -> Option<String> {
         let [first, second] = self;

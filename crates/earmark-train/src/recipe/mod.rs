@@ -142,6 +142,10 @@ recipe! {
     freeze: Freeze = Freeze::default(), "PARTS", Values::List(Freeze::FORM);
     /// Share of each clip's target that is spread evenly over all classes.
     label_smoothing: f64 = 0.0, "SHARE", Values::Number(0.0, 1.0);
+    /// Focal loss: each clip's cross-entropy times (1 − probability of its class) to the power of this, so that clips that are already
+    /// right count less; 0 is the plain cross-entropy.
+    // arXiv:1708.02002, which takes 2.
+    focal_gamma: f64 = 0.0, "GAMMA", Values::Number(0.0, 100.0);
     /// Weights of the classes in the loss; balanced: clips / (classes × clips of the class), so that rare classes count as much as
     /// frequent ones.
     class_weights: ClassWeights = ClassWeights::None, "NAME", Values::Names(|| ClassWeights::ALL.iter().map(|it| it.name()).collect());
@@ -149,6 +153,19 @@ recipe! {
     sampling: Sampling = Sampling::Random, "NAME", Values::Names(|| Sampling::ALL.iter().map(|it| it.name()).collect());
     /// Truncate clips to this many seconds.
     max_duration: f64 = 30.0, "SECONDS", Values::Number(0.001, f64::INFINITY);
+    /// Train on another window of each longer clip in every epoch, in place of its beginning.
+    random_crop: bool = false, "BOOL", Values::Switch;
+    /// Shift training clips in time, to either side by at most so many seconds; what leaves at one end comes in at the other.
+    augment_shift: f64 = 0.0, "SECONDS", Values::Number(0.0, 3600.0);
+    /// Make training clips louder or softer by at most so many decibels.
+    augment_gain: f64 = 0.0, "DB", Values::Number(0.0, 60.0);
+    /// Add noise to training clips at a signal-to-noise ratio between these, in decibels.
+    augment_snr: Option<[f64; 2]> = None, "LEAST,MOST", Values::Range;
+    /// Folder of recordings of noise for that [default: white noise].
+    augment_noise: String = String::new(), "DIR", Values::Text;
+    /// Mix each training clip and its target with another one's, whose share is drawn from Beta(ALPHA, ALPHA); 0 mixes none.
+    // arXiv:1710.09412; 0.2 to 0.4 are usual.
+    mixup: f64 = 0.0, "ALPHA", Values::Number(0.0, 100.0);
     /// Optimizer steps between lines of metrics.jsonl.
     logging_steps: u64 = 5, "N", Values::Whole(1, MOST);
     /// Precision of the matrix products; weights, norms, softmax, loss and optimizer stay in fp32. bf16 and fp16 are for GPUs and
@@ -189,10 +206,17 @@ const ADDED_LATER: &[&str] = &[
     "schedule",
     "freeze",
     "label_smoothing",
+    "focal_gamma",
     "class_weights",
     "sampling",
     "val_from_train",
     "split_seed",
+    "random_crop",
+    "augment_shift",
+    "augment_gain",
+    "augment_snr",
+    "augment_noise",
+    "mixup",
 ];
 
 /// A field of [`Recipe`]: its key in `recipe.toml`, what it means, and what it may hold.
@@ -287,6 +311,24 @@ impl Recipe {
             return value(
                 "class_weights",
                 "is balanced, and so is `sampling`: together they would favour the rare classes; choose one",
+            );
+        }
+        if self.class_weights == ClassWeights::Balanced && self.mixup > 0.0 {
+            return value(
+                "mixup",
+                "is set, but a mixture has no class to weigh: take `sampling` balanced in place of `class_weights`",
+            );
+        }
+        if self.focal_gamma > 0.0 && (self.label_smoothing > 0.0 || self.mixup > 0.0) {
+            return value(
+                "focal_gamma",
+                "is set, and so is `label_smoothing` or `mixup`: it asks for one class a clip",
+            );
+        }
+        if !self.augment_noise.is_empty() && self.augment_snr.is_none() {
+            return value(
+                "augment_noise",
+                "is set, but no noise is added: `augment_snr` says how loud it is",
             );
         }
         match (self.val_from_train, &self.split_by) {

@@ -14,6 +14,8 @@ pub enum Values {
     Number(f64, f64),
     /// A share above 0 and below 1, or a whole number from 1.
     ShareOrCount,
+    /// Two finite numbers, the first not above the second.
+    Range,
     /// AdamW's β₁ and β₂, each from 0 to below 1.
     Betas,
     /// One of these names.
@@ -36,6 +38,7 @@ impl fmt::Display for Values {
             Values::Number(least, most) if most.is_infinite() => write!(f, "{least} or more"),
             Values::Number(least, most) => write!(f, "{least} to {most}"),
             Values::ShareOrCount => f.write_str("a share above 0 and below 1, or a whole number of clips"),
+            Values::Range => f.write_str("two numbers, the smaller one first, such as 5,20"),
             Values::Betas => f.write_str("two numbers from 0 to below 1, such as 0.9,0.999"),
             Values::Names(names) => write!(f, "one of {}", names().join(", ")),
             Values::Form(form) | Values::List(form) => f.write_str(form),
@@ -55,6 +58,12 @@ impl Values {
             Values::ShareOrCount => {
                 text.parse().is_ok_and(|x: f64| x.is_finite() && x > 0.0 && (x < 1.0 || x.fract() == 0.0))
             }
+            Values::Range => {
+                match text.split(',').map(str::parse).collect::<Result<Vec<f64>, _>>().as_deref() {
+                    Ok(&[least, most]) => least.is_finite() && most.is_finite() && least <= most,
+                    _ => false,
+                }
+            }
             Values::Betas => text.split(',').all(|x| x.parse().is_ok_and(|x: f64| (0.0..1.0).contains(&x))),
             Values::Names(names) => names().contains(&text),
             // Their types accept nothing else.
@@ -69,7 +78,9 @@ impl Values {
             Values::Switch => text.parse().map(Value::Boolean).ok(),
             Values::Whole(..) => text.parse().map(Value::Integer).ok(),
             Values::Number(..) | Values::ShareOrCount => number(text),
-            Values::Betas => text.split(',').map(number).collect::<Option<_>>().map(Value::Array),
+            Values::Betas | Values::Range => {
+                text.split(',').map(number).collect::<Option<_>>().map(Value::Array)
+            }
             Values::Names(_) | Values::Form(_) | Values::List(_) | Values::Text | Values::Resolved => None,
         };
         value.unwrap_or_else(|| Value::String(text.to_owned()))
@@ -81,7 +92,7 @@ impl Values {
             (Values::Switch, Value::Boolean(_))
             | (Values::Whole(..) | Values::Number(..) | Values::ShareOrCount, Value::Integer(_))
             | (Values::Number(..) | Values::ShareOrCount, Value::Float(_)) => Some(value.to_string()),
-            (Values::Betas, Value::Array(numbers)) => {
+            (Values::Betas | Values::Range, Value::Array(numbers)) => {
                 Some(numbers.iter().map(Value::to_string).collect::<Vec<_>>().join(","))
             }
             (

@@ -166,11 +166,30 @@ fn hyperparameters(recipe: &Recipe) -> Vec<(String, String)> {
         rows.push(("label_smoothing_factor", recipe.label_smoothing.to_string()));
     }
     // What `TrainingArguments` has no names for.
+    if recipe.focal_gamma > 0.0 {
+        rows.push(("focal_gamma", recipe.focal_gamma.to_string()));
+    }
     if recipe.class_weights != ClassWeights::None {
         rows.push(("class_weights", recipe.class_weights.to_string()));
     }
     if recipe.sampling != Sampling::Random {
         rows.push(("sampling", recipe.sampling.to_string()));
+    }
+    if recipe.random_crop {
+        rows.push(("random_crop", "true".to_owned()));
+    }
+    if recipe.augment_shift > 0.0 {
+        rows.push(("augment_shift", format!("{} s", recipe.augment_shift)));
+    }
+    if recipe.augment_gain > 0.0 {
+        rows.push(("augment_gain", format!("{} dB", recipe.augment_gain)));
+    }
+    if let Some([least, most]) = recipe.augment_snr {
+        let noise = if recipe.augment_noise.is_empty() { "white noise" } else { "recordings of noise" };
+        rows.push(("augment_snr", format!("{least} to {most} dB, {noise}")));
+    }
+    if recipe.mixup > 0.0 {
+        rows.push(("mixup_alpha", recipe.mixup.to_string()));
     }
     if let Some(seed) = recipe.split_seed {
         rows.push(("split_seed", seed.to_string()));
@@ -195,6 +214,9 @@ fn objective(recipe: &Recipe) -> Option<String> {
     let mut parts = Vec::new();
     if recipe.label_smoothing > 0.0 {
         parts.push(format!("label smoothing {}", recipe.label_smoothing));
+    }
+    if recipe.focal_gamma > 0.0 {
+        parts.push(format!("the focal factor of power {}", recipe.focal_gamma));
     }
     if recipe.class_weights != ClassWeights::None {
         parts.push(format!("{} class weights", recipe.class_weights));

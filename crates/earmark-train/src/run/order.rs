@@ -19,8 +19,8 @@ fn shuffled(rows: &[usize], seed: u64) -> Vec<usize> {
 
 /// As many clips, of every class equally often, but for a remainder that goes to other classes in each epoch.
 ///
-/// A class goes through its clips in a random order, and begins again in another one: over the epochs none of its clips is used
-/// more than once oftener than another.
+/// A class goes through its clips in a random order, and begins again in another one: over the epochs each of its clips is used as
+/// often as any other, but for one time.
 fn balanced(epoch: u64, seed: u64, clips: &[Clip], train: &[usize]) -> Vec<usize> {
     let classes = train.iter().map(|&row| clips[row].label.index() + 1).max().unwrap_or(0);
     let mut of_class = vec![Vec::new(); classes];

@@ -16,6 +16,7 @@ use crate::artifacts::checkpoint::{self, Best, Restored, State};
 use crate::artifacts::metrics_log::MetricsLog;
 use crate::artifacts::run_info::InfoFile;
 use crate::clips::Clips;
+use crate::clips::augment::{Augment, Draw, draws};
 use crate::clips::prepare::Preparation;
 use crate::error::{Doing, Error, ErrorKind};
 use crate::evaluate::blame::to_blame;
@@ -38,6 +39,8 @@ pub(crate) struct Run<'a> {
     /// Indices into `clips`, each part in the order of the split.
     parts: Parts,
     pub(crate) plan: Plan,
+    /// What changes the training clips at random.
+    augment: Option<Augment>,
     /// The configuration, the preprocessor, and the weights that the run began with.
     model: Pretrained,
     trainer: Trainer,
@@ -77,6 +80,7 @@ impl<'a> Run<'a> {
             return Err(kind).with_context(|| Doing("cannot run this recipe".to_owned()));
         }
 
+        let augment = Augment::new(recipe, &model.preprocessor)?;
         let total = dataset.clips.len();
         let mut checking = |done| on_event(&Event::Checking { done, total });
         let (preparation, cache) = (Preparation::new(&model, recipe), job.cache.clone());
@@ -123,6 +127,7 @@ impl<'a> Run<'a> {
             clips,
             parts,
             plan,
+            augment,
             model,
             trainer,
             state,
@@ -177,19 +182,25 @@ impl<'a> Run<'a> {
         let Run { job: Job { recipe, device, .. }, on_event, clips, plan, trainer, state, pace, .. } = self;
         let epoch = state.global_step / plan.steps_per_epoch;
         let order = order_of_epoch(recipe, epoch, clips.clips(), &self.parts.train);
+        let (draws, augment, train) = (draws(&order, epoch), self.augment.as_ref(), &self.parts.train);
         let step_clips = recipe.batch_size * recipe.gradient_accumulation_steps;
-        let order = &order[(state.global_step % plan.steps_per_epoch) as usize * step_clips..];
+        let done = (state.global_step % plan.steps_per_epoch) as usize * step_clips;
+        let (order, draws) = (&order[done..], &draws[done..]);
 
         // One thread makes the next batches while the device computes this one; at most two wait.
         thread::scope(|scope| {
             let (sender, batches) = sync_channel(2);
             let clips = &*clips;
             scope.spawn(move || {
-                let steps = order.chunks(step_clips);
+                let batch = |draws: &[Draw]| match augment {
+                    Some(augment) => clips.augmented(draws, augment, train),
+                    None => clips.batch(&draws.iter().map(|draw| draw.row).collect::<Vec<_>>()),
+                };
                 // Sending fails once the run stopped or failed; no more batches are needed then.
-                let _ = steps
+                let _ = draws
+                    .chunks(step_clips)
                     .flat_map(|step| step.chunks(recipe.batch_size))
-                    .try_for_each(|rows| sender.send(clips.batch(rows)));
+                    .try_for_each(|draws| sender.send(batch(draws)));
             });
             for rows in order.chunks(step_clips) {
                 let micro = rows.len().div_ceil(recipe.batch_size);

@@ -1,17 +1,20 @@
 //! What a step minimises.
 
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use earmark_eval::cross_entropy;
 
+use crate::clips::batch::Mix;
 use crate::recipe::{ClassWeights, Recipe};
 
-/// Cross-entropy, with smoothed labels and weights of the classes where the recipe says so.
+/// Cross-entropy, with smoothed labels, weights of the classes and the factor of the focal loss where the recipe says so.
 ///
 /// As `torch.nn.CrossEntropyLoss(weight, label_smoothing)`, and without weights as the Trainer's `LabelSmoother`.
 pub(crate) struct Loss {
     module: CrossEntropyLoss,
     smoothing: f64,
+    focal_gamma: f64,
     /// One for each class; none where all clips count the same.
     weights: Option<Vec<f32>>,
 }
@@ -25,12 +28,17 @@ impl Loss {
         };
         let smoothing = (recipe.label_smoothing > 0.0).then_some(recipe.label_smoothing as f32);
         let config = CrossEntropyLossConfig::new().with_smoothing(smoothing).with_weights(weights.clone());
-        Loss { module: config.init(device), smoothing: recipe.label_smoothing, weights }
+        Loss {
+            module: config.init(device),
+            smoothing: recipe.label_smoothing,
+            focal_gamma: recipe.focal_gamma,
+            weights,
+        }
     }
 
     /// Whether it is the plain cross-entropy.
     pub(crate) fn is_plain(&self) -> bool {
-        self.smoothing == 0.0 && self.weights.is_none()
+        self.smoothing == 0.0 && self.focal_gamma == 0.0 && self.weights.is_none()
     }
 
     /// How much clips of these classes count together: their number, unless the classes have weights.
@@ -41,10 +49,36 @@ impl Loss {
         }
     }
 
-    /// The mean over clips; the logits are `[B, L]`.
-    pub(crate) fn forward(&self, logits: Tensor<2>, labels: &[usize]) -> Tensor<1> {
-        let targets = targets(labels, &logits.device());
-        self.module.forward(logits.cast(DType::F32), targets)
+    /// The mean over clips; the logits are `[B, L]`. `mixes` is what is mixed into each clip, or empty.
+    pub(crate) fn forward(&self, logits: Tensor<2>, labels: &[usize], mixes: &[Mix]) -> Tensor<1> {
+        let logits = logits.cast(DType::F32);
+        if self.focal_gamma > 0.0 {
+            return self.focal(logits, labels);
+        }
+        if mixes.is_empty() {
+            let targets = targets(labels, &logits.device());
+            return self.module.forward(logits, targets);
+        }
+        let [clips, classes] = logits.dims();
+        let mut shares = vec![(self.smoothing / classes as f64) as f32; clips * classes];
+        for ((row, &label), mix) in shares.chunks_mut(classes).zip(labels).zip(mixes) {
+            row[label] += ((1.0 - self.smoothing) * (1.0 - mix.share)) as f32;
+            row[mix.class] += ((1.0 - self.smoothing) * mix.share) as f32;
+        }
+        let shares = Tensor::<2>::from_data(TensorData::new(shares, [clips, classes]), &logits.device());
+        (log_softmax(logits, 1) * shares).sum().neg().div_scalar(clips as f64)
+    }
+
+    fn focal(&self, logits: Tensor<2>, labels: &[usize]) -> Tensor<1> {
+        let (device, clips) = (logits.device(), labels.len());
+        let of_class = log_softmax(logits, 1).gather(1, targets(labels, &device).reshape([clips, 1]));
+        // A probability of exactly 1 would give a gradient of 0 · ∞ for a power below 1.
+        let wrong = of_class.clone().exp().neg().add_scalar(1.0).clamp_min(1e-6);
+        let weight = |&label: &usize| self.weights.as_ref().map_or(1.0, |weights| weights[label]);
+        let weights: Vec<f32> = labels.iter().map(weight).collect();
+        let weights = Tensor::<2>::from_data(TensorData::new(weights, [clips, 1]), &device);
+        let sum = (of_class * wrong.powf_scalar(self.focal_gamma) * weights).sum();
+        sum.neg().div_scalar(self.weight(labels))
     }
 
     /// The mean over evaluated clips, as the reference's Trainer forms it: over the means of batches.
@@ -63,7 +97,12 @@ impl Loss {
     /// Of one clip, times its class's weight.
     fn of_clip(&self, logits: &[f32], label: usize) -> f64 {
         let weight = |class: usize| self.weights.as_ref().map_or(1.0, |weights| f64::from(weights[class]));
-        let of_class = |class: usize| weight(class) * cross_entropy(logits, class);
+        let of_class = |class: usize| {
+            let loss = cross_entropy(logits, class);
+            let focus =
+                if self.focal_gamma > 0.0 { (1.0 - (-loss).exp()).powf(self.focal_gamma) } else { 1.0 };
+            weight(class) * focus * loss
+        };
         let true_class = (1.0 - self.smoothing) * of_class(label);
         if self.smoothing == 0.0 {
             return true_class;
@@ -106,19 +145,42 @@ mod tests {
         let logits = [[0.5, -1.0, 2.0], [3.0, 0.25, -2.0], [0.0, 0.0, 1.0], [-1.0, 4.0, 0.5]];
         let labels = [2, 1, 0, 1];
         let device = Device::flex();
-        for (class_weights, label_smoothing) in [
-            (ClassWeights::None, 0.0),
-            (ClassWeights::None, 0.1),
-            (ClassWeights::Balanced, 0.0),
-            (ClassWeights::Balanced, 0.3),
+        for (class_weights, label_smoothing, focal_gamma) in [
+            (ClassWeights::None, 0.0, 0.0),
+            (ClassWeights::None, 0.1, 0.0),
+            (ClassWeights::None, 0.0, 0.5),
+            (ClassWeights::Balanced, 0.0, 2.0),
+            (ClassWeights::Balanced, 0.0, 0.0),
+            (ClassWeights::Balanced, 0.3, 0.0),
         ] {
-            let recipe = Recipe { class_weights, label_smoothing, ..Recipe::new("name", "model", "data") };
+            let recipe = Recipe {
+                class_weights,
+                label_smoothing,
+                focal_gamma,
+                ..Recipe::new("name", "model", "data")
+            };
             let loss = Loss::new(&recipe, &[8, 2, 2], &device);
-            let got: f32 = loss.forward(Tensor::from_floats(logits, &device), &labels).into_scalar();
+            let got: f32 = loss.forward(Tensor::from_floats(logits, &device), &labels, &[]).into_scalar();
             let rows = logits.map(Vec::from);
             let want = loss.of_logits(&rows, &labels, 4);
             assert!((f64::from(got) - want).abs() < 1e-6, "{got} {want}");
-            assert_eq!(loss.is_plain(), (class_weights, label_smoothing) == (ClassWeights::None, 0.0));
+            if class_weights == ClassWeights::None && focal_gamma == 0.0 {
+                let alone = labels.map(|class| Mix { class, share: 0.25 });
+                let got: f32 =
+                    loss.forward(Tensor::from_floats(logits, &device), &labels, &alone).into_scalar();
+                assert!(
+                    (f64::from(got) - want).abs() < 1e-6,
+                    "a clip mixed with its own class: {got} {want}"
+                );
+                let others = [0, 2, 1, 0];
+                let mixes = others.map(|class| Mix { class, share: 0.25 });
+                let got: f32 =
+                    loss.forward(Tensor::from_floats(logits, &device), &labels, &mixes).into_scalar();
+                let want = 0.75 * want + 0.25 * loss.of_logits(&rows, &others, 4);
+                assert!((f64::from(got) - want).abs() < 1e-6, "{got} {want}");
+            }
+            let is_plain = (class_weights, label_smoothing, focal_gamma) == (ClassWeights::None, 0.0, 0.0);
+            assert_eq!(loss.is_plain(), is_plain);
         }
     }
 }

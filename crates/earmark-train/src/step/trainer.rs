@@ -9,7 +9,7 @@ use earmark_error::Attempt as _;
 use earmark_models::{Classifier, Input, TrainingRng, freeze, mixed_precision};
 
 use crate::artifacts::checkpoint::State;
-use crate::clips::batch::{Batch, part};
+use crate::clips::batch::{Batch, Mix, part};
 use crate::error::{Doing, Error, ErrorKind};
 use crate::recipe::{Precision, Recipe};
 use crate::run::event::StepDone;
@@ -101,7 +101,7 @@ impl Trainer {
         let mut sum = Accumulated::zero();
         for batch in batches {
             let batch = batch?;
-            let labels = batch.labels.clone();
+            let (labels, mixes) = (batch.labels.clone(), batch.mixes.clone());
             let input = batch.input(&self.device);
             let mut most = state.most_clips.unwrap_or(labels.len()).min(labels.len());
             let before = most;
@@ -113,7 +113,8 @@ impl Trainer {
                 |sum: Result<Accumulated, ErrorKind>, piece| {
                     let share = self.loss.weight(&labels[piece.clone()]) / weight;
                     let sum = sum?;
-                    let (loss, gradients) = self.gradients(&input, &labels, piece, share, scale, &mut rng)?;
+                    let (loss, gradients) =
+                        self.gradients(&input, (&labels, &mixes), piece, share, scale, &mut rng)?;
                     Ok(sum.add(network, loss, gradients))
                 },
             );
@@ -150,7 +151,7 @@ impl Trainer {
     fn gradients(
         &self,
         input: &Input,
-        labels: &[usize],
+        (labels, mixes): (&[usize], &[Mix]),
         piece: Range<usize>,
         share: f64,
         scale: f64,
@@ -158,13 +159,14 @@ impl Trainer {
     ) -> Result<(f64, GradientsParams), ErrorKind> {
         let network = self.network();
         let labels = &labels[piece.clone()];
+        let mixes = mixes.get(piece.clone()).unwrap_or_default();
         let input = part(input, piece);
         let logits = match self.precision.half() {
             None => network.forward(input, Some(rng))?,
             // Cast for each pass: a backward pass consumes its graph.
             Some(dtype) => mixed_precision(network.clone(), dtype).forward(input, Some(rng))?,
         };
-        let loss = self.loss.forward(logits, labels).mul_scalar(share);
+        let loss = self.loss.forward(logits, labels, mixes).mul_scalar(share);
         let value = f64::from(loss.clone().into_scalar::<f32>());
         let loss = if scale == 1.0 { loss } else { loss.mul_scalar(scale) };
         Ok((value, GradientsParams::from_grads(loss.backward(), network)))

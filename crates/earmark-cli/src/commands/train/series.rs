@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, device: Device, device_name: &str) -> Result<Done
     quiet_when_out_of_memory();
     let mut reports = Vec::new();
     for (number, member) in members.iter().enumerate() {
-        messages::note(format_args!("\nrun {} of {}: {}", number + 1, members.len(), member.name));
+        messages::note(format_args!("run      {} of {}: {}", number + 1, members.len(), member.name));
         match train_member(&prepared, member, root, args.dry_run, device_name, &stop)? {
             (Done::Well, Some(report)) => reports.push(report),
             (Done::Well, None) => {}
@@ -126,7 +126,7 @@ fn train_member(
     if let Some(before) = &before {
         check_same(before, member, &folder)?;
     }
-    let prepared = Prepared { recipe: member.recipe.clone(), ..prepared.clone() };
+    let prepared = prepared.with(member.recipe.clone());
     let job = match before.map(|before| (before.state, before.report)) {
         Some((RunState::Finished, Some(report))) => {
             messages::note("finished before");

@@ -33,6 +33,11 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
+    /// The same with another recipe.
+    pub(crate) fn with(&self, recipe: Recipe) -> Prepared {
+        Prepared { recipe, ..self.clone() }
+    }
+
     pub(crate) fn job(self, output: OutputFolder) -> Job {
         let Prepared { recipe, dataset, start, device, card } = self;
         let (command, cache, base_model) = (shell::this_command(), Cache::of_user(), base_model(&recipe));
@@ -98,6 +103,10 @@ pub(crate) fn prepare(args: &Args, device: Device, device_name: &str) -> Result<
         // The run may be resumed from another folder.
         recipe.fields = real(Path::new(&recipe.fields));
         add_fields(&mut dataset, fields_of(&recipe))?;
+    }
+    if !recipe.augment_noise.is_empty() {
+        // As for the table of fields.
+        recipe.augment_noise = real(Path::new(&recipe.augment_noise));
     }
     for (split, clips) in unused {
         messages::note(format_args!("not used: the split `{split}`, {clips} clips"));

@@ -5,6 +5,8 @@ use burn::tensor::Tensor;
 use earmark_config::Family;
 
 use crate::error::ErrorKind;
+use crate::hidden_states::{Layer, Pool};
+use crate::layers::padding_mask::PaddingMask;
 use crate::training::rng::TrainingRng;
 
 /// A network that checkpoints are read into and written from.
@@ -29,6 +31,18 @@ pub(crate) trait ArchitectureConfig {
     /// # Errors
     /// [`ErrorKind::BadConfig`] with the key.
     fn validate(&self) -> Result<(), ErrorKind>;
+    /// Transformer layers.
+    fn layers(&self) -> usize;
+    /// Width of a hidden state, D.
+    fn width(&self) -> usize;
+    /// Whether the head has a weight for each hidden state.
+    fn use_weighted_layer_sum(&self) -> bool {
+        false
+    }
+    /// Tokens before the frames of a hidden state that stand for the whole clip.
+    fn tokens(&self) -> usize {
+        0
+    }
     /// Standard deviation of new linear weights.
     fn initializer_range(&self) -> f64;
     /// The shortest clip that the network makes a frame of, in samples at its own rate; 1 when its extractor makes every clip
@@ -57,12 +71,75 @@ pub(crate) trait Classify {
     /// # Errors
     /// [`ErrorKind::BadInput`] for an input of another kind or shape than the network's own extractor makes.
     fn classify(&self, input: Input, rng: Option<&mut TrainingRng>) -> Result<Tensor<2>, ErrorKind>;
+    /// Shows every hidden state to `each`, with its number and which of its frames are real: tokens, then frames, `[B, T, D]`.
+    /// Returns `last_hidden_state`, and the mask again.
+    ///
+    /// # Errors
+    /// As [`classify`](Self::classify).
+    fn hidden_states(&self, input: Input, each: &mut EachState<'_>) -> Result<LastState, ErrorKind>;
+    /// `last_hidden_state`, and which of its frames are real.
+    ///
+    /// # Errors
+    /// As [`classify`](Self::classify).
+    fn last_state(&self, input: Input) -> Result<LastState, ErrorKind> {
+        self.hidden_states(input, &mut |_, _, _| {})
+    }
+    /// The hidden states weighted as the head weights them.
+    ///
+    /// # Errors
+    /// As [`classify`](Self::classify); [`ErrorKind::NoLayerWeights`] where the head has no weights.
+    fn weighted_state(&self, _input: Input) -> Result<LastState, ErrorKind> {
+        Err(ErrorKind::NoLayerWeights)
+    }
+    /// Tokens before the frames of a hidden state that stand for the whole clip.
+    fn tokens(&self) -> usize {
+        0
+    }
+
+    /// How the head pools a hidden state.
+    fn pool(&self) -> Pool {
+        if self.tokens() > 0 { Pool::Cls } else { Pool::Mean }
+    }
+
+    /// The hidden states of `layer`, pooled: `[B, 1, D]` each, or without pooling `[B, T, D]`.
+    ///
+    /// # Errors
+    /// As [`classify`](Self::classify); and for a layer or a pool that the network does not have.
+    fn embeddings(&self, input: Input, layer: Layer, pool: Pool) -> Result<Vec<Tensor<3>>, ErrorKind> {
+        let tokens = self.tokens();
+        let mut found = Vec::new();
+        let alone = match layer {
+            Layer::Last => self.last_state(input)?,
+            Layer::Weighted => self.weighted_state(input)?,
+            Layer::All | Layer::Number(_) => {
+                self.hidden_states(input, &mut |number, state, mask| {
+                    if layer == Layer::All || layer == Layer::Number(number) {
+                        found.push(pool.apply(state.clone(), tokens, mask));
+                    }
+                })?;
+                return Ok(found);
+            }
+        };
+        let (state, mask) = alone;
+        found.push(pool.apply(state, tokens, mask.as_ref()));
+        Ok(found)
+    }
+
     /// The embedding of each clip, `[B, D]`: the last hidden states as the network pools them, before the head.
     ///
     /// # Errors
     /// As [`classify`](Self::classify).
-    fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind>;
+    fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
+        let mut last = self.embeddings(input, Layer::Last, self.pool())?;
+        Ok(last.swap_remove(0).squeeze_dim(1))
+    }
 }
+
+/// Takes a hidden state, with its number and which of its frames are real.
+pub(crate) type EachState<'a> = dyn FnMut(usize, &Tensor<3>, Option<&PaddingMask>) + 'a;
+
+/// `last_hidden_state`, and which of its frames are real.
+pub(crate) type LastState = (Tensor<3>, Option<PaddingMask>);
 
 /// The input of a network.
 #[derive(Debug, Clone)]

@@ -17,6 +17,8 @@ use crate::checkpoint::save::{save, unusable_weight};
 use crate::checkpoint::weights::Checkpoint;
 use crate::config::languages::Languages;
 use crate::error::{Error, ErrorKind};
+use crate::hidden_states::{Layer, Pool};
+use crate::linear_head::{LayerWeights, LinearHead};
 use crate::networks::ast::{AstConfig, AstForAudioClassification};
 use crate::networks::speech::{SpeechConfig, SpeechForSequenceClassification};
 use crate::networks::wav2vec2_bert::{Wav2Vec2BertConfig, Wav2Vec2BertForSequenceClassification};
@@ -153,6 +155,80 @@ impl NetworkConfig {
         self.values().padding_is_harmless()
     }
 
+    /// Transformer layers; there is one hidden state more.
+    pub fn layers(&self) -> usize {
+        self.values().layers()
+    }
+
+    /// Width of a hidden state.
+    pub fn width(&self) -> usize {
+        self.values().width()
+    }
+
+    /// How the classification head pools a hidden state.
+    pub fn pool(&self) -> Pool {
+        if self.values().tokens() > 0 { Pool::Cls } else { Pool::Mean }
+    }
+
+    /// Checks that the network has hidden states of `layer`, and can pool them so.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchLayer`], [`ErrorKind::NoLayerWeights`] or [`ErrorKind::NoClassToken`].
+    pub fn check_embedding(&self, layer: Layer, pool: Pool) -> Result<(), ErrorKind> {
+        let last = self.layers();
+        match layer {
+            Layer::Number(number) if number > last => return Err(ErrorKind::NoSuchLayer { number, last }),
+            Layer::Weighted if !self.values().use_weighted_layer_sum() => {
+                return Err(ErrorKind::NoLayerWeights);
+            }
+            _ => {}
+        }
+        match pool {
+            Pool::Cls if self.values().tokens() == 0 => Err(ErrorKind::NoClassToken),
+            _ => Ok(()),
+        }
+    }
+
+    /// The network whose own head can read the pooled hidden states of `layer` and be linear; `None` where the reference's class has
+    /// no such head: it pools otherwise, or reads other layers.
+    pub fn with_linear_head(&self, layer: Layer, pool: Pool) -> Option<NetworkConfig> {
+        if pool != self.pool() || self.check_embedding(layer, pool).is_err() {
+            return None;
+        }
+        let mut config = self.clone();
+        match &mut config {
+            NetworkConfig::Speech(config) => {
+                // 5.23 sums the last state before the norm that a stable encoder ends with, and 4.x after it.
+                let is_last = layer == Layer::Number(config.num_hidden_layers);
+                if is_last && config.do_stable_layer_norm {
+                    return None;
+                }
+                config.classifier_proj_size = config.hidden_size;
+                config.use_weighted_layer_sum = sums(layer, config.num_hidden_layers)?;
+            }
+            NetworkConfig::Whisper(config) => {
+                config.classifier_proj_size = config.d_model;
+                config.use_weighted_layer_sum = sums(layer, config.encoder_layers)?;
+            }
+            NetworkConfig::Ast(_) if layer == Layer::Last => {}
+            NetworkConfig::Ast(_) | NetworkConfig::WhisperLanguages(_) | NetworkConfig::Wav2Vec2Bert(_) => {
+                return None;
+            }
+        }
+        Some(config)
+    }
+
+    /// The epsilon of the layer norm that the head begins with; `None` of a head without one.
+    pub fn head_norm(&self) -> Option<f64> {
+        match self {
+            NetworkConfig::Ast(config) => Some(config.layer_norm_eps),
+            NetworkConfig::Speech(_)
+            | NetworkConfig::Wav2Vec2Bert(_)
+            | NetworkConfig::Whisper(_)
+            | NetworkConfig::WhisperLanguages(_) => None,
+        }
+    }
+
     /// The labels of a checkpoint's head, if it has one.
     pub fn head_labels(&self, checkpoint: &Checkpoint) -> Option<usize> {
         checkpoint.head_labels(&self.family().keys)
@@ -246,6 +322,53 @@ impl Classifier {
     /// As [`forward`](Self::forward).
     pub fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
         self.network().embed(input)
+    }
+
+    /// The hidden states of `layer`, pooled: `[B, 1, D]` each, or without pooling `[B, T, D]`.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward). [`NetworkConfig::check_embedding`] must have passed.
+    pub fn embeddings(&self, input: Input, layer: Layer, pool: Pool) -> Result<Vec<Tensor<3>>, ErrorKind> {
+        self.network().embeddings(input, layer, pool)
+    }
+
+    /// The same encoder with this head. `config` is what [`NetworkConfig::with_linear_head`] makes of that of the network.
+    ///
+    /// # Panics
+    /// When the weight is not as large as width and labels say, or the config is another network's.
+    pub fn with_linear_head(
+        &self,
+        config: &NetworkConfig,
+        head: &LinearHead<'_>,
+        device: &Device,
+    ) -> Classifier {
+        assert_eq!(head.weight.len(), head.bias.len() * config.width(), "a row of weights for each label");
+        match (self, config) {
+            (Classifier::Speech(network), NetworkConfig::Speech(config)) => {
+                let weights =
+                    LayerWeights::of(head.layer, config.use_weighted_layer_sum, config.num_hidden_layers);
+                Classifier::Speech(network.with_linear_head(head, weights, device))
+            }
+            (Classifier::Whisper(network), NetworkConfig::Whisper(config)) => {
+                let weights =
+                    LayerWeights::of(head.layer, config.use_weighted_layer_sum, config.encoder_layers);
+                Classifier::Whisper(network.with_linear_head(head, weights, device))
+            }
+            (Classifier::Ast(network), NetworkConfig::Ast(config)) => {
+                Classifier::Ast(network.with_linear_head(config, head, device))
+            }
+            _ => panic!("the config is another network's"),
+        }
+    }
+}
+
+/// Whether a head reads the layer by a weighted sum of all; `None` where it is no single state.
+fn sums(layer: Layer, last: usize) -> Option<bool> {
+    match layer {
+        Layer::Last => Some(false),
+        Layer::Number(number) => Some(number != last),
+        Layer::Weighted => Some(true),
+        Layer::All => None,
     }
 }
 

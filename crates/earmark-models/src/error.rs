@@ -64,6 +64,25 @@ pub enum ErrorKind {
         /// The `model_type` in the file; empty when there is none.
         found: String,
     },
+    /// A weighted sum of a network that has no weights for it.
+    #[error(
+        "the checkpoint has no `layer_weights`: only models that were fine-tuned with `use_weighted_layer_sum` have a weighted sum \
+         of their layers"
+    )]
+    NoLayerWeights,
+    /// A hidden state that the network does not have.
+    #[error(
+        "there is no hidden state {number}: the network has 0 (what the first layer is given) to {last} (the last layer's)"
+    )]
+    NoSuchLayer {
+        /// The number asked for.
+        number: usize,
+        /// The last there is.
+        last: usize,
+    },
+    /// A class token of a network without one.
+    #[error("the network has no class token, only AST has: take the mean or the maximum of its frames")]
+    NoClassToken,
     /// `tokenizer.json` is invalid, or uses something that is not supported.
     #[error("invalid tokenizer.json")]
     BrokenTokenizer(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -3,6 +3,8 @@
 
 mod architecture; // Read first: what a network is,
 mod classifier; // and all of them as one.
+mod hidden_states; // What of them an embedding is,
+mod linear_head; // and the head that a linear probe gives them.
 mod networks; // Then a network,
 mod layers; // what it is made of,
 mod backend; // and what that computes where.
@@ -17,6 +19,8 @@ mod test_support;
 
 pub use architecture::{Architecture, Input};
 pub use classifier::{Classifier, NetworkConfig};
+pub use hidden_states::{Layer, Pool};
+pub use linear_head::LinearHead;
 pub use networks::ast::{AstConfig, AstForAudioClassification, AstModel};
 #[cfg(feature = "clap")]
 pub use networks::clap::{

@@ -13,9 +13,10 @@ use earmark_features::{Features, Preprocessor, Resampler, WhisperOptions, resamp
 use earmark_testkit::{Golden, assert_close, reference};
 use serde_json::Value;
 
-use crate::architecture::Architecture;
+use crate::architecture::{Architecture, Classify, Input};
 use crate::checkpoint::keys::in_file;
 use crate::checkpoint::module_path::ModulePath;
+use crate::hidden_states::{Layer, Pool};
 
 /// Where the tests compute: the CPU, or libtorch's CPU when `cargo xtask test --device libtorch` asks for it.
 pub(crate) fn device() -> Device {
@@ -125,6 +126,49 @@ pub(crate) fn gradients<M: Architecture>(
     };
     network.visit(&mut collect);
     (value, collect.found)
+}
+
+/// Compares every hidden state, pooled in every way, with what the reference's make by plain sums: of the clips' real frames,
+/// `frames` of them, behind `tokens`.
+#[track_caller]
+pub(crate) fn check_embeddings(
+    what: &str,
+    golden: &Golden,
+    network: &dyn Classify,
+    input: impl Fn() -> Input,
+    (tokens, frames): (usize, &[usize]),
+    tolerance: f32,
+) {
+    let states = golden.keys().iter().filter(|key| key.starts_with("hidden_states.")).count();
+    let embed = |layer, pool| network.embeddings(input(), layer, pool).unwrap();
+    for (_, pool) in Pool::NAMES.into_iter().filter(|(_, pool)| *pool != Pool::Cls || tokens > 0) {
+        let all = embed(Layer::All, pool);
+        assert_eq!(all.len(), states, "{what}");
+        for (number, got) in all.into_iter().enumerate() {
+            let key = format!("hidden_states.{number}");
+            let [_, steps, width] = golden.shape(&key)[..] else { panic!("{key} has other axes") };
+            let state = golden.f32s(&key);
+            let clips = state.chunks(steps * width).zip(frames);
+            let want = clips.flat_map(|(clip, &frames)| {
+                let rows = |from: usize, count: usize| &clip[from * width..(from + count) * width];
+                let over = |rows: &[f32], fold: fn(f32, f32) -> f32, first: f32, count: usize| {
+                    let of = |at| rows.iter().skip(at).step_by(width).copied().fold(first, fold);
+                    (0..width).map(|at| of(at) / count as f32).collect::<Vec<f32>>()
+                };
+                match pool {
+                    Pool::None => rows(tokens, steps - tokens).to_vec(),
+                    Pool::Cls => over(rows(0, tokens), |a, b| a + b, 0.0, tokens),
+                    Pool::Mean => over(rows(tokens, frames), |a, b| a + b, 0.0, frames),
+                    Pool::Max => over(rows(tokens, frames), f32::max, f32::MIN, 1),
+                }
+            });
+            let want: Vec<f32> = want.collect();
+            assert_close(&format!("{what}: {key} {pool}"), &values(got.clone()), &want, tolerance);
+            let alone = embed(Layer::Number(number), pool).swap_remove(0);
+            assert_eq!(values(alone), values(got), "{what}: {key} {pool} alone");
+        }
+    }
+    assert!(embed(Layer::Number(states), Pool::Mean).is_empty());
 }
 
 /// The mean of each clip's first rows of a golden `[B, T, D]`, as many as `counts` says: `[B, D]`.

@@ -1,19 +1,18 @@
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use earmark_audio::{SampleRate, Waveform};
 #[cfg(feature = "clap")]
 use earmark_config::CLAP;
-#[cfg(feature = "clap")]
-use earmark_error::Attempt as _;
-use earmark_features::Features;
+use earmark_error::{Attempt as _, Context as _};
+use earmark_features::{Features, Preprocessor};
+use earmark_models::{Layer, Pool};
 #[cfg(feature = "clap")]
 use serde_json::Value;
 
 use crate::caution::Caution;
-use crate::error::Error;
-#[cfg(feature = "clap")]
-use crate::error::{Doing, ErrorKind};
+use crate::embedding::{Choice, Embedding};
+use crate::error::{Doing, Error, ErrorKind};
 use crate::many::{of_sounds, of_windows};
 use crate::model::pretrained::Pretrained;
 use crate::sound::{AudioOptions, DecodedSound, Sound};
@@ -24,11 +23,18 @@ use crate::zero_shot::ZeroShotClassifier;
 /// Computes an embedding of each sound with any checkpoint: one with a classification head, one without
 /// (`facebook/wav2vec2-base`, `openai/whisper-base`, of any family in [`earmark_config::FAMILIES`]), or a CLAP model.
 ///
-/// The embedding is the mean of the last hidden states over time, for AST that of its two tokens for the whole clip; for CLAP
-/// it is the projection into the space shared with texts, of length 1.
+/// The embedding is the mean of the last hidden states over time, for AST that of its two tokens for the whole clip, unless
+/// [`with_layer`](Self::with_layer) and [`with_pool`](Self::with_pool) say otherwise; for CLAP it is the projection into the space
+/// shared with texts, of length 1.
+///
+/// Padding of a batch never reaches it. Whisper and AST themselves pad every clip to one length, and the silence behind a short
+/// clip is then part of the mean, as it is for their own heads.
 #[derive(Debug)]
 pub struct AudioEmbedder {
     model: Model,
+    layer: Layer,
+    /// `None` for what the model's head does.
+    pool: Option<Pool>,
     audio: AudioOptions,
     device: Device,
 }
@@ -36,7 +42,11 @@ pub struct AudioEmbedder {
 #[derive(Debug)]
 enum Model {
     /// Its head, if the checkpoint has none, is a random one that nothing here uses.
-    Encoder(Box<Pretrained>),
+    Encoder {
+        model: Box<Pretrained>,
+        /// Whether the checkpoint has weights for a sum of its layers.
+        has_layer_weights: bool,
+    },
     #[cfg(feature = "clap")]
     Clap(Box<ZeroShotClassifier>),
 }
@@ -49,14 +59,80 @@ impl AudioEmbedder {
     pub fn open(dir: impl AsRef<Path>, device: &Device) -> Result<AudioEmbedder, Error> {
         let dir = dir.as_ref();
         let model = match Pretrained::open_encoder(dir, device) {
-            Ok(encoder) => Model::Encoder(Box::new(encoder)),
+            Ok((model, new)) => Model::Encoder {
+                model: Box::new(model),
+                has_layer_weights: !new.iter().any(|name| name == "layer_weights"),
+            },
             #[cfg(feature = "clap")]
             Err(error) if matches!(&*error.kind, ErrorKind::OtherKind { found, .. } if found == CLAP.model_type) => {
                 Model::Clap(Box::new(ZeroShotClassifier::open(dir, device)?))
             }
             Err(error) => return Err(error),
         };
-        Ok(AudioEmbedder { model, audio: AudioOptions::default(), device: device.clone() })
+        let audio = AudioOptions::default();
+        Ok(AudioEmbedder { model, layer: Layer::Last, pool: None, audio, device: device.clone() })
+    }
+
+    /// The same for other hidden states than the last.
+    ///
+    /// # Errors
+    /// When the model has no such layer, or no weights for a sum of its layers; [`ErrorKind::OtherKind`] of CLAP.
+    pub fn with_layer(self, layer: Layer) -> Result<AudioEmbedder, Error> {
+        AudioEmbedder { layer, ..self }.checked()
+    }
+
+    /// The same with another way to pool frames, or none.
+    ///
+    /// # Errors
+    /// When the model has no class token; [`ErrorKind::OtherKind`] of CLAP.
+    pub fn with_pool(self, pool: Pool) -> Result<AudioEmbedder, Error> {
+        AudioEmbedder { pool: Some(pool), ..self }.checked()
+    }
+
+    fn checked(self) -> Result<AudioEmbedder, Error> {
+        let doing = || Doing("cannot embed so".to_owned());
+        match &self.model {
+            Model::Encoder { model, has_layer_weights } => {
+                if self.layer == Layer::Weighted && !has_layer_weights {
+                    return Err(doing().failed(earmark_models::ErrorKind::NoLayerWeights.into()));
+                }
+                let network = model.config.network();
+                let pool = self.pool.unwrap_or(network.pool());
+                network.check_embedding(self.layer, pool).with_context(doing)?;
+            }
+            #[cfg(feature = "clap")]
+            Model::Clap(_) if self.layer != Layer::Last || self.pool.is_some() => {
+                let advice = "it makes one vector of a sound, in the space that it shares with texts, and has no layers to choose";
+                let found = CLAP.model_type.to_owned();
+                return Err(doing().failed(ErrorKind::OtherKind { found, advice }));
+            }
+            #[cfg(feature = "clap")]
+            Model::Clap(_) => {}
+        }
+        Ok(self)
+    }
+
+    /// Which hidden states are embeddings.
+    pub fn layer(&self) -> Layer {
+        self.layer
+    }
+
+    /// How their frames are pooled; `None` of CLAP, which has a way of its own.
+    pub fn pool(&self) -> Option<Pool> {
+        match &self.model {
+            Model::Encoder { model, .. } => Some(self.pool.unwrap_or(model.config.network().pool())),
+            #[cfg(feature = "clap")]
+            Model::Clap(_) => None,
+        }
+    }
+
+    /// The encoder, whose head is random if its checkpoint has none; `None` of CLAP.
+    pub fn encoder(&self) -> Option<&Pretrained> {
+        match &self.model {
+            Model::Encoder { model, .. } => Some(model),
+            #[cfg(feature = "clap")]
+            Model::Clap(_) => None,
+        }
     }
 
     /// How sounds are decoded and resampled.
@@ -68,16 +144,25 @@ impl AudioEmbedder {
     /// The model's sample rate.
     pub fn sampling_rate(&self) -> SampleRate {
         match &self.model {
-            Model::Encoder(it) => it.preprocessor.sampling_rate(),
+            Model::Encoder { model: it, .. } => it.preprocessor.sampling_rate(),
             #[cfg(feature = "clap")]
             Model::Clap(it) => it.sampling_rate(),
+        }
+    }
+
+    /// Its feature extractor.
+    pub fn preprocessor(&self) -> &Preprocessor {
+        match &self.model {
+            Model::Encoder { model, .. } => &model.preprocessor,
+            #[cfg(feature = "clap")]
+            Model::Clap(it) => it.preprocessor(),
         }
     }
 
     /// The shortest clip it can embed, in samples at the model's rate.
     pub fn min_samples(&self) -> usize {
         match &self.model {
-            Model::Encoder(it) => it.min_samples(),
+            Model::Encoder { model: it, .. } => it.min_samples(),
             #[cfg(feature = "clap")]
             Model::Clap(it) => it.min_samples(),
         }
@@ -86,7 +171,7 @@ impl AudioEmbedder {
     /// What to expect of a clip of so many samples at the model's rate: see [`Caution`].
     pub fn caution(&self, samples: usize) -> Option<Caution> {
         match &self.model {
-            Model::Encoder(it) => it.caution(samples),
+            Model::Encoder { model: it, .. } => it.caution(samples),
             #[cfg(feature = "clap")]
             Model::Clap(it) => it.caution(samples),
         }
@@ -95,7 +180,8 @@ impl AudioEmbedder {
     /// The embedding of one sound.
     ///
     /// # Errors
-    /// When it cannot be decoded or is too short for the model, or when the embedding is not finite.
+    /// When it cannot be decoded or is too short for the model, or when the embedding is not finite; and as
+    /// [`embeddings`](Self::embeddings).
     pub fn embed(&self, sound: impl Into<Sound>) -> Result<Vec<f32>, Error> {
         self.embed_all([sound]).swap_remove(0)
     }
@@ -142,7 +228,7 @@ impl AudioEmbedder {
     pub fn embed_texts<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Vec<f32>>, Error> {
         match &self.model {
             Model::Clap(it) => it.text_embeddings(texts),
-            Model::Encoder(it) => {
+            Model::Encoder { model: it, .. } => {
                 let found = it.config.json().get("model_type").and_then(Value::as_str).unwrap_or_default();
                 let advice = "it has no text tower; of the supported models only CLAP embeds text";
                 let kind = ErrorKind::OtherKind { found: found.to_owned(), advice };
@@ -165,21 +251,46 @@ impl AudioEmbedder {
     /// As [`AudioClassifier::features`](crate::AudioClassifier::features).
     pub fn features(&self, clip: &Waveform) -> Result<Features, Error> {
         match &self.model {
-            Model::Encoder(it) => it.features(clip),
+            Model::Encoder { model: it, .. } => it.features(clip),
             #[cfg(feature = "clap")]
             Model::Clap(it) => it.features(clip),
         }
     }
 
     /// The embedding of each clip's features, in order, all finite. The error of one clip does not affect the others.
+    ///
+    /// It is [`ErrorKind::SeveralVectors`] with [`Layer::All`] or [`Pool::None`].
     pub fn embeddings(&self, clips: &[Features]) -> Vec<Result<Vec<f32>, Error>> {
+        let one = |embedding: Embedding| {
+            let several = || Doing("cannot embed the clip".to_owned()).failed(ErrorKind::SeveralVectors);
+            embedding.into_vector().ok_or_else(several)
+        };
+        self.hidden_states(clips).into_iter().map(|found| found.and_then(one)).collect()
+    }
+
+    /// As [`embeddings`](Self::embeddings), for any number of layers and frames. Every frame of the network is there:
+    /// [`Embedding::until`] leaves out those behind the end of a clip.
+    pub fn hidden_states(&self, clips: &[Features]) -> Vec<Result<Embedding, Error>> {
         match &self.model {
-            Model::Encoder(it) => {
-                let what = |i| format!("number {i} of the embedding");
-                it.forward(clips, &self.device, |input| it.network.embed(input), what)
+            Model::Encoder { model, .. } => {
+                let pool = self.pool.unwrap_or(model.config.network().pool());
+                let choice = Choice { layer: self.layer, pool };
+                let width = model.config.network().width();
+                let what = |i| format!("number {} of the embedding", i % width);
+                let network = |input| {
+                    let layers = model.network.embeddings(input, choice.layer, pool)?;
+                    Ok(Tensor::cat(layers, 1).flatten::<2>(1, 2)) // [B, layers * frames * D]
+                };
+                // Frames fill the memory, and without padding each is real.
+                let at_once = if pool == Pool::None { 1 } else { clips.len().max(1) };
+                let rows =
+                    clips.chunks(at_once).flat_map(|clips| model.forward(clips, &self.device, network, what));
+                rows.map(|row| Ok(choice.embedding(model, row?))).collect()
             }
             #[cfg(feature = "clap")]
-            Model::Clap(it) => clips.iter().map(|clip| it.embedding(clip)).collect(),
+            Model::Clap(it) => {
+                clips.iter().map(|clip| Ok(Embedding::of_vector(it.embedding(clip)?))).collect()
+            }
         }
     }
 }

@@ -76,6 +76,9 @@ pub enum ErrorKind {
         /// The task that such a model is for.
         advice: &'static str,
     },
+    /// One vector is wanted of an embedder that makes several of a clip: of every layer, or of every frame.
+    #[error("the embedder makes several vectors of a clip: choose one layer, and a way to pool its frames")]
+    SeveralVectors,
     /// A template without `{}`, the place of the label.
     #[error("the template `{0}` needs a {{}} where the label goes")]
     Template(String),

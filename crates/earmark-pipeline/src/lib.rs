@@ -6,7 +6,8 @@ mod sound; // and what it is given;
 mod classify; // then what is done with both.
 #[cfg(feature = "clap")]
 mod zero_shot;
-mod embed;
+mod embedding; // What is made of a sound in place of labels,
+mod embed; // and by what.
 mod windows; // Recordings that are too long for one clip.
 mod many; // What classify and embed share.
 mod forward;
@@ -15,7 +16,9 @@ mod error;
 
 pub use caution::Caution;
 pub use classify::AudioClassifier;
+pub use earmark_models::{Layer, Pool};
 pub use embed::{AudioEmbedder, cosine_similarity};
+pub use embedding::Embedding;
 pub use error::{Error, ErrorKind};
 pub use model::extractor::{find_extractor, read_extractor, read_preprocessor};
 pub use model::family::family_of;

@@ -123,6 +123,11 @@ impl AstExtractor {
         self.window.len()
     }
 
+    /// Samples from one frame to the next: 160 at 16 kHz.
+    pub fn hop(&self) -> usize {
+        self.hop
+    }
+
     /// Samples of which at least one more frame could not be read: less than a hop more than `max_length` frames cover.
     pub(crate) fn max_samples(&self) -> usize {
         self.window.len() + self.config.max_length * self.hop - 1

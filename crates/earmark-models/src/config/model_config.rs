@@ -94,6 +94,13 @@ impl ModelConfig {
         self
     }
 
+    /// The same model with another network, of the same family.
+    #[must_use]
+    pub fn with_network(mut self, network: NetworkConfig) -> ModelConfig {
+        self.network = network;
+        self
+    }
+
     /// The same network for other labels.
     #[must_use]
     pub fn with_labels(mut self, labels: Vec<String>) -> ModelConfig {

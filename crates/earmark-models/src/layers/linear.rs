@@ -1,5 +1,5 @@
 use burn::module::{Initializer, Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::backend::{self, Affine};
 use crate::config::activation::Activation;
@@ -19,6 +19,24 @@ impl Linear {
             weight: Initializer::Zeros.init([inputs, outputs], device),
             bias: Some(Initializer::Zeros.init([outputs], device)),
         }
+    }
+
+    /// Of a weight `[O, I]` and a bias `[O]`.
+    pub(crate) fn of_values(weight: &[f32], bias: &[f32], device: &Device) -> Self {
+        let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
+        let weight = TensorData::new(weight.to_vec(), [outputs, inputs]);
+        Linear {
+            weight: Param::from_tensor(Tensor::<2>::from_data(weight, device).transpose()),
+            bias: Some(Param::from_tensor(Tensor::from_data(
+                TensorData::new(bias.to_vec(), [outputs]),
+                device,
+            ))),
+        }
+    }
+
+    /// A layer that changes nothing.
+    pub(crate) fn identity(width: usize, device: &Device) -> Self {
+        Linear { weight: Param::from_tensor(Tensor::eye(width, device)), ..Linear::new(width, width, device) }
     }
 
     /// The same layer, without its bias unless `bias`.

@@ -19,7 +19,7 @@ use burn::tensor::{Device, Tensor};
 use earmark_config::Family;
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::{Architecture, ArchitectureConfig, Classify, Input};
+use crate::architecture::{Architecture, ArchitectureConfig, Classify, EachState, Input, LastState};
 use crate::config::activation::Activation;
 use crate::config::checks;
 use crate::error::ErrorKind;
@@ -29,6 +29,7 @@ use crate::layers::dropout::Dropout;
 use crate::layers::layer_norm::LayerNorm;
 use crate::layers::linear::Linear;
 use crate::layers::mlp::Mlp;
+use crate::linear_head::LinearHead;
 use crate::training::rng::TrainingRng;
 
 /// An AST `config.json`. Field names are that file's, and a missing field takes the reference's default.
@@ -128,9 +129,13 @@ impl AstConfig {
 
     /// Patches of one spectrogram, N. The config must have passed [`validate`](Self::validate).
     pub fn patches(&self) -> usize {
-        let bands = (self.num_mel_bins - self.patch_size) / self.frequency_stride + 1;
         let frames = (self.max_length - self.patch_size) / self.time_stride + 1;
-        bands * frames
+        self.bands() * frames
+    }
+
+    /// Patches that begin at one time. The config must have passed [`validate`](Self::validate).
+    pub fn bands(&self) -> usize {
+        (self.num_mel_bins - self.patch_size) / self.frequency_stride + 1
     }
 
     /// Every random regulariser off.
@@ -158,6 +163,18 @@ impl ArchitectureConfig for AstConfig {
         AstConfig::validate(self)
     }
 
+    fn layers(&self) -> usize {
+        self.num_hidden_layers
+    }
+
+    fn width(&self) -> usize {
+        self.hidden_size
+    }
+
+    fn tokens(&self) -> usize {
+        TOKENS
+    }
+
     fn initializer_range(&self) -> f64 {
         self.initializer_range
     }
@@ -172,8 +189,13 @@ impl Classify for AstForAudioClassification {
         self.forward(input.spectrograms()?, rng)
     }
 
-    fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
-        self.audio_spectrogram_transformer.pooled(input.spectrograms()?, None)
+    fn hidden_states(&self, input: Input, each: &mut EachState<'_>) -> Result<LastState, ErrorKind> {
+        let each = |number, state: &Tensor<3>| each(number, state, None);
+        Ok((self.audio_spectrogram_transformer.run(input.spectrograms()?, None, each)?, None))
+    }
+
+    fn tokens(&self) -> usize {
+        TOKENS
     }
 }
 
@@ -215,6 +237,23 @@ impl AstForAudioClassification {
         Ok(self.classifier.forward(pooled)) // [B, L]
     }
 
+    /// The same encoder with a linear head, behind a norm without weights.
+    pub(crate) fn with_linear_head(
+        &self,
+        config: &AstConfig,
+        head: &LinearHead<'_>,
+        device: &Device,
+    ) -> Self {
+        let classifier = MlpHead {
+            layernorm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
+            dense: Linear::of_values(head.weight, head.bias, device),
+        };
+        AstForAudioClassification {
+            audio_spectrogram_transformer: self.audio_spectrogram_transformer.clone(),
+            classifier,
+        }
+    }
+
     /// The encoder below the head.
     pub fn base(&self) -> &AstModel {
         &self.audio_spectrogram_transformer
@@ -250,18 +289,32 @@ impl AstModel {
     pub fn forward(
         &self,
         spectrograms: Tensor<3>,
+        rng: Option<&mut TrainingRng>,
+    ) -> Result<Tensor<3>, ErrorKind> {
+        self.run(spectrograms, rng, |_, _| {})
+    }
+
+    /// Shows every hidden state to `each`, with its number: the input of the first layer, then the output of each layer. Returns
+    /// the last, layer normed.
+    fn run(
+        &self,
+        spectrograms: Tensor<3>,
         mut rng: Option<&mut TrainingRng>,
+        each: impl FnMut(usize, &Tensor<3>),
     ) -> Result<Tensor<3>, ErrorKind> {
         checks::spectrograms(&spectrograms, [self.frames, self.bands])?;
         let embedded = self.embeddings.forward(spectrograms, rng.as_deref_mut());
-        Ok(self.layernorm.forward(self.encoder.forward(embedded, rng))) // [B, 2 + N, D]
+        Ok(self.layernorm.forward(self.encoder.forward(embedded, rng, each))) // [B, 2 + N, D]
     }
 
     /// The mean of the two tokens that stand for the whole clip, `[B, D]`.
     fn pooled(&self, spectrograms: Tensor<3>, rng: Option<&mut TrainingRng>) -> Result<Tensor<2>, ErrorKind> {
-        Ok(self.forward(spectrograms, rng)?.narrow(1, 0, 2).mean_dim(1).squeeze_dim(1))
+        Ok(self.forward(spectrograms, rng)?.narrow(1, 0, TOKENS).mean_dim(1).squeeze_dim(1))
     }
 }
+
+/// The `[CLS]` token and the distillation token.
+const TOKENS: usize = 2;
 
 /// Tokens, patches and their positions.
 #[derive(Module, Debug)]
@@ -327,8 +380,18 @@ impl Encoder {
         Encoder { layer: (0..config.num_hidden_layers).map(|_| Layer::zeros(config, device)).collect() }
     }
 
-    fn forward(&self, hidden: Tensor<3>, mut rng: Option<&mut TrainingRng>) -> Tensor<3> {
-        self.layer.iter().fold(hidden, |hidden, layer| layer.forward(hidden, rng.as_deref_mut()))
+    fn forward(
+        &self,
+        mut hidden: Tensor<3>,
+        mut rng: Option<&mut TrainingRng>,
+        mut each: impl FnMut(usize, &Tensor<3>),
+    ) -> Tensor<3> {
+        for (i, layer) in self.layer.iter().enumerate() {
+            each(i, &hidden);
+            hidden = layer.forward(hidden, rng.as_deref_mut());
+        }
+        each(self.layer.len(), &hidden);
+        hidden
     }
 }
 

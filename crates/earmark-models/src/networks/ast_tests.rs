@@ -11,8 +11,8 @@ use safetensors::SafeTensors;
 
 use super::*;
 use crate::test_support::{
-    ReferenceModel, check, check_gradients, check_logits, device, golden_dir, gradients, json, means,
-    targets, tensor, values,
+    ReferenceModel, check, check_embeddings, check_gradients, check_logits, device, golden_dir, gradients,
+    json, means, targets, tensor, values,
 };
 use crate::{Checkpoint, Head, init_weights, load, parameters, save};
 
@@ -70,6 +70,16 @@ fn an_embedding_is_the_mean_of_the_two_tokens() {
         assert_close(variant, &values(network.embed(input()).unwrap()), &want, STAGE);
         let short = Input::Spectrograms(tensor::<3>(&golden, "input_values", &device()).narrow(1, 0, 4));
         assert!(matches!(network.embed(short).unwrap_err(), ErrorKind::BadInput(_)));
+    }
+}
+
+#[test]
+fn every_hidden_state_pools_to_the_references() {
+    for variant in VARIANTS {
+        let (golden, network) = open(variant);
+        let input = || Input::Spectrograms(tensor(&golden, "input_values", &device()));
+        let [clips, steps, _] = golden.shape("last_hidden_state")[..] else { panic!("other axes") };
+        check_embeddings(variant, &golden, &network, input, (2, &vec![steps - 2; clips]), STAGE);
     }
 }
 

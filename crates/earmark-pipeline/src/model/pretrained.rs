@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use earmark_config::CLAP;
 use earmark_error::{Attempt as _, Context as _};
 use earmark_features::Preprocessor;
-use earmark_models::{Checkpoint, Classifier, Head, ModelConfig};
+use earmark_models::{Checkpoint, Classifier, Head, LinearHead, ModelConfig, Pool};
 
 use crate::error::{Doing, Error, ErrorKind};
 use crate::model::extractor::{PREPROCESSOR, read_preprocessor};
@@ -27,10 +27,11 @@ impl Pretrained {
     /// When a file is missing or invalid, the architecture is not supported, or there is no classification head and no
     /// multilingual decoder.
     pub fn open(dir: &Path, device: &Device) -> Result<Pretrained, Error> {
-        Pretrained::open_with(dir, Head::FromCheckpoint, device)
+        Ok(Pretrained::open_with(dir, Head::FromCheckpoint, device)?.0)
     }
 
-    fn open_with(dir: &Path, head: Head, device: &Device) -> Result<Pretrained, Error> {
+    /// The model, and the names of the parameters that its checkpoint lacks.
+    fn open_with(dir: &Path, head: Head, device: &Device) -> Result<(Pretrained, Vec<String>), Error> {
         let doing = || Doing(format!("cannot open the model in `{}`", dir.display()));
         let config = ModelConfig::read(dir).map_err(|error| match error.kind {
             earmark_models::ErrorKind::UnsupportedModel { found, .. } if found == CLAP.model_type => {
@@ -58,14 +59,36 @@ impl Pretrained {
             0 => config.with_labels((0..labels).map(|id| format!("LABEL_{id}")).collect()),
             named => return Err(doing().failed(ErrorKind::OtherLabels { named, head: labels })),
         };
-        let (network, _) = Classifier::load(config.network(), labels.max(1), &checkpoint, head, 0, device)
+        let (network, new) = Classifier::load(config.network(), labels.max(1), &checkpoint, head, 0, device)
             .with_context(doing)?;
-        Ok(Pretrained { config, preprocessor, network })
+        Ok((Pretrained { config, preprocessor, network }, new))
     }
 
-    /// Opens a model for its hidden states: a checkpoint without a head gets a random one, which must not be used.
-    pub(crate) fn open_encoder(dir: &Path, device: &Device) -> Result<Pretrained, Error> {
+    /// Opens a model for its hidden states: a checkpoint without a head gets a random one, which must not be used. Gives the names
+    /// of the parameters that are so, too.
+    pub(crate) fn open_encoder(dir: &Path, device: &Device) -> Result<(Pretrained, Vec<String>), Error> {
         Pretrained::open_with(dir, Head::NewIfMissing, device)
+    }
+
+    /// The same encoder with a linear head for these labels, one a clip: `pool` says what of the layer it is for. `None` where
+    /// `transformers` has no class for such a model.
+    ///
+    /// # Panics
+    /// When the head does not have a row of weights for each label.
+    pub fn with_linear_head(
+        &self,
+        head: &LinearHead<'_>,
+        pool: Pool,
+        labels: Vec<String>,
+        device: &Device,
+    ) -> Option<Pretrained> {
+        assert_eq!(head.bias.len(), labels.len(), "a row of weights for each label");
+        let network = self.config.network().with_linear_head(head.layer, pool)?;
+        Some(Pretrained {
+            network: self.network.with_linear_head(&network, head, device),
+            config: self.config.clone().with_network(network).with_labels(labels).with_one_label_a_clip(),
+            preprocessor: self.preprocessor.clone(),
+        })
     }
 
     /// The shortest clip that gives one frame, in samples at the model's rate.

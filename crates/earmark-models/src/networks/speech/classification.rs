@@ -7,10 +7,11 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use earmark_config::Family;
 
-use crate::architecture::{Architecture, Classify, Input};
+use crate::architecture::{Architecture, Classify, EachState, Input, LastState};
 use crate::error::ErrorKind;
 use crate::layers::linear::Linear;
 use crate::layers::padding_mask::masked_mean;
+use crate::linear_head::{LayerWeights, LinearHead};
 use crate::networks::speech::{SpeechConfig, SpeechEncoder};
 use crate::training::rng::TrainingRng;
 
@@ -66,6 +67,29 @@ impl SpeechForSequenceClassification {
         Ok(self.classifier.forward(pooled)) // [B, L]
     }
 
+    /// The logits of pooled hidden states, `[B, D]` to `[B, L]`: those of [`forward`](Self::forward), as the projector is linear.
+    #[cfg(test)]
+    pub(super) fn head(&self, pooled: Tensor<2>) -> Tensor<2> {
+        self.classifier.forward(self.projector.forward(pooled))
+    }
+
+    /// The same encoder with a linear head: the projector changes nothing.
+    pub(crate) fn with_linear_head(
+        &self,
+        head: &LinearHead<'_>,
+        layer_weights: LayerWeights,
+        device: &Device,
+    ) -> Self {
+        let classifier = Linear::of_values(head.weight, head.bias, device);
+        SpeechForSequenceClassification {
+            base: self.base.clone(),
+            projector: Linear::identity(head.weight.len() / head.bias.len(), device),
+            classifier,
+            layer_weights: layer_weights.parameter(self.layer_weights.as_ref(), device),
+            family: self.family,
+        }
+    }
+
     /// The encoder below the head.
     pub fn base(&self) -> &SpeechEncoder {
         &self.base
@@ -88,9 +112,19 @@ impl Classify for SpeechForSequenceClassification {
         self.forward(values, lengths.as_deref(), rng)
     }
 
-    fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
+    fn hidden_states(&self, input: Input, each: &mut EachState<'_>) -> Result<LastState, ErrorKind> {
         let (values, lengths) = input.waveforms()?;
-        let (last, mask) = self.base.forward(values, lengths.as_deref(), None)?; // [B, T, D]
-        Ok(masked_mean(last, mask.as_ref()))
+        self.base.each_state(values, lengths.as_deref(), each)
+    }
+
+    fn last_state(&self, input: Input) -> Result<LastState, ErrorKind> {
+        let (values, lengths) = input.waveforms()?;
+        self.base.forward(values, lengths.as_deref(), None)
+    }
+
+    fn weighted_state(&self, input: Input) -> Result<LastState, ErrorKind> {
+        let weights = self.layer_weights.as_ref().ok_or(ErrorKind::NoLayerWeights)?;
+        let (values, lengths) = input.waveforms()?;
+        self.base.forward_mixed(values, lengths.as_deref(), Some(weights), None)
     }
 }

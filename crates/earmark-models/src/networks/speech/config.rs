@@ -178,6 +178,18 @@ impl ArchitectureConfig for SpeechConfig {
         SpeechConfig::validate(self)
     }
 
+    fn layers(&self) -> usize {
+        self.num_hidden_layers
+    }
+
+    fn width(&self) -> usize {
+        self.hidden_size
+    }
+
+    fn use_weighted_layer_sum(&self) -> bool {
+        self.use_weighted_layer_sum
+    }
+
     fn initializer_range(&self) -> f64 {
         self.initializer_range
     }
@@ -477,7 +489,7 @@ impl SpeechConfig {
     }
 
     /// Frames that the transformer takes at a time.
-    fn squeezed(&self) -> usize {
+    pub fn squeezed(&self) -> usize {
         if self.is_squeezed() { self.squeeze_factor } else { 1 }
     }
 

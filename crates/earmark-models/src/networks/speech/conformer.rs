@@ -65,6 +65,7 @@ impl ConformerEncoder {
                 hidden = layer.forward(hidden, &passing, rng.as_deref_mut());
             }
         }
+        each(&hidden);
         self.layer_norm.forward(hidden)
     }
 }

@@ -42,7 +42,7 @@ impl DisentangledEncoder {
         }
     }
 
-    /// `[B, T, D]` to the last state; `bias` is added to the scores, and `each` is shown the states before the last.
+    /// `[B, T, D]` to the last state; `bias` is added to the scores, and `each` is shown every state.
     pub(super) fn forward(
         &self,
         mut hidden: Tensor<3>,
@@ -55,6 +55,7 @@ impl DisentangledEncoder {
             each(&hidden);
             hidden = layer.forward(hidden, bias, distances.as_ref(), rng.as_deref_mut());
         }
+        each(&hidden);
         hidden
     }
 

@@ -29,8 +29,8 @@ impl Encoder {
         }
     }
 
-    /// `[B, T, D]` to the last state of the layers. `each` is shown those before it: the first layer's input, then each layer's
-    /// output but the last one's.
+    /// `[B, T, D]` to the last state of the layers. `each` is shown every state: the first layer's input, then each layer's output,
+    /// the last one before the norm that some end with.
     pub(super) fn forward(
         &self,
         hidden: Tensor<3>,

@@ -36,6 +36,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use earmark_config::{Network, SpansOf};
 
+use crate::architecture::{EachState, LastState};
 use crate::error::ErrorKind;
 use crate::layers::padding_mask::PaddingMask;
 use crate::layers::weighted_sum::WeightedSum;
@@ -105,6 +106,7 @@ impl SpeechEncoder {
         let mut states = Vec::new();
         let (last, frames, mask) = self.run(waveforms, lengths, rng, |state| states.push(state.clone()))?;
         let of_each = frames / last.dims()[1];
+        states.pop();
         states.push(last);
         Ok((states, mask.and_then(|mask| mask.pooled(of_each))))
     }
@@ -119,13 +121,36 @@ impl SpeechEncoder {
     ) -> Result<(Tensor<3>, Option<PaddingMask>), ErrorKind> {
         let Some(weights) = layer_weights else { return self.forward(waveforms, lengths, rng) };
         let mut sum = WeightedSum::new(weights.val());
-        let (last, _, mask) = self.run(waveforms, lengths, rng, |state| sum.add(state.clone()))?;
+        let mut left = self.config.num_hidden_layers;
+        let (last, _, mask) = self.run(waveforms, lengths, rng, |state| {
+            // The last one counts after its norm.
+            if left > 0 {
+                left -= 1;
+                sum.add(state.clone());
+            }
+        })?;
         // SEW's states are fewer than its frames, and the reference still takes the first so many as a clip has frames.
         let states = last.dims()[1];
         Ok((sum.finish(last), mask.and_then(|mask| mask.cut(states))))
     }
 
-    /// Shows every state of the layers but the last to `each`. Returns the last, how many frames there are and which are real.
+    /// Shows every state of the layers to `each`, with its number and which of its steps are real: the last one before the norm that
+    /// some encoders end with. Returns `last_hidden_state`, and which of its frames are real.
+    pub(crate) fn each_state(
+        &self,
+        waveforms: Tensor<2>,
+        lengths: Option<&[usize]>,
+        each: &mut EachState<'_>,
+    ) -> Result<LastState, ErrorKind> {
+        let mut states = Vec::new();
+        let (last, frames, mask) = self.run(waveforms, lengths, None, |state| states.push(state.clone()))?;
+        let of_states = mask.as_ref().and_then(|mask| mask.pooled(frames / last.dims()[1]));
+        states.iter().enumerate().for_each(|(number, state)| each(number, state, of_states.as_ref()));
+        Ok((self.encoder.finish(last, frames), mask))
+    }
+
+    /// Shows every state of the layers to `each`, the last one before its norm. Returns the last, how many frames there are and which
+    /// are real.
     fn run(
         &self,
         waveforms: Tensor<2>,

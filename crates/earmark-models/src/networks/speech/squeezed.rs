@@ -45,7 +45,7 @@ impl SqueezedEncoder {
         }
     }
 
-    /// `[B, T, D]` to the last state of the layers, `[B, T / squeeze, D]`; `each` is shown those before it.
+    /// `[B, T, D]` to the last state of the layers, `[B, T / squeeze, D]`; `each` is shown every one.
     pub(super) fn forward(
         &self,
         hidden: Tensor<3>,
@@ -79,6 +79,7 @@ impl SqueezedEncoder {
                 hidden = layer.forward(hidden, bias.as_ref(), None, rng.as_deref_mut());
             }
         }
+        each(&hidden);
         hidden
     }
 

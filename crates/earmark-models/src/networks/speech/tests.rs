@@ -16,8 +16,8 @@ use crate::test_support::{
     values,
 };
 use crate::{
-    Checkpoint, Classifier, Head, Input, ModelConfig, NetworkConfig, SpeechForSequenceClassification, load,
-    test_support,
+    Checkpoint, Classifier, Head, Input, Layer, ModelConfig, NetworkConfig, Pool,
+    SpeechForSequenceClassification, load, test_support,
 };
 
 const VARIANTS: [&str; 18] = [
@@ -177,6 +177,43 @@ fn an_embedding_is_the_mean_of_the_last_states_over_real_frames() {
         let want = test_support::means(&case.golden, &key, &frames);
         assert_close(case.name, &test_support::values(got), &want, STAGE);
     }
+}
+
+#[test]
+fn every_hidden_state_pools_to_the_references_over_real_frames() {
+    for case in VARIANTS.map(Case::open) {
+        let Classifier::Speech(network) = &case.network else { panic!("{}", case.name) };
+        let input =
+            || Input::Waveforms { values: case.waveforms(&case.device), lengths: Some(case.lengths()) };
+        let (size, steps) = (case.speech().squeezed(), case.golden.shape("hidden_states.0")[1]);
+        let frames = case.lengths().into_iter().map(|n| case.speech().frames(n).div_ceil(size).min(steps));
+        let frames: Vec<usize> = frames.collect();
+        test_support::check_embeddings(case.name, &case.golden, network, input, (0, &frames), STAGE);
+    }
+}
+
+/// The head is linear: pooled before the projector or behind it, a clip has the same logits.
+#[test]
+fn a_weighted_embedding_is_what_the_head_is_given() {
+    for case in ["weighted", "unispeech-sat", "wavlm"].map(Case::open) {
+        let Classifier::Speech(network) = &case.network else { panic!("{}", case.name) };
+        let input = Input::Waveforms { values: case.waveforms(&case.device), lengths: Some(case.lengths()) };
+        let pooled = case.network.embeddings(input, Layer::Weighted, Pool::Mean).unwrap().swap_remove(0);
+        let logits = network.head(pooled.squeeze_dim(1));
+        case.check("logits", logits, LOGITS);
+    }
+}
+
+#[test]
+fn what_a_network_does_not_have_is_refused() {
+    let case = Case::open("group");
+    let network = case.config.network();
+    assert_eq!((network.layers(), network.width(), network.pool()), (2, 16, Pool::Mean));
+    let refused = |layer, pool| network.check_embedding(layer, pool).unwrap_err();
+    assert!(network.check_embedding(Layer::Number(2), Pool::Max).is_ok());
+    assert!(matches!(refused(Layer::Number(3), Pool::Mean), ErrorKind::NoSuchLayer { number: 3, last: 2 }));
+    assert!(matches!(refused(Layer::Weighted, Pool::Mean), ErrorKind::NoLayerWeights));
+    assert!(matches!(refused(Layer::All, Pool::Cls), ErrorKind::NoClassToken));
 }
 
 #[test]

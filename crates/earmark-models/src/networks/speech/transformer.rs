@@ -39,8 +39,8 @@ impl TransformerEncoder {
         }
     }
 
-    /// `[B, T, D]` to the last hidden state. `each` is shown those before it: the first layer's input, then each layer's
-    /// output but the last one's.
+    /// `[B, T, D]` to the last hidden state. `each` is shown every state: the first layer's input, then each layer's output, the
+    /// last one before the norm of a stable encoder.
     pub(super) fn forward(
         &self,
         hidden: Tensor<3>,
@@ -76,6 +76,7 @@ impl TransformerEncoder {
                 hidden = layer.forward(hidden, bias.as_ref(), distances.as_ref(), rng.as_deref_mut());
             }
         }
+        each(&hidden);
         if self.stable {
             hidden = self.layer_norm.forward(hidden);
         }

@@ -120,6 +120,18 @@ impl ArchitectureConfig for Wav2Vec2BertConfig {
         Wav2Vec2BertConfig::validate(self)
     }
 
+    fn layers(&self) -> usize {
+        self.num_hidden_layers
+    }
+
+    fn width(&self) -> usize {
+        self.hidden_size
+    }
+
+    fn use_weighted_layer_sum(&self) -> bool {
+        self.use_weighted_layer_sum
+    }
+
     fn initializer_range(&self) -> f64 {
         self.initializer_range
     }

@@ -15,7 +15,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use earmark_config::Family;
 
-use crate::architecture::{Architecture, Classify, Input};
+use crate::architecture::{Architecture, Classify, EachState, Input, LastState};
 use crate::error::ErrorKind;
 use crate::layers::dropout::Dropout;
 use crate::layers::layer_norm::LayerNorm;
@@ -96,10 +96,25 @@ impl Classify for Wav2Vec2BertForSequenceClassification {
         self.forward(frames, lengths.as_deref(), rng)
     }
 
-    fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
+    fn hidden_states(&self, input: Input, each: &mut EachState<'_>) -> Result<LastState, ErrorKind> {
         let (frames, lengths) = input.frames()?;
-        let (last, mask) = self.base.forward(frames, lengths.as_deref(), None)?; // [B, T, D]
-        Ok(masked_mean(last, mask.as_ref()))
+        let (mut states, mask) = self.base.hidden_states(frames, lengths.as_deref(), None)?;
+        states.iter().enumerate().for_each(|(number, state)| each(number, state, mask.as_ref()));
+        let last = states.pop().expect("there is what the first block is given");
+        Ok((last, mask))
+    }
+
+    fn last_state(&self, input: Input) -> Result<LastState, ErrorKind> {
+        let (frames, lengths) = input.frames()?;
+        self.base.forward(frames, lengths.as_deref(), None)
+    }
+
+    fn weighted_state(&self, input: Input) -> Result<LastState, ErrorKind> {
+        let weights = self.layer_weights.as_ref().ok_or(ErrorKind::NoLayerWeights)?;
+        let (frames, lengths) = input.frames()?;
+        let mut sum = WeightedSum::new(weights.val());
+        let (last, mask) = self.base.run(frames, lengths.as_deref(), None, |state| sum.add(state.clone()))?;
+        Ok((sum.finish(last), mask))
     }
 }
 

@@ -17,7 +17,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use earmark_config::Family;
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::{Architecture, ArchitectureConfig, Classify, Input};
+use crate::architecture::{Architecture, ArchitectureConfig, Classify, EachState, Input, LastState};
 use crate::config::activation::Activation;
 use crate::config::checks;
 use crate::config::languages::Languages;
@@ -89,6 +89,14 @@ impl ArchitectureConfig for WhisperLanguageConfig {
         &earmark_config::WHISPER_WITH_DECODER
     }
 
+    fn layers(&self) -> usize {
+        self.encoder.encoder_layers
+    }
+
+    fn width(&self) -> usize {
+        self.encoder.d_model
+    }
+
     fn validate(&self) -> Result<(), ErrorKind> {
         self.encoder.validate()?;
         let WhisperDecoderConfig { vocab_size, decoder_layers, decoder_ffn_dim, .. } = self.decoder;
@@ -148,8 +156,8 @@ impl Classify for WhisperForConditionalGeneration {
         self.forward(input.spectrograms()?)
     }
 
-    fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
-        Ok(self.base.encoder.forward(input.spectrograms()?, None)?.mean_dim(1).squeeze_dim(1))
+    fn hidden_states(&self, input: Input, each: &mut EachState<'_>) -> Result<LastState, ErrorKind> {
+        self.base.encoder.each_state(input, each)
     }
 }
 

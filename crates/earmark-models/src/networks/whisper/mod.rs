@@ -20,7 +20,7 @@ use burn::tensor::{Device, Tensor};
 use earmark_config::Family;
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::{Architecture, ArchitectureConfig, Classify, Input};
+use crate::architecture::{Architecture, ArchitectureConfig, Classify, EachState, Input, LastState};
 use crate::config::activation::Activation;
 use crate::config::checks;
 use crate::error::ErrorKind;
@@ -32,6 +32,7 @@ use crate::layers::linear::Linear;
 use crate::layers::mlp::Mlp;
 use crate::layers::residual;
 use crate::layers::weighted_sum::WeightedSum;
+use crate::linear_head::{LayerWeights, LinearHead};
 use crate::training::rng::TrainingRng;
 
 pub use decoder::{WhisperDecoderConfig, WhisperForConditionalGeneration, WhisperLanguageConfig};
@@ -173,6 +174,18 @@ impl ArchitectureConfig for WhisperConfig {
         WhisperConfig::validate(self)
     }
 
+    fn layers(&self) -> usize {
+        self.encoder_layers
+    }
+
+    fn width(&self) -> usize {
+        self.d_model
+    }
+
+    fn use_weighted_layer_sum(&self) -> bool {
+        self.use_weighted_layer_sum
+    }
+
     fn initializer_range(&self) -> f64 {
         self.init_std
     }
@@ -187,8 +200,15 @@ impl Classify for WhisperForAudioClassification {
         self.forward(input.spectrograms()?, rng)
     }
 
-    fn embed(&self, input: Input) -> Result<Tensor<2>, ErrorKind> {
-        Ok(self.encoder.forward(input.spectrograms()?, None)?.mean_dim(1).squeeze_dim(1))
+    fn hidden_states(&self, input: Input, each: &mut EachState<'_>) -> Result<LastState, ErrorKind> {
+        self.encoder.each_state(input, each)
+    }
+
+    fn weighted_state(&self, input: Input) -> Result<LastState, ErrorKind> {
+        let weights = self.layer_weights.as_ref().ok_or(ErrorKind::NoLayerWeights)?;
+        let mut sum = WeightedSum::new(weights.val());
+        let last = self.encoder.run(input.spectrograms()?, None, |state| sum.add(state.clone()))?;
+        Ok((sum.finish(last), None))
     }
 }
 
@@ -240,6 +260,22 @@ impl WhisperForAudioClassification {
         let projected = self.projector.forward(hidden); // [B, T, P]
         let pooled = projected.mean_dim(1).squeeze_dim(1); // [B, P]
         Ok(self.classifier.forward(pooled)) // [B, L]
+    }
+
+    /// The same encoder with a linear head: the projector changes nothing.
+    pub(crate) fn with_linear_head(
+        &self,
+        head: &LinearHead<'_>,
+        layer_weights: LayerWeights,
+        device: &Device,
+    ) -> Self {
+        let classifier = Linear::of_values(head.weight, head.bias, device);
+        WhisperForAudioClassification {
+            encoder: self.encoder.clone(),
+            projector: Linear::identity(head.weight.len() / head.bias.len(), device),
+            classifier,
+            layer_weights: layer_weights.parameter(self.layer_weights.as_ref(), device),
+        }
     }
 
     /// The encoder below the head.
@@ -303,6 +339,18 @@ impl WhisperEncoder {
         let last = self.run(spectrograms, rng, |state| states.push(state.clone()))?;
         states.push(last);
         Ok(states)
+    }
+
+    /// Shows every hidden state to `each`, with its number, and returns the last.
+    pub(super) fn each_state(&self, input: Input, each: &mut EachState<'_>) -> Result<LastState, ErrorKind> {
+        let mut number = 0;
+        let last = self.run(input.spectrograms()?, None, |state| {
+            each(number, state, None);
+            number += 1;
+        })?;
+        // The reference numbers it after the norm, other than those of the speech encoders and AST.
+        each(number, &last, None);
+        Ok((last, None))
     }
 
     /// Shows every hidden state but the last to `each`, and returns the last.

@@ -11,10 +11,10 @@ use safetensors::SafeTensors;
 
 use super::*;
 use crate::test_support::{
-    ReferenceModel, check, check_gradients, check_logits, device, golden_dir, gradients, json, means,
-    targets, tensor, values,
+    ReferenceModel, check, check_embeddings, check_gradients, check_logits, device, golden_dir, gradients,
+    json, means, targets, tensor, values,
 };
-use crate::{Checkpoint, Head, init_weights, load, parameters, save};
+use crate::{Checkpoint, Head, Layer, Pool, init_weights, load, parameters, save};
 
 const VARIANTS: [&str; 2] = ["last", "weighted"];
 
@@ -75,6 +75,28 @@ fn an_embedding_is_the_mean_of_the_last_states() {
         let want = means(&golden, "last_hidden_state", &vec![steps; clips]);
         assert_close(variant, &values(network.embed(input).unwrap()), &want, STAGE);
     }
+}
+
+#[test]
+fn every_hidden_state_pools_to_the_references() {
+    for variant in VARIANTS {
+        let (golden, network) = open(variant);
+        let input = || Input::Spectrograms(tensor(&golden, "input_features", &device()));
+        let [clips, steps, _] = golden.shape("last_hidden_state")[..] else { panic!("other axes") };
+        check_embeddings(variant, &golden, &network, input, (0, &vec![steps; clips]), STAGE);
+    }
+}
+
+/// The head is linear: pooled before the projector or behind it, a clip has the same logits.
+#[test]
+fn a_weighted_embedding_is_what_the_head_is_given() {
+    let (golden, network) = open("weighted");
+    let input = Input::Spectrograms(tensor(&golden, "input_features", &device()));
+    let pooled = network.embeddings(input.clone(), Layer::Weighted, Pool::Mean).unwrap().swap_remove(0);
+    let logits = network.classifier.forward(network.projector.forward(pooled));
+    check("weighted", &golden, "logits", logits.squeeze_dim::<2>(1), LOGITS);
+    let unweighted = open("last").1.embeddings(input, Layer::Weighted, Pool::Mean);
+    assert!(matches!(unweighted, Err(ErrorKind::NoLayerWeights)));
 }
 
 #[test]

@@ -11,7 +11,8 @@ mod commands;
 mod models;
 mod languages;
 mod numbers;
-mod vectors;
+mod vectors; // Embeddings,
+mod hidden_states; // of any layer, and frames.
 mod data;
 mod stats;
 mod runs;

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use anyhow::{Result, anyhow};
-use earmark_data::VectorRow;
 use earmark_features::Features;
-use earmark_pipeline::{AudioEmbedder, Error, Window, Windows};
+use earmark_pipeline::{AudioEmbedder, Embedding, Error, Pool, Window, Windows};
 
 use crate::batch::prepare::{Prepared, PreparedFile, Preparer, Reading};
 use crate::batch::progress::Progress;
@@ -17,7 +16,7 @@ use crate::input::path::Input;
 use crate::output::clock::clock;
 use crate::output::count::count;
 use crate::output::messages;
-use crate::output::tables::embeddings::EmbeddingWriter;
+use crate::output::tables::embeddings::{EmbeddingWriter, Row};
 
 /// What a job wrote.
 pub(super) struct Summary {
@@ -33,6 +32,8 @@ pub(super) struct Summary {
 pub(super) struct Job<'a> {
     model: &'a AudioEmbedder,
     table: EmbeddingWriter<'a>,
+    /// Whether each frame is a row.
+    is_of_frames: bool,
     done: Done,
     progress: Arc<Progress>,
     /// How many rows each file has, by its name.
@@ -64,6 +65,7 @@ impl<'a> Job<'a> {
         Job {
             model,
             table,
+            is_of_frames: model.pool() == Some(Pool::None),
             done: Done::Well,
             progress,
             rows_of: HashMap::new(),
@@ -118,16 +120,16 @@ impl<'a> Job<'a> {
         };
         let files: Vec<(Reading, Result<f64>)> =
             files.into_iter().map(|(reading, file)| (reading, file.map(&mut take_features))).collect();
-        let mut vectors = self.model.embeddings(&clips).into_iter();
+        let mut embeddings = embeddings(self.model, &clips);
         for (reading, duration) in files {
             let input = reading.input;
             let embedded = duration.and_then(|duration| {
-                let vector = vectors.next().expect("one vector a clip");
-                Ok((duration, vector.map_err(|error| input.name_in(error))?))
+                let embedding = embeddings.next().expect("one embedding a clip");
+                Ok((duration, embedding.map_err(|error| input.name_in(error))?))
             });
             let duration = match embedded {
-                Ok((duration, vector)) => {
-                    self.write(VectorRow { path: input.name(), span: None, vector })?;
+                Ok((duration, embedding)) => {
+                    self.write(&input.name(), None, duration, embedding)?;
                     Some(duration)
                 }
                 Err(error) => {
@@ -147,14 +149,14 @@ impl<'a> Job<'a> {
             .into_iter()
             .map(|(window, features)| (window, features.map(|features| clips.push(features))))
             .collect();
-        let mut vectors = self.model.embeddings(&clips).into_iter();
+        let mut embeddings = embeddings(self.model, &clips);
         for (window, features) in windows {
             recording.windows += 1;
             self.progress.advance(window.end);
-            match features.and_then(|()| vectors.next().expect("one vector a window")) {
-                Ok(vector) => {
+            match features.and_then(|()| embeddings.next().expect("one embedding a window")) {
+                Ok(embedding) => {
                     let path = recording.reading.input.name();
-                    self.write(VectorRow { path, span: Some((window.start, window.end)), vector })?;
+                    self.write(&path, Some(window), window.end - window.start, embedding)?;
                 }
                 Err(error) => {
                     recording.failed += 1;
@@ -192,10 +194,30 @@ impl<'a> Job<'a> {
         self.count_done(reading.place, duration);
     }
 
-    fn write(&mut self, row: VectorRow) -> Result<()> {
-        self.width = row.vector.len();
-        *self.rows_of.entry(row.path.clone()).or_default() += 1;
-        self.table.write(row)
+    /// Writes what a clip of so many seconds is embedded as, a row or one for each of its frames; `window` is where it lies in the
+    /// file that it is a part of.
+    fn write(
+        &mut self,
+        path: &str,
+        window: Option<Window>,
+        seconds: f64,
+        embedding: Embedding,
+    ) -> Result<()> {
+        let Embedding { layers, width, frames, .. } = embedding.until(seconds);
+        self.width = width;
+        let spans: Vec<Option<(f64, f64)>> = match (self.is_of_frames, window) {
+            (true, window) => {
+                let start = window.map_or(0.0, |window| window.start);
+                frames.iter().map(|frame| Some((start + frame.start, start + frame.end))).collect()
+            }
+            (false, window) => vec![window.map(|window| (window.start, window.end))],
+        };
+        *self.rows_of.entry(path.to_owned()).or_default() += spans.len();
+        for (number, span) in spans.into_iter().enumerate() {
+            let vectors = layers.iter().map(|layer| &layer[number * width..(number + 1) * width]).collect();
+            self.table.write(&Row { name: path, span, vectors })?;
+        }
+        Ok(())
     }
 
     fn fail(&mut self, error: &anyhow::Error) {
@@ -208,4 +230,13 @@ impl<'a> Job<'a> {
         self.left -= 1;
         self.progress.done(place, seconds);
     }
+}
+
+/// The embedding of each clip. Those of frames are made clip by clip, as a batch of them would fill the memory.
+fn embeddings<'a>(
+    model: &'a AudioEmbedder,
+    clips: &'a [Features],
+) -> impl Iterator<Item = Result<Embedding, Error>> + 'a {
+    let at_once = if model.pool() == Some(Pool::None) { 1 } else { clips.len().max(1) };
+    clips.chunks(at_once).flat_map(|clips| model.hidden_states(clips))
 }

@@ -6,7 +6,7 @@ mod nearest; // what is nearest to it,
 mod print; // and how that is printed.
 
 use anyhow::{Context as _, Result};
-use earmark_data::VectorTable;
+use earmark_data::{ErrorKind, VectorTable};
 
 pub(crate) use self::args::Args;
 use self::nearest::Nearest;
@@ -15,15 +15,42 @@ use crate::exit::{Done, usage};
 use crate::output::tables::embeddings::VectorSource;
 use crate::output::{messages, progress};
 
+/// Of tables that `embed` writes and that hold something else than one vector for each sound, what they hold.
+fn explain(error: earmark_data::Error, name: &str) -> anyhow::Error {
+    let ErrorKind::NoColumn { columns, .. } = &error.kind else { return error.into() };
+    let has = |wanted: &str| columns.iter().any(|column| column == wanted);
+    if has("layer_0") {
+        return usage(format_args!(
+            "`{name}` has a vector for each layer, and a query is one vector: search needs a table from `earmark embed` with one --layer"
+        ));
+    }
+    if has("text") && has("vector") {
+        return usage(format_args!(
+            "`{name}` has the vectors of texts: search looks for sounds, in a table from `earmark embed PATH`"
+        ));
+    }
+    error.into()
+}
+
 pub(crate) fn run(args: &Args) -> Result<Done> {
     let name = earmark_fs::text(&args.vectors);
-    if args.vectors.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy")) {
+    let ending = args.vectors.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase);
+    if let Some("npy" | "npz") = ending.as_deref() {
         return Err(usage(format_args!(
-            "`{name}` does not hold its paths and model: search needs a table from `earmark embed -o FILE.parquet`"
+            "`{name}` does not name its model: search needs a table from `earmark embed -o FILE.parquet`"
         )));
     }
-    let table = VectorTable::open(&args.vectors)?;
-    let queries = Queries::embed(args, VectorSource::of(&table).as_ref())?;
+    let table = VectorTable::open(&args.vectors).map_err(|error| explain(error, &name))?;
+    let source = VectorSource::of(&table);
+    if let Some(VectorSource { pool: Some(pool), .. }) = &source
+        && pool == "none"
+    {
+        return Err(usage(format_args!(
+            "`{name}` has a vector for each frame, and a query is one vector: search needs a table from `earmark embed` without \
+             --pool none, such as one with --window 1s"
+        )));
+    }
+    let queries = Queries::embed(args, source.as_ref())?;
     let mut nearest: Vec<Nearest> =
         queries.vectors().map(|query| Nearest::to(query, args.top_k.get())).collect();
     // Without a query there is nothing to compare.

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use earmark_audio::{DecodeOptions, Downmix};
 use earmark_features::Resampler;
-use earmark_pipeline::{AudioEmbedder, AudioOptions};
+use earmark_pipeline::{AudioEmbedder, AudioOptions, Layer, Pool};
 
 use super::args::Args;
 use crate::args::audio;
@@ -51,6 +51,7 @@ impl Queries {
         let inputs: Vec<Input> = args.queries.iter().map(|path| Input::new(path)).collect();
         let opener = Opener::new(&inputs, || args.hub.open())?;
         let embedder = AudioEmbedder::open(&folder, &device)?.with_audio(options(args, source)?);
+        let embedder = like(embedder, source)?;
         // First, as it fails where the model cannot.
         let texts = match args.text.as_slice() {
             [] => Vec::new(),
@@ -81,6 +82,16 @@ impl Queries {
     pub(super) fn into_names(self) -> impl Iterator<Item = (String, Result<(), String>)> {
         self.0.into_iter().map(|(name, vector)| (name, vector.map(drop)))
     }
+}
+
+/// The embedder with the layer and the pooling of the table.
+fn like(embedder: AudioEmbedder, source: Option<&VectorSource>) -> Result<AudioEmbedder> {
+    let Some((layer, pool)) = source.and_then(|it| it.layer.as_ref().zip(it.pool.as_ref())) else {
+        return Ok(embedder);
+    };
+    let unknown = |why| anyhow::anyhow!("the table was made by another version of earmark: {why}");
+    let (layer, pool) = (layer.parse::<Layer>().map_err(unknown)?, pool.parse::<Pool>().map_err(unknown)?);
+    Ok(embedder.with_layer(layer)?.with_pool(pool)?)
 }
 
 /// How query files are decoded: as the flags say, or else as the table's sounds were.

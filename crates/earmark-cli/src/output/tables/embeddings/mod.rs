@@ -1,18 +1,21 @@
-//! Vectors as files: a Parquet table, or NumPy's array with a list of its rows beside it. They are written as they come, so a
-//! table of any size takes little memory.
+//! Vectors as files: a Parquet table, NumPy's archive of arrays, or its one array with a list of the rows beside it. They are
+//! written as they come, so a table of any size takes little memory.
 
+mod row;
 mod npy;
+mod npz;
 mod parquet;
 mod source;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use earmark_data::VectorRow;
 use earmark_fs::AtomicFile;
 
 use self::npy::NpyWriter;
+use self::npz::NpzWriter;
 use self::parquet::ParquetVectors;
+pub(crate) use self::row::{Columns, Row, RowOf};
 pub(crate) use self::source::VectorSource;
 use crate::exit::usage;
 
@@ -20,6 +23,7 @@ use crate::exit::usage;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EmbeddingFormat {
     Npy,
+    Npz,
     Parquet,
 }
 
@@ -27,9 +31,10 @@ impl EmbeddingFormat {
     pub(crate) fn of_name(path: &Path) -> Result<EmbeddingFormat> {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some(ending) if ending.eq_ignore_ascii_case("npy") => Ok(EmbeddingFormat::Npy),
+            Some(ending) if ending.eq_ignore_ascii_case("npz") => Ok(EmbeddingFormat::Npz),
             Some(ending) if ending.eq_ignore_ascii_case("parquet") => Ok(EmbeddingFormat::Parquet),
             _ => Err(usage(format_args!(
-                "unknown format of `{}`: use a name that ends in .npy or .parquet",
+                "unknown format of `{}`: use a name that ends in .parquet, .npz or .npy",
                 earmark_fs::text(path)
             ))),
         }
@@ -59,11 +64,16 @@ impl EmbeddingFiles {
     }
 
     /// A writer of rows; `source` is kept in the metadata of Parquet.
-    pub(crate) fn writer(&mut self, source: &VectorSource) -> Result<EmbeddingWriter<'_>> {
-        let EmbeddingFiles { path, table, rows, .. } = self;
-        let rows = match rows {
-            None => Rows::Parquet(Box::new(ParquetVectors::new(table, source)?)),
-            Some(rows) => Rows::Npy(Box::new(NpyWriter::new(table, rows)?)),
+    pub(crate) fn writer(&mut self, columns: &Columns, source: &VectorSource) -> Result<EmbeddingWriter<'_>> {
+        let EmbeddingFiles { path, table, rows, format } = self;
+        let folder = earmark_fs::parent(path);
+        let rows = match (rows, format) {
+            (Some(rows), _) => Rows::Npy(Box::new(NpyWriter::new(table, rows, columns)?)),
+            (None, EmbeddingFormat::Npz) => {
+                let writer = NpzWriter::new(table, columns, folder);
+                Rows::Npz(Box::new(writer.with_context(|| cannot_write(path))?))
+            }
+            (None, _) => Rows::Parquet(Box::new(ParquetVectors::new(table, columns, source)?)),
         };
         Ok(EmbeddingWriter { path, rows })
     }
@@ -86,13 +96,15 @@ pub(crate) struct EmbeddingWriter<'a> {
 
 enum Rows<'a> {
     Npy(Box<NpyWriter<'a>>),
+    Npz(Box<NpzWriter<'a>>),
     Parquet(Box<ParquetVectors<'a>>),
 }
 
 impl EmbeddingWriter<'_> {
-    pub(crate) fn write(&mut self, row: VectorRow) -> Result<()> {
+    pub(crate) fn write(&mut self, row: &Row<'_>) -> Result<()> {
         let written = match &mut self.rows {
-            Rows::Npy(npy) => npy.write(&row),
+            Rows::Npy(npy) => npy.write(row),
+            Rows::Npz(npz) => npz.write(row),
             Rows::Parquet(table) => table.write(row),
         };
         written.with_context(|| cannot_write(self.path))
@@ -101,6 +113,7 @@ impl EmbeddingWriter<'_> {
     pub(crate) fn finish(self) -> Result<()> {
         let written = match self.rows {
             Rows::Npy(npy) => npy.finish(),
+            Rows::Npz(npz) => npz.finish(),
             Rows::Parquet(table) => table.finish(),
         };
         written.with_context(|| cannot_write(self.path))

@@ -12,6 +12,11 @@ pub(crate) struct VectorSource {
     pub(crate) fingerprint: String,
     pub(crate) resampler: String,
     pub(crate) downmix: String,
+    /// Which hidden states they are, and how their frames were pooled: not there of CLAP, nor in tables of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) layer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) pool: Option<String>,
     /// Length and hop of the windows, in seconds; nothing where files were embedded whole.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) window: Option<f64>,

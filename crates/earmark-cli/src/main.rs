@@ -18,6 +18,7 @@ mod batch; // a job over many sounds,
 mod clips; // clips cut from what it found,
 mod upload; // models on their way to the Hub,
 mod journal; // what an unfinished job has done,
+mod hex; // bit for bit,
 mod output; // what is written,
 mod exit; // and how a command ends.
 mod interrupt;
@@ -33,8 +34,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::account::{login, logout, whoami};
 use crate::commands::{
-    bench, classify, clip, completions, data, decode, embed, eval, features, inspect, listen, man, push,
-    runs, search, serve, train, zero_shot,
+    bench, classify, clip, completions, data, decode, embed, eval, features, inspect, listen, man, probe,
+    push, runs, search, serve, train, zero_shot,
 };
 use crate::output::causes::brief;
 use crate::output::escape::escape;
@@ -77,6 +78,7 @@ enum Command {
     Listen(Box<listen::Args>),
     Serve(Box<serve::Args>),
     Train(Box<train::Args>),
+    Probe(Box<probe::Args>),
     Eval(Box<eval::Args>),
     Calibrate(Box<eval::CalibrateArgs>),
     Runs(runs::Args),
@@ -144,6 +146,7 @@ fn main() -> ExitCode {
         Command::Listen(args) => listen::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Probe(args) => probe::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Calibrate(args) => eval::calibrate(&args),
         Command::Runs(args) => runs::run(&args),

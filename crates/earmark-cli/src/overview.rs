@@ -8,7 +8,7 @@ use clap::Command;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Classify", &["classify", "zero-shot", "listen", "serve", "clip"]),
     ("Embed", &["embed", "search"]),
-    ("Train", &["train", "eval", "calibrate", "runs"]),
+    ("Train", &["train", "probe", "eval", "calibrate", "runs"]),
     ("Look into data and models", &["data", "inspect", "features", "decode", "bench"]),
     ("Hugging Face Hub", &["push", "login", "whoami", "logout"]),
     ("Setup", &["completions", "man"]),

@@ -8,6 +8,7 @@ mod clips; // the prepared clips,
 mod step; // the optimizer steps,
 mod evaluate; // the metrics,
 mod artifacts; // and the files that are left.
+mod probe; // What is fitted in seconds instead: a head on frozen embeddings.
 
 mod background;
 mod error;
@@ -23,7 +24,7 @@ pub use run::event::{Callback, EpochDone, Event, StepDone};
 pub use run::job::{Finished, Job, Outcome, Plan, Start};
 pub use run::model_setup::ModelSetup;
 pub use run::output_folder::OutputFolder;
-pub use run::split::SplitFile;
+pub use run::split::{SplitFile, draw_split};
 pub use run::summary::{RunState, RunSummary};
 pub use run::time_spent::TimeSpent;
 pub use run::{plan, train};
@@ -43,6 +44,10 @@ pub use evaluate::report::{Confidences, EvaluationReport, PartScore, PartScores,
 pub use evaluate::scoring::{ScoredBatch, ScoredClip, Scoring, ScoringOptions};
 pub use evaluate::tally::{ClipScores, ClusterField, Tally};
 pub use evaluate::{Evaluation, evaluate};
+
+pub use probe::draw::{draw_per_class, stratified_folds};
+pub use probe::fit::Probe;
+pub use probe::strength::{STRENGTHS, choose_c};
 
 pub use artifacts::BURN_VERSION;
 pub use artifacts::card::{CardDataset, ModelCard};

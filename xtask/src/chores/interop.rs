@@ -37,7 +37,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     fs::create_dir_all(&work).with_context(|| format!("failed to make `{}`", work.display()))?;
 
     let (run, clips) = (work.join("run"), work.join("reference/data"));
-    let checks: [(&str, Vec<PathBuf>); 14] = [
+    let checks: [(&str, Vec<PathBuf>); 15] = [
         ("trainer_parity.py", vec![work.clone()]), // First: it trains what the others read.
         ("families.py", vec![work]),
         ("export_loads.py", vec![run.join("model"), clips.clone()]),
@@ -52,6 +52,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         ("evaluations.py", vec![hub]),
         ("gradio_client_predicts.py", Vec::new()),
         ("openapi_holds.py", Vec::new()),
+        ("probe.py", Vec::new()),
     ];
     let mut failed = Vec::new();
     for (script, paths) in &checks {

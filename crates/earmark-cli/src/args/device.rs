@@ -224,6 +224,11 @@ impl ComputeArgs {
         Ok((device, name))
     }
 
+    /// The device's full name.
+    pub(crate) fn device_name(&self) -> Result<String> {
+        Ok(self.device.choose()?.1)
+    }
+
     /// What of this changes the results.
     pub(crate) fn dtype(&self) -> &'static str {
         match self.dtype {

@@ -78,6 +78,16 @@ impl ModelArgs {
         Ok(ModelSource { folder, device, hearing: self.audio.hearing() })
     }
 
+    /// Where it computes, by its name.
+    pub(crate) fn device_name(&self) -> Result<String> {
+        self.compute.device_name()
+    }
+
+    /// The type of the weights, by its name.
+    pub(crate) fn dtype(&self) -> &'static str {
+        self.compute.dtype()
+    }
+
     /// What of this changes the results, each by its flag.
     pub(crate) fn settings(&self) -> Vec<(String, String)> {
         let mut settings = vec![

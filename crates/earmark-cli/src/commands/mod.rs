@@ -9,6 +9,7 @@ pub(crate) mod search;
 pub(crate) mod clip;
 
 pub(crate) mod train;
+pub(crate) mod probe;
 pub(crate) mod eval;
 pub(crate) mod runs;
 pub(crate) mod data;

@@ -1031,6 +1031,7 @@ mod everywhere {
             "decode",
             "embed",
             "search",
+            "probe",
             "inspect",
             "features",
         ];

@@ -30,6 +30,7 @@ const COMMANDS: &[&str] = &[
     "listen",
     "serve",
     "train",
+    "probe",
     "eval",
     "calibrate",
     "runs",

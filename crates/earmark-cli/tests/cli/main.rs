@@ -12,7 +12,8 @@ mod models;
 mod languages;
 mod numbers;
 mod vectors; // Embeddings,
-mod hidden_states; // of any layer, and frames.
+mod hidden_states; // of any layer, and frames,
+mod probe; // and what is fitted on them.
 mod data;
 mod stats;
 mod runs;

@@ -90,6 +90,20 @@ pub(crate) struct Parts {
     pub(crate) test: Vec<usize>,
 }
 
+/// Which of the clips that can be used a training keeps for evaluation: by `split_by`, `test_size` and the seed of its recipe. What
+/// chooses the epoch is in neither part.
+///
+/// # Errors
+/// When they cannot be split so.
+pub fn draw_split(
+    recipe: &Recipe,
+    dataset: &AudioDataset,
+    clips: &[Clip],
+) -> Result<Split, earmark_data::Error> {
+    let Parts { train, test, .. } = draw_parts(recipe, dataset, clips)?;
+    Ok(Split { train, test })
+}
+
 /// Which of the clips that can be used are kept for evaluation, and which of the others to choose the epoch by.
 pub(crate) fn draw_parts(
     recipe: &Recipe,

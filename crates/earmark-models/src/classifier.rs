@@ -198,9 +198,9 @@ impl NetworkConfig {
         let mut config = self.clone();
         match &mut config {
             NetworkConfig::Speech(config) => {
-                // 5.23 sums the last state before the norm that a stable encoder ends with, and 4.x after it.
-                let is_last = layer == Layer::Number(config.num_hidden_layers);
-                if is_last && config.do_stable_layer_norm {
+                // It is before the norm or the upsampling that some encoders end with, and 5.23 and 4.x differ in which of the two
+                // they sum: `Layer::Last` is what a head is given.
+                if layer == Layer::Number(config.num_hidden_layers) {
                     return None;
                 }
                 config.classifier_proj_size = config.hidden_size;

@@ -153,6 +153,7 @@ class RecordingTrainer(Trainer):
         for name, parameter in self.model.named_parameters():
             if parameter.requires_grad:
                 groups.setdefault(peak(self.opts, name, layers), []).append(parameter)
+        options["weight_decay"] = self.args.weight_decay  # 0 for us, and 0.01 where AdamW is not told
         self.optimizer = cls([{"params": found, "lr": lr} for lr, found in groups.items() if found], **options)
         return self.optimizer
 

@@ -23,7 +23,7 @@ RUNS = {
     "feature-encoder": "--freeze feature-encoder",
     "backbone": "--freeze backbone --lr 0.02",
     "layers": "--freeze feature-encoder,layers:0-0",
-    "head-lr": "--head-lr 0.0005",
+    "head-lr": "--head-lr 0.004",
     "layer-lr-decay": "--layer-lr-decay 0.5",
     "early-stopping": "--early-stopping-patience 1 --epochs 8",
 }

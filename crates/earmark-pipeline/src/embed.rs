@@ -285,7 +285,7 @@ impl AudioEmbedder {
                 let at_once = if pool == Pool::None { 1 } else { clips.len().max(1) };
                 let rows =
                     clips.chunks(at_once).flat_map(|clips| model.forward(clips, &self.device, network, what));
-                rows.map(|row| Ok(choice.embedding(model, row?))).collect()
+                rows.map(|row| Ok(choice.embedding(model, &row?))).collect()
             }
             #[cfg(feature = "clap")]
             Model::Clap(it) => {

@@ -57,7 +57,7 @@ pub(crate) struct Choice {
 
 impl Choice {
     /// What a row of a forward pass holds: the vectors of every layer, one behind the other.
-    pub(crate) fn embedding(self, model: &Pretrained, row: Vec<f32>) -> Embedding {
+    pub(crate) fn embedding(self, model: &Pretrained, row: &[f32]) -> Embedding {
         let network = model.config.network();
         let (width, layers) = (network.width(), self.layers(network));
         let layers: Vec<Vec<f32>> = row.chunks(row.len() / layers).map(<[f32]>::to_vec).collect();

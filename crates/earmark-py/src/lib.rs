@@ -1,6 +1,8 @@
 //! The native half of the Python package `earmark`. Its other half, `python/earmark`, has the public classes: it takes whatever the
 //! pipelines of transformers take and hands on paths, bytes and arrays.
 
+#![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments on by value")]
+
 mod classifier; // Read first: the three kinds of models.
 mod embedder;
 mod zero_shot;

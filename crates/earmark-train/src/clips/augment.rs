@@ -222,7 +222,7 @@ mod tests {
 
     const RATE: u32 = 16_000;
 
-    fn augment(recipe: Recipe) -> Augment {
+    fn augment(recipe: &Recipe) -> Augment {
         Augment {
             seed: recipe.seed,
             gain: recipe.augment_gain,
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_same_draw_gives_the_same_samples_and_another_epoch_others() {
-        let all = augment(Recipe {
+        let all = augment(&Recipe {
             augment_gain: 6.0,
             augment_snr: Some([0.0, 20.0]),
             augment_shift: 0.1,
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn gain_is_even_in_decibels() {
-        let gain = augment(Recipe { augment_gain: 6.0, ..recipe() });
+        let gain = augment(&Recipe { augment_gain: 6.0, ..recipe() });
         let before = power(&tone(0));
         let decibels: Vec<f64> =
             (0..2000).map(|epoch| 10.0 * (power(&changed(&gain, epoch, None).0) / before).log10()).collect();
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn noise_has_the_power_that_its_snr_says() {
-        let noisy = augment(Recipe { augment_snr: Some([10.0, 10.0]), ..recipe() });
+        let noisy = augment(&Recipe { augment_snr: Some([10.0, 10.0]), ..recipe() });
         let clean = tone(0);
         let snr = |epoch| {
             let noise: Vec<f32> =
@@ -314,14 +314,14 @@ mod tests {
 
     #[test]
     fn a_shift_and_a_crop_move_samples_and_change_none() {
-        let shifted = augment(Recipe { augment_shift: 0.1, ..recipe() });
+        let shifted = augment(&Recipe { augment_shift: 0.1, ..recipe() });
         let clean = tone(0);
         let sorted = |mut values: Vec<f32>| {
             values.sort_by(f32::total_cmp);
             values
         };
         assert_eq!(sorted(changed(&shifted, 1, None).0), sorted(clean.clone()));
-        let cropped = augment(Recipe { random_crop: true, ..recipe() });
+        let cropped = augment(&Recipe { random_crop: true, ..recipe() });
         let mut starts: Vec<usize> = (0..300)
             .map(|epoch| {
                 let crop = changed(&cropped, epoch, Some(7000)).0;
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_mixture_is_of_two_clips_and_keeps_most_of_its_own() {
-        let mixed = augment(Recipe { mixup: 0.4, ..recipe() });
+        let mixed = augment(&Recipe { mixup: 0.4, ..recipe() });
         let mixes: Vec<Mix> = (0..500).map(|epoch| changed(&mixed, epoch, None).1).collect();
         assert!(mixes.iter().all(|mix| (0.0..=0.5).contains(&mix.share) && [1, 2].contains(&mix.class)));
         assert!(mixes.iter().any(|mix| mix.class == 1) && mixes.iter().any(|mix| mix.class == 2));

@@ -5,6 +5,7 @@ use crate::networks::conformer::config::{ConformerConfig, PositionEmbeddings};
 
 /// What the blocks are told of where frames are.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a forward pass has one")]
 pub(crate) enum Positions {
     /// Nothing that is the same for all blocks.
     None,

@@ -215,7 +215,7 @@ fn training_is_random_and_inference_is_not() {
         mask_time_length: 2,
         mask_time_prob: 0.5,
         apply_spec_augment: true,
-        ..case.config.clone()
+        ..case.config
     };
     let device = case.device.clone().autodiff();
     let network = Classifier::init(&NetworkConfig::Wav2Vec2Bert(config), 3, 1, &device);

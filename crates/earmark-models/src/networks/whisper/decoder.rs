@@ -186,7 +186,7 @@ impl WhisperForConditionalGeneration {
     /// [`ErrorKind::BadInput`] when M or F is not the config's.
     pub fn forward(&self, spectrograms: Tensor<3>) -> Result<Tensor<2>, ErrorKind> {
         let states = self.base.encoder.forward(spectrograms, None)?; // [B, T, D]
-        let hidden = self.base.decoder.step(states, self.languages.start_of_transcript()); // [B, D]
+        let hidden = self.base.decoder.step(&states, self.languages.start_of_transcript()); // [B, D]
         let tokens: Vec<i64> = self.languages.iter().map(|language| language.token as i64).collect();
         let count = tokens.len();
         let tokens: Tensor<1, Int> = Tensor::from_data(TensorData::new(tokens, [count]), &hidden.device());
@@ -224,7 +224,7 @@ impl WhisperDecoder {
     }
 
     /// The hidden state of one token at the beginning of the text, beside the encoder's `states` `[B, T, D]`: `[B, D]`.
-    fn step(&self, states: Tensor<3>, token: usize) -> Tensor<2> {
+    fn step(&self, states: &Tensor<3>, token: usize) -> Tensor<2> {
         let batch = states.dims()[0];
         let embedding = self.embed_tokens.weight.val().narrow(0, token, 1); // [1, D]
         let hidden = residual::add(embedding, self.embed_positions.weight.val().narrow(0, 0, 1));

@@ -48,7 +48,7 @@ fn every_stage_of_the_step_matches() {
         let spectrograms: Tensor<3> = tensor(&golden, "input_features", &device());
         let states = network.base.encoder.forward(spectrograms, None).unwrap();
         check(variant, &golden, "encoder", states.clone(), STATE);
-        let hidden = network.base.decoder.step(states, network.languages.start_of_transcript());
+        let hidden = network.base.decoder.step(&states, network.languages.start_of_transcript());
         check(variant, &golden, "hidden", hidden, STATE);
     }
 }

@@ -19,6 +19,7 @@ pub struct Embedding {
 
 impl Embedding {
     /// Of one vector.
+    #[cfg(feature = "clap")]
     pub(crate) fn of_vector(vector: Vec<f32>) -> Embedding {
         Embedding { width: vector.len(), layers: vec![vector], frames: Vec::new() }
     }

@@ -164,7 +164,7 @@ impl Classify for WhisperForConditionalGeneration {
 impl WhisperForConditionalGeneration {
     /// The network with every weight zero, to be filled by [`load`](crate::load).
     ///
-    /// The config must have passed [`validate`](WhisperLanguageConfig::validate).
+    /// The config is one that was read from a file, which checked it.
     pub fn zeros(config: &WhisperLanguageConfig, device: &Device) -> Self {
         let WhisperLanguageConfig { encoder, decoder, languages } = config;
         let proj_out = || Linear::new(encoder.d_model, decoder.vocab_size, device).with_bias(false);

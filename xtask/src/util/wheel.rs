@@ -93,7 +93,7 @@ pub(crate) fn content(tools: &Venv) -> Result<PathBuf> {
     if cfg!(target_os = "linux") {
         run(Command::new("strip").arg("--strip-all").arg(&module))?;
     }
-    let describe = ["--quiet", "pep517", "write-dist-info", "--metadata-directory", &text(&content)?];
+    let describe = ["pep517", "write-dist-info", "--metadata-directory", &text(&content)?];
     run(&mut tools.module("maturin", &describe))?;
     Ok(content)
 }

@@ -2,13 +2,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use earmark::labels::{Prediction, Scores, TopK, top_k};
+use earmark::labels::{Scores, TopK, top_k};
 use earmark::pipeline::{AudioClassifier, WindowIter};
 use numpy::PyArray1;
-use pyo3::IntoPyObjectExt as _;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::answers::{Scored, of_sounds, or_exception, pairs};
 use crate::errors::exception;
 use crate::open::{HubSettings, open};
 use crate::sound::{PySound, audio_options};
@@ -17,8 +17,6 @@ use crate::threads;
 /// Windows that are classified together.
 const WINDOWS: usize = 8;
 
-type Scored = Vec<(String, f32)>;
-
 /// A classifier with fixed labels.
 #[pyclass(frozen, module = "earmark._earmark")]
 pub(crate) struct Classifier(Arc<AudioClassifier>);
@@ -26,17 +24,7 @@ pub(crate) struct Classifier(Arc<AudioClassifier>);
 #[pymethods]
 impl Classifier {
     #[new]
-    #[pyo3(signature = (model, *, revision=None, token=None, cache_dir=None, offline=false, like_transformers=true))]
-    fn new(
-        py: Python<'_>,
-        model: &str,
-        revision: Option<String>,
-        token: Option<String>,
-        cache_dir: Option<String>,
-        offline: bool,
-        like_transformers: bool,
-    ) -> PyResult<Classifier> {
-        let hub = HubSettings { revision, token, cache_dir, offline };
+    fn new(py: Python<'_>, model: &str, hub: HubSettings, like_transformers: bool) -> PyResult<Classifier> {
         let classifier: AudioClassifier = open(py, model, &hub)?;
         Ok(Classifier(Arc::new(classifier.with_audio(audio_options(like_transformers)))))
     }
@@ -99,18 +87,7 @@ impl Classifier {
 
 impl Classifier {
     fn all_logits(&self, py: Python<'_>, sounds: Vec<PySound>) -> PyResult<Vec<PyResult<Vec<f32>>>> {
-        let rate = self.0.sampling_rate();
-        threads::run(py, || {
-            let mut readable = Vec::new();
-            let sounds = sounds.into_iter().map(|it| it.into_sound(rate).map(|it| readable.push(it)));
-            let sounds: Vec<PyResult<()>> = sounds.collect();
-            let mut logits = self.0.logits_all(readable).into_iter();
-            let mut next = || {
-                let logits = logits.next().expect("logits or an error for each sound");
-                logits.map_err(|error| exception(&error))
-            };
-            sounds.into_iter().map(|it| it.and_then(|()| next())).collect()
-        })
+        of_sounds(py, sounds, self.0.sampling_rate(), |sounds| self.0.logits_all(sounds))
     }
 }
 
@@ -149,21 +126,6 @@ impl Ranking {
 
     fn of(self, classifier: &AudioClassifier, logits: &[f32]) -> Scored {
         pairs(top_k(&self.scores.apply(logits), classifier.labels(), self.top_k))
-    }
-}
-
-pub(crate) fn pairs(predictions: Vec<Prediction>) -> Scored {
-    predictions.into_iter().map(|it| (it.label, it.score)).collect()
-}
-
-/// The value, or in its place the exception itself: one sound that fails does not take the others with it.
-pub(crate) fn or_exception<'py, T: IntoPyObject<'py>>(
-    py: Python<'py>,
-    result: PyResult<T>,
-) -> PyResult<Bound<'py, PyAny>> {
-    match result {
-        Ok(value) => value.into_bound_py_any(py),
-        Err(error) => Ok(error.into_value(py).into_bound(py).into_any()),
     }
 }
 

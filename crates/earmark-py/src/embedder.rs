@@ -2,7 +2,7 @@ use earmark::pipeline::AudioEmbedder;
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
-use crate::classifier::or_exception;
+use crate::answers::{of_sounds, or_exception};
 use crate::errors::exception;
 use crate::open::{HubSettings, open};
 use crate::sound::{PySound, audio_options};
@@ -15,17 +15,7 @@ pub(crate) struct Embedder(AudioEmbedder);
 #[pymethods]
 impl Embedder {
     #[new]
-    #[pyo3(signature = (model, *, revision=None, token=None, cache_dir=None, offline=false, like_transformers=true))]
-    fn new(
-        py: Python<'_>,
-        model: &str,
-        revision: Option<String>,
-        token: Option<String>,
-        cache_dir: Option<String>,
-        offline: bool,
-        like_transformers: bool,
-    ) -> PyResult<Embedder> {
-        let hub = HubSettings { revision, token, cache_dir, offline };
+    fn new(py: Python<'_>, model: &str, hub: HubSettings, like_transformers: bool) -> PyResult<Embedder> {
         Ok(Embedder(open::<AudioEmbedder>(py, model, &hub)?.with_audio(audio_options(like_transformers))))
     }
 
@@ -37,18 +27,7 @@ impl Embedder {
 
     /// For each sound its embedding, or the exception that says why it has none.
     fn embed<'py>(&self, py: Python<'py>, sounds: Vec<PySound>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let rate = self.0.sampling_rate();
-        let embedded: Vec<PyResult<Vec<f32>>> = threads::run(py, || {
-            let mut readable = Vec::new();
-            let sounds = sounds.into_iter().map(|it| it.into_sound(rate).map(|it| readable.push(it)));
-            let sounds: Vec<PyResult<()>> = sounds.collect();
-            let mut embedded = self.0.embed_all(readable).into_iter();
-            let mut next = || {
-                let embedded = embedded.next().expect("an embedding or an error for each sound");
-                embedded.map_err(|error| exception(&error))
-            };
-            sounds.into_iter().map(|it| it.and_then(|()| next())).collect()
-        })?;
+        let embedded = of_sounds(py, sounds, self.0.sampling_rate(), |sounds| self.0.embed_all(sounds))?;
         embedded.into_iter().map(|it| or_exception(py, it.map(|it| PyArray1::from_vec(py, it)))).collect()
     }
 

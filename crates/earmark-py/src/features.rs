@@ -21,16 +21,7 @@ pub(crate) struct FeatureExtractor(Preprocessor);
 #[pymethods]
 impl FeatureExtractor {
     #[new]
-    #[pyo3(signature = (model, *, revision=None, token=None, cache_dir=None, offline=false))]
-    fn new(
-        py: Python<'_>,
-        model: &str,
-        revision: Option<String>,
-        token: Option<String>,
-        cache_dir: Option<String>,
-        offline: bool,
-    ) -> PyResult<FeatureExtractor> {
-        let hub = HubSettings { revision, token, cache_dir, offline };
+    fn new(py: Python<'_>, model: &str, hub: HubSettings) -> PyResult<FeatureExtractor> {
         Ok(FeatureExtractor(threads::run(py, || open(model, &hub))??))
     }
 

@@ -8,7 +8,8 @@ mod embedder;
 mod zero_shot;
 mod features; // Without a model:
 mod audio;
-mod sound; // What they share.
+mod answers; // What they share.
+mod sound;
 mod open;
 mod threads;
 mod errors;

@@ -7,8 +7,9 @@ use pyo3::prelude::*;
 use crate::errors::exception;
 use crate::threads;
 
-/// How the Hub is reached: as the environment says, unless one of these is given.
-#[derive(Default, Clone)]
+/// How the Hub is reached: as the environment says, unless one of these is given. A dict in Python.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
 pub(crate) struct HubSettings {
     pub(crate) revision: Option<String>,
     pub(crate) token: Option<String>,

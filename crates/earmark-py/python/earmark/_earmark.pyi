@@ -4,22 +4,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from earmark.hub import HubSettings
+
 __version__: str
 
 _Sound = str | bytes | tuple[npt.NDArray[np.float32], int | None]
 _Scored = list[tuple[str, float]]
 
 class Classifier:
-    def __new__(
-        cls,
-        model: str,
-        *,
-        revision: str | None = None,
-        token: str | None = None,
-        cache_dir: str | None = None,
-        offline: bool = False,
-        like_transformers: bool = True,
-    ) -> Classifier: ...
+    def __new__(cls, model: str, hub: HubSettings, like_transformers: bool) -> Classifier: ...
     @property
     def labels(self) -> list[str]: ...
     @property
@@ -41,46 +34,20 @@ class Windows:
     def next_batch(self) -> list[tuple[float, float, _Scored]]: ...
 
 class ZeroShotClassifier:
-    def __new__(
-        cls,
-        model: str,
-        *,
-        revision: str | None = None,
-        token: str | None = None,
-        cache_dir: str | None = None,
-        offline: bool = False,
-        like_transformers: bool = True,
-    ) -> ZeroShotClassifier: ...
+    def __new__(cls, model: str, hub: HubSettings, like_transformers: bool) -> ZeroShotClassifier: ...
     @property
     def sampling_rate(self) -> int: ...
     def classify(self, sounds: list[_Sound], labels: list[str], template: str) -> list[_Scored | Exception]: ...
 
 class Embedder:
-    def __new__(
-        cls,
-        model: str,
-        *,
-        revision: str | None = None,
-        token: str | None = None,
-        cache_dir: str | None = None,
-        offline: bool = False,
-        like_transformers: bool = True,
-    ) -> Embedder: ...
+    def __new__(cls, model: str, hub: HubSettings, like_transformers: bool) -> Embedder: ...
     @property
     def sampling_rate(self) -> int: ...
     def embed(self, sounds: list[_Sound]) -> list[npt.NDArray[np.float32] | Exception]: ...
     def embed_texts(self, texts: list[str]) -> list[npt.NDArray[np.float32]]: ...
 
 class FeatureExtractor:
-    def __new__(
-        cls,
-        model: str,
-        *,
-        revision: str | None = None,
-        token: str | None = None,
-        cache_dir: str | None = None,
-        offline: bool = False,
-    ) -> FeatureExtractor: ...
+    def __new__(cls, model: str, hub: HubSettings) -> FeatureExtractor: ...
     @property
     def sampling_rate(self) -> int: ...
     def extract(self, samples: npt.NDArray[np.float32], sampling_rate: int) -> dict[str, npt.NDArray[Any]]: ...

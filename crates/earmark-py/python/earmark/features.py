@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from earmark import _earmark
+from earmark.hub import hub_settings
 from earmark.sounds import native
 
 if TYPE_CHECKING:
@@ -32,13 +33,7 @@ class FeatureExtractor:
     ) -> None:
         #: The folder, or the name on the Hub.
         self.name = os.fspath(model)
-        self._native = _earmark.FeatureExtractor(
-            self.name,
-            revision=revision,
-            token=token,
-            cache_dir=None if cache_dir is None else os.fspath(cache_dir),
-            offline=offline,
-        )
+        self._native = _earmark.FeatureExtractor(self.name, hub_settings(revision, token, cache_dir, offline))
 
     def __repr__(self) -> str:
         return f"FeatureExtractor({self.name!r}, sampling_rate={self.sampling_rate})"

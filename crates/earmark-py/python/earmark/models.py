@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar
 
 from earmark import _earmark
+from earmark.hub import hub_settings
 from earmark.sounds import Sound, native
 
 if TYPE_CHECKING:
@@ -70,20 +71,9 @@ class _Model:
             raise ValueError(f'compat is "transformers" or None, not {compat!r}')
         #: The folder, or the name on the Hub.
         self.name = os.fspath(model)
-        self._settings: dict[str, Any] = {
-            "revision": revision,
-            "cache_dir": None if cache_dir is None else os.fspath(cache_dir),
-            "offline": offline,
-            "compat": compat,
-        }
-        self._native = self._open(
-            self.name,
-            revision=revision,
-            token=token,
-            cache_dir=self._settings["cache_dir"],
-            offline=offline,
-            like_transformers=compat is not None,
-        )
+        hub = hub_settings(revision, token, cache_dir, offline)
+        self._settings: dict[str, Any] = {**hub, "token": None, "compat": compat}
+        self._native = self._open(self.name, hub, compat is not None)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -253,7 +243,7 @@ def _in_batches(sounds: Iterable[Sound], answer: Any, errors: str) -> Iterator[A
         raise ValueError(f'errors is "raise" or "return", not {errors!r}')
     if isinstance(sounds, (str, bytes, bytearray, memoryview, os.PathLike)) or hasattr(sounds, "keys"):
         raise TypeError("this takes a list of sounds; for one sound there is `classify` or `embed`")
-    for batch in _batches(sounds):
+    for batch in in_lists(sounds, BATCH):
         answers: list[Any] = []
         readable: list[Any] = []
         for sound in batch:
@@ -271,11 +261,12 @@ def _in_batches(sounds: Iterable[Sound], answer: Any, errors: str) -> Iterator[A
         yield from answers
 
 
-def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:
+def in_lists(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    """The items in lists of `size`, the last perhaps shorter."""
     batch: list[_T] = []
     for item in items:
         batch.append(item)
-        if len(batch) == BATCH:
+        if len(batch) == size:
             yield batch
             batch = []
     if batch:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, overload
 
-from earmark.models import Classifier, ZeroShotClassifier
+from earmark.models import Classifier, ZeroShotClassifier, in_lists
 
 __all__ = ["AudioClassificationPipeline", "ZeroShotAudioClassificationPipeline", "pipeline"]
 
@@ -193,12 +193,6 @@ def _is_stream(inputs: Any) -> bool:
 
 
 def _stream(inputs: Any, batch_size: int, answer: Any) -> Iterator[Any]:
-    batch: list[Any] = []
     items = inputs if isinstance(inputs, Iterable) else (inputs[place] for place in range(len(inputs)))
-    for item in items:
-        batch.append(item)
-        if len(batch) == batch_size:
-            yield from answer(batch)
-            batch = []
-    if batch:
+    for batch in in_lists(items, batch_size):
         yield from answer(batch)

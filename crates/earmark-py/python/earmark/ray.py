@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from earmark.models import Classifier
+from earmark.sounds import mono
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -89,18 +90,10 @@ def _sounds(batch: Mapping[str, npt.NDArray[Any]]) -> list[Any]:
         if "sample_rate" not in batch:
             raise ValueError('the column "amplitude" needs the column "sample_rate" beside it')
         pairs = zip(batch["amplitude"], batch["sample_rate"])
-        return [{"array": _mono(samples), "sampling_rate": int(rate)} for samples, rate in pairs]
+        return [{"array": mono(samples), "sampling_rate": int(rate)} for samples, rate in pairs]
     for name in ("bytes", "audio", "path"):
         if name in batch:
             return list(batch[name])
     raise ValueError(
         f'a batch needs a column "amplitude" (with "sample_rate"), "bytes", "audio" or "path", and this one has {sorted(batch)}'
     )
-
-
-def _mono(samples: Any) -> Any:
-    """The mean of the channels."""
-    import numpy as np
-
-    array = np.asarray(samples)
-    return array.mean(axis=0, dtype=np.float32) if array.ndim == 2 else array

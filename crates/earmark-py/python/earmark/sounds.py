@@ -37,7 +37,7 @@ def native(sound: Any) -> str | bytes | tuple[Samples, int | None]:
         return bytes(sound)
     if hasattr(sound, "get_all_samples"):  # torchcodec's AudioDecoder, which `datasets` 4 returns
         decoded = sound.get_all_samples()
-        return _mono(decoded.data), int(decoded.sample_rate)
+        return mono(decoded.data), int(decoded.sample_rate)
     if isinstance(sound, Mapping):
         return _from_mapping(sound)
     return _mono_only(sound), None
@@ -67,7 +67,8 @@ def _mono_only(samples: Any) -> Samples:
     return array
 
 
-def _mono(samples: Any) -> Samples:
+def mono(samples: Any) -> Samples:
+    """The mean of the channels of `[channels, samples]`."""
     import numpy as np
 
     array = _array(samples)

@@ -25,6 +25,9 @@ RUNS = {
     "layers": "--freeze feature-encoder,layers:0-0",
     "head-lr": "--head-lr 0.004",
     "layer-lr-decay": "--layer-lr-decay 0.5",
+    "multi-label": "--multi-label true",
+    "multi-label-accumulation": "--multi-label true --gradient-accumulation-steps 4",
+    "multi-label-weights": "--multi-label true --class-weights balanced",
     "early-stopping": "--early-stopping-patience 1 --epochs 8",
 }
 

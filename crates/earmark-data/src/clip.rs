@@ -19,7 +19,7 @@ pub struct Clip {
     pub name: String,
     /// Its file: a sound file, or a shard with many clips.
     pub path: PathBuf,
-    /// Its class.
+    /// Its class; of a clip of several classes the first of them, and class 0 of one without any.
     pub label: LabelId,
     /// The split of the dataset that it belongs to, if that has any.
     pub split: Option<Arc<str>>,
@@ -27,6 +27,8 @@ pub struct Clip {
     pub fields: Fields,
     /// Whether the dataset was published with this clip held out for evaluation.
     pub held_out: bool,
+    /// All of its classes, in class order, where a clip may have any number of them.
+    labels: Option<Arc<[LabelId]>>,
     /// Its row, when `path` is a shard.
     row: Option<(Arc<Shard>, usize)>,
     /// Whether a longer recording is cut to one second of it: noises that stand for silence.
@@ -44,6 +46,7 @@ impl Clip {
             split: None,
             fields,
             held_out: false,
+            labels: None,
             row: None,
             one_second: false,
         }
@@ -64,6 +67,7 @@ impl Clip {
             split: None,
             fields,
             held_out: false,
+            labels: None,
             row: Some((shard, row)),
             one_second: false,
         }
@@ -73,6 +77,25 @@ impl Clip {
     #[must_use]
     pub fn with_fields(self, fields: Fields) -> Clip {
         Clip { fields, ..self }
+    }
+
+    /// The same clip with any number of classes.
+    #[must_use]
+    pub fn with_labels(self, mut labels: Vec<LabelId>) -> Clip {
+        labels.sort_unstable();
+        labels.dedup();
+        let label = labels.first().copied().unwrap_or(LabelId::new(0));
+        Clip { label, labels: Some(labels.into()), ..self }
+    }
+
+    /// Its classes, in class order: one, or any number of them where [`is_multi_label`](Self::is_multi_label).
+    pub fn classes(&self) -> &[LabelId] {
+        self.labels.as_deref().unwrap_or(std::slice::from_ref(&self.label))
+    }
+
+    /// Whether it may have any number of classes.
+    pub fn is_multi_label(&self) -> bool {
+        self.labels.is_some()
     }
 
     /// In a split of its dataset, or in none.

@@ -173,10 +173,15 @@ impl AudioDataset {
     /// The number of clips in each class, in id order.
     pub fn clips_per_label(&self) -> Vec<usize> {
         let mut counts = vec![0; self.labels.len()];
-        for clip in &self.clips {
-            counts[clip.label.index()] += 1;
+        for class in self.clips.iter().flat_map(Clip::classes) {
+            counts[class.index()] += 1;
         }
         counts
+    }
+
+    /// Whether its clips may have any number of classes.
+    pub fn is_multi_label(&self) -> bool {
+        self.clips.first().is_some_and(Clip::is_multi_label)
     }
 }
 

@@ -302,8 +302,22 @@ pub enum ErrorKind {
         columns: Vec<String>,
     },
     /// A column with several classes per clip.
-    #[error("column `{column}` holds lists: several classes per clip are not supported")]
+    #[error("column `{column}` holds lists: a clip may have several classes, and only training takes those")]
     ManyLabels {
+        /// The column.
+        column: String,
+    },
+    /// Clips that may have several classes, and nothing but folders that say them.
+    #[error(
+        "its folders give each clip one class: several need metadata.csv, metadata.jsonl or Parquet files, with a column of lists or \
+         of names joined by `|`"
+    )]
+    NoLabelLists,
+    /// A column in which some values are lists of classes, and others are not.
+    #[error(
+        "column `{column}` holds lists in some rows and something else, or more than 256 classes, in others"
+    )]
+    MixedLabels {
         /// The column.
         column: String,
     },

@@ -31,7 +31,7 @@ pub use groups::{Clusters, GroupField, GroupKind};
 pub use protocol::{Part, Protocol, Scored};
 pub use random::{permutation, torch_randperm};
 pub use read::field_table::FieldTable;
-pub use read::label_column::LabelColumn;
+pub use read::label_column::{LabelColumn, Labelling};
 pub use read::parquet::shard::{Examples, Shard, TableRows};
 pub use read::parquet::vectors::{VectorRow, VectorRows, VectorTable};
 pub use read::read_at::{LocalFile, ReadAt, Sequential};

@@ -9,6 +9,7 @@ use crate::catalog::spec::{Checkout, Spec};
 use crate::dataset::AudioDataset;
 use crate::error::{Error, ErrorKind, Task};
 use crate::read::folder;
+use crate::read::label_column::Labelling;
 use crate::read::parquet::shard::Shard;
 
 impl AudioDataset {
@@ -31,11 +32,26 @@ impl AudioDataset {
     /// When there are no clips; [`ErrorKind::NoLabelColumn`] when the class column is ambiguous; when a table has an unknown class
     /// or a missing file.
     pub fn open(path: impl AsRef<Path>, label: Option<&str>) -> Result<AudioDataset, Error> {
+        AudioDataset::open_as(path, label, Labelling::SingleLabel)
+    }
+
+    /// Opens a folder as [`open`](Self::open) does, whose clips have one class, or any number of them: then their column has lists,
+    /// or names joined by `|`, and only columns called `label`, `class`, `category` or the like are taken without being named.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`ErrorKind::NoLabelLists`] when only the folders say the classes of clips that may have several.
+    pub fn open_as(
+        path: impl AsRef<Path>,
+        label: Option<&str>,
+        labelling: Labelling,
+    ) -> Result<AudioDataset, Error> {
         let path = path.as_ref();
         let checkouts = CATALOG.iter().filter_map(|spec| Some((spec, spec.checkout?)));
         let opened = match checkouts.into_iter().find(|(_, checkout)| (checkout.is_at)(path)) {
-            Some((spec, checkout)) => open_checkout(spec, checkout, path, label),
-            None => folder::open(path, label),
+            Some((spec, checkout)) if labelling == Labelling::SingleLabel => {
+                open_checkout(spec, checkout, path, label)
+            }
+            _ => folder::open(path, label, labelling),
         };
         opened.with_context(|| Task::Open(path.to_path_buf()))
     }
@@ -62,6 +78,20 @@ impl AudioDataset {
         files: &[PathBuf],
         label: Option<&str>,
     ) -> Result<AudioDataset, Error> {
+        AudioDataset::open_parquet_as(root, files, label, Labelling::SingleLabel)
+    }
+
+    /// Opens Parquet files as [`open_parquet`](Self::open_parquet) does, whose clips have as many classes as
+    /// [`open_as`](Self::open_as) says.
+    ///
+    /// # Errors
+    /// As [`open_as`](Self::open_as).
+    pub fn open_parquet_as(
+        root: impl AsRef<Path>,
+        files: &[PathBuf],
+        label: Option<&str>,
+        labelling: Labelling,
+    ) -> Result<AudioDataset, Error> {
         let root = root.as_ref();
         // Not their whole paths: those of the Hub's cache differ from machine to machine.
         let shards = files.iter().enumerate().map(|(at, path)| {
@@ -71,7 +101,7 @@ impl AudioDataset {
             Ok((name, Shard::open(path)?))
         });
         let shards = shards.collect::<Result<Vec<_>, Error>>()?;
-        let opened = folder::shards::open(root, shards, None, label, Vec::new());
+        let opened = folder::shards::open(root, shards, None, (label, labelling), Vec::new());
         opened.with_context(|| Task::Open(root.to_path_buf()))
     }
 }

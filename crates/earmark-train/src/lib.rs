@@ -34,12 +34,13 @@ pub use clips::cache::Cache;
 pub use clips::conflicts::{Conflicts, LabelConflict};
 pub use clips::prepare::Preparation;
 pub use clips::stream::usable_clips;
+pub use clips::targets::Targets;
 
 pub use step::memory::is_out_of_memory;
 
 pub use evaluate::forward::{ClassifierForward, Forward};
 pub use evaluate::mistakes::Mistake;
-pub use evaluate::records::{EpochRecord, StepRecord};
+pub use evaluate::records::{EpochRecord, MultiLabelRecord, StepRecord};
 pub use evaluate::report::{Confidences, EvaluationReport, PartScore, PartScores, ProtocolRecord};
 pub use evaluate::scoring::{ScoredBatch, ScoredClip, Scoring, ScoringOptions};
 pub use evaluate::tally::{ClipScores, ClusterField, Tally};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use clap::builder::TypedValueParser;
-use earmark_data::{AudioDataset, CATALOG, Fetch as _, Protocol, Selection, Spec, Stream};
+use earmark_data::{AudioDataset, CATALOG, Fetch as _, Labelling, Protocol, Selection, Spec, Stream};
 use earmark_hub::Repo;
 use earmark_labels::LabelSet;
 
@@ -14,7 +14,10 @@ use crate::args::hub::HubArgs;
 use crate::args::parse::Suggested;
 use crate::datasets::clips::Clips;
 use crate::datasets::fetch::{hub_files, shards};
-use crate::datasets::open::{name_the_flag, only, open_folder, open_published, open_sample, report_left_out};
+use crate::datasets::open::{
+    name_the_flag, only, open_folder_as, open_published, open_sample, report_left_out,
+};
+use crate::exit::usage;
 
 /// Which clips of a dataset, and which of its columns is the class.
 #[derive(Debug, Clone, Default, Args)]
@@ -116,10 +119,26 @@ impl Named {
 
     /// All of it, on this machine.
     pub(crate) fn open(&self, args: &DatasetArgs, hub: &HubArgs) -> Result<AudioDataset> {
+        self.open_as(args, hub, Labelling::SingleLabel)
+    }
+
+    /// The same, of clips of one class or of any number of them.
+    pub(crate) fn open_as(
+        &self,
+        args: &DatasetArgs,
+        hub: &HubArgs,
+        labelling: Labelling,
+    ) -> Result<AudioDataset> {
         match self {
+            Named::Sample | Named::Published(_) | Named::EverySplit(_)
+                if labelling == Labelling::MultiLabel =>
+            {
+                Err(usage("each clip of this dataset has one class: leave out --multi-label"))
+            }
             Named::Sample => only(open_sample()?, args.split.as_deref()),
             Named::Local(path) => {
-                only(open_folder(path, args.label_column.as_deref())?, args.split.as_deref())
+                let dataset = open_folder_as(path, args.label_column.as_deref(), labelling)?;
+                only(dataset, args.split.as_deref())
             }
             Named::Published(selection) => open_published(selection, hub),
             Named::EverySplit(selections) => {
@@ -135,8 +154,9 @@ impl Named {
                 let paths = files.iter().map(|file| fetch.path(file)).collect::<Result<Vec<_>, _>>();
                 let paths = paths.map_err(anyhow::Error::from_boxed)?;
                 let root = Path::new(repo.id.as_str()).file_name().unwrap_or_default();
-                let dataset = AudioDataset::open_parquet(root, &paths, args.label_column.as_deref())
-                    .map_err(name_the_flag)?;
+                let dataset =
+                    AudioDataset::open_parquet_as(root, &paths, args.label_column.as_deref(), labelling)
+                        .map_err(name_the_flag)?;
                 report_left_out(&dataset);
                 Ok(dataset)
             }

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use earmark_data::sample::{self, SampleOptions};
-use earmark_data::{AudioDataset, ErrorKind, Fetch as _, FieldTable, RemoteFile, Selection, Skipped};
+use earmark_data::{
+    AudioDataset, ErrorKind, Fetch as _, FieldTable, Labelling, RemoteFile, Selection, Skipped,
+};
 
 use crate::args::hub::HubArgs;
 use crate::datasets::fetch::{data_folder, hub_files};
@@ -23,7 +25,12 @@ pub(crate) fn open_sample() -> Result<AudioDataset> {
 
 /// A folder or a Parquet file; what is left out of it is reported.
 pub(crate) fn open_folder(path: &Path, label: Option<&str>) -> Result<AudioDataset> {
-    let dataset = AudioDataset::open(path, label).map_err(name_the_flag)?;
+    open_folder_as(path, label, Labelling::SingleLabel)
+}
+
+/// The same, of clips of one class or of any number of them.
+pub(crate) fn open_folder_as(path: &Path, label: Option<&str>, labelling: Labelling) -> Result<AudioDataset> {
+    let dataset = AudioDataset::open_as(path, label, labelling).map_err(name_the_flag)?;
     report_left_out(&dataset);
     Ok(dataset)
 }

@@ -4,21 +4,22 @@ use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
-use earmark_train::{EpochDone, EvaluationReport, Mistake, PartScores};
+use earmark_train::{EpochDone, EvaluationReport, Mistake, PartScores, Plan};
 
 use crate::output::clock::duration;
 use crate::output::columns;
 use crate::output::escape::escape;
 
-pub(crate) fn epoch_header() -> String {
-    "epoch  train loss  eval loss  accuracy       clips/s    time".to_owned()
+pub(crate) fn epoch_header(plan: &Plan) -> String {
+    let score = if plan.multi_label { "mAP" } else { "accuracy" };
+    format!("epoch  train loss  eval loss  {score:>8}       clips/s    time")
 }
 
 pub(crate) fn epoch_row(epoch: &EpochDone, elapsed: Duration) -> String {
     let mark = if epoch.best { "best" } else { "" };
-    let (loss, accuracy) = (epoch.record.eval_loss, epoch.record.eval_accuracy);
+    let (loss, score) = (epoch.record.eval_loss, epoch.record.score());
     format!(
-        "{:>5}  {:>10.4}  {loss:>9.4}  {accuracy:>8.4}  {mark:<4} {:>8.1}  {:>6}",
+        "{:>5}  {:>10.4}  {loss:>9.4}  {score:>8.4}  {mark:<4} {:>8.1}  {:>6}",
         epoch.epoch,
         epoch.train_loss,
         epoch.clips_per_second,
@@ -27,8 +28,18 @@ pub(crate) fn epoch_row(epoch: &EpochDone, elapsed: Duration) -> String {
 }
 
 /// `accuracy 0.8300 (95 % interval 0.745 to 0.891), macro F1 0.8250, eval loss 0.6120`.
+///
+/// Of clips that may have any number of classes: `mAP 0.8300, macro F1 0.7250, micro F1 0.7500, exact match 0.6000 (…)`.
 pub(crate) fn score(report: &EvaluationReport) -> String {
     let [low, high] = report.accuracy_interval;
+    if report.is_multi_label() {
+        let map = report.mean_average_precision().map_or_else(|| "–".to_owned(), |map| format!("{map:.4}"));
+        let micro = report.averages.as_ref().map_or(0.0, |averages| averages.micro.f1);
+        return format!(
+            "mAP {map}, macro F1 {:.4}, micro F1 {micro:.4}, exact match {:.4} (95 % interval {low:.3} to {high:.3}), eval loss {:.4}",
+            report.macro_f1, report.accuracy, report.loss
+        );
+    }
     let scope = report.macro_f1_scope().map_or_else(String::new, |scope| format!(" ({scope})"));
     format!(
         "accuracy {:.4} (95 % interval {low:.3} to {high:.3}), macro F1 {:.4}{scope}, eval loss {:.4}",

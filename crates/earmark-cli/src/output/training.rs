@@ -77,7 +77,7 @@ impl TrainingProgress {
                 if plan.done > 0 {
                     messages::note(format_args!("resumed  after step {} of {}", plan.done, plan.steps));
                 }
-                messages::note(report::epoch_header());
+                messages::note(report::epoch_header(plan));
                 let epoch = (plan.done / plan.steps_per_epoch + 1).min(epochs(plan));
                 let done = clips_done(plan, epoch, plan.done);
                 self.bar.set_prefix(format!("epoch {epoch}/{}", epochs(plan)));

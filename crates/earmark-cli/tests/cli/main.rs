@@ -18,6 +18,7 @@ mod data;
 mod stats;
 mod runs;
 mod run_records;
+mod learning; // What a run learns, beside one class a clip.
 mod evaluations;
 mod planted_models; // Models that know the sounds of planted datasets,
 mod published_evaluations; // and the scores that they get.

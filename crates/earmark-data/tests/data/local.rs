@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::builder::{BinaryBuilder, Int64Builder, ListBuilder, StringBuilder};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, StructArray, new_null_array};
 use arrow_schema::{DataType, Field, Fields, Schema};
-use earmark_data::{AudioDataset, Error, ErrorKind, SkipReason};
+use earmark_data::{AudioDataset, Error, ErrorKind, Labelling, SkipReason};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -424,10 +424,7 @@ fn several_classes_a_clip_are_refused_by_name() {
     plant(dir.path(), &["a.wav", "b.wav"]);
     let lines = "{\"file_name\": \"a.wav\", \"labels\": [\"dog\", \"rain\"]}\n{\"file_name\": \"b.wav\", \"labels\": []}\n";
     fs::write(dir.path().join("metadata.jsonl"), lines).unwrap();
-    assert!(
-        refusal(dir.path())
-            .contains("column `labels` holds lists: several classes per clip are not supported")
-    );
+    assert!(refusal(dir.path()).contains("column `labels` holds lists: a clip may have several classes"));
 
     let mut lists = ListBuilder::new(StringBuilder::new());
     for _ in 0..2 {
@@ -439,6 +436,58 @@ fn several_classes_a_clip_are_refused_by_name() {
         vec![("audio", audio(&[(Some("a"), "x"), (Some("b"), "y")])), ("label", Arc::new(lists.finish()))];
     write(&dir.path().join("train.parquet"), columns, None, Compression::SNAPPY);
     assert!(refusal(dir.path()).contains("column `label` holds lists"));
+}
+
+/// The names of the classes of each clip.
+fn classes(dataset: &AudioDataset) -> Vec<Vec<&str>> {
+    let of = |clip: &earmark_data::Clip| clip.classes().iter().map(|&id| &dataset.labels[id]).collect();
+    dataset.clips.iter().map(of).collect()
+}
+
+#[test]
+fn several_classes_a_clip_are_lists_in_tables_and_shards_or_names_joined_by_a_bar() {
+    let open = |root: &Path, label| AudioDataset::open_as(root, label, Labelling::MultiLabel);
+    let wanted = [vec!["dog", "rain"], vec!["rain"]];
+    let joined = with_table(&["a.wav", "b.wav"], "file_name,label,other\na.wav,rain|dog,x\nb.wav,rain,y\n");
+    let dataset = open(joined.path(), None).unwrap();
+    assert_eq!(
+        (dataset.labels.names(), dataset.is_multi_label()),
+        (&["dog", "rain"].map(str::to_owned)[..], true)
+    );
+    assert_eq!(classes(&dataset), wanted);
+    assert_eq!(dataset.clips[0].fields["label"], json!(["dog", "rain"]));
+    // Never guessed: as one class a clip, the bar is a part of its name.
+    let single = AudioDataset::open(joined.path(), None).unwrap();
+    assert_eq!(
+        (single.labels.names(), single.is_multi_label()),
+        (&["rain", "rain|dog"].map(str::to_owned)[..], false)
+    );
+
+    let lines = "{\"file_name\": \"a.wav\", \"tags\": [\"rain\", \"dog\"]}\n{\"file_name\": \"b.wav\", \"tags\": [\"rain\"]}\n\
+                 {\"file_name\": \"c.wav\", \"tags\": []}\n{\"file_name\": \"d.wav\", \"tags\": null}\n";
+    let dir = tempfile::tempdir().unwrap();
+    plant(dir.path(), &["a.wav", "b.wav", "c.wav", "d.wav"]);
+    fs::write(dir.path().join("metadata.jsonl"), lines).unwrap();
+    let dataset = open(dir.path(), None).unwrap();
+    assert_eq!(classes(&dataset), [vec!["dog", "rain"], vec!["rain"], vec![]]);
+    assert_eq!(dataset.skipped.len(), 1, "the row without a list");
+    fs::write(dir.path().join("metadata.jsonl"), lines.replace("[]", "\"rain\"")).unwrap();
+    assert!(told(&open(dir.path(), None).unwrap_err()).contains("`tags` holds lists in some rows"));
+
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    for names in wanted {
+        names.into_iter().for_each(|name| lists.values().append_value(name));
+        lists.append(true);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let columns: Vec<(&str, ArrayRef)> =
+        vec![("audio", audio(&[(Some("a"), "x"), (Some("b"), "y")])), ("label", Arc::new(lists.finish()))];
+    write(&dir.path().join("train.parquet"), columns, None, Compression::SNAPPY);
+    assert_eq!(classes(&open(dir.path(), Some("label")).unwrap()), [vec!["dog", "rain"], vec!["rain"]]);
+
+    let folders = tempfile::tempdir().unwrap();
+    plant(folders.path(), &["dog/a.wav", "rain/b.wav"]);
+    assert!(told(&open(folders.path(), None).unwrap_err()).contains("its folders give each clip one class"));
 }
 
 #[test]

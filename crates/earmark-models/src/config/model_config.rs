@@ -94,6 +94,13 @@ impl ModelConfig {
         self
     }
 
+    /// The same network for clips of any number of labels.
+    #[must_use]
+    pub fn with_many_labels(mut self) -> ModelConfig {
+        self.json.insert(PROBLEM_TYPE.into(), MULTI_LABEL.into());
+        self
+    }
+
     /// The same model with another network, of the same family.
     #[must_use]
     pub fn with_network(mut self, network: NetworkConfig) -> ModelConfig {
@@ -167,13 +174,14 @@ impl ModelConfig {
 
 const PROBLEM_TYPE: &str = "problem_type";
 const SINGLE_LABEL: &str = "single_label_classification";
+const MULTI_LABEL: &str = "multi_label_classification";
 
 /// Far above any published head.
 pub(crate) const MOST_LABELS: usize = 1 << 16;
 
 /// What the reference takes.
 fn check_problem_type(json: &Object) -> Result<(), ErrorKind> {
-    const KNOWN: [&str; 3] = ["regression", SINGLE_LABEL, "multi_label_classification"];
+    const KNOWN: [&str; 3] = ["regression", SINGLE_LABEL, MULTI_LABEL];
     match json.get(PROBLEM_TYPE) {
         None | Some(Value::Null) => Ok(()),
         Some(Value::String(found)) if KNOWN.contains(&found.as_str()) => Ok(()),

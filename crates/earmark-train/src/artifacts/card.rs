@@ -87,7 +87,12 @@ impl ModelCard {
         card.push_str("tags:\n- generated_from_trainer\n");
         let CardDataset { name, id, config, split } = &self.dataset;
         list(card, "datasets", std::slice::from_ref(id));
-        card.push_str("metrics:\n- accuracy\n");
+        let map = self.evaluation.mean_average_precision().filter(|_| self.evaluation.is_multi_label());
+        card.push_str(if map.is_some() {
+            "metrics:\n- mean_average_precision\n"
+        } else {
+            "metrics:\n- accuracy\n"
+        });
         let _ = writeln!(card, "model-index:\n- name: {}\n  results:", scalar(&self.name));
         card.push_str("  - task:\n      name: Audio Classification\n      type: audio-classification\n");
         let _ = writeln!(card, "    dataset:\n      name: {}\n      type: {}", scalar(name), scalar(id));
@@ -97,8 +102,15 @@ impl ModelCard {
                 let _ = writeln!(card, "      {key}: {}", scalar(value));
             }
         }
-        card.push_str("    metrics:\n    - name: Accuracy\n      type: accuracy\n");
-        let _ = writeln!(card, "      value: {}", float(self.evaluation.accuracy));
+        let (name, kind, value) = match map {
+            Some(map) => ("mAP", "mean_average_precision", map),
+            None => ("Accuracy", "accuracy", self.evaluation.accuracy),
+        };
+        let _ = writeln!(
+            card,
+            "    metrics:\n    - name: {name}\n      type: {kind}\n      value: {}",
+            float(value)
+        );
     }
 
     fn results(&self, card: &mut String) {
@@ -120,10 +132,21 @@ impl ModelCard {
         let _ = writeln!(card, " on the {} dataset.", inline(&self.dataset.name));
         card.push_str("It achieves the following results on the held-out clips:\n");
         let _ = writeln!(card, "- Eval loss: {}", rounded(report.loss));
-        let _ = writeln!(card, "- Accuracy: {}", rounded(report.accuracy));
-        let _ = writeln!(card, "- Accuracy, 95 % interval: {low:.3} to {high:.3} ({} clips)", report.n);
+        if let Some(map) = report.mean_average_precision().filter(|_| report.is_multi_label()) {
+            let _ = writeln!(card, "- mAP: {}", rounded(map));
+        }
+        let accuracy = if report.is_multi_label() { "Exact match" } else { "Accuracy" };
+        let _ = writeln!(card, "- {accuracy}: {}", rounded(report.accuracy));
+        let _ = writeln!(card, "- {accuracy}, 95 % interval: {low:.3} to {high:.3} ({} clips)", report.n);
         let scope = report.macro_f1_scope().map_or_else(String::new, |scope| format!(" ({scope})"));
         let _ = writeln!(card, "- Macro F1: {}{scope}", rounded(report.macro_f1));
+        if let Some(averages) = report.averages.as_ref().filter(|_| report.is_multi_label()) {
+            let _ = writeln!(card, "- Micro F1: {}", rounded(averages.micro.f1));
+            card.push_str(
+                "\nA clip may have any number of the classes: it is said to be of one whose score is at least 0.5. Exact match is the \
+                 share of clips whose classes were all found, and no others.\n",
+            );
+        }
     }
 
     fn usage(&self, card: &mut String) {
@@ -166,10 +189,11 @@ impl ModelCard {
         let rows = self.epochs.iter().enumerate().map(|(row, epoch)| {
             let train_loss = self.train_losses.get(row).copied().filter(|loss| !loss.is_nan());
             let train_loss = train_loss.map_or_else(|| "–".into(), rounded);
-            let [done, loss, accuracy] = [epoch.epoch, epoch.eval_loss, epoch.eval_accuracy].map(rounded);
-            [train_loss, done, epoch.step.to_string(), loss, accuracy]
+            let [done, loss, score] = [epoch.epoch, epoch.eval_loss, epoch.score()].map(rounded);
+            [train_loss, done, epoch.step.to_string(), loss, score]
         });
-        table(card, ["Train loss", "Epoch", "Step", "Eval loss", "Accuracy"], &rows.collect::<Vec<_>>());
+        let score = if self.evaluation.is_multi_label() { "mAP" } else { "Accuracy" };
+        table(card, ["Train loss", "Epoch", "Step", "Eval loss", score], &rows.collect::<Vec<_>>());
         card.push_str("\n### Results per class\n\n");
         let rows = self.evaluation.per_class.iter().map(|class| {
             let [precision, recall, f1] = class.cells(rounded);
@@ -187,7 +211,7 @@ impl ModelCard {
     fn confusion(&self, card: &mut String) {
         const WIDEST: usize = 30;
         let labels: Vec<String> = self.evaluation.labels.iter().map(|label| inline(label)).collect();
-        if labels.is_empty() || labels.len() > WIDEST {
+        if labels.is_empty() || labels.len() > WIDEST || self.evaluation.is_multi_label() {
             return;
         }
         card.push_str(
@@ -331,6 +355,7 @@ mod tests {
             epoch: step as f64 / 6.0,
             eval_loss,
             eval_accuracy,
+            multi_label: None,
         };
         ModelCard {
             name: "distilhubert-finetuned-gtzan".into(),
@@ -452,7 +477,7 @@ model-index:
             }
             if line.get("loss").is_none() {
                 let (eval_loss, eval_accuracy) = (number("eval_loss"), number("eval_accuracy"));
-                epochs.push(EpochRecord { step, epoch, eval_loss, eval_accuracy });
+                epochs.push(EpochRecord { step, epoch, eval_loss, eval_accuracy, multi_label: None });
             }
         }
         assert_eq!(epochs.len(), 10);

@@ -34,7 +34,7 @@ pub(crate) struct State {
     pub(crate) global_step: u64,
     /// Whether the epoch that `global_step` ends has been evaluated.
     pub(crate) evaluated: bool,
-    /// The step of the best checkpoint so far, and its accuracy.
+    /// The step of the best checkpoint so far, and its score.
     pub(crate) best: Option<Best>,
     /// Steps not taken because a gradient overflowed; the learning rate did not move with them.
     #[serde(default)]
@@ -64,7 +64,9 @@ pub(crate) struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Best {
     pub(crate) step: u64,
-    pub(crate) accuracy: f64,
+    /// As [`EpochRecord::score`] has it. Called so since runs had one class a clip.
+    #[serde(rename = "accuracy")]
+    pub(crate) score: f64,
 }
 
 impl State {
@@ -81,7 +83,7 @@ impl State {
         // What was just restored has been read.
         let error = if step == self.global_step { None } else { open().err() }?;
         let last = self.epochs.last().filter(|_| self.evaluated);
-        self.best = last.map(|last| Best { step: last.step, accuracy: last.eval_accuracy });
+        self.best = last.map(|last| Best { step: last.step, score: last.score() });
         Some(BrokenCheckpoint { path, why: chain(&error) })
     }
 }

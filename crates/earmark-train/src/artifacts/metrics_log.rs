@@ -12,7 +12,8 @@ use crate::artifacts::figures::confusion::confusion_png;
 use crate::artifacts::tensorboard::EventWriter;
 use crate::artifacts::write;
 use crate::error::{Doing, Error};
-use crate::evaluate::records::{EpochRecord, StepRecord, mean};
+use crate::evaluate::records::{EpochRecord, MultiLabelRecord, StepRecord, mean};
+use crate::recipe::Recipe;
 use crate::run::event::StepDone;
 use crate::run::job::Plan;
 
@@ -51,23 +52,23 @@ impl MetricsLog {
         })
     }
 
-    /// Logs a step; every `every` steps that is a line with the mean loss since the last one.
+    /// Logs a step; every `logging_steps` of the recipe that is a line with the mean loss since the last one.
     pub(crate) fn step(
         &mut self,
         state: &mut State,
         done: &StepDone,
         plan: &Plan,
-        every: u64,
+        recipe: &Recipe,
     ) -> Result<(), Error> {
         state.pending.push(done.loss);
         state.epoch_losses.push(done.loss);
-        if !done.step.is_multiple_of(every) {
+        if !done.step.is_multiple_of(recipe.logging_steps) {
             return Ok(());
         }
         let losses = std::mem::take(&mut state.pending);
         let record = StepRecord {
             step: done.step,
-            epoch: done.step as f64 / plan.steps_per_epoch as f64,
+            epoch: epochs(done.step, plan, recipe),
             loss: mean(&losses),
             lr: done.lr,
             grad_norm: done.grad_norm,
@@ -85,13 +86,22 @@ impl MetricsLog {
         Ok(())
     }
 
-    /// Logs the end of an epoch.
-    pub(crate) fn epoch(&mut self, record: &EpochRecord, confusion: &ConfusionMatrix) -> Result<(), Error> {
+    /// Logs the end of an epoch; `confusion` where each clip has one class.
+    pub(crate) fn epoch(
+        &mut self,
+        record: &EpochRecord,
+        confusion: Option<&ConfusionMatrix>,
+    ) -> Result<(), Error> {
         self.line(record)?;
         self.curves(
             record.step,
             &[("eval/loss", record.eval_loss), ("eval/accuracy", record.eval_accuracy)],
         )?;
+        if let Some(MultiLabelRecord { map, macro_f1, micro_f1 }) = record.multi_label {
+            let points = [("eval/map", map), ("eval/macro_f1", macro_f1), ("eval/micro_f1", micro_f1)];
+            self.curves(record.step, &points)?;
+        }
+        let Some(confusion) = confusion else { return Ok(()) };
         let (side, png) = confusion_png(confusion);
         let image =
             self.events.image_png("eval/confusion", record.step, (side, side), &png, SystemTime::now());
@@ -112,4 +122,12 @@ impl MetricsLog {
             .try_for_each(write)
             .with_context(|| Doing("cannot write TensorBoard's events".to_owned()))
     }
+}
+
+/// Epochs done after a step, by the batches as the reference counts: the last step of an epoch may have fewer.
+fn epochs(step: u64, plan: &Plan, recipe: &Recipe) -> f64 {
+    let (epoch, in_epoch) = ((step - 1) / plan.steps_per_epoch, (step - 1) % plan.steps_per_epoch + 1);
+    let all = plan.train.div_ceil(recipe.batch_size) as u64;
+    let batches = (in_epoch * recipe.gradient_accumulation_steps as u64).min(all);
+    epoch as f64 + batches as f64 / all as f64
 }

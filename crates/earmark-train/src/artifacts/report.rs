@@ -37,8 +37,8 @@ pub fn report_html(run: &RunReport) -> String {
     let epochs = run.epochs.iter().enumerate().map(|(row, epoch)| {
         let train_loss = run.train_losses.get(row).copied().filter(|loss| !loss.is_nan());
         let train_loss = train_loss.map_or_else(String::new, decimals);
-        let (loss, accuracy) = (decimals(epoch.eval_loss), decimals(epoch.eval_accuracy));
-        let cells = [format!("{:.2}", epoch.epoch), epoch.step.to_string(), train_loss, loss, accuracy];
+        let (loss, score) = (decimals(epoch.eval_loss), decimals(epoch.score()));
+        let cells = [format!("{:.2}", epoch.epoch), epoch.step.to_string(), train_loss, loss, score];
         (epoch.step == run.best_step, cells.map(cell))
     });
     let classes = run.evaluation.per_class.iter().map(|class| {
@@ -46,6 +46,7 @@ pub fn report_html(run: &RunReport) -> String {
         (false, [class.label.clone(), precision, recall, f1, class.support.to_string()].map(cell))
     });
     let recipe = run.recipe.iter().map(|(name, value)| (false, [name, value].map(cell)));
+    let score = if run.evaluation.is_multi_label() { "mAP" } else { "Accuracy" };
     let body = html! {
         h1 { (run.title) }
         (summary(run))
@@ -53,13 +54,16 @@ pub fn report_html(run: &RunReport) -> String {
         h2 { "Curves" }
         (figure("Curves", &curves_svg(&run.steps, &run.epochs, Some(run.best_step))))
         h2 { "Epochs" }
-        (table("Epochs", ["Epoch", "Step", "Train loss", "Eval loss", "Accuracy"], epochs))
+        (table("Epochs", ["Epoch", "Step", "Train loss", "Eval loss", score], epochs))
         p.note {
-            "The train loss is the mean over the steps of the epoch; eval loss and accuracy are those of the held-out \
-             clips. The model is that of the marked epoch" (ties(run)) "."
+            "The train loss is the mean over the steps of the epoch; eval loss and "
+            @if run.evaluation.is_multi_label() { "mAP" } @else { "accuracy" }
+            " are those of the held-out clips. The model is that of the marked epoch" (ties(run)) "."
         }
-        h2 { "Confusion matrix" }
-        (figure("Confusion matrix", &confusion_svg(&run.evaluation.labels, &run.evaluation.confusion)))
+        @if !run.evaluation.is_multi_label() {
+            h2 { "Confusion matrix" }
+            (figure("Confusion matrix", &confusion_svg(&run.evaluation.labels, &run.evaluation.confusion)))
+        }
         h2 { "Classes" }
         (table("Classes", ["Class", "Precision", "Recall", "F1", "Clips"], classes))
         (mistakes(run))
@@ -73,13 +77,17 @@ pub fn report_html(run: &RunReport) -> String {
 fn summary(run: &RunReport) -> Markup {
     let report = &run.evaluation;
     let [low, high] = report.accuracy_interval.map(|bound| 100.0 * bound);
+    let what =
+        if report.is_multi_label() { "of the clips with exactly their classes found" } else { "accuracy" };
+    let map = report.mean_average_precision().filter(|_| report.is_multi_label());
     html! {
         p.score {
             strong { (format!("{:.1} %", 100.0 * report.accuracy)) }
             (format!(
-                " accuracy (95 % interval {low:.1} to {high:.1} %) · macro F1 {:.3} · eval loss {:.4}",
+                " {what} (95 % interval {low:.1} to {high:.1} %) · macro F1 {:.3} · eval loss {:.4}",
                 report.macro_f1, report.loss
             ))
+            @if let Some(map) = map { (format!(" · mAP {map:.3}")) }
         }
         p {
             "On " (report.n) " held-out clips of " (report.dataset) ", after step " (run.best_step) "."
@@ -90,9 +98,10 @@ fn summary(run: &RunReport) -> Markup {
 
 /// That other epochs are as accurate as the best, where some are.
 fn ties(run: &RunReport) -> String {
-    let best = run.epochs.iter().find(|epoch| epoch.step == run.best_step).map(|epoch| epoch.eval_accuracy);
-    let equal = run.epochs.iter().filter(|epoch| Some(epoch.eval_accuracy) == best).count();
-    if equal < 2 { String::new() } else { format!(", the earliest of {equal} with this accuracy") }
+    let best = run.epochs.iter().find(|epoch| epoch.step == run.best_step).map(EpochRecord::score);
+    let equal = run.epochs.iter().filter(|epoch| Some(epoch.score()) == best).count();
+    let score = if run.evaluation.is_multi_label() { "mAP" } else { "accuracy" };
+    if equal < 2 { String::new() } else { format!(", the earliest of {equal} with this {score}") }
 }
 
 /// The clips that were classified wrongly.
@@ -130,6 +139,7 @@ mod tests {
             epoch: step as f64 / 6.0,
             eval_loss: 1.25,
             eval_accuracy,
+            multi_label: None,
         };
         RunReport {
             title: label.into(),

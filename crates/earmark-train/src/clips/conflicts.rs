@@ -1,5 +1,5 @@
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::clips::Clips;
 
@@ -61,8 +61,23 @@ impl Clips {
     /// When a class has no name.
     pub fn label_conflicts(&self, labels: &[String]) -> Vec<LabelConflict> {
         let mut conflicts = Conflicts::default();
-        for (row, clip) in self.clips().iter().enumerate() {
-            conflicts.add(*self.hash(row), &clip.name, clip.label.index(), labels);
+        if !self.clips().iter().any(earmark_data::Clip::is_multi_label) {
+            for (row, clip) in self.clips().iter().enumerate() {
+                conflicts.add(*self.hash(row), &clip.name, clip.label.index(), labels);
+            }
+            return conflicts.found();
+        }
+        // Each set of classes is told from the others by its names.
+        let names = |clip: &earmark_data::Clip| {
+            let names: Vec<&str> =
+                clip.classes().iter().map(|class| labels[class.index()].as_str()).collect();
+            names.join(", ")
+        };
+        let sets: Vec<String> = self.clips().iter().map(names).collect();
+        let distinct: Vec<String> = sets.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect();
+        for (row, (clip, set)) in self.clips().iter().zip(&sets).enumerate() {
+            let set = distinct.binary_search(set).unwrap_or_default();
+            conflicts.add(*self.hash(row), &clip.name, set, &distinct);
         }
         conflicts.found()
     }

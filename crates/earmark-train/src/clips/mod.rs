@@ -6,6 +6,7 @@ pub(crate) mod batch;
 pub(crate) mod augment;
 pub(crate) mod cache;
 pub(crate) mod conflicts;
+pub(crate) mod targets;
 pub(crate) mod stream;
 
 use std::borrow::Cow;

@@ -5,6 +5,7 @@ pub(crate) mod records;
 pub(crate) mod logits;
 pub(crate) mod blame;
 pub(crate) mod mistakes;
+pub(crate) mod multi_label;
 pub(crate) mod tally;
 pub(crate) mod forward;
 pub(crate) mod scoring;
@@ -13,24 +14,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use earmark_error::Context as _;
-use earmark_eval::{ConfusionMatrix, cross_entropy};
+use earmark_eval::{ConfusionMatrix, MultiLabel, cross_entropy};
 use earmark_models::Classifier;
 
 use crate::background::{Worker, run_cancellable};
 use crate::clips::Clips;
+use crate::clips::targets::Targets;
 use crate::error::{Doing, Error, ErrorKind};
 use crate::evaluate::blame::bad_clips;
 use crate::evaluate::logits::logits;
+use crate::evaluate::records::MultiLabelRecord;
 use crate::evaluate::report::EvaluationReport;
+use crate::step::binary_cross_entropy::of_clip;
 
 /// The output of a model for some clips, in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     /// One row of logits a clip.
     pub logits: Vec<Vec<f32>>,
-    /// The true class of each clip.
-    pub labels: Vec<usize>,
-    /// Mean cross-entropy in nats.
+    /// What the clips are.
+    pub targets: Targets,
+    /// Mean cross-entropy in nats; where a clip may have any number of classes, the binary one, over clips and classes.
     pub loss: f64,
 }
 
@@ -40,14 +44,46 @@ impl Evaluation {
         self.logits.iter().map(|row| largest(row)).collect()
     }
 
-    /// Clips by actual and predicted class.
-    pub fn confusion(&self, classes: usize) -> ConfusionMatrix {
-        ConfusionMatrix::from_pairs(classes, self.labels.iter().copied().zip(self.predicted()))
+    /// Clips by actual and predicted class; `None` where a clip may have any number of classes.
+    pub fn confusion(&self, classes: usize) -> Option<ConfusionMatrix> {
+        let Targets::Class(actual) = &self.targets else { return None };
+        Some(ConfusionMatrix::from_pairs(classes, actual.iter().copied().zip(self.predicted())))
+    }
+
+    /// Share of the clips whose class, or whose classes, were found, and no others.
+    pub fn accuracy(&self) -> f64 {
+        match (self.multi_label(), &self.targets) {
+            (Some(clips), _) => multi_label::exact_match(&clips),
+            (None, Targets::Class(actual)) => {
+                let right = actual.iter().zip(self.predicted()).filter(|(actual, found)| *actual == found);
+                right.count() as f64 / actual.len().max(1) as f64
+            }
+            (None, Targets::Classes(_)) => 0.0,
+        }
+    }
+
+    /// More metrics of it, where a clip may have any number of classes.
+    pub fn multi_label_record(&self) -> Option<MultiLabelRecord> {
+        self.multi_label().map(|clips| multi_label::record(&clips))
+    }
+
+    fn multi_label(&self) -> Option<MultiLabel> {
+        let Targets::Classes(classes) = &self.targets else { return None };
+        multi_label::clips(&self.logits, classes)
     }
 
     /// Every metric of it.
     pub fn report(&self, dataset: &str, split: &str, model: &str, labels: &[String]) -> EvaluationReport {
-        EvaluationReport::new(dataset, split, model, labels.to_vec(), self.confusion(labels.len()), self.loss)
+        let labels = labels.to_vec();
+        match (self.multi_label(), self.confusion(labels.len())) {
+            (Some(clips), _) => {
+                EvaluationReport::of_multi_label([dataset, split, model], labels, &clips, self.loss)
+            }
+            (None, confusion) => {
+                let confusion = confusion.unwrap_or_else(|| ConfusionMatrix::new(labels.len()));
+                EvaluationReport::new(dataset, split, model, labels, confusion, self.loss)
+            }
+        }
     }
 }
 
@@ -101,9 +137,16 @@ pub fn evaluate(
         }
         None => {}
     }
-    let labels: Vec<usize> = rows.iter().map(|&row| clips.clips()[row].label.index()).collect();
-    let loss = logits.iter().zip(&labels).map(|(row, &label)| cross_entropy(row, label)).sum::<f64>();
-    Ok(Evaluation { loss: loss / labels.len().max(1) as f64, logits, labels })
+    let targets = Targets::of(clips.clips(), rows);
+    let loss: f64 = match &targets {
+        Targets::Class(classes) => {
+            logits.iter().zip(classes).map(|(row, &class)| cross_entropy(row, class)).sum()
+        }
+        Targets::Classes(classes) => {
+            logits.iter().zip(classes).map(|(row, classes)| of_clip(row, classes, None)).sum()
+        }
+    };
+    Ok(Evaluation { loss: loss / targets.len().max(1) as f64, logits, targets })
 }
 
 #[cfg(test)]
@@ -159,7 +202,8 @@ mod tests {
         assert_eq!((rows.as_slice(), paths(clips)), (&[1, 4][..], vec!["clips/1.wav", "clips/4.wav"]));
         let error = evaluated(&self::clips(&[1, 4]), &[1, 4], false).unwrap_err();
         assert!(matches!(*error.kind, ErrorKind::NoNumbers { .. }), "{error:?}");
-        assert_eq!(evaluated(&self::clips(&[1, 4]), &[5, 0], false).unwrap().labels, [1, 0]);
+        let targets = evaluated(&self::clips(&[1, 4]), &[5, 0], false).unwrap().targets;
+        assert_eq!(targets, Targets::Class(vec![1, 0]));
     }
 
     #[test]

@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 
 use earmark_eval::{
-    Averages, ClassMeans, ClassReport, ConfusionMatrix, IntervalMethod, Reliability, wilson_interval,
+    Averages, ClassMeans, ClassReport, ConfusionMatrix, IntervalMethod, MultiLabel, Reliability,
+    wilson_interval,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::evaluate::multi_label::{exact_match, thresholds};
 use crate::evaluate::records::null_is_nan;
+
+/// As `config.json` has it.
+const MULTI_LABEL: &str = "multi_label_classification";
 
 /// `report.json`: how well a model does on one split of one dataset. Files of older versions lack the numbers that are optional here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,9 +26,13 @@ pub struct EvaluationReport {
     /// The protocol that chose the clips.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<ProtocolRecord>,
+    /// `multi_label_classification` where a clip may have any number of classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem_type: Option<String>,
     /// Clips scored.
     pub n: u64,
-    /// Share of them whose most likely class is theirs, 0 to 1.
+    /// Share of them whose most likely class is theirs, 0 to 1; where a clip may have any number of classes, of those whose classes
+    /// were all found, and no others.
     pub accuracy: f64,
     /// 95 % interval of the accuracy: how far another draw of clips could move it.
     pub accuracy_interval: [f64; 2],
@@ -73,7 +82,7 @@ pub struct EvaluationReport {
     pub parts: Option<PartScores>,
     /// One entry per class, in class-id order.
     pub per_class: Vec<ClassReport>,
-    /// Clips by actual class (row) and predicted class (column).
+    /// Clips by actual class (row) and predicted class (column); empty where a clip may have any number of classes.
     pub confusion: ConfusionMatrix,
     /// Class names, in class-id order.
     pub labels: Vec<String>,
@@ -158,6 +167,7 @@ impl EvaluationReport {
             split: split.into(),
             model: model.into(),
             protocol: None,
+            problem_type: None,
             n: confusion.total(),
             accuracy: confusion.accuracy(),
             accuracy_interval: wilson_interval(confusion.correct(), confusion.total()),
@@ -183,6 +193,60 @@ impl EvaluationReport {
         }
     }
 
+    /// Of clips that may have any number of classes, by their logits: a clip is said to be of a class where its score is at least 0.5.
+    ///
+    /// # Panics
+    ///
+    /// When there is not one label for each class.
+    pub(crate) fn of_multi_label(
+        [dataset, split, model]: [&str; 3],
+        labels: Vec<String>,
+        clips: &MultiLabel,
+        loss: f64,
+    ) -> Self {
+        assert_eq!(labels.len(), clips.scores().classes(), "one label for each class");
+        let counts = clips.counts(&thresholds(clips)).unwrap_or_default();
+        let (averages, accuracy) = (Averages::of(&counts), exact_match(clips));
+        let n = clips.scores().clips() as u64;
+        let none = EvaluationReport::new(dataset, split, model, Vec::new(), ConfusionMatrix::new(0), loss);
+        Self {
+            problem_type: Some(MULTI_LABEL.to_owned()),
+            n,
+            accuracy,
+            accuracy_interval: wilson_interval((accuracy * n as f64).round() as u64, n),
+            macro_f1: averages.macro_average.f1,
+            weighted_f1: averages.weighted.f1,
+            averages: Some(averages),
+            roc_auc: Some(clips.roc_auc()),
+            average_precision: Some(clips.average_precision()),
+            per_class: labels
+                .iter()
+                .zip(&counts)
+                .map(|(label, counts)| counts.report(label.clone()))
+                .collect(),
+            labels,
+            ..none
+        }
+    }
+
+    /// Whether its clips may have any number of classes.
+    pub fn is_multi_label(&self) -> bool {
+        self.problem_type.as_deref() == Some(MULTI_LABEL)
+    }
+
+    /// Clips whose class, or whose classes, were found, and no others.
+    pub fn correct(&self) -> u64 {
+        match self.is_multi_label() {
+            true => (self.accuracy * self.n as f64).round() as u64,
+            false => self.confusion.correct(),
+        }
+    }
+
+    /// The mean average precision over the classes, where it is known.
+    pub fn mean_average_precision(&self) -> Option<f64> {
+        self.average_precision.as_ref().and_then(|it| it.macro_average)
+    }
+
     /// The labels of which no clip was scored.
     pub fn absent(&self) -> Vec<&str> {
         let absent = self.per_class.iter().filter(|class| class.support == 0);
@@ -191,6 +255,9 @@ impl EvaluationReport {
 
     /// Which classes [`macro_f1`](Self::macro_f1) is the mean of, such as `9 of 10 classes`; `None` when every class has clips.
     pub fn macro_f1_scope(&self) -> Option<String> {
+        if self.is_multi_label() {
+            return None;
+        }
         let has_clips = |class: &usize| self.confusion.rows()[*class].iter().any(|&count| count > 0);
         let classes = self.confusion.classes();
         let counted: Vec<usize> = self.confusion.occurring().collect();

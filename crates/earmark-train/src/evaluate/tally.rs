@@ -312,6 +312,7 @@ impl PartScores {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clips::targets::Targets;
     use crate::evaluate::Evaluation;
 
     /// Forty clips of three classes.
@@ -343,7 +344,7 @@ mod tests {
         let scores = logits.iter().map(|row| Scores::Softmax.apply(row));
         let matrix = ScoreMatrix::from_rows(3, scores).unwrap();
         let clips = SingleLabel::new(matrix, actual.clone()).unwrap();
-        let evaluation = Evaluation { logits, labels: actual, loss };
+        let evaluation = Evaluation { logits, targets: Targets::Class(actual), loss };
         let report = tally.report(["d", "s", "m"], &labels(), &[], None);
         let of_evaluation = evaluation.report("d", "s", "m", &labels());
         assert_eq!(

@@ -83,6 +83,9 @@ recipe! {
     /// Column holding the class, or folder1, folder2 … for the folders, outermost first [default: label, labels, class, classes,
     /// category, genre, intent_class or target, else the only column or folder left].
     label_column: String = String::new(), "NAME", Values::Text;
+    /// Let a clip have any number of classes: the column has a list of them, or names joined by |, and each class becomes a yes or no
+    /// of its own. A column of lists is always read so.
+    multi_label: bool = false, "BOOL", Values::Switch;
     /// Table with more fields of the clips, such as the artist of each: .csv, .jsonl or .parquet with the column file_name, or .txt with
     /// lines FILE ::: ARTIST ::: TITLE. A split by group or fold can go by them.
     fields: String = String::new(), "FILE", Values::Text;
@@ -147,7 +150,8 @@ recipe! {
     // arXiv:1708.02002, which takes 2.
     focal_gamma: f64 = 0.0, "GAMMA", Values::Number(0.0, 100.0);
     /// Weights of the classes in the loss; balanced: clips / (classes × clips of the class), so that rare classes count as much as
-    /// frequent ones.
+    /// frequent ones. Where a clip may have any number of classes, a clip of a class counts as much for it as all others together: the
+    /// weight is clips without the class / clips of it.
     class_weights: ClassWeights = ClassWeights::None, "NAME", Values::Names(|| ClassWeights::ALL.iter().map(|it| it.name()).collect());
     /// Which clips an epoch trains on: random, each once; balanced, as many but of every class equally often.
     sampling: Sampling = Sampling::Random, "NAME", Values::Names(|| Sampling::ALL.iter().map(|it| it.name()).collect());
@@ -197,6 +201,7 @@ const ADDED_LATER: &[&str] = &[
     "published",
     "dataset_commit",
     "label_column",
+    "multi_label",
     "fields",
     "split",
     "split_by",
@@ -307,6 +312,27 @@ impl Recipe {
     /// Two settings that make no sense beside each other.
     fn contradiction(&self) -> Option<ErrorKind> {
         let value = |key, why: &str| Some(ErrorKind::Value { key, why: why.to_owned() });
+        if self.multi_label {
+            let one = |key, what: &str| {
+                let why = format!("is {what}, which asks for one class a clip, but `multi_label` is set");
+                Some(ErrorKind::Value { key, why })
+            };
+            if self.split_by == SplitBy::Stratified {
+                return one("split_by", "stratified");
+            }
+            if self.sampling == Sampling::Balanced {
+                return one("sampling", "balanced");
+            }
+            for (key, value) in [
+                ("label_smoothing", self.label_smoothing),
+                ("focal_gamma", self.focal_gamma),
+                ("mixup", self.mixup),
+            ] {
+                if value > 0.0 {
+                    return one(key, &value.to_string());
+                }
+            }
+        }
         if self.class_weights == ClassWeights::Balanced && self.sampling == Sampling::Balanced {
             return value(
                 "class_weights",

@@ -38,8 +38,7 @@ impl Run<'_> {
         model.save(new.path())?;
         fs::write(new.path().join("README.md"), card.to_markdown()).with_context(doing)?;
         new.replace().with_context(doing)?;
-        let equally_accurate =
-            state.epochs.iter().filter(|epoch| epoch.eval_accuracy == best.accuracy).count();
+        let equally_accurate = state.epochs.iter().filter(|epoch| epoch.score() == best.score).count();
         let page = RunReport {
             title: self.title(),
             facts: self.facts(),
@@ -53,7 +52,9 @@ impl Run<'_> {
         };
         let json = serde_json::to_string_pretty(&report)
             .with_context(|| Doing("cannot write the report".to_owned()))?;
-        write(output, "confusion_matrix.svg", confusion_svg(&plan.labels, &report.confusion))?;
+        if !report.is_multi_label() {
+            write(output, "confusion_matrix.svg", confusion_svg(&plan.labels, &report.confusion))?;
+        }
         write(output, "report.html", report_html(&page))?;
         write(output, "report.json", json)?;
         let best_epoch = best.step / plan.steps_per_epoch;
@@ -171,6 +172,9 @@ fn hyperparameters(recipe: &Recipe) -> Vec<(String, String)> {
     }
     if recipe.class_weights != ClassWeights::None {
         rows.push(("class_weights", recipe.class_weights.to_string()));
+    }
+    if recipe.multi_label {
+        rows.push(("problem_type", "multi_label_classification".to_owned()));
     }
     if recipe.sampling != Sampling::Random {
         rows.push(("sampling", recipe.sampling.to_string()));

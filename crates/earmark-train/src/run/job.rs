@@ -86,6 +86,8 @@ pub struct Plan {
     pub frozen: usize,
     /// Class names in class order.
     pub labels: Vec<String>,
+    /// Whether a clip may have any number of them: the mean average precision then chooses the epoch.
+    pub multi_label: bool,
     /// Classes without a clip to train on, so that the model cannot learn them.
     pub untrained: Vec<String>,
     /// Classes that are trained on and have no held-out clip, so that the metrics say nothing about them.

@@ -21,6 +21,8 @@ pub struct ModelSetup<'a> {
     pub dropout: bool,
     /// Give the model a mask of the padding.
     pub attention_mask: bool,
+    /// Whether a clip may have any number of the classes.
+    pub multi_label: bool,
 }
 
 impl ModelSetup<'_> {
@@ -80,12 +82,19 @@ impl ModelSetup<'_> {
     }
 
     fn prepare(&self, config: ModelConfig, preprocessor: Preprocessor) -> (ModelConfig, Preprocessor) {
-        if let Some(kind @ ("regression" | "multi_label_classification")) = config.problem_type() {
-            tracing::warn!(
-                "the model's `problem_type` was {kind}; it is trained to tell one label a clip, and saved as such"
-            );
+        let goal = if self.multi_label { "any number of labels" } else { "one label" };
+        match (config.problem_type(), self.multi_label) {
+            (Some(kind @ ("regression" | "multi_label_classification")), false)
+            | (Some(kind @ ("regression" | "single_label_classification")), true) => {
+                tracing::warn!(
+                    "the model's `problem_type` was {kind}; it is trained to tell {goal} a clip, and saved as such"
+                );
+            }
+            _ => {}
         }
-        let config = config.with_labels(self.labels.to_vec()).with_one_label_a_clip();
+        let config = config.with_labels(self.labels.to_vec());
+        let config =
+            if self.multi_label { config.with_many_labels() } else { config.with_one_label_a_clip() };
         let config = if self.dropout { config } else { config.without_dropout() };
         let preprocessor = match preprocessor {
             Preprocessor::Wav2Vec2(extractor) => Preprocessor::Wav2Vec2(Wav2Vec2Extractor {

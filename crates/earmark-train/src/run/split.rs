@@ -184,8 +184,8 @@ fn next_fold<'a>(folds: &'a [String], fold: &str) -> Option<&'a str> {
 /// How many clips each class has among the `rows` of `clips`, in class order.
 pub(crate) fn clips_per_class(clips: &[Clip], rows: &[usize], classes: usize) -> Vec<usize> {
     let mut counts = vec![0; classes];
-    for &row in rows {
-        counts[clips[row].label.index()] += 1;
+    for class in rows.iter().flat_map(|&row| clips[row].classes()) {
+        counts[class.index()] += 1;
     }
     counts
 }

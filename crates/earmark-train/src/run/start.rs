@@ -29,6 +29,7 @@ pub(crate) fn begin(
         seed: recipe.seed,
         dropout: recipe.dropout,
         attention_mask: recipe.attention_mask,
+        multi_label: recipe.multi_label,
     };
     let model = match start {
         Start::Model(dir) => {

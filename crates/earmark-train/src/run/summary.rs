@@ -95,9 +95,7 @@ impl RunSummary {
 
     /// The evaluation of the best epoch so far: the most accurate, the earliest of equals.
     pub fn best(&self) -> Option<&EpochRecord> {
-        self.epochs
-            .iter()
-            .reduce(|best, epoch| if epoch.eval_accuracy > best.eval_accuracy { epoch } else { best })
+        self.epochs.iter().reduce(|best, epoch| if epoch.score() > best.score() { epoch } else { best })
     }
 
     /// Whether both runs held out the same clips. Where the files know them, their bytes are compared, too.

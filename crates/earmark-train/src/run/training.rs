@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::tensor::Tensor;
+use earmark_data::Clip;
 use earmark_error::{Attempt as _, Context as _};
 use earmark_models::{Classifier, Part, mixed_precision, parts};
 use earmark_pipeline::Pretrained;
@@ -18,6 +19,7 @@ use crate::artifacts::run_info::InfoFile;
 use crate::clips::Clips;
 use crate::clips::augment::{Augment, Draw, draws};
 use crate::clips::prepare::Preparation;
+use crate::clips::targets::Targets;
 use crate::error::{Doing, Error, ErrorKind};
 use crate::evaluate::blame::to_blame;
 use crate::evaluate::records::{EpochRecord, mean};
@@ -29,6 +31,7 @@ use crate::run::order::order_of_epoch;
 use crate::run::split::{Parts, clips_per_class, draw_parts};
 use crate::run::start::{begin, resume, write_plan};
 use crate::run::time_spent::TimeSpent;
+use crate::step::loss::Loss;
 use crate::step::trainer::Trainer;
 
 /// A run that has been started or resumed.
@@ -62,12 +65,19 @@ impl<'a> Run<'a> {
             return Err(kind).with_context(|| Doing(format!("cannot train on `{}`", recipe.device)));
         }
         let labels = dataset.labels.names().to_vec();
-        let mut classes = dataset.clips.iter().map(|clip| clip.label.index());
-        if let Some(first) = classes.next()
-            && classes.all(|class| class == first)
+        if let Some(first) = dataset.clips.first().map(Clip::classes)
+            && dataset.clips.iter().all(|clip| clip.classes() == first)
         {
-            let kind = ErrorKind::OneClass(labels[first].clone());
+            let names: Vec<&str> = first.iter().map(|class| labels[class.index()].as_str()).collect();
+            let kind = ErrorKind::OneClass(names.join(", "));
             return Err(kind).with_context(|| Doing(format!("cannot train on `{}`", dataset.root.display())));
+        }
+        if recipe.multi_label != dataset.is_multi_label() {
+            let how =
+                if recipe.multi_label { "of one class each" } else { "that may have any number of classes" };
+            let why = format!("is {}, but the dataset has clips {how}", recipe.multi_label);
+            let kind = ErrorKind::Value { key: "multi_label", why };
+            return Err(kind).with_context(|| Doing("cannot run this recipe".to_owned()));
         }
         let (Restored { state, optimizer, model }, resumed) = match &job.start {
             Start::Resume => (resume(job, on_event)?, true),
@@ -118,9 +128,11 @@ impl<'a> Run<'a> {
             frozen: frozen(recipe, &model.network),
             untrained: labels_of(&labels, |class| trained[class] == 0),
             untested: labels_of(&labels, |class| trained[class] > 0 && tested[class] == 0),
+            multi_label: recipe.multi_label,
             labels,
         };
-        let trainer = Trainer::new(recipe, plan.steps, &trained, device, model.network.clone(), optimizer);
+        let loss = Loss::new(recipe, plan.train, &trained, &device.clone().autodiff());
+        let trainer = Trainer::new(recipe, plan.steps, loss, device, model.network.clone(), optimizer);
         Ok(Run {
             job,
             on_event,
@@ -162,7 +174,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether an epoch was just evaluated that is the last of so many in a row without a better accuracy.
+    /// Whether an epoch was just evaluated that is the last of so many in a row without a better score.
     ///
     /// `EarlyStoppingCallback` of transformers 5.23.0, with its threshold of 0.
     pub(crate) fn is_out_of_patience(&self) -> bool {
@@ -212,8 +224,7 @@ impl<'a> Run<'a> {
                     waited += asked.elapsed();
                     batch
                 });
-                let classes: Vec<usize> = rows.iter().map(|&row| clips.clips()[row].label.index()).collect();
-                let done = trainer.step(state, &classes, batches);
+                let done = trainer.step(state, &Targets::of(clips.clips(), rows), batches);
                 let done = match done {
                     Err(error) if matches!(*error.kind, ErrorKind::Diverged { .. }) => {
                         // A failed step leaves the weights as they were.
@@ -231,7 +242,7 @@ impl<'a> Run<'a> {
                 }
                 state.global_step = done.step;
                 state.evaluated = false;
-                log.step(state, &done, plan, recipe.logging_steps)?;
+                log.step(state, &done, plan, recipe)?;
                 on_event(&Event::Step(done));
                 if stop.load(Ordering::Relaxed) {
                     return Ok(ControlFlow::Break(()));
@@ -258,18 +269,19 @@ impl<'a> Run<'a> {
         self.pace.1.evaluating += started.elapsed();
         let (step, epoch) = (self.state.global_step, self.state.global_step / self.plan.steps_per_epoch);
         let confusion = evaluation.confusion(self.plan.labels.len());
-        let accuracy = confusion.accuracy();
+        let (accuracy, multi_label) = (evaluation.accuracy(), evaluation.multi_label_record());
         // The loss that is trained, as in the reference.
         let (loss, batch_size) = (&self.trainer.loss, self.job.recipe.eval_batch_size);
         let eval_loss = match loss.is_plain() {
             true => evaluation.loss,
-            false => loss.of_logits(&evaluation.logits, &evaluation.labels, batch_size),
+            false => loss.of_logits(&evaluation.logits, &evaluation.targets, batch_size),
         };
-        let record = EpochRecord { step, epoch: epoch as f64, eval_loss, eval_accuracy: accuracy };
+        let record =
+            EpochRecord { step, epoch: epoch as f64, eval_loss, eval_accuracy: accuracy, multi_label };
         // Strictly better: the first of equals stays, as in the reference (`_determine_best_metric`).
-        let best = self.state.best.is_none_or(|best| accuracy > best.accuracy);
+        let best = self.state.best.is_none_or(|best| record.score() > best.score);
         if best {
-            self.state.best = Some(Best { step, accuracy });
+            self.state.best = Some(Best { step, score: record.score() });
         }
         let train_loss = mean(&std::mem::take(&mut self.state.epoch_losses));
         self.state.train_losses.push(train_loss);
@@ -277,7 +289,7 @@ impl<'a> Run<'a> {
         self.state.evaluated = true;
         self.save()?;
         checkpoint::prune(self.job.output.path(), self.job.recipe.keep_checkpoints, &self.state)?;
-        log.epoch(&record, &confusion)?;
+        log.epoch(&record, confusion.as_ref())?;
         let (clips, time) = std::mem::take(&mut self.pace);
         let clips_per_second = clips as f64 / time.training().as_secs_f64().max(f64::MIN_POSITIVE);
         let done = EpochDone { epoch, train_loss, clips_per_second, time, record, best };
@@ -335,12 +347,12 @@ fn in_precision(network: Classifier, recipe: &Recipe) -> Classifier {
     }
 }
 
-/// Epochs at the end of `epochs` that were not more accurate than the best before them.
+/// Epochs at the end of `epochs` that were not better than the best before them.
 fn epochs_since_best(epochs: &[EpochRecord]) -> u64 {
     let mut best = f64::NEG_INFINITY;
-    epochs.iter().fold(0, |since, epoch| match epoch.eval_accuracy > best {
+    epochs.iter().fold(0, |since, epoch| match epoch.score() > best {
         true => {
-            best = epoch.eval_accuracy;
+            best = epoch.score();
             0
         }
         false => since + 1,

@@ -2,6 +2,8 @@
 
 pub(crate) mod trainer; // Read first: forward, backward, clip, update.
 pub(crate) mod loss;
+pub(crate) mod cross_entropy;
+pub(crate) mod binary_cross_entropy;
 pub(crate) mod optimizer;
 pub(crate) mod rates;
 pub(crate) mod schedule;

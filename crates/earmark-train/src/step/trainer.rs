@@ -10,6 +10,7 @@ use earmark_models::{Classifier, Input, TrainingRng, freeze, mixed_precision};
 
 use crate::artifacts::checkpoint::State;
 use crate::clips::batch::{Batch, Mix, part};
+use crate::clips::targets::Targets;
 use crate::error::{Doing, Error, ErrorKind};
 use crate::recipe::{Precision, Recipe};
 use crate::run::event::StepDone;
@@ -52,11 +53,10 @@ impl Accumulated {
 }
 
 impl Trainer {
-    /// `trained` is how many clips of each class are trained on.
     pub(crate) fn new(
         recipe: &Recipe,
         steps: u64,
-        trained: &[usize],
+        loss: Loss,
         device: &Device,
         network: Classifier,
         optimizer: ModuleOptimizer,
@@ -69,7 +69,7 @@ impl Trainer {
             schedule: Schedule::new(recipe, steps),
             rates: Rates::new(recipe, &network),
             network: Some(network),
-            loss: Loss::new(recipe, trained, &device),
+            loss,
             device,
             seed: recipe.seed,
             max_grad_norm: recipe.max_grad_norm,
@@ -81,40 +81,42 @@ impl Trainer {
         self.network.as_ref().expect("a step puts the network back")
     }
 
-    /// Takes the step after those that `state` counts, on clips of these classes, which come in `batches`.
+    /// Takes the step after those that `state` counts, on clips with these targets, which come in `batches`.
     ///
     /// The loss is the mean over all of them, however many batches they come in. (transformers 5.23.0 forgets to divide
     /// by the number of batches, so its gradient is too large; 4.x divides.)
     pub(crate) fn step(
         &mut self,
         state: &mut State,
-        classes: &[usize],
+        targets: &Targets,
         batches: impl Iterator<Item = Result<Batch, Error>>,
     ) -> Result<StepDone, Error> {
         let done = state.global_step;
         let cannot = |kind: ErrorKind| Doing(format!("cannot continue after step {done}")).failed(kind);
         let network = self.network();
-        let weight = self.loss.weight(classes);
+        let weight = self.loss.weight(targets);
         // Seeded by the seed and the step alone, so that a resumed run draws the same numbers.
         let mut rng = TrainingRng::new(self.seed.rotate_left(32) ^ done);
         let scale = if self.precision == Precision::Fp16 { state.loss_scale.factor() } else { 1.0 };
-        let mut sum = Accumulated::zero();
+        let (mut sum, mut seen) = (Accumulated::zero(), 0);
         for batch in batches {
             let batch = batch?;
-            let (labels, mixes) = (batch.labels.clone(), batch.mixes.clone());
+            let (clips, mixes) = (batch.labels.len(), batch.mixes.clone());
+            let targets = targets.part(seen..seen + clips);
+            seen += clips;
             let input = batch.input(&self.device);
-            let mut most = state.most_clips.unwrap_or(labels.len()).min(labels.len());
+            let mut most = state.most_clips.unwrap_or(clips).min(clips);
             let before = most;
             let pieces = within_memory(
-                labels.len(),
+                clips,
                 &mut most,
                 || Ok(Accumulated::zero()),
                 || free_graph(network),
                 |sum: Result<Accumulated, ErrorKind>, piece| {
-                    let share = self.loss.weight(&labels[piece.clone()]) / weight;
+                    let share = self.loss.weight(&targets.part(piece.clone())) / weight;
                     let sum = sum?;
                     let (loss, gradients) =
-                        self.gradients(&input, (&labels, &mixes), piece, share, scale, &mut rng)?;
+                        self.gradients(&input, (&targets, &mixes), piece, share, scale, &mut rng)?;
                     Ok(sum.add(network, loss, gradients))
                 },
             );
@@ -127,7 +129,7 @@ impl Trainer {
         let mut gradients = sum.gradients.grads();
         let grad_norm = clip_grad_norm(network, &mut gradients, self.max_grad_norm, scale);
         let share = self.schedule.share(done - state.skipped);
-        let (lr, clips) = (self.rates.base(share), classes.len());
+        let (lr, clips) = (self.rates.base(share), targets.len());
         let skipped = self.precision == Precision::Fp16 && !grad_norm.is_finite();
         let outcome = StepDone { step: done + 1, loss: sum.loss, lr, grad_norm, clips, skipped };
         if self.precision == Precision::Fp16 {
@@ -151,14 +153,14 @@ impl Trainer {
     fn gradients(
         &self,
         input: &Input,
-        (labels, mixes): (&[usize], &[Mix]),
+        (targets, mixes): (&Targets, &[Mix]),
         piece: Range<usize>,
         share: f64,
         scale: f64,
         rng: &mut TrainingRng,
     ) -> Result<(f64, GradientsParams), ErrorKind> {
         let network = self.network();
-        let labels = &labels[piece.clone()];
+        let targets = targets.part(piece.clone());
         let mixes = mixes.get(piece.clone()).unwrap_or_default();
         let input = part(input, piece);
         let logits = match self.precision.half() {
@@ -166,7 +168,7 @@ impl Trainer {
             // Cast for each pass: a backward pass consumes its graph.
             Some(dtype) => mixed_precision(network.clone(), dtype).forward(input, Some(rng))?,
         };
-        let loss = self.loss.forward(logits, labels, mixes).mul_scalar(share);
+        let loss = self.loss.forward(logits, &targets, mixes).mul_scalar(share);
         let value = f64::from(loss.clone().into_scalar::<f32>());
         let loss = if scale == 1.0 { loss } else { loss.mul_scalar(scale) };
         Ok((value, GradientsParams::from_grads(loss.backward(), network)))

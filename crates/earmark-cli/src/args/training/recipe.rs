@@ -31,7 +31,7 @@ pub(crate) struct Chosen {
 
 /// Settings about the data and the model, which are listed beside the arguments that choose those.
 const WHAT: &[&str] =
-    &["label_column", "fields", "split", "split_by", "val_from_train", "new_head", "skip_bad"];
+    &["label_column", "multi_label", "fields", "split", "split_by", "val_from_train", "new_head", "skip_bad"];
 
 /// Settings with arguments elsewhere: --model and --from-scratch, and what other commands have, too.
 const ELSEWHERE: &[&str] = &["model", "resampler", "downmix"];

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use earmark_data::{AudioDataset, Location, Selection, Spec, gtzan};
+use earmark_data::{AudioDataset, Labelling, Location, Selection, Spec, gtzan};
 use earmark_hub::Repo;
 use earmark_train::{CardDataset, Recipe};
 
@@ -116,17 +116,25 @@ pub(crate) fn open_data(recipe: &Recipe, hub: &HubArgs) -> Result<AudioDataset> 
     let label = (!recipe.label_column.is_empty()).then_some(recipe.label_column.as_str());
     let split = (!recipe.split.is_empty()).then_some(recipe.split.as_str());
     let source = Source::of_recipe(recipe);
+    let labelling = labelling_of(recipe);
     let dataset = match &source {
         Source::Gtzan => gtzan::open(&recipe.data)?,
         Source::Published(name) => {
-            open_published(&at_commit(name, &recipe.dataset_commit), label, split, hub)?
+            open_published(&at_commit(name, &recipe.dataset_commit), label, split, labelling, hub)?
         }
-        Source::Sample | Source::Folder(_) => open::open_folder(Path::new(&recipe.data), label)?,
+        Source::Sample | Source::Folder(_) => {
+            open::open_folder_as(Path::new(&recipe.data), label, labelling)?
+        }
     };
     let (mut dataset, _) = to_train(&source, dataset, split)?;
     open::add_fields(&mut dataset, fields_of(recipe))?;
     dataset.name.clone_from(&recipe.dataset);
     Ok(dataset)
+}
+
+/// How many classes the clips of a run have.
+pub(crate) fn labelling_of(recipe: &Recipe) -> Labelling {
+    if recipe.multi_label { Labelling::MultiLabel } else { Labelling::SingleLabel }
 }
 
 /// The table of further fields of the clips.
@@ -167,11 +175,13 @@ pub(crate) fn open_published(
     name: &str,
     label: Option<&str>,
     split: Option<&str>,
+    labelling: Labelling,
     hub: &HubArgs,
 ) -> Result<AudioDataset> {
     let args = DatasetArgs { split: split.map(str::to_owned), label_column: label.map(str::to_owned) };
-    if let named @ Named::Hub { .. } = &Named::new(name, &args)? {
-        let mut dataset = named.open(&args, hub)?;
+    let named = Named::new(name, &args)?;
+    if matches!(named, Named::Hub { .. }) || labelling == Labelling::MultiLabel {
+        let mut dataset = named.open_as(&args, hub, labelling)?;
         name.clone_into(&mut dataset.name);
         return Ok(dataset);
     }

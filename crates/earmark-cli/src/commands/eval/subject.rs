@@ -117,6 +117,13 @@ impl Subject {
                  pass its model by --model",
             ));
         }
+        if recipe.multi_label {
+            bail!(
+                "the clips of `{}` may have any number of classes, which `earmark eval` does not score yet: the scores of its \
+                 held-out clips are in its report.json",
+                run.display()
+            );
+        }
         recipe.skip_bad |= args.skip_bad;
         let folder = run.join("model");
         if !folder.is_dir() && OutputFolder::is_in_use(&run) {

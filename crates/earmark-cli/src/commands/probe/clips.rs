@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::{Context as _, Result, bail};
-use earmark_data::{AudioDataset, Clip, Protocol, Scored, Selection, Split, k_folds};
+use earmark_data::{AudioDataset, Clip, Labelling, Protocol, Scored, Selection, Split, k_folds};
 use earmark_train::{ProtocolRecord, Recipe, SplitBy, draw_split};
 
 use super::args::{Args, ProbeSplit};
@@ -161,7 +161,7 @@ fn of_flags(args: &Args) -> Result<AudioDataset> {
         (Some("sample"), None) => open_sample()?,
         (Some("gtzan"), None) => training_data::open_gtzan(hub)?,
         (Some(name), None) => {
-            let mut dataset = training_data::open_published(name, label, None, hub)?;
+            let mut dataset = training_data::open_published(name, label, None, Labelling::SingleLabel, hub)?;
             name.clone_into(&mut dataset.name);
             dataset
         }

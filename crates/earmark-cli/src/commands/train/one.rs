@@ -103,10 +103,14 @@ pub(crate) fn print_finished(job: &Job, finished: &Finished) -> Result<()> {
     let (run, model) = (job.output.path(), &finished.model);
     let ties = match finished.equally_accurate {
         0 | 1 => String::new(),
+        equal if report.is_multi_label() => format!(", the earliest of {equal} with this mAP"),
         equal => format!(", the earliest of {equal} with this accuracy"),
     };
     let mut out = stdout::stdout();
-    writeln!(out, "{}\n{}", report::confusion(report), report::per_class(report))?;
+    if !report.is_multi_label() {
+        writeln!(out, "{}", report::confusion(report))?;
+    }
+    writeln!(out, "{}", report::per_class(report))?;
     writeln!(out, "{} on {} held-out clips\n", report::score(report), report.n)?;
     if job.recipe.val_from_train == ValFromTrain::None && finished.epochs > 1 {
         messages::note(

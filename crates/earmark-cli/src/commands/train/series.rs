@@ -179,7 +179,7 @@ impl Scores {
         let of = |score: fn(&EvaluationReport) -> f64| {
             MeanInterval::new(&reports.iter().map(score).collect::<Vec<_>>())
         };
-        let correct = reports.iter().map(|report| report.confusion.correct()).sum();
+        let correct = reports.iter().map(EvaluationReport::correct).sum();
         let clips = reports.iter().map(|report| report.n).sum();
         Scores { accuracy: of(|it| it.accuracy), macro_f1: of(|it| it.macro_f1), correct, clips }
     }

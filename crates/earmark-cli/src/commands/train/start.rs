@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use burn::tensor::Device;
-use earmark_data::AudioDataset;
+use earmark_data::{AudioDataset, Labelling};
 use earmark_models::{ModelConfig, NetworkConfig};
 use earmark_train::{Cache, CardDataset, Job, OutputFolder, Recipe, ScheduleKind, SplitBy, Start, preset};
 
@@ -14,11 +14,11 @@ use crate::args::model;
 use crate::args::training::recipe::{self, RecipeArgs};
 use crate::args::training::run::{STAMP, advise, find_resumable, runs_folder};
 use crate::args::training::training_data::{
-    Source, at_commit, commit_in, commit_of_dataset, fields_of, open_data, open_gtzan, open_published, real,
-    to_train,
+    Source, at_commit, commit_in, commit_of_dataset, fields_of, labelling_of, open_data, open_gtzan,
+    open_published, real, to_train,
 };
 use crate::commands::train::arguments::Args;
-use crate::datasets::open::{add_fields, open_folder, open_sample};
+use crate::datasets::open::{add_fields, open_folder_as, open_sample};
 use crate::exit::usage;
 use crate::output::{messages, shell};
 
@@ -89,13 +89,27 @@ pub(crate) fn prepare(args: &Args, device: Device, device_name: &str) -> Result<
     let part = |part: &String| Some(part.clone()).filter(|part| !part.is_empty());
     let (label, split) = (part(&recipe.label_column), part(&recipe.split));
     let (label, split) = (label.as_deref(), split.as_deref());
-    let dataset = match &source {
-        Source::Sample => open_sample()?,
-        Source::Gtzan => open_gtzan(&args.hub)?,
-        Source::Published(name) => {
-            open_published(&at_commit(name, &dataset_commit), label, split, &args.hub)?
+    let open = |labelling| match &source {
+        Source::Sample | Source::Gtzan if labelling == Labelling::MultiLabel => {
+            Err(usage("each clip of this dataset has one class: leave out --multi-label"))
         }
-        Source::Folder(folder) => open_folder(folder, label)?,
+        Source::Sample => open_sample(),
+        Source::Gtzan => open_gtzan(&args.hub),
+        Source::Published(name) => {
+            open_published(&at_commit(name, &dataset_commit), label, split, labelling, &args.hub)
+        }
+        Source::Folder(folder) => open_folder_as(folder, label, labelling),
+    };
+    let dataset = match open(labelling_of(&recipe)) {
+        Err(error) => {
+            let column = column_of_lists(&error).ok_or(error)?;
+            messages::note(format_args!(
+                "the column `{column}` has lists: a clip may have any number of classes"
+            ));
+            recipe.multi_label = true;
+            open(Labelling::MultiLabel)?
+        }
+        Ok(dataset) => dataset,
     };
     let card = source.card(&dataset, &recipe.split)?;
     let (mut dataset, unused) = to_train(&source, dataset, split)?;
@@ -137,6 +151,14 @@ pub(crate) fn prepare(args: &Args, device: Device, device_name: &str) -> Result<
         recipe.name = run_name(&recipe.model, &dataset.name);
     }
     Ok(Prepared { recipe, dataset, start, device, card })
+}
+
+/// The column, if a dataset was refused as one of several classes a clip.
+fn column_of_lists(error: &anyhow::Error) -> Option<String> {
+    match &error.downcast_ref::<earmark_data::Error>()?.kind {
+        earmark_data::ErrorKind::ManyLabels { column } => Some(column.clone()),
+        _ => None,
+    }
 }
 
 /// Refuses an argument that another one makes useless.

@@ -24,7 +24,10 @@ pub(super) fn finish(
     skipped: Vec<Skipped>,
     remarks: Vec<String>,
 ) -> Result<AudioDataset, ErrorKind> {
-    if let [only] = dataset.labels.names() {
+    // A clip that may have any number of classes need not be of the only one.
+    if let [only] = dataset.labels.names()
+        && dataset.clips.iter().all(|clip| !clip.classes().is_empty())
+    {
         return Err(ErrorKind::OneClass { class: only.clone() });
     }
     // A split that lost all of its clips is none.

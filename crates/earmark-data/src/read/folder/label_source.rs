@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::ErrorKind;
 use crate::example::{Fields, text};
+use crate::read::label_column::Labelling;
 
 /// Columns of these names are classes, if what is in them can be; of two, the first where both say the same.
 const CLASS_NAMES: &[&str] =
@@ -136,12 +137,15 @@ pub(crate) fn decided(
 
 /// Which column, or which folders, are the classes of some rows.
 pub(crate) fn choose(
-    label: Option<&str>,
+    (label, labelling): (Option<&str>, Labelling),
     columns: &[String],
     declared: &BTreeMap<String, Vec<String>>,
     rows: &[&Fields],
     folders: &ClipFolders<'_>,
 ) -> Result<LabelSource, ErrorKind> {
+    if labelling == Labelling::MultiLabel {
+        return choose_lists(label, columns, declared, rows).map(LabelSource::Column);
+    }
     if let Some(label) = label
         && !columns.iter().any(|column| column == label)
         && let Some(depth) = depth_of(label)
@@ -151,7 +155,7 @@ pub(crate) fn choose(
     }
     if let Some(column) = decided(label, columns, declared)? {
         let profile = ColumnProfile::of(&column, rows);
-        return if profile.lists {
+        return if profile.lists > 0 {
             Err(ErrorKind::ManyLabels { column })
         } else {
             Ok(LabelSource::Column(column))
@@ -179,7 +183,7 @@ pub(crate) fn choose(
             }
             ([], Some(depth)) => return Ok(LabelSource::Folder(depth)),
             ([], None) => {
-                if let Some(lists) = usual.iter().find(|it| it.lists) {
+                if let Some(lists) = usual.iter().find(|it| it.lists > 0) {
                     return Err(ErrorKind::ManyLabels { column: lists.name.to_owned() });
                 }
                 if let Some(empty) = usual.iter().find(|it| it.filled == 0) {
@@ -197,6 +201,40 @@ pub(crate) fn choose(
     Err(ErrorKind::NoLabelColumn { columns: described })
 }
 
+/// Which column has the classes of clips that may have any number of them: the one that is named, else of those with a usual name
+/// the first that has several of them somewhere, else the only other column with lists.
+fn choose_lists(
+    label: Option<&str>,
+    columns: &[String],
+    declared: &BTreeMap<String, Vec<String>>,
+    rows: &[&Fields],
+) -> Result<String, ErrorKind> {
+    let column = match label {
+        Some(_) => decided(label, columns, declared)?.unwrap_or_default(),
+        None => {
+            let profiles: Vec<ColumnProfile<'_>> =
+                columns.iter().map(|column| ColumnProfile::of(column, rows)).collect();
+            let named = |name: &&str| profiles.iter().find(|it| it.name == *name && it.filled > 0);
+            let usual: Vec<&ColumnProfile<'_>> = CLASS_NAMES.iter().filter_map(named).collect();
+            let several = |it: &&&ColumnProfile<'_>| it.lists > 0 || it.joined;
+            let mut lists = profiles.iter().filter(|it| it.lists > 0);
+            let only = lists.next().filter(|_| lists.next().is_none());
+            match usual.iter().find(several).or(usual.first()).copied().or(only) {
+                Some(found) => found.name.to_owned(),
+                None => {
+                    let columns = profiles.iter().map(ColumnProfile::to_string).collect();
+                    return Err(ErrorKind::NoLabelColumn { columns });
+                }
+            }
+        }
+    };
+    let profile = ColumnProfile::of(&column, rows);
+    match profile.lists > 0 && profile.lists < profile.filled {
+        true => Err(ErrorKind::MixedLabels { column }),
+        false => Ok(column),
+    }
+}
+
 /// What a column looks like.
 struct ColumnProfile<'a> {
     name: &'a str,
@@ -208,8 +246,10 @@ struct ColumnProfile<'a> {
     filled: usize,
     numbers: usize,
     whole_numbers: usize,
-    /// Whether some value is a list.
-    lists: bool,
+    /// Values that are lists.
+    lists: usize,
+    /// Whether some value has a `|`.
+    joined: bool,
     /// Whether some value is a list or a record.
     nested: bool,
     /// Words of all values.
@@ -229,7 +269,8 @@ impl<'a> ColumnProfile<'a> {
             filled: 0,
             numbers: 0,
             whole_numbers: 0,
-            lists: false,
+            lists: 0,
+            joined: false,
             nested: false,
             words: 0,
         };
@@ -238,7 +279,8 @@ impl<'a> ColumnProfile<'a> {
             profile.values.push(value.map(text));
             let (Some(value), Some(Some(text))) = (value, profile.values.last()) else { continue };
             profile.filled += 1;
-            profile.lists |= value.is_array();
+            profile.lists += usize::from(value.is_array());
+            profile.joined |= text.contains('|');
             profile.nested |= value.is_array() || value.is_object();
             profile.words += text.split_whitespace().count();
             if text.parse::<f64>().is_ok() {
@@ -296,7 +338,7 @@ impl std::fmt::Display for ColumnProfile<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let what = match self {
             ColumnProfile { filled: 0, .. } => return write!(f, "`{}` (empty)", self.name),
-            ColumnProfile { lists: true, .. } => return write!(f, "`{}` (lists)", self.name),
+            ColumnProfile { lists: 1.., .. } => return write!(f, "`{}` (lists)", self.name),
             ColumnProfile { nested: true, .. } => return write!(f, "`{}` (records)", self.name),
             ColumnProfile { numbers, filled, .. } if numbers == filled => "number",
             _ => "value",

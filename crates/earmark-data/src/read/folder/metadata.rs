@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use earmark_labels::LabelSet;
+use earmark_labels::{LabelId, LabelSet};
 
 use super::assemble::{finish, label_set, name_of};
 use super::file_splits::{FileSplits, folders_of, is_by_chance};
@@ -17,14 +17,14 @@ use crate::error::ErrorKind;
 use crate::example::Fields;
 use crate::read::clip_names;
 use crate::read::files::FoundFile;
-use crate::read::label_column::class_of;
+use crate::read::label_column::{Labelling, as_field, classes_of};
 
 /// Sounds that tables name.
 pub(super) fn open(
     root: &Path,
     tables: &[(String, Table)],
     sounds: &[FoundFile],
-    label: Option<&str>,
+    (label, labelling): (Option<&str>, Labelling),
     mut skipped: Vec<Skipped>,
 ) -> Result<AudioDataset, ErrorKind> {
     let bad = |table: &Table, why: String| ErrorKind::BadTable { path: table.path.clone(), why };
@@ -106,12 +106,14 @@ pub(super) fn open(
         of: kept.iter().map(|(_, name, ..)| folders_of(name, file_splits.by_folder)).collect(),
     };
     let declared = &tables[0].1.classes;
-    let from = label_source::choose(label, &columns, declared, &fields, &folders)?;
-    let class = |at: usize| -> Result<Option<String>, ErrorKind> {
+    let from = label_source::choose((label, labelling), &columns, declared, &fields, &folders)?;
+    let classes = |at: usize| -> Result<Option<Vec<String>>, ErrorKind> {
         let (table, _, row, _) = &kept[at];
         let table = &tables[*table].1;
         match &from {
-            LabelSource::Folder(depth) => Ok(folders.of[at].get(*depth).map(|folder| (*folder).to_owned())),
+            LabelSource::Folder(depth) => {
+                Ok(folders.of[at].get(*depth).map(|folder| vec![(*folder).to_owned()]))
+            }
             LabelSource::Column(column) => {
                 let names = table.classes.get(column).map(Vec::as_slice);
                 let unknown = |class| {
@@ -120,11 +122,11 @@ pub(super) fn open(
                         format!("{} {}: `{class}` is not a class of `{column}`", table.unit(), row.line),
                     )
                 };
-                class_of(&row.fields, column, names).map_err(unknown)
+                classes_of(labelling, &row.fields, column, names).map_err(unknown)
             }
         }
     };
-    let classes = (0..kept.len()).map(class).collect::<Result<Vec<_>, _>>()?;
+    let classes = (0..kept.len()).map(classes).collect::<Result<Vec<_>, _>>()?;
     if classes.iter().all(Option::is_none) {
         let column = match &from {
             LabelSource::Column(column) => column.clone(),
@@ -137,25 +139,30 @@ pub(super) fn open(
             LabelSet::from_names(declared[column].iter().cloned())
                 .map_err(|error| ErrorKind::Broken(error.to_string()))?
         }
-        _ => label_set(classes.iter().flatten().map(String::as_str))?,
+        _ => label_set(classes.iter().flatten().flatten().map(String::as_str))?,
     };
     let mut dataset = AudioDataset::empty(name_of(root), root.to_path_buf(), labels, DatasetInfo::default());
-    for ((table, name, row, split), class) in kept.iter().zip(classes) {
-        let Some(class) = class else {
+    for ((table, name, row, split), classes) in kept.iter().zip(classes) {
+        let Some(classes) = classes else {
             skipped.push(Skipped { location: location(*table, row), reason: SkipReason::NoLabel });
             continue;
         };
-        let label = dataset.labels.id(&class).ok_or_else(|| ErrorKind::NoClass {
-            row: dataset.clips.len(),
-            column: from.to_string(),
-            class: class.clone(),
-        })?;
+        let id = |class: &String| {
+            dataset.labels.id(class).ok_or_else(|| ErrorKind::NoClass {
+                row: dataset.clips.len(),
+                column: from.to_string(),
+                class: class.clone(),
+            })
+        };
+        let labels = classes.iter().map(id).collect::<Result<Vec<LabelId>, _>>()?;
         let path = known.get(name).map_or_else(|| root.join(name), |path| path.to_path_buf());
         let mut fields = row.fields.clone();
         if let LabelSource::Column(column) = &from {
-            fields.insert(column.clone(), class.into());
+            fields.insert(column.clone(), as_field(labelling, classes));
         }
-        let clip = Clip::new(*name, path, label).with_fields(fields);
+        let first = labels.first().copied().unwrap_or(LabelId::new(0));
+        let clip = Clip::new(*name, path, first).with_fields(fields);
+        let clip = if labelling == Labelling::MultiLabel { clip.with_labels(labels) } else { clip };
         dataset.clips.push(clip.in_split(split.clone()));
     }
     clip_names::tell_apart(&mut dataset.clips, |row, clip| format!("{}#{row}", clip.name));

@@ -15,14 +15,20 @@ use std::path::Path;
 use self::contents::Contents;
 use crate::dataset::{AudioDataset, SkipReason};
 use crate::error::ErrorKind;
+use crate::read::label_column::Labelling;
 use crate::read::parquet::shard::Shard;
 
 /// Opens a folder, or a single Parquet file. `label` names the column that is the class.
-pub(crate) fn open(path: &Path, label: Option<&str>) -> Result<AudioDataset, ErrorKind> {
+pub(crate) fn open(
+    path: &Path,
+    label: Option<&str>,
+    labelling: Labelling,
+) -> Result<AudioDataset, ErrorKind> {
+    let column = (label, labelling);
     if path.extension().is_some_and(|ending| ending == "parquet") && !path.is_dir() {
         let shard = Shard::open(path).map_err(|error| error.kind)?;
         let name = path.file_name().map(earmark_fs::text).unwrap_or_default();
-        return shards::open(path, vec![(name, shard)], None, label, Vec::new());
+        return shards::open(path, vec![(name, shard)], None, column, Vec::new());
     }
     let mut contents = Contents::list(path)?;
     let mut tables = Vec::new();
@@ -41,7 +47,7 @@ pub(crate) fn open(path: &Path, label: Option<&str>) -> Result<AudioDataset, Err
         }
     }
     let dataset = match (tables.is_empty(), shards.first(), contents.sounds.first()) {
-        (false, None, _) => metadata::open(path, &tables, &contents.sounds, label, contents.skipped),
+        (false, None, _) => metadata::open(path, &tables, &contents.sounds, column, contents.skipped),
         (_, Some((shard, _)), sound) if sound.is_some() || !tables.is_empty() => Err(ErrorKind::TwoLayouts {
             file: sound.map_or_else(|| tables[0].0.clone(), |sound| sound.name.clone()),
             shard: shard.clone(),
@@ -50,8 +56,9 @@ pub(crate) fn open(path: &Path, label: Option<&str>) -> Result<AudioDataset, Err
             shards.sort_by(|(a, _), (b, _)| a.cmp(b));
             let names: Vec<&str> = shards.iter().map(|(name, _)| name.as_str()).collect();
             let splits = splits::find(&names)?;
-            shards::open(path, shards, splits, label, contents.skipped)
+            shards::open(path, shards, splits, column, contents.skipped)
         }
+        (true, None, Some(_)) if labelling == Labelling::MultiLabel => Err(ErrorKind::NoLabelLists),
         (true, None, Some(_)) => class_folders::open(path, &contents.sounds, label, contents.skipped),
         (true, None, None) => Err(ErrorKind::NoSounds),
     };

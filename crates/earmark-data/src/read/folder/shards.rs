@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use earmark_labels::LabelSet;
+use earmark_labels::{LabelId, LabelSet};
 
 use super::assemble::{finish, label_set, name_of};
 use super::file_splits::FileSplits;
@@ -15,7 +15,7 @@ use crate::dataset::{AudioDataset, DatasetInfo, SkipReason, Skipped};
 use crate::error::ErrorKind;
 use crate::example::Fields;
 use crate::read::clip_names;
-use crate::read::label_column::{LabelColumn, class_of};
+use crate::read::label_column::{LabelColumn, Labelling, classes_of};
 use crate::read::parquet::shard::Shard;
 use crate::read::row_names::row_name;
 
@@ -24,7 +24,7 @@ pub(crate) fn open(
     root: &Path,
     shards: Vec<(String, Shard)>,
     splits: Option<Splits>,
-    label: Option<&str>,
+    (label, labelling): (Option<&str>, Labelling),
     mut skipped: Vec<Skipped>,
 ) -> Result<AudioDataset, ErrorKind> {
     let file_splits = FileSplits::new(splits)?;
@@ -47,7 +47,8 @@ pub(crate) fn open(
         return Err(ErrorKind::Broken("it has no rows".to_owned()));
     }
     let fields: Vec<&Fields> = rows.iter().map(|(.., fields)| fields).collect();
-    let label_column = label_column_among(kept.iter().map(|(_, shard, _)| &**shard), &fields, label)?;
+    let shards = kept.iter().map(|(_, shard, _)| &**shard);
+    let label_column = label_column_among(shards, &fields, (label, labelling))?;
     let mut dataset = AudioDataset::empty(
         name_of(root),
         root.to_path_buf(),
@@ -59,10 +60,12 @@ pub(crate) fn open(
     let all = rows.len();
     for (at, row, path, mut fields) in rows {
         let (_, shard, split) = &kept[at];
-        match label_column.read(&mut fields, shard.classes(), row)? {
-            Some(label) => {
+        match label_column.read_as(labelling, &mut fields, shard.classes(), row)? {
+            Some(labels) => {
                 let name = row_name(path, &fields, row);
-                let clip = Clip::of_row(name, label, fields, Arc::clone(shard), row);
+                let first = labels.first().copied().unwrap_or(LabelId::new(0));
+                let clip = Clip::of_row(name, first, fields, Arc::clone(shard), row);
+                let clip = if labelling == Labelling::MultiLabel { clip.with_labels(labels) } else { clip };
                 dataset.clips.push(clip.in_split(split.clone()));
                 places.push((at, row));
             }
@@ -97,18 +100,18 @@ pub(crate) fn label_column_of(shards: &[Shard], label: Option<&str>) -> Result<L
         }
     }
     let fields: Vec<&Fields> = tables.iter().map(|(_, fields)| fields).collect();
-    label_column_among(shards.iter(), &fields, label)
+    label_column_among(shards.iter(), &fields, (label, Labelling::SingleLabel))
 }
 
 fn label_column_among<'a>(
     mut shards: impl Iterator<Item = &'a Shard>,
     rows: &[&Fields],
-    label: Option<&str>,
+    (label, labelling): (Option<&str>, Labelling),
 ) -> Result<LabelColumn, ErrorKind> {
     let Some(first) = shards.next() else { return Err(ErrorKind::Broken("there are no shards".to_owned())) };
     let columns: Vec<String> = first.columns().into_iter().map(str::to_owned).collect();
     let nowhere = ClipFolders { of: vec![Vec::new(); rows.len()] };
-    let column = match label_source::choose(label, &columns, first.classes(), rows, &nowhere)? {
+    let column = match label_source::choose((label, labelling), &columns, first.classes(), rows, &nowhere)? {
         LabelSource::Column(column) => column,
         LabelSource::Folder(_) => return Err(ErrorKind::NoClasses),
     };
@@ -116,8 +119,8 @@ fn label_column_among<'a>(
         Some(names) => LabelSet::from_names(names.iter().cloned())
             .map_err(|error| ErrorKind::Broken(error.to_string()))?,
         None => {
-            let values: BTreeSet<String> =
-                rows.iter().filter_map(|row| class_of(row, &column, None).ok()?).collect();
+            let of = |row: &&Fields| classes_of(labelling, row, &column, None).ok()?;
+            let values: BTreeSet<String> = rows.iter().filter_map(of).flatten().collect();
             if values.is_empty() {
                 return Err(ErrorKind::NoLabels { column, rows: rows.len() });
             }

@@ -88,6 +88,11 @@ impl Shard {
         file.check_limits(audio.as_deref())?;
         let mut classes = BTreeMap::new();
         for (column, feature) in &features {
+            // A list of classes: of that of `datasets` 4, and of those before.
+            let is_list = ["List", "LargeList", "Sequence"]
+                .iter()
+                .any(|kind| feature.get("_type") == Some(&(*kind).into()));
+            let feature = feature.get("feature").filter(|_| is_list).unwrap_or(feature);
             if feature.get("_type").and_then(Value::as_str) == Some("ClassLabel")
                 && let Some(names) = feature.get("names").and_then(Value::as_array)
                 && names.len() <= MOST_CLASSES

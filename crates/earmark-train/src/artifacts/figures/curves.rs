@@ -4,13 +4,13 @@ use crate::evaluate::records::{EpochRecord, StepRecord};
 const TRAINING: &str = PROMINENT;
 const EVALUATION: &str = OTHER;
 
-/// Draws the curves of a run over epochs: train and eval loss to the left, accuracy on the held-out clips to the right.
+/// Draws the curves of a run over epochs: train and eval loss to the left, accuracy or mAP on the held-out clips to the right.
 ///
 /// The evaluation after optimizer step `best` is ringed. Values that are not finite leave a gap.
 pub fn curves_svg(steps: &[StepRecord], epochs: &[EpochRecord], best: Option<u64>) -> String {
     let training: Vec<Point> = thin(steps.iter().map(|record| (record.epoch, record.loss)).collect());
     let losses: Vec<Point> = epochs.iter().map(|record| (record.epoch, record.eval_loss)).collect();
-    let accuracies: Vec<Point> = epochs.iter().map(|record| (record.epoch, record.eval_accuracy)).collect();
+    let accuracies: Vec<Point> = epochs.iter().map(|record| (record.epoch, record.score())).collect();
     let best = epochs.iter().position(|record| Some(record.step) == best);
     let last = greatest(training.iter().chain(&losses).map(|&(epoch, _)| epoch));
     let most = greatest(training.iter().chain(&losses).map(|&(_, loss)| loss));
@@ -22,7 +22,9 @@ pub fn curves_svg(steps: &[StepRecord], epochs: &[EpochRecord], best: Option<u64
     panel.dots(&mut svg, &losses, best);
     svg.text((110.0, 22.0), &format!(r#"font-size="12" fill="{TRAINING}""#), "train loss");
     svg.text((184.0, 22.0), &format!(r#"font-size="12" fill="{EVALUATION}""#), "eval loss");
-    let panel = Panel::draw(&mut svg, 432.0, last, 1.0, "Accuracy");
+    let is_multi_label = epochs.iter().any(|record| record.multi_label.is_some());
+    let score = if is_multi_label { "Mean average precision" } else { "Accuracy" };
+    let panel = Panel::draw(&mut svg, 432.0, last, 1.0, score);
     panel.curve(&mut svg, &accuracies, EVALUATION);
     panel.dots(&mut svg, &accuracies, best);
     svg.close()
@@ -138,8 +140,13 @@ mod tests {
 
     #[test]
     fn the_best_evaluation_is_ringed() {
-        let record =
-            |step, eval_accuracy| EpochRecord { step, epoch: step as f64, eval_loss: 1.0, eval_accuracy };
+        let record = |step, eval_accuracy| EpochRecord {
+            step,
+            epoch: step as f64,
+            eval_loss: 1.0,
+            eval_accuracy,
+            multi_label: None,
+        };
         let svg = curves_svg(&[], &[record(1, 0.25), record(2, 0.75), record(3, 0.5)], Some(2));
         assert_eq!(svg.matches("<title>best, epoch 2: 0.7500</title>").count(), 1);
         assert_eq!(svg.matches("<title>best, ").count(), 2, "one in each panel");

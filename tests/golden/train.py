@@ -19,15 +19,18 @@ import numpy as np
 import soundfile
 import torch
 import transformers
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score
 from sklearn.utils.class_weight import compute_class_weight
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import (
     AutoModelForAudioClassification,
     EarlyStoppingCallback,
     HubertConfig,
     HubertForSequenceClassification,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
     Wav2Vec2FeatureExtractor,
     set_seed,
@@ -55,6 +58,10 @@ SETTINGS = [
     ("layer_lr_decay", float, 1.0),
     ("early_stopping_patience", int, 0),
     ("multi_label", str, "false"),
+    ("lora_rank", int, 0),
+    ("lora_alpha", float, None),
+    ("lora_targets", str, ""),
+    ("ema", float, 0.0),
 ]
 
 
@@ -131,6 +138,34 @@ def extractor() -> Wav2Vec2FeatureExtractor:
     return Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)
 
 
+def with_adapters(model: HubertForSequenceClassification, opts: argparse.Namespace) -> PeftModel:
+    """The model with PEFT's adapters, whose first numbers are ours: lora_first.safetensors is the adapter of a run that learned nothing."""
+    config = LoraConfig(
+        r=opts.lora_rank,
+        lora_alpha=opts.lora_rank if opts.lora_alpha is None else opts.lora_alpha,
+        target_modules=opts.lora_targets.split(",") if opts.lora_targets else ["q_proj", "v_proj"],
+        modules_to_save=["projector", "classifier"],
+    )
+    model = get_peft_model(model, config)
+    first = load_file(Path(__file__).parent / "train_settings" / "lora_first.safetensors")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_A" in name:
+                # The file has the layers that any run adapts; their A is the same in each.
+                parameter.copy_(first[name.replace(".default", "")])
+    return model
+
+
+class Averaging(TrainerCallback):
+    """An average of the weights after each step."""
+
+    def __init__(self, model, decay):
+        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+
+    def on_optimizer_step(self, args, state, control, model=None, **kwargs):
+        self.average.update_parameters(model)
+
+
 class RecordingTrainer(Trainer):
     """The Trainer, writing down each step as well as the means it logs."""
 
@@ -160,6 +195,15 @@ class RecordingTrainer(Trainer):
             outputs.logits, labels, self.class_weights, label_smoothing=self.opts.label_smoothing
         )
         return (loss, outputs) if return_outputs else loss
+
+    def evaluate(self, *args, **kwargs):
+        averaging = [it for it in self.callback_handler.callbacks if isinstance(it, Averaging)]
+        weights = {key: value.clone() for key, value in self.model.state_dict().items()}
+        for it in averaging:
+            self.model.load_state_dict(it.average.module.state_dict())
+        metrics = super().evaluate(*args, **kwargs)
+        self.model.load_state_dict(weights)
+        return metrics
 
     def create_optimizer(self, *args, **kwargs):
         if self.opts.head_lr is None and self.opts.layer_lr_decay == 1.0:
@@ -257,11 +301,19 @@ def train(opts: argparse.Namespace, out: Path, run: Path) -> dict:
     if opts.class_weights == "balanced" and several:
         of_class = np.array(split["train"]["label"]).sum(0)
         class_weights = torch.tensor((len(split["train"]) - of_class) / of_class, dtype=torch.float32)
+    elif "=" in opts.class_weights:
+        named = dict(pair.split("=") for pair in opts.class_weights.split(","))
+        class_weights = torch.tensor([float(named.get(label, 1.0)) for label in LABELS])
     elif opts.class_weights == "balanced":
         weights = compute_class_weight("balanced", classes=np.arange(len(LABELS)), y=np.array(split["train"]["label"]))
         class_weights = torch.tensor(weights, dtype=torch.float32)
     model = AutoModelForAudioClassification.from_pretrained(out / "init")
     freeze(model, opts.freeze)
+    if opts.lora_rank:
+        model = with_adapters(model, opts)
+    callbacks = [EarlyStoppingCallback(opts.early_stopping_patience)] if opts.early_stopping_patience else []
+    if opts.ema:
+        callbacks.append(Averaging(model, opts.ema))
     trainer = RecordingTrainer(
         opts,
         class_weights,
@@ -284,13 +336,14 @@ def train(opts: argparse.Namespace, out: Path, run: Path) -> dict:
             gradient_accumulation_steps=opts.gradient_accumulation_steps,
             use_cpu=True,
             report_to="none",
+            label_names=["labels"],  # which a PeftModel does not tell
             disable_tqdm=True,
         ),
         train_dataset=encoded["train"],
         eval_dataset=encoded["test"],
         processing_class=fe,
         compute_metrics=accuracy,
-        callbacks=[EarlyStoppingCallback(opts.early_stopping_patience)] if opts.early_stopping_patience else None,
+        callbacks=callbacks,
     )
     trainer.train()
 

@@ -16,6 +16,7 @@ RUNS = {
     "label-smoothing": "--label-smoothing 0.1",
     "focal": "--focal-gamma 2",
     "class-weights": "--class-weights balanced",
+    "named-class-weights": "--class-weights chirp=1.5,hum=0.25",
     "both": "--class-weights balanced --label-smoothing 0.2",
     "cosine": "--schedule cosine",
     "constant": "--schedule constant",
@@ -28,6 +29,9 @@ RUNS = {
     "multi-label": "--multi-label true",
     "multi-label-accumulation": "--multi-label true --gradient-accumulation-steps 4",
     "multi-label-weights": "--multi-label true --class-weights balanced",
+    "lora": "--lora-rank 4 --lora-alpha 8 --lr 0.01",
+    "lora-accumulation": "--lora-rank 4 --gradient-accumulation-steps 4 --lr 0.01",
+    "ema": "--ema 0.9",
     "early-stopping": "--early-stopping-patience 1 --epochs 8",
 }
 

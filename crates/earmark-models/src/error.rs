@@ -116,6 +116,14 @@ pub enum ErrorKind {
     /// A whole Whisper that cannot tell languages apart; the reason, and what to do.
     #[error("{0}")]
     NoLanguages(String),
+    /// The network has no linear layers of these names.
+    #[error("it has no linear layer called {}; those of its encoder are called {}", missing.join(", "), known.join(", "))]
+    NoLinear {
+        /// The names.
+        missing: Vec<String>,
+        /// The names that there are.
+        known: Vec<String>,
+    },
     /// The classification head has another number of labels.
     #[error("its classification head has {found} labels, but {wanted} are needed")]
     OtherHead {

@@ -37,8 +37,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     fs::create_dir_all(&work).with_context(|| format!("failed to make `{}`", work.display()))?;
 
     let (run, clips) = (work.join("run"), work.join("reference/data"));
-    let checks: [(&str, Vec<PathBuf>); 15] = [
+    let checks: [(&str, Vec<PathBuf>); 16] = [
         ("trainer_parity.py", vec![work.clone()]), // First: it trains what the others read.
+        ("adapter_loads.py", vec![work.clone()]),
         ("families.py", vec![work]),
         ("export_loads.py", vec![run.join("model"), clips.clone()]),
         ("python_package.py", vec![package, run.join("model"), clips.clone()]),

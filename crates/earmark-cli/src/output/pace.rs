@@ -89,6 +89,7 @@ mod tests {
             done: 0,
             parameters: 100,
             frozen: 0,
+            adapters: 0,
             multi_label: false,
             labels: vec![],
             untrained: vec![],

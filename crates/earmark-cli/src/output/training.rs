@@ -131,9 +131,13 @@ pub(crate) fn clips(plan: &Plan) -> String {
 /// `23.5 M parameters, 4.2 M of them frozen`
 fn parameters(plan: &Plan) -> String {
     let all = short(plan.parameters as f64);
+    let adapters = match plan.adapters {
+        0 => String::new(),
+        adapters => format!("; adapters with {}", short(adapters as f64)),
+    };
     match plan.frozen {
         0 => format!("{all} parameters"),
-        frozen => format!("{all} parameters, {} of them frozen", short(frozen as f64)),
+        frozen => format!("{all} parameters, {} of them frozen{adapters}", short(frozen as f64)),
     }
 }
 

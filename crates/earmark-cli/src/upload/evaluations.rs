@@ -110,12 +110,16 @@ impl Evaluation {
                 path.display()
             )
         })?;
+        if report.is_multi_label() {
+            bail!(
+                "`{}` is of clips of any number of classes, whose scores are not published yet",
+                path.display()
+            );
+        }
         let is_share = |share: f64| (0.0..=1.0).contains(&share);
         let [low, high] = report.accuracy_interval;
         let shares = [report.accuracy, report.macro_f1, report.weighted_f1, low, high];
-        if !shares.into_iter().all(is_share)
-            || (!report.is_multi_label() && report.n != report.confusion.total())
-        {
+        if !shares.into_iter().all(is_share) || report.n != report.confusion.total() {
             bail!("`{}` does not agree with itself: evaluate again", path.display());
         }
         let written = fs::metadata(&path).and_then(|file| file.modified()).ok();

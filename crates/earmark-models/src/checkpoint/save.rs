@@ -26,7 +26,7 @@ fn collected<M: Architecture>(network: &M, adapter: Box<dyn ModuleAdapter>) -> V
 }
 
 /// Every parameter by the name that a file has for it, in its shape there, as `f32`; values are read when asked for.
-fn exported<M: Architecture>(network: &M) -> Vec<(String, Vec<usize>, PackTensor)> {
+pub(crate) fn exported<M: Architecture>(network: &M) -> Vec<(String, Vec<usize>, PackTensor)> {
     let keys = &network.family().keys;
     let adapter = BurnToPyTorchAdapter.chain(FloatCastAdapter::to(DType::F32));
     let tensors = collected(network, Box::new(adapter)).into_iter().map(|tensor| {

@@ -45,6 +45,15 @@ impl Checkpoint {
         Ok(Checkpoint { path, tensors })
     }
 
+    /// Opens one file of weights, whatever it is called.
+    ///
+    /// # Errors
+    /// When the file is missing or damaged.
+    pub fn open_file(path: &Path) -> Result<Checkpoint, Error> {
+        let tensors = keys::unwrapped(file::open(path)?).context(Using(path))?;
+        Ok(Checkpoint { path: path.to_path_buf(), tensors })
+    }
+
     /// The file the tensors come from.
     pub fn path(&self) -> &Path {
         &self.path

@@ -4,3 +4,4 @@ pub(crate) mod activation;
 pub(crate) mod checks;
 pub(crate) mod languages;
 pub(crate) mod model_config;
+pub(crate) mod spec_augment_settings;

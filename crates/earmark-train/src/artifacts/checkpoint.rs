@@ -9,15 +9,21 @@ use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::Device;
 use earmark_error::{Context as _, chain};
 use earmark_fs::AtomicFolder;
+use earmark_models::{Checkpoint, Classifier, Head, Lora};
 use earmark_pipeline::Pretrained;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{BrokenCheckpoint, Doing, Error, ErrorKind};
 use crate::evaluate::records::{EpochRecord, StepRecord};
 use crate::step::loss_scale::LossScale;
+use crate::step::trained::Trained;
 
 const STATE: &str = "trainer_state.json";
 const OPTIMIZER: &str = "optimizer.bpk";
+/// The weights that the steps go on with, where `model.safetensors` has others: averages, or adapters in them.
+const TRAINING: &str = "training.safetensors";
+/// The adapters, as PEFT's `adapter_model.safetensors`. Not by that name, by which transformers would look for PEFT.
+pub(crate) const LORA: &str = "lora.safetensors";
 /// Of every other file in the folder, by name: CRC-32C of its bytes, in hexadecimal digits.
 const CHECKSUMS: &str = "checksums.json";
 
@@ -100,10 +106,11 @@ pub(crate) fn folder(run: &Path, step: u64) -> PathBuf {
 }
 
 /// Writes a checkpoint: the model as `transformers` reads it, the optimizer, and the state; whole or not at all, and on the
-/// disk before it has its name.
+/// disk before it has its name. `behind` are the weights that the steps go on with, where `model` has others.
 pub(crate) fn save(
     run: &Path,
     model: &Pretrained,
+    behind: Option<&Trained>,
     optimizer: &ModuleOptimizer,
     state: &State,
 ) -> Result<(), Error> {
@@ -112,6 +119,12 @@ pub(crate) fn save(
     let new = AtomicFolder::create(&target).with_context(doing)?;
     let dir = new.path();
     model.save(dir)?;
+    if let Some(Trained { network, lora }) = behind {
+        network.save(&dir.join(TRAINING)).with_context(doing)?;
+        if !lora.is_empty() {
+            lora.save(network, &dir.join(LORA)).with_context(doing)?;
+        }
+    }
     let record = caught(|| optimizer.to_record()).with_context(doing)?;
     let saved = record.save(dir.join(OPTIMIZER));
     saved.map_err(|error| ErrorKind::Optimizer(error.to_string())).with_context(doing)?;
@@ -127,7 +140,16 @@ pub(crate) fn save(
 pub(crate) struct Restored {
     pub(crate) state: State,
     pub(crate) optimizer: ModuleOptimizer,
+    /// What answers.
     pub(crate) model: Pretrained,
+    /// The weights that the steps go on with, where `model` has others.
+    pub(crate) behind: Option<Classifier>,
+}
+
+/// The adapters of a checkpoint: those of `lora`, with the numbers of its file.
+pub(crate) fn read_lora(run: &Path, step: u64, lora: Lora, device: &Device) -> Result<Lora, Error> {
+    let path = folder(run, step).join(LORA);
+    lora.load(&path, device).with_context(|| Doing(format!("cannot resume `{}`", run.display())))
 }
 
 /// The newest checkpoint of a run that is whole; and those that are not, among the newer ones and the best.
@@ -175,7 +197,18 @@ fn restore(dir: &Path, step: u64, optimizer: ModuleOptimizer, device: &Device) -
     let record = caught(|| OptimizerRecord::load(&path)).with_context(doing)?;
     let record = record.map_err(|error| ErrorKind::Optimizer(error.to_string())).with_context(doing)?;
     let optimizer = caught(|| optimizer.load_record(record)).with_context(doing)?;
-    Ok(Restored { state, optimizer, model: Pretrained::open(dir, device)? })
+    let (model, path) = (Pretrained::open(dir, device)?, dir.join(TRAINING));
+    let doing = || Doing(format!("cannot read `{}`", path.display()));
+    let behind = match path.exists() {
+        false => None,
+        true => {
+            let (network, labels) = (model.config.network(), model.config.labels().len());
+            let weights = Checkpoint::open_file(&path).with_context(doing)?;
+            let loaded = Classifier::load(network, labels, &weights, Head::FromCheckpoint, 0, device);
+            Some(loaded.with_context(doing)?.0)
+        }
+    };
+    Ok(Restored { state, optimizer, model, behind })
 }
 
 /// Compares every file of a checkpoint with its checksum. One of an earlier version has none.

@@ -1,6 +1,7 @@
 //! The files that a run leaves, and the page of an evaluation.
 
 pub(crate) mod checkpoint;
+pub(crate) mod adapter;
 pub(crate) mod metrics_log;
 pub(crate) mod run_info;
 pub(crate) mod tensorboard;

@@ -104,6 +104,24 @@ impl Clips {
         self.0.batch(rows)
     }
 
+    /// The windows of each clip of `rows`, decoded anew.
+    ///
+    /// # Errors
+    /// As [`batch`](Self::batch).
+    pub(crate) fn windows(&self, rows: &[usize]) -> Result<Vec<Vec<Features>>, Error> {
+        let Opened { clips, preparation, .. } = &*self.0;
+        let of_clip = |&row: &usize| {
+            let doing = || Doing(format!("cannot read `{}` again", clips[row].path.display()));
+            preparation.windows(&clips[row]).with_context(doing)
+        };
+        rows.par_iter().map(of_clip).collect()
+    }
+
+    /// How the clips were prepared.
+    pub(crate) fn preparation(&self) -> &Preparation {
+        &self.0.preparation
+    }
+
     /// Clips of the training part as `augment` changes them; `train` are its rows.
     ///
     /// # Errors

@@ -55,6 +55,27 @@ impl Preparation {
         Ok(self.preprocessor.extract(&waveform)?)
     }
 
+    /// A clip as windows that follow one another, each as long as what is kept of a clip, or as what the extractor takes where that is
+    /// less. A last window of less than half of that counts only where it is the only one.
+    pub(crate) fn windows(&self, clip: &Clip) -> Result<Vec<Features>, ErrorKind> {
+        let waveform = self.waveform(clip)?;
+        let (rate, samples) = (waveform.rate(), waveform.samples());
+        let length = [self.most(), self.preprocessor.max_samples()].into_iter().flatten().min();
+        let length = length.unwrap_or(samples.len()).max(self.min_samples);
+        let is_long = |at: usize, window: &[f32]| {
+            at == 0 || (2 * window.len() >= length && window.len() >= self.min_samples)
+        };
+        let windows = samples.chunks(length).enumerate().filter(|(at, window)| is_long(*at, window));
+        let features = windows.map(|(_, window)| {
+            let window = Waveform::new(window.to_vec(), rate).map_err(|_| ErrorKind::Value {
+                key: "length",
+                why: "is 0: the clip has no samples".to_owned(),
+            })?;
+            Ok(self.preprocessor.extract(&window)?)
+        });
+        features.collect()
+    }
+
     /// The most samples that are kept of a clip.
     pub(crate) fn most(&self) -> Option<usize> {
         self.max_samples.map(|most| most.max(self.min_samples))
@@ -87,5 +108,43 @@ impl Preparation {
             "min_samples": min_samples,
         });
         settings.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use earmark_audio::{WavFormat, write_wav};
+    use earmark_labels::LabelId;
+    use earmark_testkit::noise;
+
+    use super::*;
+
+    #[test]
+    fn a_clip_is_cut_into_windows_of_which_the_last_is_half_a_window_or_longer() {
+        let dir = tempfile::tempdir().unwrap();
+        let extractor = r#"{"feature_extractor_type": "Wav2Vec2FeatureExtractor", "do_normalize": false}"#;
+        let preparation = Preparation {
+            preprocessor: Preprocessor::from_json(extractor).unwrap(),
+            resampler: Resampler::Hq,
+            decode: DecodeOptions::default(),
+            max_samples: Some(1000),
+            min_samples: 400,
+        };
+        for (samples, windows) in [
+            (700, vec![700]),
+            (1000, vec![1000]),
+            (1499, vec![1000]),
+            (1500, vec![1000, 500]),
+            (3000, vec![1000; 3]),
+        ] {
+            let path = dir.path().join(format!("{samples}.wav"));
+            let clip = Waveform::new(noise(samples, 1), SampleRate::new(16_000).unwrap()).unwrap();
+            write_wav(&path, &clip, WavFormat::Float32).unwrap();
+            let found = preparation.windows(&Clip::new("clip", path, LabelId::new(0))).unwrap();
+            let lengths: Vec<usize> = found.iter().map(|window| window.data.len()).collect();
+            assert_eq!(lengths, windows, "{samples} samples");
+            let all: Vec<f32> = found.into_iter().flat_map(|window| window.data).collect();
+            assert_eq!(all, clip.samples()[..all.len()]);
+        }
     }
 }

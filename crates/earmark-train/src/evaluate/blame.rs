@@ -5,7 +5,7 @@ use earmark_models::Classifier;
 
 use crate::clips::Clips;
 use crate::error::{BadClip, Error, ErrorKind};
-use crate::evaluate::logits::logits;
+use crate::evaluate::logits::{Extent, logits};
 
 /// Which of the clips of `rows` make a step's loss not finite: those for which the output of `network` is not finite, while it is
 /// for others. `None` when it is finite for all of them, or for no clip at all, as then the weights are to blame.
@@ -19,7 +19,7 @@ pub(crate) fn to_blame(
     const OTHERS: usize = 8;
     let others = (0..clips.clips().len()).filter(|row| !rows.contains(row)).take(OTHERS);
     let compared: Vec<usize> = rows.iter().copied().chain(others).collect();
-    let logits = logits(network, device, clips, &compared, 1, &mut |_| (), &|| false)?;
+    let logits = logits(network, device, clips, (&compared, Extent::Kept), 1, &mut |_| (), &|| false)?;
     let bad = |logits: &Vec<f32>| logits.iter().copied().find(|x| !x.is_finite());
     if logits.iter().all(|row| bad(row).is_some()) {
         return Ok(None);

@@ -1,7 +1,10 @@
 //! The forward passes of an evaluation.
 
+use std::borrow::Cow;
+
 use burn::tensor::{Device, Tensor};
 use earmark_error::Context as _;
+use earmark_features::Features;
 use earmark_models::Classifier;
 
 use crate::clips::Clips;
@@ -9,12 +12,21 @@ use crate::clips::batch::{Batch, part};
 use crate::error::{Doing, Error, ErrorKind};
 use crate::step::memory::within_memory;
 
+/// Which part of a clip is evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What is kept of it: its beginning, where it is longer.
+    Kept,
+    /// All of it, in windows whose logits are averaged.
+    Windows,
+}
+
 /// A row of logits for each of `rows`.
 pub(crate) fn logits(
     network: &Classifier,
     device: &Device,
     clips: &Clips,
-    rows: &[usize],
+    (rows, extent): (&[usize], Extent),
     batch_size: usize,
     progress: &mut dyn FnMut(usize),
     stopped: &dyn Fn() -> bool,
@@ -25,7 +37,21 @@ pub(crate) fn logits(
         if stopped() {
             return Err(ErrorKind::Interrupted).with_context(doing);
         }
-        logits.extend(of_batch(network, device, clips.batch(rows)?, &mut most)?);
+        match extent {
+            Extent::Kept => logits.extend(of_batch(network, device, clips.batch(rows)?, &mut most)?),
+            Extent::Windows => {
+                for windows in clips.windows(rows)? {
+                    let mut of_windows = Vec::with_capacity(windows.len());
+                    for windows in windows.chunks(batch_size) {
+                        let features: Vec<Cow<'_, Features>> = windows.iter().map(Cow::Borrowed).collect();
+                        let batch =
+                            Batch::new(&clips.preparation().preprocessor, &features, vec![0; windows.len()]);
+                        of_windows.extend(of_batch(network, device, batch.with_context(doing)?, &mut most)?);
+                    }
+                    logits.push(mean(&of_windows));
+                }
+            }
+        }
         progress(logits.len());
     }
     Ok(logits)
@@ -52,6 +78,13 @@ pub(crate) fn of_batch(
         },
     );
     outputs.unwrap_or(Err(ErrorKind::OutOfMemory)).with_context(doing)
+}
+
+/// The mean of each column.
+fn mean(rows: &[Vec<f32>]) -> Vec<f32> {
+    let classes = rows.first().map_or(0, Vec::len);
+    let of = |class: usize| rows.iter().map(|row| f64::from(row[class])).sum::<f64>() / rows.len() as f64;
+    (0..classes).map(|class| of(class) as f32).collect()
 }
 
 fn doing() -> Doing {

@@ -22,7 +22,7 @@ use crate::clips::Clips;
 use crate::clips::targets::Targets;
 use crate::error::{Doing, Error, ErrorKind};
 use crate::evaluate::blame::bad_clips;
-use crate::evaluate::logits::logits;
+use crate::evaluate::logits::{Extent, logits};
 use crate::evaluate::records::MultiLabelRecord;
 use crate::evaluate::report::EvaluationReport;
 use crate::step::binary_cross_entropy::of_clip;
@@ -39,6 +39,19 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// Of a row of logits for each clip, and what the clips are.
+    pub fn new(logits: Vec<Vec<f32>>, targets: Targets) -> Evaluation {
+        let loss: f64 = match &targets {
+            Targets::Class(classes) => {
+                logits.iter().zip(classes).map(|(row, &class)| cross_entropy(row, class)).sum()
+            }
+            Targets::Classes(classes) => {
+                logits.iter().zip(classes).map(|(row, classes)| of_clip(row, classes, None)).sum()
+            }
+        };
+        Evaluation { loss: loss / targets.len().max(1) as f64, logits, targets }
+    }
+
     /// The most likely class of each clip; the first of equals.
     pub fn predicted(&self) -> Vec<usize> {
         self.logits.iter().map(|row| largest(row)).collect()
@@ -108,6 +121,19 @@ pub fn evaluate(
     progress: &mut dyn FnMut(usize),
     stop: &AtomicBool,
 ) -> Result<Evaluation, Error> {
+    evaluate_extent(network, device, clips, (rows, Extent::Kept), batch_size, progress, stop)
+}
+
+/// The same of what is kept of a clip, or of all of it.
+pub(crate) fn evaluate_extent(
+    network: &Classifier,
+    device: &Device,
+    clips: &Clips,
+    (rows, extent): (&[usize], Extent),
+    batch_size: usize,
+    progress: &mut dyn FnMut(usize),
+    stop: &AtomicBool,
+) -> Result<Evaluation, Error> {
     let doing = || Doing("cannot evaluate the model".to_owned());
     let logits = if *device == Device::flex() {
         // On a CPU, a batch may take seconds.
@@ -115,12 +141,12 @@ pub fn evaluate(
         let rows = rows.to_vec();
         let work = move |worker: &Worker| {
             let done = &mut |done| worker.report(done);
-            logits(&network, &device, &clips, &rows, batch_size, done, &|| worker.is_cancelled())
+            logits(&network, &device, &clips, (&rows, extent), batch_size, done, &|| worker.is_cancelled())
         };
         run_cancellable(stop, progress, work).with_context(doing)??
     } else {
         let stopped = || stop.load(Ordering::Relaxed);
-        logits(network, device, clips, rows, batch_size, progress, &stopped)?
+        logits(network, device, clips, (rows, extent), batch_size, progress, &stopped)?
     };
     let bad: Vec<(usize, f32)> = rows
         .iter()
@@ -137,16 +163,7 @@ pub fn evaluate(
         }
         None => {}
     }
-    let targets = Targets::of(clips.clips(), rows);
-    let loss: f64 = match &targets {
-        Targets::Class(classes) => {
-            logits.iter().zip(classes).map(|(row, &class)| cross_entropy(row, class)).sum()
-        }
-        Targets::Classes(classes) => {
-            logits.iter().zip(classes).map(|(row, classes)| of_clip(row, classes, None)).sum()
-        }
-    };
-    Ok(Evaluation { loss: loss / targets.len().max(1) as f64, logits, targets })
+    Ok(Evaluation::new(logits, Targets::of(clips.clips(), rows)))
 }
 
 #[cfg(test)]

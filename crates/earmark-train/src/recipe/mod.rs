@@ -14,6 +14,7 @@ use std::path::Path;
 use earmark_audio::Downmix;
 use earmark_error::Context as _;
 use earmark_features::Resampler;
+use earmark_models::SpecAugmentSettings;
 
 use crate::error::{Doing, Error, ErrorKind};
 use crate::recipe::field::Field;
@@ -143,6 +144,18 @@ recipe! {
     /// Parts of the network that stay as they are: feature-encoder (the convolutions over samples), backbone (all but the
     /// classification head), layers:A-B (transformer layers A to B, the first is 0). Several are joined by commas.
     freeze: Freeze = Freeze::default(), "PARTS", Values::List(Freeze::FORM);
+    /// Train adapters of this rank on linear layers (LoRA), and the classification head, in place of all weights; 0 trains the weights.
+    /// The model is exported with the adapters in its weights, and the adapters also as PEFT's, in adapter/.
+    // arXiv:2106.09685; 8 and 16 are usual.
+    lora_rank: usize = 0, "R", Values::Whole(0, 4096);
+    /// The adapters' changes are multiplied by this and divided by the rank [default: the rank, which leaves them as they are].
+    lora_alpha: Option<f64> = None, "ALPHA", Values::Number(0.0, f64::INFINITY);
+    /// Names of the linear layers that get an adapter, joined by commas [default: those of the attention's query and value, q_proj,v_proj
+    /// in most networks].
+    lora_targets: String = String::new(), "NAMES", Values::Text;
+    /// Evaluate and export an average of the weights over the steps, of which so much stays at each step; 0 takes the weights
+    /// themselves. 0.999 is usual for runs of thousands of steps.
+    ema: f64 = 0.0, "DECAY", Values::Number(0.0, 0.999_999);
     /// Share of each clip's target that is spread evenly over all classes.
     label_smoothing: f64 = 0.0, "SHARE", Values::Number(0.0, 1.0);
     /// Focal loss: each clip's cross-entropy times (1 − probability of its class) to the power of this, so that clips that are already
@@ -151,12 +164,15 @@ recipe! {
     focal_gamma: f64 = 0.0, "GAMMA", Values::Number(0.0, 100.0);
     /// Weights of the classes in the loss; balanced: clips / (classes × clips of the class), so that rare classes count as much as
     /// frequent ones. Where a clip may have any number of classes, a clip of a class counts as much for it as all others together: the
-    /// weight is clips without the class / clips of it.
-    class_weights: ClassWeights = ClassWeights::None, "NAME", Values::Names(|| ClassWeights::ALL.iter().map(|it| it.name()).collect());
+    /// weight is clips without the class / clips of it. NAME=WEIGHT, several joined by commas: these, and 1 for the other classes.
+    class_weights: ClassWeights = ClassWeights::None, "WEIGHTS", Values::Form(ClassWeights::FORM);
     /// Which clips an epoch trains on: random, each once; balanced, as many but of every class equally often.
     sampling: Sampling = Sampling::Random, "NAME", Values::Names(|| Sampling::ALL.iter().map(|it| it.name()).collect());
     /// Truncate clips to this many seconds.
     max_duration: f64 = 30.0, "SECONDS", Values::Number(0.001, f64::INFINITY);
+    /// Evaluate all of a clip that is longer than max_duration, in windows of that length whose logits are averaged, in place of its
+    /// beginning.
+    eval_windows: bool = false, "BOOL", Values::Switch;
     /// Train on another window of each longer clip in every epoch, in place of its beginning.
     random_crop: bool = false, "BOOL", Values::Switch;
     /// Shift training clips in time, to either side by at most so many seconds; what leaves at one end comes in at the other.
@@ -177,6 +193,14 @@ recipe! {
     precision: Precision = Precision::Fp32, "DTYPE", Values::Names(|| Precision::ALL.iter().map(|it| it.name()).collect());
     /// Apply the model's dropout, layerdrop and SpecAugment.
     dropout: bool = true, "BOOL", Values::Switch;
+    /// SpecAugment: mask this share of the frames, in spans [default: the model's, as for the three that follow].
+    mask_time_prob: Option<f64> = None, "SHARE", Values::Number(0.0, 1.0);
+    /// SpecAugment: frames of a span.
+    mask_time_length: Option<u64> = None, "N", Values::Whole(1, MOST);
+    /// SpecAugment: mask this share of the channels, in spans.
+    mask_feature_prob: Option<f64> = None, "SHARE", Values::Number(0.0, 1.0);
+    /// SpecAugment: channels of a span.
+    mask_feature_length: Option<u64> = None, "N", Values::Whole(1, MOST);
     /// Pass the model a mask of the padding.
     // DistilHuBERT ships without a mask; the course asks for one all the same, and its numbers are with it.
     attention_mask: bool = true, "BOOL", Values::Switch;
@@ -210,6 +234,14 @@ const ADDED_LATER: &[&str] = &[
     "layer_lr_decay",
     "schedule",
     "freeze",
+    "lora_rank",
+    "lora_alpha",
+    "lora_targets",
+    "ema",
+    "mask_time_prob",
+    "mask_time_length",
+    "mask_feature_prob",
+    "mask_feature_length",
     "label_smoothing",
     "focal_gamma",
     "class_weights",
@@ -217,6 +249,7 @@ const ADDED_LATER: &[&str] = &[
     "val_from_train",
     "split_seed",
     "random_crop",
+    "eval_windows",
     "augment_shift",
     "augment_gain",
     "augment_snr",
@@ -339,7 +372,7 @@ impl Recipe {
                 "is balanced, and so is `sampling`: together they would favour the rare classes; choose one",
             );
         }
-        if self.class_weights == ClassWeights::Balanced && self.mixup > 0.0 {
+        if self.class_weights != ClassWeights::None && self.mixup > 0.0 {
             return value(
                 "mixup",
                 "is set, but a mixture has no class to weigh: take `sampling` balanced in place of `class_weights`",
@@ -379,6 +412,32 @@ impl Recipe {
             }
             _ => {}
         }
+        if !self.dropout && self.spec_augment().is_some() {
+            return value("dropout", "is false, which leaves out SpecAugment, but a setting of that is set");
+        }
+        if self.lora_rank > 0 {
+            let why =
+                "is set, and so is `lora_rank`: adapters already leave everything but the head as it is";
+            if self.freeze != Freeze::default() {
+                return value("freeze", why);
+            }
+            if self.layer_lr_decay != 1.0 {
+                return value("layer_lr_decay", why);
+            }
+            if self.ema > 0.0 {
+                return value(
+                    "ema",
+                    "is set, and so is `lora_rank`: an average of adapters is not supported; choose one",
+                );
+            }
+            if self.model.starts_with("scratch:") {
+                return value("lora_rank", "is set, but the model is new: what it adapts would stay random");
+            }
+        }
+        if self.lora_rank == 0 && (self.lora_alpha.is_some() || !self.lora_targets.is_empty()) {
+            let key = if self.lora_alpha.is_some() { "lora_alpha" } else { "lora_targets" };
+            return value(key, "is set, but there are no adapters: `lora_rank` says how large they are");
+        }
         if self.freeze != Freeze::default() && self.model.starts_with("scratch:") {
             return value("freeze", "is set, but the model is new: what it freezes would stay random");
         }
@@ -386,6 +445,18 @@ impl Recipe {
             return value("layer_lr_decay", "is set, but `freeze` has backbone: no layer is trained");
         }
         None
+    }
+
+    /// The settings of SpecAugment, if there are any beside the model's.
+    pub(crate) fn spec_augment(&self) -> Option<SpecAugmentSettings> {
+        let length = |length: Option<u64>| length.map(|length| length as usize);
+        let settings = SpecAugmentSettings {
+            mask_time_prob: self.mask_time_prob,
+            mask_time_length: length(self.mask_time_length),
+            mask_feature_prob: self.mask_feature_prob,
+            mask_feature_length: length(self.mask_feature_length),
+        };
+        (settings != SpecAugmentSettings::default()).then_some(settings)
     }
 
     /// The seed of the split.

@@ -6,12 +6,14 @@ use std::str::FromStr;
 use earmark_audio::UnknownName;
 
 /// The weights of the classes in the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ClassWeights {
     /// None: each clip counts the same.
     None,
     /// clips / (classes × clips of the class) over the training clips, as `compute_class_weight("balanced")` of scikit-learn.
     Balanced,
+    /// Classes by name, and their weights; 1 for the others.
+    Named(Vec<(String, f64)>),
 }
 
 /// Which clips an epoch trains on.
@@ -24,16 +26,8 @@ pub enum Sampling {
 }
 
 impl ClassWeights {
-    /// Every one of them.
-    pub const ALL: &[ClassWeights] = &[ClassWeights::None, ClassWeights::Balanced];
-
-    /// As recipes write it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ClassWeights::None => "none",
-            ClassWeights::Balanced => "balanced",
-        }
-    }
+    pub(crate) const FORM: &str =
+        "none, balanced, or NAME=WEIGHT with a weight above 0, several joined by commas";
 }
 
 impl Sampling {
@@ -51,7 +45,15 @@ impl Sampling {
 
 impl fmt::Display for ClassWeights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        match self {
+            ClassWeights::None => f.write_str("none"),
+            ClassWeights::Balanced => f.write_str("balanced"),
+            ClassWeights::Named(weights) => {
+                let weights: Vec<String> =
+                    weights.iter().map(|(class, weight)| format!("{class}={weight}")).collect();
+                f.write_str(&weights.join(","))
+            }
+        }
     }
 }
 
@@ -62,10 +64,28 @@ impl fmt::Display for Sampling {
 }
 
 impl FromStr for ClassWeights {
-    type Err = UnknownName;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<ClassWeights, UnknownName> {
-        UnknownName::find(text, ClassWeights::ALL, ClassWeights::name)
+    fn from_str(text: &str) -> Result<ClassWeights, String> {
+        let named = |part: &str| {
+            // The name of a class may have a sign of equality in it, a number has none.
+            let (class, weight) = part.rsplit_once('=')?;
+            let (class, weight) = (class.trim(), weight.trim().parse::<f64>().ok()?);
+            (!class.is_empty() && weight > 0.0 && weight.is_finite()).then(|| (class.to_owned(), weight))
+        };
+        match text {
+            "none" => Ok(ClassWeights::None),
+            "balanced" => Ok(ClassWeights::Balanced),
+            text => {
+                let weights: Option<Vec<_>> = text.split(',').map(named).collect();
+                let mut weights = weights.ok_or_else(|| format!("expected {}", ClassWeights::FORM))?;
+                weights.sort_by(|a, b| a.0.cmp(&b.0));
+                match weights.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+                    Some(pair) => Err(format!("`{}` has two weights", pair[0].0)),
+                    None => Ok(ClassWeights::Named(weights)),
+                }
+            }
+        }
     }
 }
 
@@ -74,5 +94,20 @@ impl FromStr for Sampling {
 
     fn from_str(text: &str) -> Result<Sampling, UnknownName> {
         UnknownName::find(text, Sampling::ALL, Sampling::name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn class_weights_are_read_as_they_are_written() {
+        for text in ["none", "balanced", "dog=1.5", "a=b=2,cat=0.25"] {
+            assert_eq!(text.parse::<ClassWeights>().unwrap().to_string(), text);
+        }
+        for text in ["", "dog", "dog=", "=1", "dog=0", "dog=-1", "dog=inf", "dog=1,", "dog=1,dog=2"] {
+            assert!(text.parse::<ClassWeights>().is_err(), "{text}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use earmark_fs::AtomicFolder;
 use earmark_labels::Scores;
 use earmark_pipeline::Pretrained;
 
+use crate::artifacts::adapter;
 use crate::artifacts::card::ModelCard;
 use crate::artifacts::checkpoint;
 use crate::artifacts::figures::confusion::confusion_svg;
@@ -23,7 +24,7 @@ use crate::run::training::Run;
 impl Run<'_> {
     /// Evaluates the best checkpoint and writes it to `model/`, with its card and the report.
     pub(crate) fn finish(&self, stop: &AtomicBool) -> Result<Finished, Error> {
-        let Run { job: Job { recipe, output, device, .. }, plan, state, .. } = self;
+        let Run { job: Job { recipe, output, device, base_model, .. }, plan, state, .. } = self;
         let output = output.path();
         let best = state.best.expect("every epoch is evaluated before the run is finished");
         // Opened from its files: the scores are those of what is handed out.
@@ -38,6 +39,15 @@ impl Run<'_> {
         model.save(new.path())?;
         fs::write(new.path().join("README.md"), card.to_markdown()).with_context(doing)?;
         new.replace().with_context(doing)?;
+        if recipe.lora_rank > 0 {
+            let trained = (&model.network, self.trainer.lora());
+            let written = adapter::write(output, best.step, recipe, base_model.as_deref(), trained)?;
+            if written.is_none() {
+                tracing::warn!(
+                    "PEFT cannot hold what was trained of this model: there is no adapter/, but model/ has all of it"
+                );
+            }
+        }
         let equally_accurate = state.epochs.iter().filter(|epoch| epoch.score() == best.score).count();
         let page = RunReport {
             title: self.title(),
@@ -179,6 +189,9 @@ fn hyperparameters(recipe: &Recipe) -> Vec<(String, String)> {
     if recipe.sampling != Sampling::Random {
         rows.push(("sampling", recipe.sampling.to_string()));
     }
+    if recipe.eval_windows {
+        rows.push(("eval_windows", format!("of {} s, their logits averaged", recipe.max_duration)));
+    }
     if recipe.random_crop {
         rows.push(("random_crop", "true".to_owned()));
     }
@@ -204,6 +217,21 @@ fn hyperparameters(recipe: &Recipe) -> Vec<(String, String)> {
     if recipe.layer_lr_decay != 1.0 {
         rows.push(("layer_lr_decay", recipe.layer_lr_decay.to_string()));
     }
+    if recipe.lora_rank > 0 {
+        rows.push(("lora_r", recipe.lora_rank.to_string()));
+        rows.push(("lora_alpha", recipe.lora_alpha.unwrap_or(recipe.lora_rank as f64).to_string()));
+        if !recipe.lora_targets.is_empty() {
+            rows.push(("lora_target_modules", recipe.lora_targets.clone()));
+        }
+    }
+    if recipe.ema > 0.0 {
+        rows.push(("ema_decay", recipe.ema.to_string()));
+    }
+    let shares = [("mask_time_prob", recipe.mask_time_prob), ("mask_feature_prob", recipe.mask_feature_prob)];
+    rows.extend(shares.into_iter().filter_map(|(key, share)| Some((key, share?.to_string()))));
+    let lengths =
+        [("mask_time_length", recipe.mask_time_length), ("mask_feature_length", recipe.mask_feature_length)];
+    rows.extend(lengths.into_iter().filter_map(|(key, length)| Some((key, length?.to_string()))));
     if recipe.freeze != Freeze::default() {
         rows.push(("frozen", recipe.freeze.to_string()));
     }
@@ -223,7 +251,10 @@ fn objective(recipe: &Recipe) -> Option<String> {
         parts.push(format!("the focal factor of power {}", recipe.focal_gamma));
     }
     if recipe.class_weights != ClassWeights::None {
-        parts.push(format!("{} class weights", recipe.class_weights));
+        parts.push(match &recipe.class_weights {
+            ClassWeights::Named(_) => format!("the class weights {}", recipe.class_weights),
+            named => format!("{named} class weights"),
+        });
     }
     (!parts.is_empty()).then(|| parts.join(" and "))
 }

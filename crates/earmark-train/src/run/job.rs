@@ -84,6 +84,8 @@ pub struct Plan {
     pub parameters: usize,
     /// Those of them that are not trained.
     pub frozen: usize,
+    /// Parameters of the adapters that are trained beside it.
+    pub adapters: usize,
     /// Class names in class order.
     pub labels: Vec<String>,
     /// Whether a clip may have any number of them: the mean average precision then chooses the epoch.

@@ -3,7 +3,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use earmark_error::Context as _;
 use earmark_features::{Preprocessor, Wav2Vec2Extractor};
-use earmark_models::{Checkpoint, Classifier, Head, ModelConfig, NetworkConfig};
+use earmark_models::{Checkpoint, Classifier, Head, ModelConfig, NetworkConfig, SpecAugmentSettings};
 use earmark_pipeline::{Pretrained, read_preprocessor};
 
 use crate::error::{Doing, Error, ErrorKind};
@@ -23,6 +23,8 @@ pub struct ModelSetup<'a> {
     pub attention_mask: bool,
     /// Whether a clip may have any number of the classes.
     pub multi_label: bool,
+    /// Settings of SpecAugment beside the checkpoint's.
+    pub spec_augment: Option<SpecAugmentSettings>,
 }
 
 impl ModelSetup<'_> {
@@ -43,7 +45,7 @@ impl ModelSetup<'_> {
             return Err(ErrorKind::OtherLabels { model, data }).with_context(doing);
         }
         let preprocessor = read_preprocessor(dir, &config)?;
-        let (config, preprocessor) = self.prepare(config, preprocessor);
+        let (config, preprocessor) = self.prepare(config, preprocessor).with_context(doing)?;
         let head = if self.new_head { Head::New } else { Head::NewIfMissing };
         let (network, new) =
             Classifier::load(config.network(), self.labels.len(), &checkpoint, head, self.seed, device)
@@ -76,12 +78,16 @@ impl ModelSetup<'_> {
             return Err(ErrorKind::Value { key: "model_type", why }).with_context(doing);
         }
         let (config, preprocessor) =
-            self.prepare(config, Preprocessor::Wav2Vec2(Wav2Vec2Extractor::default()));
+            self.prepare(config, Preprocessor::Wav2Vec2(Wav2Vec2Extractor::default())).with_context(doing)?;
         let network = Classifier::init(config.network(), self.labels.len(), self.seed, device);
         Ok(Pretrained { config, preprocessor, network })
     }
 
-    fn prepare(&self, config: ModelConfig, preprocessor: Preprocessor) -> (ModelConfig, Preprocessor) {
+    fn prepare(
+        &self,
+        config: ModelConfig,
+        preprocessor: Preprocessor,
+    ) -> Result<(ModelConfig, Preprocessor), ErrorKind> {
         let goal = if self.multi_label { "any number of labels" } else { "one label" };
         match (config.problem_type(), self.multi_label) {
             (Some(kind @ ("regression" | "multi_label_classification")), false)
@@ -96,6 +102,16 @@ impl ModelSetup<'_> {
         let config =
             if self.multi_label { config.with_many_labels() } else { config.with_one_label_a_clip() };
         let config = if self.dropout { config } else { config.without_dropout() };
+        let config = match &self.spec_augment {
+            None => config,
+            Some(settings) => {
+                let family = config.network().family().to_owned();
+                config.with_spec_augment(settings).ok_or_else(|| {
+                    let why = format!("is set, as one of the settings of SpecAugment is, but a model of type `{family}` has none");
+                    ErrorKind::Value { key: first_key(settings), why }
+                })?
+            }
+        };
         let preprocessor = match preprocessor {
             Preprocessor::Wav2Vec2(extractor) => Preprocessor::Wav2Vec2(Wav2Vec2Extractor {
                 do_normalize: true,
@@ -105,6 +121,17 @@ impl ModelSetup<'_> {
             // Their extractors make every clip one length, or always a mask.
             other => other,
         };
-        (config, preprocessor)
+        Ok((config, preprocessor))
+    }
+}
+
+/// The first of the settings that is set.
+fn first_key(settings: &SpecAugmentSettings) -> &'static str {
+    let SpecAugmentSettings { mask_time_prob, mask_time_length, mask_feature_prob, .. } = settings;
+    match () {
+        () if mask_time_prob.is_some() => "mask_time_prob",
+        () if mask_time_length.is_some() => "mask_time_length",
+        () if mask_feature_prob.is_some() => "mask_feature_prob",
+        () => "mask_feature_length",
     }
 }

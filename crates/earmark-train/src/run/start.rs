@@ -3,12 +3,12 @@
 use std::fs;
 
 use earmark_error::Context as _;
-use earmark_models::NetworkConfig;
+use earmark_models::{Classifier, Lora, NetworkConfig};
 
 use crate::artifacts::checkpoint::{self, Restored, State};
 use crate::artifacts::write;
 use crate::clips::Clips;
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Error, ErrorKind};
 use crate::run::event::{Callback, Event};
 use crate::run::job::{Job, Start};
 use crate::run::model_setup::ModelSetup;
@@ -30,6 +30,7 @@ pub(crate) fn begin(
         dropout: recipe.dropout,
         attention_mask: recipe.attention_mask,
         multi_label: recipe.multi_label,
+        spec_augment: recipe.spec_augment(),
     };
     let model = match start {
         Start::Model(dir) => {
@@ -40,7 +41,39 @@ pub(crate) fn begin(
         Start::Scratch(config) => setup.from_scratch(NetworkConfig::clone(config), device)?,
         Start::Resume => unreachable!("a resumed run is not started"),
     };
-    Ok(Restored { state: State::default(), optimizer: adamw(recipe), model })
+    Ok(Restored { state: State::default(), optimizer: adamw(recipe), model, behind: None })
+}
+
+/// The adapters that a run trains, if it does; with the numbers of its checkpoint where it goes on.
+pub(crate) fn lora(job: &Job, network: &Classifier, done: u64) -> Result<Lora, Error> {
+    let Job { recipe, device, output, start, .. } = job;
+    if recipe.lora_rank == 0 {
+        return Ok(Lora::none());
+    }
+    let alpha = recipe.lora_alpha.unwrap_or(recipe.lora_rank as f64);
+    let targets = recipe.lora_targets.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let mut targets: Vec<String> = targets.map(str::to_owned).collect();
+    if targets.is_empty() {
+        targets = usual_targets(network);
+    }
+    let lora = Lora::new(network, &targets, recipe.lora_rank, alpha, recipe.seed, device);
+    let lora = lora
+        .map_err(|error| ErrorKind::Value { key: "lora_targets", why: format!("cannot be used: {error}") });
+    let lora = lora.with_context(|| Doing("cannot run this recipe".to_owned()))?;
+    match start {
+        Start::Resume => checkpoint::read_lora(output.path(), done, lora, device),
+        _ => Ok(lora),
+    }
+}
+
+/// The query and the value of attention, by the name that the network has for them: what PEFT adapts in networks that it knows.
+pub(crate) fn usual_targets(network: &Classifier) -> Vec<String> {
+    let names = Lora::layers_of(network);
+    let pairs =
+        [["q_proj", "v_proj"], ["query", "value"], ["query_proj", "value_proj"], ["linear_q", "linear_v"]];
+    let has = |name: &&str| names.iter().any(|layer| layer == *name);
+    let found = pairs.iter().find(|pair| pair.iter().all(|name| has(name))).unwrap_or(&pairs[0]);
+    found.iter().map(ToString::to_string).collect()
 }
 
 /// The model and the state of the newest checkpoint.

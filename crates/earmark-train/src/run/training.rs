@@ -22,16 +22,18 @@ use crate::clips::prepare::Preparation;
 use crate::clips::targets::Targets;
 use crate::error::{Doing, Error, ErrorKind};
 use crate::evaluate::blame::to_blame;
+use crate::evaluate::logits::Extent;
 use crate::evaluate::records::{EpochRecord, mean};
-use crate::evaluate::{Evaluation, evaluate};
+use crate::evaluate::{Evaluation, evaluate_extent};
 use crate::recipe::Recipe;
 use crate::run::event::{Callback, EpochDone, Event};
 use crate::run::job::{Job, Plan, Start};
 use crate::run::order::order_of_epoch;
 use crate::run::split::{Parts, clips_per_class, draw_parts};
-use crate::run::start::{begin, resume, write_plan};
+use crate::run::start::{begin, lora, resume, write_plan};
 use crate::run::time_spent::TimeSpent;
 use crate::step::loss::Loss;
+use crate::step::trained::Trained;
 use crate::step::trainer::Trainer;
 
 /// A run that has been started or resumed.
@@ -46,7 +48,7 @@ pub(crate) struct Run<'a> {
     augment: Option<Augment>,
     /// The configuration, the preprocessor, and the weights that the run began with.
     model: Pretrained,
-    trainer: Trainer,
+    pub(crate) trainer: Trainer,
     pub(crate) state: State,
     /// `None` until training begins.
     pub(crate) info: Option<InfoFile>,
@@ -79,7 +81,7 @@ impl<'a> Run<'a> {
             let kind = ErrorKind::Value { key: "multi_label", why };
             return Err(kind).with_context(|| Doing("cannot run this recipe".to_owned()));
         }
-        let (Restored { state, optimizer, model }, resumed) = match &job.start {
+        let (Restored { state, optimizer, model, behind }, resumed) = match &job.start {
             Start::Resume => (resume(job, on_event)?, true),
             start => (begin(job, start, &labels, on_event)?, false),
         };
@@ -113,6 +115,7 @@ impl<'a> Run<'a> {
             .with_context(|| Doing(format!("cannot split the clips in `{}`", dataset.root.display())))?;
         write_plan(job, &clips, &parts, resumed)?;
 
+        let lora = lora(job, &model.network, state.global_step)?;
         let steps_per_epoch = recipe.steps_per_epoch(parts.train.len());
         let [trained, tested] =
             [&parts.train, &parts.test].map(|rows| clips_per_class(clips.clips(), rows, labels.len()));
@@ -126,13 +129,18 @@ impl<'a> Run<'a> {
             done: state.global_step,
             parameters: model.network.num_params(),
             frozen: frozen(recipe, &model.network),
+            adapters: lora.num_params(),
             untrained: labels_of(&labels, |class| trained[class] == 0),
             untested: labels_of(&labels, |class| trained[class] > 0 && tested[class] == 0),
             multi_label: recipe.multi_label,
             labels,
         };
-        let loss = Loss::new(recipe, plan.train, &trained, &device.clone().autodiff());
-        let trainer = Trainer::new(recipe, plan.steps, loss, device, model.network.clone(), optimizer);
+        let loss = Loss::new(recipe, &plan.labels, plan.train, &trained, &device.clone().autodiff());
+        let loss = loss.with_context(|| Doing("cannot run this recipe".to_owned()))?;
+        // The average is what answers; adapters and plain weights begin with what answers, or with what was behind it.
+        let average = (recipe.ema > 0.0 && state.global_step > 0).then(|| model.network.clone());
+        let trained = Trained { network: behind.unwrap_or_else(|| model.network.clone()), lora };
+        let trainer = Trainer::new(recipe, plan.steps, loss, device, trained, average, optimizer);
         Ok(Run {
             job,
             on_event,
@@ -184,7 +192,8 @@ impl<'a> Run<'a> {
 
     fn save(&mut self) -> Result<(), Error> {
         let (started, run) = (Instant::now(), self.job.output.path());
-        checkpoint::save(run, &self.current(), &self.trainer.optimizer, &self.state)?;
+        let (current, behind) = (self.current(), self.trainer.behind());
+        checkpoint::save(run, &current, behind.as_ref(), &self.trainer.optimizer, &self.state)?;
         self.pace.1.saving += started.elapsed();
         self.info.as_mut().map_or(Ok(()), |info| info.update(run))
     }
@@ -228,7 +237,7 @@ impl<'a> Run<'a> {
                 let done = match done {
                     Err(error) if matches!(*error.kind, ErrorKind::Diverged { .. }) => {
                         // A failed step leaves the weights as they were.
-                        let network = in_precision(trainer.network().valid(), recipe);
+                        let network = in_precision(trainer.answering(), recipe);
                         let blame = to_blame(&network, device, clips, rows)?;
                         return Err(blame.map_or(error, |kind| Doing("cannot train".to_owned()).failed(kind)));
                     }
@@ -299,7 +308,7 @@ impl<'a> Run<'a> {
 
     /// The model with its current weights.
     fn current(&self) -> Pretrained {
-        Pretrained { network: self.trainer.network().valid(), ..self.model.clone() }
+        Pretrained { network: self.trainer.answering(), ..self.model.clone() }
     }
 
     /// The clips that choose the epoch.
@@ -321,7 +330,9 @@ impl<'a> Run<'a> {
         let total = rows.len();
         let mut progress = |done| on_event(&Event::Evaluating { done, total });
         let network = in_precision(model.network.clone(), &job.recipe);
-        evaluate(&network, &job.device, clips, rows, job.recipe.eval_batch_size, &mut progress, stop)
+        let extent = if job.recipe.eval_windows { Extent::Windows } else { Extent::Kept };
+        let batch_size = job.recipe.eval_batch_size;
+        evaluate_extent(&network, &job.device, clips, (rows, extent), batch_size, &mut progress, stop)
     }
 }
 
@@ -336,7 +347,8 @@ fn frozen(recipe: &Recipe, network: &Classifier) -> usize {
     let mut sizes = Sizes(Vec::new());
     network.visit(&mut sizes);
     let parts = parts(network).into_iter().zip(sizes.0);
-    parts.filter(|((_, part), _)| recipe.freeze.freezes(*part)).map(|(_, size)| size).sum()
+    let is_frozen = |part| recipe.freeze.freezes(part) || (recipe.lora_rank > 0 && part != Part::Head);
+    parts.filter(|((_, part), _)| is_frozen(*part)).map(|(_, size)| size).sum()
 }
 
 /// The network as it is trained, in half precision where the recipe says so; the reference evaluates in it, too.

@@ -3,8 +3,6 @@
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{DType, Tensor, TensorData};
 
-use crate::recipe::{ClassWeights, Recipe};
-
 /// `torch.nn.BCEWithLogitsLoss(pos_weight)`: each class of each clip is a yes or no of its own.
 pub(crate) struct BinaryCrossEntropy {
     /// How much a clip of a class counts for it, beside one that is not of it; none where both count the same.
@@ -12,12 +10,7 @@ pub(crate) struct BinaryCrossEntropy {
 }
 
 impl BinaryCrossEntropy {
-    /// `clips` are trained on, and `of_class` of them are of each class.
-    pub(crate) fn new(recipe: &Recipe, clips: usize, of_class: &[usize]) -> BinaryCrossEntropy {
-        let pos_weight = match recipe.class_weights {
-            ClassWeights::None => None,
-            ClassWeights::Balanced => Some(balanced(clips, of_class)),
-        };
+    pub(crate) fn new(pos_weight: Option<Vec<f32>>) -> BinaryCrossEntropy {
         BinaryCrossEntropy { pos_weight }
     }
 
@@ -68,7 +61,7 @@ fn softplus(x: f64) -> f64 {
 }
 
 /// Clips that are not of the class for each that is, as PyTorch's documentation has it; 1 for a class without clips.
-fn balanced(clips: usize, of_class: &[usize]) -> Vec<f32> {
+pub(crate) fn balanced(clips: usize, of_class: &[usize]) -> Vec<f32> {
     let weight = |&of_class: &usize| match of_class {
         0 => 1.0,
         of_class => (clips - of_class) as f32 / of_class as f32,

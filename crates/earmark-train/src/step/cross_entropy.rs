@@ -6,7 +6,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use earmark_eval::cross_entropy;
 
 use crate::clips::batch::Mix;
-use crate::recipe::{ClassWeights, Recipe};
+use crate::recipe::Recipe;
 
 /// Cross-entropy, with smoothed labels, weights of the classes and the factor of the focal loss where the recipe says so.
 ///
@@ -20,12 +20,8 @@ pub(crate) struct CrossEntropy {
 }
 
 impl CrossEntropy {
-    /// `trained` is how many clips of each class are trained on.
-    pub(crate) fn new(recipe: &Recipe, trained: &[usize], device: &Device) -> CrossEntropy {
-        let weights = match recipe.class_weights {
-            ClassWeights::None => None,
-            ClassWeights::Balanced => Some(balanced(trained)),
-        };
+    /// `weights` is the weight of each class.
+    pub(crate) fn new(recipe: &Recipe, weights: Option<Vec<f32>>, device: &Device) -> CrossEntropy {
         let smoothing = (recipe.label_smoothing > 0.0).then_some(recipe.label_smoothing as f32);
         let config = CrossEntropyLossConfig::new().with_smoothing(smoothing).with_weights(weights.clone());
         CrossEntropy {
@@ -113,7 +109,7 @@ impl CrossEntropy {
 }
 
 /// clips / (classes × clips of the class), over the classes that have clips; 1 for one that has none, as no clip asks for it.
-fn balanced(trained: &[usize]) -> Vec<f32> {
+pub(crate) fn balanced(trained: &[usize]) -> Vec<f32> {
     let classes = trained.iter().filter(|&&clips| clips > 0).count();
     let clips: usize = trained.iter().sum();
     let weight = |&of_class: &usize| match of_class {
@@ -145,26 +141,22 @@ mod tests {
         let logits = [[0.5, -1.0, 2.0], [3.0, 0.25, -2.0], [0.0, 0.0, 1.0], [-1.0, 4.0, 0.5]];
         let labels = [2, 1, 0, 1];
         let device = Device::flex();
-        for (class_weights, label_smoothing, focal_gamma) in [
-            (ClassWeights::None, 0.0, 0.0),
-            (ClassWeights::None, 0.1, 0.0),
-            (ClassWeights::None, 0.0, 0.5),
-            (ClassWeights::Balanced, 0.0, 2.0),
-            (ClassWeights::Balanced, 0.0, 0.0),
-            (ClassWeights::Balanced, 0.3, 0.0),
+        for (is_balanced, label_smoothing, focal_gamma) in [
+            (false, 0.0, 0.0),
+            (false, 0.1, 0.0),
+            (false, 0.0, 0.5),
+            (true, 0.0, 2.0),
+            (true, 0.0, 0.0),
+            (true, 0.3, 0.0),
         ] {
-            let recipe = Recipe {
-                class_weights,
-                label_smoothing,
-                focal_gamma,
-                ..Recipe::new("name", "model", "data")
-            };
-            let loss = CrossEntropy::new(&recipe, &[8, 2, 2], &device);
+            let recipe = Recipe { label_smoothing, focal_gamma, ..Recipe::new("name", "model", "data") };
+            let weights = is_balanced.then(|| balanced(&[8, 2, 2]));
+            let loss = CrossEntropy::new(&recipe, weights, &device);
             let got: f32 = loss.forward(Tensor::from_floats(logits, &device), &labels, &[]).into_scalar();
             let rows = logits.map(Vec::from);
             let want = loss.of_logits(&rows, &labels, 4);
             assert!((f64::from(got) - want).abs() < 1e-6, "{got} {want}");
-            if class_weights == ClassWeights::None && focal_gamma == 0.0 {
+            if !is_balanced && focal_gamma == 0.0 {
                 let alone = labels.map(|class| Mix { class, share: 0.25 });
                 let got: f32 =
                     loss.forward(Tensor::from_floats(logits, &device), &labels, &alone).into_scalar();
@@ -179,7 +171,7 @@ mod tests {
                 let want = 0.75 * want + 0.25 * loss.of_logits(&rows, &others, 4);
                 assert!((f64::from(got) - want).abs() < 1e-6, "{got} {want}");
             }
-            let is_plain = (class_weights, label_smoothing, focal_gamma) == (ClassWeights::None, 0.0, 0.0);
+            let is_plain = (is_balanced, label_smoothing, focal_gamma) == (false, 0.0, 0.0);
             assert_eq!(loss.is_plain(), is_plain);
         }
     }

@@ -4,9 +4,10 @@ use burn::tensor::{Device, Tensor};
 
 use crate::clips::batch::Mix;
 use crate::clips::targets::Targets;
-use crate::recipe::Recipe;
-use crate::step::binary_cross_entropy::BinaryCrossEntropy;
-use crate::step::cross_entropy::CrossEntropy;
+use crate::error::ErrorKind;
+use crate::recipe::{ClassWeights, Recipe};
+use crate::step::binary_cross_entropy::{self, BinaryCrossEntropy};
+use crate::step::cross_entropy::{self, CrossEntropy};
 
 /// The loss of clips of one class each, or of any number of them.
 pub(crate) enum Loss {
@@ -18,12 +19,27 @@ pub(crate) enum Loss {
 const OTHER_TARGETS: &str = "the loss is that of the targets";
 
 impl Loss {
-    /// `clips` are trained on, and `of_class` of them are of each class.
-    pub(crate) fn new(recipe: &Recipe, clips: usize, of_class: &[usize], device: &Device) -> Loss {
-        match recipe.multi_label {
-            false => Loss::CrossEntropy(CrossEntropy::new(recipe, of_class, device)),
-            true => Loss::BinaryCrossEntropy(BinaryCrossEntropy::new(recipe, clips, of_class)),
-        }
+    /// `clips` are trained on, and `of_class` of them are of each of the classes, which are called `labels`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] for the weight of a class that there is not.
+    pub(crate) fn new(
+        recipe: &Recipe,
+        labels: &[String],
+        clips: usize,
+        of_class: &[usize],
+        device: &Device,
+    ) -> Result<Loss, ErrorKind> {
+        let weights = match (&recipe.class_weights, recipe.multi_label) {
+            (ClassWeights::None, _) => None,
+            (ClassWeights::Balanced, false) => Some(cross_entropy::balanced(of_class)),
+            (ClassWeights::Balanced, true) => Some(binary_cross_entropy::balanced(clips, of_class)),
+            (ClassWeights::Named(weights), _) => Some(by_class(weights, labels)?),
+        };
+        Ok(match recipe.multi_label {
+            false => Loss::CrossEntropy(CrossEntropy::new(recipe, weights, device)),
+            true => Loss::BinaryCrossEntropy(BinaryCrossEntropy::new(weights)),
+        })
     }
 
     /// Whether it is the one of an evaluation of any model: without weights and settings.
@@ -60,5 +76,30 @@ impl Loss {
             (Loss::BinaryCrossEntropy(loss), Targets::Classes(classes)) => loss.of_logits(logits, classes),
             _ => unreachable!("{OTHER_TARGETS}"),
         }
+    }
+}
+
+/// The weight of each class, 1 where it is not named.
+fn by_class(weights: &[(String, f64)], labels: &[String]) -> Result<Vec<f32>, ErrorKind> {
+    if let Some((unknown, _)) = weights.iter().find(|(class, _)| !labels.contains(class)) {
+        let why = format!("names `{unknown}`, which is no class; the classes are {}", labels.join(", "));
+        return Err(ErrorKind::Value { key: "class_weights", why });
+    }
+    let of = |label: &String| {
+        weights.iter().find(|(class, _)| class == label).map_or(1.0, |(_, weight)| *weight as f32)
+    };
+    Ok(labels.iter().map(of).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_that_are_not_named_weigh_1_and_others_are_refused() {
+        let labels = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!(by_class(&[("b".to_owned(), 2.5)], &labels).unwrap(), [1.0, 2.5, 1.0]);
+        let error = by_class(&[("d".to_owned(), 2.5)], &labels).unwrap_err().to_string();
+        assert!(error.contains("`class_weights` names `d`") && error.contains("a, b, c"), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! One optimizer step.
 
 pub(crate) mod trainer; // Read first: forward, backward, clip, update.
+pub(crate) mod trained;
 pub(crate) mod loss;
 pub(crate) mod cross_entropy;
 pub(crate) mod binary_cross_entropy;

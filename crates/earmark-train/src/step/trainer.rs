@@ -6,7 +6,7 @@ use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use earmark_error::Attempt as _;
-use earmark_models::{Classifier, Input, TrainingRng, freeze, mixed_precision};
+use earmark_models::{Classifier, Input, Lora, Part, TrainingRng, freeze, mixed_precision};
 
 use crate::artifacts::checkpoint::State;
 use crate::clips::batch::{Batch, Mix, part};
@@ -19,11 +19,16 @@ use crate::step::memory::within_memory;
 use crate::step::optimizer::{clip_grad_norm, number_parameters};
 use crate::step::rates::Rates;
 use crate::step::schedule::Schedule;
+use crate::step::trained::{Trained, averaged};
 
 /// The network in training, its optimizer and its learning rates.
 pub(crate) struct Trainer {
     /// `None` only while a step replaces it.
-    network: Option<Classifier>,
+    network: Option<Trained>,
+    /// The average of the weights after each step; none without one, and before the first step.
+    average: Option<Classifier>,
+    /// How much of the average stays at a step; 0 without one.
+    ema: f64,
     pub(crate) optimizer: ModuleOptimizer,
     schedule: Schedule,
     rates: Rates,
@@ -38,7 +43,7 @@ pub(crate) struct Trainer {
 /// The sum of the losses and gradients of some clips of a step.
 struct Accumulated {
     loss: f64,
-    gradients: GradientsAccumulator<Classifier>,
+    gradients: GradientsAccumulator<Trained>,
 }
 
 impl Accumulated {
@@ -46,29 +51,36 @@ impl Accumulated {
         Accumulated { loss: 0.0, gradients: GradientsAccumulator::new() }
     }
 
-    fn add(mut self, network: &Classifier, loss: f64, gradients: GradientsParams) -> Accumulated {
+    fn add(mut self, network: &Trained, loss: f64, gradients: GradientsParams) -> Accumulated {
         self.gradients.accumulate(network, gradients);
         Accumulated { loss: self.loss + loss, ..self }
     }
 }
 
 impl Trainer {
+    /// `average` is that of a run that goes on.
     pub(crate) fn new(
         recipe: &Recipe,
         steps: u64,
         loss: Loss,
         device: &Device,
-        network: Classifier,
+        trained: Trained,
+        average: Option<Classifier>,
         optimizer: ModuleOptimizer,
     ) -> Self {
         let device = device.clone().autodiff();
-        let network = number_parameters(network).train();
-        let network = freeze(network, |part| recipe.freeze.freezes(part));
+        let Trained { network, lora } = number_parameters(trained).train();
+        // Beside adapters only the head learns.
+        let is_frozen = |part| recipe.freeze.freezes(part) || (!lora.is_empty() && part != Part::Head);
+        let trained = Trained { network: freeze(network, is_frozen), lora };
         Trainer {
             optimizer,
             schedule: Schedule::new(recipe, steps),
-            rates: Rates::new(recipe, &network),
-            network: Some(network),
+            rates: Rates::new(recipe, &trained.network),
+            network: Some(trained),
+            // By the same ids, which are those of its parameters in their order.
+            average: average.map(number_parameters),
+            ema: recipe.ema,
             loss,
             device,
             seed: recipe.seed,
@@ -77,8 +89,23 @@ impl Trainer {
         }
     }
 
-    pub(crate) fn network(&self) -> &Classifier {
+    fn trained(&self) -> &Trained {
         self.network.as_ref().expect("a step puts the network back")
+    }
+
+    /// The adapters; none where the weights themselves are trained.
+    pub(crate) fn lora(&self) -> &Lora {
+        &self.trained().lora
+    }
+
+    /// The network that is evaluated and exported: with its adapters in its weights, or the average.
+    pub(crate) fn answering(&self) -> Classifier {
+        self.average.clone().unwrap_or_else(|| self.trained().valid().answering())
+    }
+
+    /// The network with the weights that the steps go on with, where it answers with others.
+    pub(crate) fn behind(&self) -> Option<Trained> {
+        (self.average.is_some() || !self.trained().lora.is_empty()).then(|| self.trained().valid())
     }
 
     /// Takes the step after those that `state` counts, on clips with these targets, which come in `batches`.
@@ -93,7 +120,7 @@ impl Trainer {
     ) -> Result<StepDone, Error> {
         let done = state.global_step;
         let cannot = |kind: ErrorKind| Doing(format!("cannot continue after step {done}")).failed(kind);
-        let network = self.network();
+        let network = self.trained();
         let weight = self.loss.weight(targets);
         // Seeded by the seed and the step alone, so that a resumed run draws the same numbers.
         let mut rng = TrainingRng::new(self.seed.rotate_left(32) ^ done);
@@ -145,7 +172,11 @@ impl Trainer {
             }
         }
         let network = self.network.take().expect("a step puts the network back");
-        self.network = Some(self.optimizer.step(self.rates.at(share), network, gradients));
+        let network = self.optimizer.step(self.rates.at(share), network, gradients);
+        if self.ema > 0.0 {
+            self.average = Some(averaged(self.average.take(), &network.network.valid(), self.ema));
+        }
+        self.network = Some(network);
         Ok(outcome)
     }
 
@@ -159,14 +190,15 @@ impl Trainer {
         scale: f64,
         rng: &mut TrainingRng,
     ) -> Result<(f64, GradientsParams), ErrorKind> {
-        let network = self.network();
+        let network = self.trained();
         let targets = targets.part(piece.clone());
         let mixes = mixes.get(piece.clone()).unwrap_or_default();
         let input = part(input, piece);
         let logits = match self.precision.half() {
-            None => network.forward(input, Some(rng))?,
-            // Cast for each pass: a backward pass consumes its graph.
-            Some(dtype) => mixed_precision(network.clone(), dtype).forward(input, Some(rng))?,
+            // Merged, or cast, for each pass: a backward pass consumes its graph.
+            None if network.lora.is_empty() => network.network.forward(input, Some(rng))?,
+            None => network.answering().forward(input, Some(rng))?,
+            Some(dtype) => mixed_precision(network.answering(), dtype).forward(input, Some(rng))?,
         };
         let loss = self.loss.forward(logits, &targets, mixes).mul_scalar(share);
         let value = f64::from(loss.clone().into_scalar::<f32>());
@@ -177,7 +209,7 @@ impl Trainer {
 
 /// Frees the graph of an abandoned forward pass. burn keeps it with the parameters until a backward pass through the same
 /// graph, so a trivial one is run.
-fn free_graph(network: &Classifier) {
+fn free_graph(network: &Trained) {
     struct First(bool);
     impl ModuleVisitor for First {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {

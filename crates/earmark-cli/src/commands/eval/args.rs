@@ -115,6 +115,12 @@ pub(crate) struct ScoreArgs {
     #[arg(long, value_name = "NAME", requires = "model", conflicts_with = "run")]
     pub(super) label_column: Option<String>,
 
+    /// The clips in the folder may have any number of classes: the column has a list of them, or names joined by |. Then the scores
+    /// are mAP, F1 at a score of 0.5, and the share of clips with exactly their classes found, and --output gets report.json alone. A
+    /// run that was trained so is scored so.
+    #[arg(long, requires = "data", conflicts_with_all = ["run", "dataset", "protocol"])]
+    pub(super) multi_label: bool,
+
     /// Clips to score: a split of the dataset; if it has none or only one, test (the clips that training with this --test-size
     /// and --seed holds out), train (the others) or all.
     #[arg(long, value_name = "PART", default_value = "test", requires = "model", conflicts_with = "run")]

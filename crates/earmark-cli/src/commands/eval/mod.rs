@@ -11,6 +11,7 @@ mod saved;
 mod summary; // summed up,
 mod page; // shown,
 mod results; // and written.
+mod multi_label; // The same of clips that may have any number of classes.
 mod merge; // The parts of an evaluation as one.
 mod compare; // Two evaluations of the same clips.
 mod published; // Evaluations that have a name.

@@ -82,6 +82,21 @@ pub(super) fn write(
     Ok((summary, report))
 }
 
+/// Writes `report.json` alone.
+pub(super) fn write_report(
+    folder: &Path,
+    about: &About,
+    report: &EvaluationReport,
+    left_out: usize,
+) -> Result<()> {
+    let file = ReportFile { report, prompts: &about.prompts, left_out, made: &about.made };
+    let path = folder.join(REPORT);
+    earmark_fs::write(&path, serde_json::to_string_pretty(&file)? + "\n")
+        .with_context(|| format!("cannot write `{}`", path.display()))?;
+    messages::note(format_args!("wrote {}", path.display()));
+    Ok(())
+}
+
 /// Prints the scores, and what is to be known about them; `folder` is where all predictions are.
 pub(super) fn print(mut summary: Summary, report: &EvaluationReport, folder: Option<&Path>) -> Result<Done> {
     warn_of_changes(&summary.changed);
@@ -124,7 +139,7 @@ pub(super) fn print(mut summary: Summary, report: &EvaluationReport, folder: Opt
 }
 
 /// Warns of clips that were replaced since the run held them out.
-fn warn_of_changes(changed: &[String]) {
+pub(super) fn warn_of_changes(changed: &[String]) {
     if !changed.is_empty() {
         messages::warning(format_args!(
             "these clips have changed since the run held them out: {}",

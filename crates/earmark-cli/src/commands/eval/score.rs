@@ -10,11 +10,13 @@ use burn::tensor::Device;
 use earmark_data::{AudioDataset, Clip};
 use earmark_eval::Objective;
 use earmark_train::{
-    BadClip, Cache, ErrorKind, EvaluationReport, ScoredBatch, ScoredClip, Scoring, ScoringOptions,
+    BadClip, Cache, ErrorKind, EvaluationReport, OutputFolder, ScoredBatch, ScoredClip, Scoring,
+    ScoringOptions,
 };
 
 use super::args::ScoreArgs;
 use super::calibration::thresholds::ThresholdFit;
+use super::multi_label;
 use super::page::commits::provenance;
 use super::page::sounds::sounds_of;
 use super::progress::Position;
@@ -55,10 +57,19 @@ pub(super) fn score(
         Some(model) => Subject::of_model(args, model, &device, cache.clone(), stop)?,
         None => Subject::of_run(args, &device, cache.clone(), stop)?,
     };
+    if subject.recipe.multi_label {
+        multi_label::check(args)?;
+    }
     let batch_size = args.eval_batch_size.map_or(subject.recipe.eval_batch_size, NonZero::get).max(1);
     // Cards of one kind compute alike, and four parts may run on four of them.
     let kind = device_name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(':');
     let about = about(args, &subject, batch_size, kind)?;
+    if subject.recipe.multi_label {
+        let slow = device == Device::flex();
+        let (preparation, skip_bad) = (subject.model.preparation(&subject.recipe), subject.recipe.skip_bad);
+        let options = ScoringOptions { preparation, cache, batch_size, skip_bad, slow };
+        return multi_label::score(&subject, &about, options, output.as_ref().map(OutputFolder::path), stop);
+    }
     let fit = args.fit_thresholds.map(|objective| ThresholdFit::new(objective, &about));
     let mut kept = Kept::Here(Box::new(Summary::new(&about)), fit);
     if let Some(folder) = output {

@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
-use earmark_data::{AudioDataset, Clip, Protocol, Scored, Selection, TestSize, train_test_split};
-use earmark_labels::{LabelId, LabelJoin, LabelSet};
+use earmark_data::{AudioDataset, Clip, Labelling, Protocol, Scored, Selection, TestSize, train_test_split};
+use earmark_labels::{LabelId, LabelJoin, LabelSet, Scores};
 use earmark_pipeline::Pretrained;
 use earmark_train::{
     BadClip, Cache, OutputFolder, Preparation, ProtocolRecord, Recipe, SplitFile, usable_clips,
@@ -18,7 +18,7 @@ use super::model::{ScoredModel, Templates};
 use crate::args::model;
 use crate::args::training::run::{find_run, resume_command};
 use crate::args::training::training_data::open_data;
-use crate::datasets::open::{add_fields, only, open_folder, open_published, open_sample};
+use crate::datasets::open::{add_fields, only, open_folder, open_folder_as, open_published, open_sample};
 use crate::exit::usage;
 use crate::output::messages;
 use crate::output::progress::bar;
@@ -63,7 +63,13 @@ impl Subject {
         let folder = model::embedding_folder(model, &args.hub)?;
         let templates = Templates { templates: &args.template, as_is: args.labels_as_is };
         let scored = ScoredModel::open(&folder, dataset.labels.names(), &templates, device)?;
+        if args.multi_label && scored.scores != Scores::Sigmoid {
+            return Err(usage(format_args!(
+                "`{model}` tells one label a clip: its config.json does not say `multi_label_classification`; leave out --multi-label"
+            )));
+        }
         let mut recipe = Recipe::new("eval", model, &dataset.name);
+        recipe.multi_label = args.multi_label;
         recipe.test_size = args.test_size;
         recipe.max_duration = args.max_duration;
         recipe.resampler = args.audio.resampler();
@@ -117,10 +123,10 @@ impl Subject {
                  pass its model by --model",
             ));
         }
-        if recipe.multi_label {
+        if recipe.eval_windows {
             bail!(
-                "the clips of `{}` may have any number of classes, which `earmark eval` does not score yet: the scores of its \
-                 held-out clips are in its report.json",
+                "the clips of `{0}` were scored in windows, which `earmark eval` does not do: the scores are in `{0}/report.json`; pass \
+                 its model by --model to score the beginnings of clips",
                 run.display()
             );
         }
@@ -240,12 +246,13 @@ fn of_protocol(args: &ScoreArgs, protocol: &Protocol) -> Result<Chosen> {
 /// The clips that --dataset or --data names, and whether the part of them is still to be drawn.
 fn of_dataset(args: &ScoreArgs) -> Result<(AudioDataset, bool)> {
     let label = args.label_column.as_deref();
+    let labelling = if args.multi_label { Labelling::MultiLabel } else { Labelling::SingleLabel };
     match (&args.dataset, &args.data) {
         (None, None) => {
             Err(usage("no clips to score the model on: pass --data DIR, --dataset NAME or --protocol NAME"))
         }
         (None, Some(data)) => {
-            let dataset = open_folder(data, label)?;
+            let dataset = open_folder_as(data, label, labelling)?;
             match dataset.splits.as_slice() {
                 [] => Ok((dataset, true)),
                 [only] if **only == *"train" => Ok((dataset, true)),
@@ -310,7 +317,7 @@ const LANGUAGES: [(&str, &str); 4] = [
 fn number_by_model(mut dataset: AudioDataset, scored: &ScoredModel) -> Result<AudioDataset> {
     let model = LabelSet::from_names(scored.labels.iter().cloned())?;
     // Classes without clips need no label.
-    let occurring: BTreeSet<LabelId> = dataset.clips.iter().map(|clip| clip.label).collect();
+    let occurring: BTreeSet<LabelId> = dataset.clips.iter().flat_map(Clip::classes).copied().collect();
     if !occurring.is_empty() {
         let names = occurring.iter().map(|&id| dataset.labels.name(id).unwrap_or_default());
         let names = LabelSet::from_names(names)?;
@@ -321,7 +328,12 @@ fn number_by_model(mut dataset: AudioDataset, scored: &ScoredModel) -> Result<Au
         let ids = LabelJoin::with_aliases(&names, &model, &aliases)?.complete()?;
         let ids: BTreeMap<LabelId, LabelId> = occurring.into_iter().zip(ids).collect();
         for clip in &mut dataset.clips {
-            clip.label = ids[&clip.label];
+            match clip.is_multi_label() {
+                false => clip.label = ids[&clip.label],
+                true => {
+                    *clip = clip.clone().with_labels(clip.classes().iter().map(|class| ids[class]).collect())
+                }
+            }
         }
     }
     dataset.labels = model;

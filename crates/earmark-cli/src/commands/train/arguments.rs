@@ -28,6 +28,10 @@ Examples:
     --model MIT/ast-finetuned-audioset-10-10-0.4593
   earmark train --recipe runs/esc50/1/recipe.toml --lr 1e-4 \\
     --set adam_betas=0.9,0.98
+  # adapters of rank 8 and the head alone, also written for PEFT
+  earmark train --data recordings --lora-rank 8 --lr 1e-3
+  # a column of lists, or of names such as dog|rain: any number of classes
+  earmark train --data recordings --multi-label
   # the five official folds of ESC-50, an epoch chosen by another fold
   earmark train --dataset esc50 --cv fold --val-from-train fold \\
     --output runs/esc50-folds

@@ -120,9 +120,10 @@ pub(crate) fn print_finished(job: &Job, finished: &Finished) -> Result<()> {
     if finished.stopped_early {
         let patience = job.recipe.early_stopping_patience;
         let epochs = if patience == 1 { "the last epoch was" } else { "its last epochs were" };
+        let better = if report.is_multi_label() { "better by their mAP" } else { "more accurate" };
         writeln!(
             out,
-            "stopped  after epoch {} of {}: {epochs} not more accurate, and early_stopping_patience is {patience}",
+            "stopped  after epoch {} of {}: {epochs} not {better}, and early_stopping_patience is {patience}",
             finished.epochs, job.recipe.epochs
         )?;
     }

@@ -116,6 +116,7 @@ impl Args {
             protocol: self.protocol.clone(),
             fields: self.fields.clone(),
             any_count: false,
+            multi_label: false,
             label_column: self.label_column.clone(),
             split: self.split.clone(),
             test_size: self.test_size,

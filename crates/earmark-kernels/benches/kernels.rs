@@ -6,9 +6,10 @@
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use earmark_kernels::{
-    Activation, Attention, Conv1d, Epilogue, Matrix, attention, column_sums, conv1d, conv1d_input_gradient,
-    conv1d_weight_gradient, dropout, gelu_backward, layer_norm, layer_norm_into, linear, pack_conv1d,
-    softmax, softmax_backward, unpack_conv1d, weight_norm, weight_norm_backward,
+    Activation, Attended, Attention, Conv1d, Epilogue, Matrix, attention, attention_backward, column_sums,
+    conv1d, conv1d_input_gradient, conv1d_weight_gradient, dropout, gelu_backward, layer_norm,
+    layer_norm_into, linear, pack_conv1d, softmax, softmax_backward, unpack_conv1d, weight_norm,
+    weight_norm_backward,
 };
 
 fn main() {
@@ -209,7 +210,20 @@ fn attention_of_12_heads(bencher: Bencher, t: usize) {
     let shape = Attention { batch: 1, queries: t, keys: t, heads: 12, width: 64, scale: 0.125 };
     bencher
         .counter(ItemsCount::new(4 * t * t * 768))
-        .bench_local(|| attention(shape, black_box(&q), black_box(&k), black_box(&v), None, &mut out));
+        .bench_local(|| attention(shape, black_box(attended(&q, &k, &v)), &mut out));
+}
+
+#[divan::bench(args = LENGTHS)]
+fn gradients_of_attention_of_12_heads(bencher: Bencher, t: usize) {
+    let [q, k, v, out, gradient] = [(); 5].map(|()| numbers(t * 768));
+    let shape = Attention { batch: 1, queries: t, keys: t, heads: 12, width: 64, scale: 0.125 };
+    bencher
+        .counter(ItemsCount::new(10 * t * t * 768))
+        .bench_local(|| attention_backward(shape, black_box(attended(&q, &k, &v)), &out, &gradient));
+}
+
+fn attended<'a>(q: &'a [f32], k: &'a [f32], v: &'a [f32]) -> Attended<'a> {
+    Attended { q, k, v, bias: None, dropout: None }
 }
 
 mod bound_by_memory {

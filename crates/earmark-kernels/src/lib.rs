@@ -17,8 +17,8 @@
 //! product (bias, activation, softmax) is computed while its block of the output is in cache. The work runs on Rayon's
 //! current pool. How a product is divided depends on the number of its threads, and so does the last bit of some results.
 //!
-//! For training there are gradients, and [`dropout`], whose mask is computed twice instead of stored. The
-//! gradients of a linear layer are [`linear`] of transposed views; attention has none yet.
+//! For training there are gradients, and [`dropout()`], whose mask is computed twice instead of stored, as the weights of
+//! attention are. The gradients of a linear layer are [`linear`] of transposed views.
 //!
 //! The instruction set is chosen at run time (AVX-512, AVX2 with FMA, or that of the target) by [`pulp`], so
 //! `-C target-cpu` is not needed. The only `unsafe` code is in `matrix.rs`, behind checked views.
@@ -34,14 +34,15 @@ mod simd;
 #[cfg(test)]
 mod testing;
 
-pub use gemm::attention::{Attention, Bias, attention};
+pub use gemm::attention::{Attended, Attention, Bias, attention};
+pub use gemm::attention_backward::{AttentionGradient, attention_backward};
 pub use gemm::conv1d::{
     Conv1d, conv1d, conv1d_input_gradient, conv1d_weight_gradient, pack_conv1d, unpack_conv1d,
 };
 pub use gemm::linear::{Epilogue, linear};
 pub use gemm::matrix::Matrix;
 pub use pointwise::activation::{Activation, gelu_backward};
-pub use pointwise::dropout::dropout;
+pub use pointwise::dropout::{Dropout, dropout};
 pub use rows::layer_norm::{LayerNormGradient, layer_norm, layer_norm_backward, layer_norm_into};
 pub use rows::softmax::{softmax, softmax_backward};
 pub use rows::sums::column_sums;

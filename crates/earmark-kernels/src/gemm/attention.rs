@@ -1,13 +1,16 @@
 //! Scaled dot-product attention.
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::gemm::matrix::{Matrix, MatrixMut};
+use crate::gemm::matrix::{Matrix, MatrixMut, Tile};
+use crate::pointwise::dropout::Dropout;
 use crate::simd::exp;
 
 /// Queries that one task takes, side by side: six of the longest vectors. With 1214 keys 64 took 2 to 9 % longer.
-const BLOCK: usize = 96;
+pub(super) const BLOCK: usize = 96;
 
 /// Queries whose softmax is taken together, their maxima and sums in registers.
 const STRIP: usize = 16;
@@ -38,10 +41,23 @@ pub struct Bias<'a> {
     pub strides: [usize; 4],
 }
 
-/// `out = softmax(q kᵀ · scale + bias) v`, for every sequence and head.
+/// What is attended with, to and over.
+#[derive(Debug, Clone, Copy)]
+pub struct Attended<'a> {
+    /// Queries `[batch, queries, heads * width]`.
+    pub q: &'a [f32],
+    /// Keys `[batch, keys, heads * width]`.
+    pub k: &'a [f32],
+    /// Values, like the keys.
+    pub v: &'a [f32],
+    /// Of the scores.
+    pub bias: Option<Bias<'a>>,
+    /// Of the weights, which softmax makes of the scores.
+    pub dropout: Option<Dropout>,
+}
+
+/// `out = dropout(softmax(q kᵀ · scale + bias)) v`, for every sequence and head.
 ///
-/// - `q`: `[batch, queries, heads * width]`
-/// - `k`, `v`: `[batch, keys, heads * width]`
 /// - `out`: like `q`
 ///
 /// A key whose bias is -∞, or so far below that of the best that `exp` of the difference is no normal number, weighs
@@ -53,12 +69,9 @@ pub struct Bias<'a> {
 /// # Panics
 ///
 /// If the lengths do not fit together.
-pub fn attention(shape: Attention, q: &[f32], k: &[f32], v: &[f32], bias: Option<Bias>, out: &mut [f32]) {
-    let Attention { batch, queries, keys, heads, width, scale } = shape;
-    let columns = heads * width;
-    let [query_size, key_size] = [queries * columns, keys * columns];
-    assert_eq!([q.len(), out.len()], [batch * query_size; 2], "the queries and the output of {shape:?}");
-    assert_eq!([k.len(), v.len()], [batch * key_size; 2], "the keys and the values of {shape:?}");
+pub fn attention(shape: Attention, attended: Attended, out: &mut [f32]) {
+    shape.check(attended, out);
+    let Attention { queries, keys, heads, width, .. } = shape;
     if out.is_empty() {
         return;
     }
@@ -67,39 +80,106 @@ pub fn attention(shape: Attention, q: &[f32], k: &[f32], v: &[f32], bias: Option
     }
 
     let arch = Arch::new();
+    let columns = heads * width;
     let tiles: Vec<_> = out
-        .chunks_exact_mut(query_size)
+        .chunks_exact_mut(queries * columns)
         .enumerate()
         .flat_map(|(sequence, out)| {
             let tiles = MatrixMut::row_major(out, queries, columns).into_tiles(BLOCK, width);
-            tiles.into_iter().map(move |tile| (sequence, tile))
+            tiles.into_iter().map(move |Tile { rows, columns, matrix }| {
+                (Head { shape, sequence, head: columns.start / width }, rows, matrix)
+            })
         })
         .collect();
     let scratch = || vec![[0.0; BLOCK]; keys];
-    tiles.into_par_iter().for_each_init(scratch, |scores, (sequence, mut tile)| {
-        let part = |x, rows| Matrix::row_major(x, rows, columns);
-        let q = part(&q[sequence * query_size..][..query_size], queries)
-            .block(tile.rows.clone(), tile.columns.clone());
-        let [k, v] = [k, v]
-            .map(|x| part(&x[sequence * key_size..][..key_size], keys).block(0..keys, tile.columns.clone()));
-
-        MatrixMut::column_major(scores, tile.rows.len(), keys).product(scale, q, k.transposed(), false);
-        if let Some(bias) = bias {
-            let head = tile.columns.start / width;
-            let bias = Matrix::new(
-                bias.data.get(sequence * bias.strides[0] + head * bias.strides[1]..).unwrap_or_default(),
-                [queries, keys],
-                [bias.strides[2], bias.strides[3]],
-            );
-            bias.block(tile.rows.clone(), 0..keys).add_to_columns(scores);
-        }
-        let sums = arch.dispatch(Softmax { scores, queries: tile.rows.len() });
-        let weights = Matrix::new(scores.as_flattened(), [tile.rows.len(), keys], [1, BLOCK]);
-        tile.matrix.product(1.0, weights, v, false);
-        for (row, sum) in sums.iter().take(tile.rows.len()).enumerate() {
-            tile.matrix.row_mut(row).iter_mut().for_each(|x| *x /= sum);
+    tiles.into_par_iter().for_each_init(scratch, |weights, (head, rows, mut out)| {
+        let sums = head.weigh(arch, attended, rows.clone(), weights);
+        head.drop(arch, attended.dropout, rows.start, weights);
+        let weights = Matrix::new(weights.as_flattened(), [rows.len(), keys], [1, BLOCK]);
+        out.product(1.0, weights, head.keys(attended.v), false);
+        for (row, sum) in sums.iter().take(rows.len()).enumerate() {
+            out.row_mut(row).iter_mut().for_each(|x| *x /= sum);
         }
     });
+}
+
+impl Attention {
+    /// `out` is the output, or its gradient.
+    #[track_caller]
+    pub(super) fn check(self, attended: Attended, out: &[f32]) {
+        let columns = self.heads * self.width;
+        let [queries, keys] = [self.queries, self.keys].map(|positions| self.batch * positions * columns);
+        assert_eq!([attended.q.len(), out.len()], [queries; 2], "the queries and the output of {self:?}");
+        assert_eq!([attended.k.len(), attended.v.len()], [keys; 2], "the keys and the values of {self:?}");
+        attended.dropout.into_iter().for_each(Dropout::check);
+    }
+}
+
+/// One head of one sequence.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head {
+    pub(super) shape: Attention,
+    pub(super) sequence: usize,
+    pub(super) head: usize,
+}
+
+impl Head {
+    /// Its queries, or what is like them: `[queries, width]`.
+    pub(super) fn queries(self, x: &[f32]) -> Matrix<'_> {
+        self.part(x, self.shape.queries)
+    }
+
+    /// Its keys, or what is like them: `[keys, width]`.
+    pub(super) fn keys(self, x: &[f32]) -> Matrix<'_> {
+        self.part(x, self.shape.keys)
+    }
+
+    fn part(self, x: &[f32], positions: usize) -> Matrix<'_> {
+        let Attention { heads, width, .. } = self.shape;
+        let size = positions * heads * width;
+        Matrix::row_major(&x[self.sequence * size..][..size], positions, heads * width)
+            .block(0..positions, self.head * width..(self.head + 1) * width)
+    }
+
+    /// What each key weighs for each of the queries `rows`, not yet divided by their sums, which are returned.
+    pub(super) fn weigh(
+        self,
+        arch: Arch,
+        Attended { q, k, bias, .. }: Attended,
+        rows: Range<usize>,
+        weights: &mut [[f32; BLOCK]],
+    ) -> [f32; BLOCK] {
+        let Attention { queries, keys, width, scale, .. } = self.shape;
+        let q = self.queries(q).block(rows.clone(), 0..width);
+        MatrixMut::column_major(weights, rows.len(), keys).product(
+            scale,
+            q,
+            self.keys(k).transposed(),
+            false,
+        );
+        if let Some(Bias { data, strides }) = bias {
+            let start = self.sequence * strides[0] + self.head * strides[1];
+            let bias =
+                Matrix::new(data.get(start..).unwrap_or_default(), [queries, keys], [strides[2], strides[3]]);
+            bias.block(rows.clone(), 0..keys).add_to_columns(weights);
+        }
+        arch.dispatch(Softmax { scores: weights, queries: rows.len() })
+    }
+
+    /// Drops weights of the block of queries that begins with `query`, or their gradients: the same of both.
+    pub(super) fn drop(
+        self,
+        arch: Arch,
+        dropout: Option<Dropout>,
+        query: usize,
+        weights: &mut [[f32; BLOCK]],
+    ) {
+        if let Some(dropout) = dropout {
+            let head = self.sequence * self.shape.heads + self.head;
+            let block = head * self.shape.queries.div_ceil(BLOCK) + query / BLOCK;
+            dropout.apply(arch, block as u64, weights.as_flattened_mut());
+        }
+    }
 }
 
 /// Turns the scores of [`BLOCK`] queries, one row to a key, into weights; returns what their sums are.
@@ -189,6 +269,10 @@ mod tests {
         [q, noise(2, keys), noise(3, keys), vec![f32::NAN; queries]]
     }
 
+    fn attended<'a>(q: &'a [f32], k: &'a [f32], v: &'a [f32], bias: Option<Bias<'a>>) -> Attended<'a> {
+        Attended { q, k, v, bias, dropout: None }
+    }
+
     #[test]
     fn averages_match_f64() {
         let mut most: f64 = 0.0;
@@ -203,7 +287,7 @@ mod tests {
             shape(1, 33, 2500, 1, 64),
         ] {
             let [q, k, v, mut out] = inputs(shape);
-            attention(shape, &q, &k, &v, None, &mut out);
+            attention(shape, attended(&q, &k, &v, None), &mut out);
             let error = worst(&out, &reference(shape, &q, &k, &v, |_| 0.0));
             most = most.max(error);
             assert!(error < 1e-6, "{shape:?}: {error:e}");
@@ -214,7 +298,8 @@ mod tests {
             for strides in [[heads * queries * keys, queries * keys, keys, 1], [keys, 0, 0, 1], [0, 1, 0, 0]]
             {
                 out.fill(f32::NAN);
-                attention(shape, &q, &k, &v, Some(Bias { data: &full, strides }), &mut out);
+                let bias = Bias { data: &full, strides };
+                attention(shape, attended(&q, &k, &v, Some(bias)), &mut out);
                 let at = |index: [usize; 4]| {
                     f64::from(full[index.iter().zip(strides).map(|(i, stride)| i * stride).sum::<usize>()])
                 };
@@ -232,10 +317,11 @@ mod tests {
         let [q, k, mut v, mut out] = inputs(shape);
         for mask in [-3e4, f32::NEG_INFINITY] {
             let bias: Vec<f32> = (0..40).map(|key| if key < 25 { 0.0 } else { mask }).collect();
-            attention(shape, &q, &k, &v, Some(Bias { data: &bias, strides: [0, 0, 0, 1] }), &mut out);
+            let bias = Some(Bias { data: &bias, strides: [0, 0, 0, 1] });
+            attention(shape, attended(&q, &k, &v, bias), &mut out);
             let before = out.clone();
             v[25 * 16..].fill(1e30);
-            attention(shape, &q, &k, &v, Some(Bias { data: &bias, strides: [0, 0, 0, 1] }), &mut out);
+            attention(shape, attended(&q, &k, &v, bias), &mut out);
             assert_eq!(before, out);
         }
     }
@@ -247,7 +333,7 @@ mod tests {
         let q = vec![0.0; 40];
         for mask in [-3e4, f32::MIN] {
             let bias = Bias { data: &[mask], strides: [0; 4] };
-            attention(shape, &q, &k, &v, Some(bias), &mut out);
+            attention(shape, attended(&q, &k, &v, Some(bias)), &mut out);
             assert!(worst(&out, &reference(shape, &q, &k, &v, |_| 0.0)) < 1e-6);
         }
     }
@@ -284,6 +370,6 @@ mod tests {
     #[should_panic(expected = "the keys and the values of")]
     fn too_few_keys_are_refused() {
         let shape = shape(1, 2, 3, 1, 4);
-        attention(shape, &[0.0; 8], &[0.0; 8], &[0.0; 12], None, &mut [0.0; 8]);
+        attention(shape, attended(&[0.0; 8], &[0.0; 8], &[0.0; 12], None), &mut [0.0; 8]);
     }
 }

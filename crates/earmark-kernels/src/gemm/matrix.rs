@@ -82,6 +82,16 @@ impl<'a> Matrix<'a> {
         self.row_stride == 1 && self.column_stride != 1
     }
 
+    /// The sum of the products of the elements of one row with those of the same row of another matrix.
+    pub(crate) fn row_dot(self, other: Matrix, row: usize) -> f32 {
+        assert!(
+            row < self.rows.min(other.rows) && self.columns == other.columns,
+            "row {row} of two matrices alike"
+        );
+        let of = |it: &Matrix<'_>, column| it.data[row * it.row_stride + column * it.column_stride];
+        (0..self.columns).map(|column| of(&self, column) * of(&other, column)).sum()
+    }
+
     /// Hands over its rows, though its columns are contiguous: through blocks that take whole cache lines.
     ///
     /// For one that [is transposed](Self::is_transposed) or has one column, and not more than [`LINE`].

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::simd::{exp, polynomial};
+use crate::simd::{LEAST, exp, polynomial};
 
 /// Elements that one task takes: 64 KiB, large against the cost of a task and small against a core's cache.
 const TASK: usize = 1 << 14;
@@ -117,7 +117,8 @@ fn normal_tail<S: Simd>(x: f32) -> f32 {
         ],
     );
     let p2 = p * p;
-    (p2 * p2).recip()
+    let tail = (p2 * p2).recip();
+    if tail < LEAST { 0.0 } else { tail }
 }
 
 struct Apply<'a, F> {
@@ -178,7 +179,8 @@ impl WithSimd for GeluBackward<'_> {
             let x = x.clamp(-1e3, 1e3); // Beyond it the density would be ∞ times 0.
             let tail = normal_tail::<S>(x.abs());
             let cdf = if x < 0.0 { tail } else { 1.0 - tail };
-            *gradient *= cdf + x * INV_SQRT_TAU * exp::<S>(-0.5 * x * x);
+            let slope = cdf + x * INV_SQRT_TAU * exp::<S>(-0.5 * x * x);
+            *gradient *= if slope.abs() < LEAST { 0.0 } else { slope };
         }
     }
 }
@@ -245,6 +247,19 @@ mod tests {
                 activation.apply_with(arch, &mut y, None);
                 assert!(y[0].is_nan() && y[1] == f32::INFINITY && y[2].abs() < 1e-36, "{name}: {y:?}");
             }
+        }
+    }
+
+    #[test]
+    fn nothing_tiny_is_left_of_a_number_far_below_0() {
+        for (name, arch) in instruction_sets() {
+            let x: Vec<f32> = (0..30_000).map(|i| i as f32 * -1e-3).collect();
+            let (mut y, mut slope) = (x.clone(), vec![1.0; x.len()]);
+            Activation::Gelu.apply_with(arch, &mut y, None);
+            arch.dispatch(GeluBackward { x: &x, gradient: &mut slope });
+            let tiny = |&&y: &&f32| y != 0.0 && y.abs() < LEAST;
+            assert_eq!(y.iter().chain(&slope).find(tiny), None, "{name}");
+            assert!([&y, &slope].iter().all(|y| y[20_000..].iter().all(|&y| y == 0.0)), "{name}");
         }
     }
 

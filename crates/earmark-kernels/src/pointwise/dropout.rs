@@ -19,21 +19,39 @@ const TASK: usize = 1 << 14;
 ///
 /// If `keep` is not in `[0, 1]`.
 pub fn dropout(x: &mut [f32], keep: f64, seed: u64) {
-    dropout_with(Arch::new(), x, keep, seed);
+    dropout_with(Arch::new(), x, Dropout { keep, seed });
 }
 
-fn dropout_with(arch: Arch, x: &mut [f32], keep: f64, seed: u64) {
-    assert!((0.0..=1.0).contains(&keep), "{keep} is not a probability");
-    if keep == 1.0 {
-        return;
+fn dropout_with(arch: Arch, x: &mut [f32], dropout: Dropout) {
+    dropout.check();
+    if dropout.keep < 1.0 {
+        x.par_chunks_mut(TASK).enumerate().for_each(|(task, x)| dropout.apply(arch, task as u64, x));
     }
-    // Saturates: as near to 1 as that, all but one in 2^32 are kept.
-    let below = (keep * 2f64.powi(32)).round() as u32;
-    let scale = keep.recip() as f32;
-    x.par_chunks_mut(TASK).enumerate().for_each(|(task, x)| {
-        let key = mix(mix(seed).wrapping_add(task as u64));
+}
+
+/// A dropout that is part of another operation, as that of the weights of an attention: see [`dropout()`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dropout {
+    /// The probability of each number to be kept, in `[0, 1]`.
+    pub keep: f64,
+    /// Decides which are.
+    pub seed: u64,
+}
+
+impl Dropout {
+    #[track_caller]
+    pub(crate) fn check(self) {
+        assert!((0.0..=1.0).contains(&self.keep), "{} is not a probability", self.keep);
+    }
+
+    /// Drops numbers of `x`, one of the parts of an array, on the calling thread.
+    pub(crate) fn apply(self, arch: Arch, part: u64, x: &mut [f32]) {
+        // Saturates: as near to 1 as that, all but one in 2^32 are kept.
+        let below = (self.keep * 2f64.powi(32)).round() as u32;
+        let scale = self.keep.recip() as f32;
+        let key = mix(mix(self.seed).wrapping_add(part));
         arch.dispatch(Drop { x, keys: [key as u32, (key >> 32) as u32], below, scale });
-    });
+    }
 }
 
 /// One step of SplitMix64: neighbouring numbers become unrelated ones.
@@ -130,7 +148,7 @@ mod tests {
             for threads in [1, 3] {
                 let mut y = x.clone();
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| dropout_with(arch, &mut y, 0.7, 42));
+                pool.install(|| dropout_with(arch, &mut y, Dropout { keep: 0.7, seed: 42 }));
                 assert_eq!(y, expected, "{name}");
             }
         }

@@ -3,7 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::simd::{SUMS, dot, exp, halve, padded, total};
+use crate::simd::{LEAST, SUMS, dot, exp, halve, padded, total};
 
 /// Elements that one task takes, about: 64 KiB.
 const TASK: usize = 1 << 14;
@@ -12,8 +12,8 @@ const TASK: usize = 1 << 14;
 ///
 /// - `x`: `[rows, width]`
 ///
-/// A number so far below the best of its row that `exp` of the difference is no normal number, -∞ among them, becomes
-/// exactly 0. A row of nothing but -∞ gives NaN, as in PyTorch, and so does one with ∞ or NaN in it.
+/// What would be below 1e-20, that of -∞ for one, becomes exactly 0: beside the largest of its row it is lost in any sum. A row of
+/// nothing but -∞ gives NaN, as in PyTorch, and so does one with ∞ or NaN in it.
 ///
 /// # Panics
 ///
@@ -85,8 +85,9 @@ impl WithSimd for Forward<'_> {
             blocks.iter_mut().for_each(&mut weigh);
             weigh(&mut last);
             let scale = total(sums).recip();
-            blocks.as_flattened_mut().iter_mut().for_each(|x| *x *= scale);
-            last.iter_mut().for_each(|x| *x *= scale);
+            let weight = |power: f32| if power * scale < LEAST { 0.0 } else { power * scale };
+            blocks.as_flattened_mut().iter_mut().for_each(|x| *x = weight(*x));
+            last.iter_mut().for_each(|x| *x = weight(*x));
             rest.copy_from_slice(&last[..rest.len()]);
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::backend::{Flex, flex::FlexTensor};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use earmark_kernels::{self as kernels, Attention, Bias, Conv1d, Epilogue, Matrix};
+use earmark_kernels::{self as kernels, Attended, Attention, Bias, Conv1d, Dropout, Epilogue, Matrix};
 
 use crate::backend::operands::{
     Affine, ConvNorm, ConvWeight, Convolution, DropoutMask, Norm, Padding, StackedConv, WeightCache,
@@ -68,28 +68,11 @@ impl Operations for Cpu {
         if !(takes(&query) && takes(&key) && takes(&value) && bias.as_ref().is_none_or(takes)) {
             return plain::attention::<Self>(query, key, value, heads, bias, mask);
         }
-        let shape @ [batch, queries, columns] = query.dims();
-        let keys = key.dims()[1];
+        let sizes = attention_of(query.dims(), key.dims()[1], heads);
+        let (shape, bias) = (query.dims(), bias.map(|bias| Scores::of(&sizes, bias.dims(), primitive(bias))));
         let [query, key, value] = [query, key, value].map(Rows::of);
-        let bias = bias.map(|bias| {
-            let (dims, wanted) = (bias.dims(), [batch, heads, queries, keys]);
-            let (mut strides, mut stride) = ([0; 4], 1);
-            for axis in (0..4).rev() {
-                assert!(
-                    dims[axis] == wanted[axis] || dims[axis] == 1,
-                    "a bias {dims:?} to scores {wanted:?}"
-                );
-                strides[axis] = if dims[axis] == 1 { 0 } else { stride };
-                stride *= dims[axis];
-            }
-            (Rows::of(bias), strides)
-        });
-        let bias = bias.as_ref().map(|(rows, strides)| Bias { data: rows.values(), strides: *strides });
-        let width = columns / heads;
-        let scale = (width as f32).sqrt().recip();
-        let sizes = Attention { batch, queries, keys, heads, width, scale };
         filled(shape, |out| {
-            kernels::attention(sizes, query.values(), key.values(), value.values(), bias, out);
+            kernels::attention(sizes, attended([&query, &key, &value], bias.as_ref(), None), out)
         })
     }
 
@@ -140,6 +123,43 @@ fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
     tensor.dtype() == DType::F32 && device == Device::flex() && !device.is_autodiff()
 }
 
+/// The kernels' description of an attention of queries `[B, Q, D]`.
+pub(super) fn attention_of([batch, queries, columns]: [usize; 3], keys: usize, heads: usize) -> Attention {
+    let width = columns / heads;
+    Attention { batch, queries, keys, heads, width, scale: (width as f32).sqrt().recip() }
+}
+
+/// What is added to the scores of an attention, `[B, H, Q, T]` or with 1 for any of them.
+#[derive(Debug, Clone)]
+pub(super) struct Scores {
+    rows: Rows,
+    strides: [usize; 4],
+}
+
+impl Scores {
+    pub(super) fn of(sizes: &Attention, dims: [usize; 4], bias: FlexTensor) -> Scores {
+        let wanted = [sizes.batch, sizes.heads, sizes.queries, sizes.keys];
+        let (mut strides, mut stride) = ([0; 4], 1);
+        for axis in (0..4).rev() {
+            assert!(dims[axis] == wanted[axis] || dims[axis] == 1, "a bias {dims:?} to scores {wanted:?}");
+            strides[axis] = if dims[axis] == 1 { 0 } else { stride };
+            stride *= dims[axis];
+        }
+        Scores { rows: bias.into(), strides }
+    }
+}
+
+/// The operands of the kernels.
+pub(super) fn attended<'a>(
+    [q, k, v]: [&'a Rows; 3],
+    bias: Option<&'a Scores>,
+    mask: Option<DropoutMask>,
+) -> Attended<'a> {
+    let bias = bias.map(|Scores { rows, strides }| Bias { data: rows.values(), strides: *strides });
+    let dropout = mask.map(|DropoutMask { keep, seed }| Dropout { keep, seed });
+    Attended { q: q.values(), k: k.values(), v: v.values(), bias, dropout }
+}
+
 fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
     tensor.try_into_primitive::<Flex>().expect("checked by `takes`")
 }
@@ -156,6 +176,7 @@ fn filled<const D: usize>(shape: [usize; D], write: impl FnOnce(&mut [f32])) -> 
 }
 
 /// Numbers that lie row by row in memory.
+#[derive(Debug, Clone)]
 pub(super) struct Rows(FlexTensor);
 
 impl From<FlexTensor> for Rows {

@@ -11,15 +11,21 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind, unary};
 use burn::backend::{Autodiff, Flex, flex::FlexTensor};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use earmark_kernels::{self as kernels, Conv1d};
+use earmark_kernels::{self as kernels, Attention, Conv1d};
 
-use crate::backend::cpu::{self, Rows};
+use crate::backend::cpu::{self, Rows, Scores};
 use crate::backend::operands::{Convolution, DropoutMask, Norm};
 use crate::backend::plain::{self, Operations};
 use crate::config::activation::Activation;
 
 /// burn's CPU device, with a graph.
 pub(super) struct CpuAutodiff;
+
+macro_rules! tracked {
+    ($tensor:expr) => {
+        $tensor.try_into_primitive::<FlexAutodiff>().expect("checked by `takes`")
+    };
+}
 
 /// What is in another dtype is computed as on any device.
 impl Operations for CpuAutodiff {
@@ -39,6 +45,22 @@ impl Operations for CpuAutodiff {
 
     fn softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
         if takes(&x) { softmax(x) } else { plain::softmax(x) }
+    }
+
+    /// A bias that is learned has a gradient `[B, H, Q, T]`, which nothing but burn's operations gives.
+    fn attention(
+        query: Tensor<3>,
+        key: Tensor<3>,
+        value: Tensor<3>,
+        heads: usize,
+        bias: Option<Tensor<4>>,
+        mask: Option<DropoutMask>,
+    ) -> Tensor<3> {
+        let fixed = |bias: &Tensor<4>| takes(bias) && !tracked!(bias.clone()).is_tracked();
+        match takes(&query) && takes(&key) && takes(&value) && bias.as_ref().is_none_or(fixed) {
+            true => attention(query, key, value, heads, bias, mask),
+            false => plain::attention::<Self>(query, key, value, heads, bias, mask),
+        }
     }
 
     fn dropout<const D: usize>(x: Tensor<D>, mask: DropoutMask) -> Tensor<D> {
@@ -67,12 +89,6 @@ type FlexAutodiff = Autodiff<Flex>;
 fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
     let device = tensor.device();
     tensor.dtype() == DType::F32 && device == Device::flex() && device.is_autodiff()
-}
-
-macro_rules! tracked {
-    ($tensor:expr) => {
-        $tensor.try_into_primitive::<FlexAutodiff>().expect("checked by `takes`")
-    };
 }
 
 /// `out`, and in the graph the step that made it of `parents`.
@@ -148,6 +164,55 @@ fn layer_norm<const D: usize>(x: Tensor<D>, norm: Norm) -> Tensor<D> {
     };
     let parents = [x.node(), gamma.node(), beta.node()];
     record(LayerNorm, parents, (given, gamma.into_primitive(), epsilon), out)
+}
+
+fn attention(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    heads: usize,
+    bias: Option<Tensor<4>>,
+    mask: Option<DropoutMask>,
+) -> Tensor<3> {
+    #[derive(Debug)]
+    struct Attended;
+    #[derive(Debug, Clone)]
+    struct State {
+        sizes: Attention,
+        operands: [Rows; 3],
+        bias: Option<Scores>,
+        mask: Option<DropoutMask>,
+        out: FlexTensor,
+    }
+    impl Backward<Flex, 3> for Attended {
+        type State = State;
+
+        fn backward(self, ops: Ops<State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+            let State { sizes, operands: [q, k, v], bias, mask, out } = ops.state;
+            let [batch, queries, width] = [0, 1, 2].map(|axis| out.layout().shape()[axis]);
+            let gradient = Rows::from(gradients.consume::<Flex>(&ops.node));
+            let attended = cpu::attended([&q, &k, &v], bias.as_ref(), mask);
+            let found =
+                kernels::attention_backward(sizes, attended, Rows::from(out).values(), gradient.values());
+            let [of_q, of_k, of_v] = ops.parents;
+            let found = [(of_q, found.q, queries), (of_k, found.k, sizes.keys), (of_v, found.v, sizes.keys)];
+            for (node, gradient, steps) in found {
+                if let Some(node) = node {
+                    gradients.register::<Flex>(node.id, flex(gradient, [batch, steps, width]));
+                }
+            }
+        }
+    }
+    let shape = query.dims();
+    let sizes = cpu::attention_of(shape, key.dims()[1], heads);
+    let bias = bias.map(|bias| Scores::of(&sizes, bias.dims(), tracked!(bias).into_primitive()));
+    let operands = [query, key, value].map(|x| tracked!(x));
+    let nodes = operands.each_ref().map(|x| x.node());
+    let operands = operands.map(|x| Rows::from(x.into_primitive()));
+    let mut out = vec![0.0; shape.iter().product()];
+    kernels::attention(sizes, cpu::attended(operands.each_ref(), bias.as_ref(), mask), &mut out);
+    let out = flex(out, shape);
+    record(Attended, nodes, State { sizes, operands, bias, mask, out: out.clone() }, out)
 }
 
 fn conv1d(x: Tensor<3>, conv: Convolution<'_>) -> Tensor<3> {

@@ -174,6 +174,36 @@ mod tests {
     }
 
     #[test]
+    fn attention_in_one_step_has_the_gradients_of_burns_operations() {
+        let device = Device::flex().autodiff();
+        let operands = || {
+            [(110, 1), (70, 2), (70, 3)].map(|(steps, seed)| {
+                Tensor::<3>::from_data(TensorData::new(noise(2 * steps * 12, seed), [2, steps, 12]), &device)
+                    .require_grad()
+            })
+        };
+        let bias: Vec<f32> = (0..140).map(|i| if i % 70 < 50 { 0.0 } else { -3e4 }).collect();
+        let bias = Tensor::<4>::from_data(TensorData::new(bias, [2, 1, 1, 70]), &device);
+        let read = |tensor: Tensor<3>| tensor.into_data().try_into_vec::<f32>().unwrap();
+        let both = |one_step: bool| {
+            let [q, k, v] = operands();
+            let parts = (q.clone(), k.clone(), v.clone(), 3, Some(bias.clone()), None);
+            let out = match one_step {
+                true => CpuAutodiff::attention(parts.0, parts.1, parts.2, parts.3, parts.4, parts.5),
+                false => Plain::attention(parts.0, parts.1, parts.2, parts.3, parts.4, parts.5),
+            };
+            let gradients = (out.clone() * out.clone()).sum().backward();
+            let of = |x: Tensor<3>| read(x.grad(&gradients).expect("it is tracked"));
+            [read(out.inner()), of(q), of(k), of(v)]
+        };
+        for ((name, plain), fused) in
+            ["out", "queries", "keys", "values"].iter().zip(both(false)).zip(both(true))
+        {
+            assert_close(name, &plain, &fused, 1e-6);
+        }
+    }
+
+    #[test]
     fn gelu_in_steps_is_gelu_and_so_is_its_gradient() {
         let device = Device::flex().autodiff();
         let values: Vec<f32> = noise(1000, 1).iter().map(|x| 4.0 * x).collect();

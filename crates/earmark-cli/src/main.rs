@@ -34,8 +34,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::account::{login, logout, whoami};
 use crate::commands::{
-    bench, classify, clip, completions, data, decode, embed, eval, features, inspect, listen, man, probe,
-    push, runs, search, serve, train, zero_shot,
+    bench, classify, clip, completions, data, decode, embed, eval, features, inspect, listen, man, merge,
+    probe, push, runs, search, serve, train, zero_shot,
 };
 use crate::output::causes::brief;
 use crate::output::escape::escape;
@@ -88,6 +88,7 @@ enum Command {
     Embed(embed::Args),
     Search(search::Args),
     Clip(Box<clip::Args>),
+    Merge(merge::Args),
     Inspect(inspect::Args),
     Features(features::Args),
     Bench(bench::Args),
@@ -156,6 +157,7 @@ fn main() -> ExitCode {
         Command::Embed(args) => embed::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Clip(args) => clip::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Bench(args) => bench::run(&args, cli.threads),

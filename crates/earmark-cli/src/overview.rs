@@ -6,7 +6,7 @@ use clap::Command;
 
 /// The commands by what they are for.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Classify", &["classify", "zero-shot", "listen", "serve", "clip"]),
+    ("Classify", &["classify", "zero-shot", "listen", "serve", "clip", "merge"]),
     ("Embed", &["embed", "search"]),
     ("Train", &["train", "probe", "eval", "calibrate", "runs"]),
     ("Look into data and models", &["data", "inspect", "features", "decode", "bench"]),

@@ -7,6 +7,7 @@ pub(crate) mod serve;
 pub(crate) mod embed;
 pub(crate) mod search;
 pub(crate) mod clip;
+pub(crate) mod merge;
 
 pub(crate) mod train;
 pub(crate) mod probe;

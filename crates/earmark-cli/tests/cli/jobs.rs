@@ -391,6 +391,54 @@ fn several_files_or_windows_have_a_line_each_and_one_file_has_a_table() {
 }
 
 #[test]
+fn parts_that_are_merged_are_the_whole_byte_for_byte() {
+    let place = with_clips();
+    place.clip("many/a \"quoted\", name.wav", noise(3500, 77));
+    place.clip("many/two\nlines.wav", noise(3500, 78));
+    fs::write(place.path("many/broken.wav"), "no sound").unwrap();
+    for (file, options) in
+        [("csv", "--window 50ms --threshold 0.4"), ("jsonl", "--top-k 2"), ("csv", "--top-k 1")]
+    {
+        let all = place.run(&format!("classify many --model model {options} -o all.{file} --force"));
+        all.says(3, &["broken.wav"]);
+        for part in 1..=4 {
+            let command = format!(
+                "classify many --model model {options} -o part-{part}.{file} --force --shard {part}/4"
+            );
+            assert!([Some(0), Some(3)].contains(&place.run(&command).code));
+        }
+        let parts: Vec<String> = (1..=4).map(|part| format!("part-{part}.{file}")).collect();
+        let merged = place.run(&format!("merge {} -o merged.{file} --force", parts.join(" ")));
+        merged.says(0, &["19 inputs of 4 parts"]);
+        let read = |name: &str| fs::read_to_string(place.path(format!("{name}.{file}"))).unwrap();
+        assert_eq!(read("merged"), read("all"));
+        place
+            .run(&format!("merge {} -o merged.{file}", parts.join(" ")))
+            .says(1, &["already exists", "--force"]);
+        let refused = |parts: &[&str], words: &[&str]| {
+            let parts: Vec<String> = parts.iter().map(|part| format!("{part}.{file}")).collect();
+            place.run(&format!("merge {} -o wrong.{file} --force", parts.join(" "))).says(1, words);
+            assert!(!place.path(format!("wrong.{file}")).exists());
+        };
+        refused(&["part-1", "part-1"], &["00.wav", "is in two parts"]);
+        refused(
+            &["part-4", "part-1", "part-2", "part-3"],
+            &["more inputs than", "in the order of their numbers"],
+        );
+        refused(&["gone"], &["gone"]);
+        fs::write(place.path(format!("cut.{file}")), &read("part-1")[..read("part-1").len() - 3]).unwrap();
+        refused(&["cut", "part-2"], &["cut", "is cut off"]);
+        let turned = place.run(&format!(
+            "merge part-2.{file} part-1.{file} part-3.{file} part-4.{file} -o turned.{file} --force"
+        ));
+        assert!(turned.err.contains("in the order of their numbers"), "{}", turned.err);
+    }
+    place.run("classify many/00.wav --model model -o one.parquet").well();
+    place.run("merge one.parquet -o x.csv").says(1, &["one.parquet", "neither csv nor jsonl"]);
+    place.run("merge part-1.csv part-2.jsonl -o x.csv").says(1, &["of different jobs"]);
+}
+
+#[test]
 fn a_part_without_files_is_no_failure() {
     let place = with_clips();
     let said = place.run("classify many/00.wav many/01.wav --shard 3/4 --model model --format csv");

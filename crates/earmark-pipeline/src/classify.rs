@@ -128,7 +128,7 @@ impl AudioClassifier {
     ) -> Vec<Result<Vec<f32>, Error>> {
         let decode = |sound| self.decode(sound);
         let features = |clip: &Waveform| self.features(clip);
-        of_sounds(sounds, decode, features, |clips| self.logits(clips))
+        of_sounds(sounds, decode, features, |clips| self.logits(&clips))
     }
 
     /// The windows of a recording of any length, at the model's rate, cut while it is being decoded; one window is in memory at

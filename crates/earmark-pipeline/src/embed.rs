@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use earmark_audio::{SampleRate, Waveform};
@@ -29,7 +30,9 @@ use crate::zero_shot::ZeroShotClassifier;
 ///
 /// Padding of a batch never reaches it. Whisper and AST themselves pad every clip to one length, and the silence behind a short
 /// clip is then part of the mean, as it is for their own heads.
-#[derive(Debug)]
+///
+/// A clone shares the weights: several choices of layer and pooling cost no memory.
+#[derive(Debug, Clone)]
 pub struct AudioEmbedder {
     model: Model,
     layer: Layer,
@@ -39,16 +42,16 @@ pub struct AudioEmbedder {
     device: Device,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Model {
     /// Its head, if the checkpoint has none, is a random one that nothing here uses.
     Encoder {
-        model: Box<Pretrained>,
+        model: Arc<Pretrained>,
         /// Whether the checkpoint has weights for a sum of its layers.
         has_layer_weights: bool,
     },
     #[cfg(feature = "clap")]
-    Clap(Box<ZeroShotClassifier>),
+    Clap(Arc<ZeroShotClassifier>),
 }
 
 impl AudioEmbedder {
@@ -60,12 +63,12 @@ impl AudioEmbedder {
         let dir = dir.as_ref();
         let model = match Pretrained::open_encoder(dir, device) {
             Ok((model, new)) => Model::Encoder {
-                model: Box::new(model),
+                model: Arc::new(model),
                 has_layer_weights: !new.iter().any(|name| name == "layer_weights"),
             },
             #[cfg(feature = "clap")]
             Err(error) if matches!(&*error.kind, ErrorKind::OtherKind { found, .. } if found == CLAP.model_type) => {
-                Model::Clap(Box::new(ZeroShotClassifier::open(dir, device)?))
+                Model::Clap(Arc::new(ZeroShotClassifier::open(dir, device)?))
             }
             Err(error) => return Err(error),
         };
@@ -194,7 +197,21 @@ impl AudioEmbedder {
     ) -> Vec<Result<Vec<f32>, Error>> {
         let decode = |sound| self.decode(sound);
         let features = |clip: &Waveform| self.features(clip);
-        of_sounds(sounds, decode, features, |clips| self.embeddings(clips))
+        of_sounds(sounds, decode, features, |clips| self.embeddings(&clips))
+    }
+
+    /// As [`embed_all`](Self::embed_all), for any number of layers and frames, without frames behind the end of a sound.
+    pub fn hidden_states_all<S: Into<Sound>>(
+        &self,
+        sounds: impl IntoIterator<Item = S>,
+    ) -> Vec<Result<Embedding, Error>> {
+        let decode = |sound| self.decode(sound);
+        let features = |clip: &Waveform| Ok((self.features(clip)?, clip.duration().as_secs_f64()));
+        of_sounds(sounds, decode, features, |clips| {
+            let (clips, seconds): (Vec<Features>, Vec<f64>) = clips.into_iter().unzip();
+            let found = self.hidden_states(&clips).into_iter().zip(seconds);
+            found.map(|(states, seconds)| Ok(states?.until(seconds))).collect()
+        })
     }
 
     /// The windows of a recording of any length, at the model's rate, cut while it is being decoded: memory holds one window.

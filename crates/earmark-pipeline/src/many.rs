@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::iter;
 
 use earmark_audio::Waveform;
-use earmark_features::Features;
 use rayon::prelude::*;
 
 use crate::error::Error;
@@ -13,11 +12,11 @@ use crate::sound::{DecodedSound, Sound};
 use crate::windows::{Window, WindowIter};
 
 /// The model's answer for each sound, in order: decoded on all threads, and the features of one batch held at a time.
-pub(crate) fn of_sounds<S: Into<Sound>, A>(
+pub(crate) fn of_sounds<S: Into<Sound>, F: Send, A>(
     sounds: impl IntoIterator<Item = S>,
     decode: impl Fn(Sound) -> Result<DecodedSound, Error> + Sync,
-    features: impl Fn(&Waveform) -> Result<Features, Error> + Sync,
-    answers: impl Fn(&[Features]) -> Vec<Result<A, Error>>,
+    features: impl Fn(&Waveform) -> Result<F, Error> + Sync,
+    answers: impl Fn(Vec<F>) -> Vec<Result<A, Error>>,
 ) -> Vec<Result<A, Error>> {
     let mut sounds = sounds.into_iter().map(Into::into);
     let mut all = Vec::with_capacity(sounds.size_hint().0);
@@ -27,7 +26,7 @@ pub(crate) fn of_sounds<S: Into<Sound>, A>(
             return all;
         }
         let names: Vec<String> = batch.iter().map(Sound::name).collect();
-        let extracted: Vec<Result<Features, Error>> = batch
+        let extracted: Vec<Result<F, Error>> = batch
             .into_par_iter()
             .zip(&names)
             .map(|(sound, name)| features(&decode(sound)?.waveform).map_err(|error| error.about(name)))
@@ -35,7 +34,7 @@ pub(crate) fn of_sounds<S: Into<Sound>, A>(
         let mut clips = Vec::new();
         let extracted: Vec<Result<(), Error>> =
             extracted.into_iter().map(|it| it.map(|it| clips.push(it))).collect();
-        let mut answered = answers(&clips).into_iter();
+        let mut answered = answers(clips).into_iter();
         for (extracted, name) in extracted.into_iter().zip(&names) {
             all.push(extracted.and_then(|()| {
                 answered.next().expect("one answer a clip").map_err(|error| error.about(name))

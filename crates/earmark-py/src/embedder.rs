@@ -1,5 +1,8 @@
-use earmark::pipeline::AudioEmbedder;
-use numpy::PyArray1;
+use earmark::models::{Layer, Pool};
+use earmark::pipeline::{AudioEmbedder, Embedding};
+use numpy::ndarray::Array;
+use numpy::{IntoPyArray as _, PyArray1, PyArrayDyn};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::answers::{of_sounds, or_exception};
@@ -11,6 +14,9 @@ use crate::threads;
 /// Embeddings by any checkpoint, with a head or without.
 #[pyclass(frozen, module = "earmark._earmark")]
 pub(crate) struct Embedder(AudioEmbedder);
+
+/// Vectors, and the times in seconds at which their frames begin; none of what is pooled.
+type States<'py> = (Bound<'py, PyArrayDyn<f32>>, Bound<'py, PyArray1<f64>>);
 
 #[pymethods]
 impl Embedder {
@@ -25,10 +31,31 @@ impl Embedder {
         self.0.sampling_rate().hz()
     }
 
-    /// For each sound its embedding, or the exception that says why it has none.
-    fn embed<'py>(&self, py: Python<'py>, sounds: Vec<PySound>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let embedded = of_sounds(py, sounds, self.0.sampling_rate(), |sounds| self.0.embed_all(sounds))?;
-        embedded.into_iter().map(|it| or_exception(py, it.map(|it| PyArray1::from_vec(py, it)))).collect()
+    /// For each sound the vectors of a layer, or of all, and where their frames begin; or the exception that says why it has none.
+    fn embed<'py>(
+        &self,
+        py: Python<'py>,
+        sounds: Vec<PySound>,
+        layer: &str,
+        pool: Option<&str>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let layer: Layer = layer
+            .parse()
+            .map_err(|_| PyValueError::new_err(format!("layer is {layer:?}: {}", Layer::FORM)))?;
+        let mut embedder = self.0.clone();
+        if layer != Layer::Last {
+            embedder = embedder.with_layer(layer).map_err(|error| exception(&error))?;
+        }
+        if let Some(pool) = pool {
+            let pool: Pool = pool
+                .parse()
+                .map_err(|expected| PyValueError::new_err(format!("pool is {pool:?}: {expected}")))?;
+            embedder = embedder.with_pool(pool).map_err(|error| exception(&error))?;
+        }
+        let embedded =
+            of_sounds(py, sounds, embedder.sampling_rate(), |sounds| embedder.hidden_states_all(sounds))?;
+        let arrays = embedded.into_iter().map(|it| it.and_then(|it| arrays(py, it, layer == Layer::All)));
+        arrays.map(|it| or_exception(py, it)).collect()
     }
 
     /// For each text its embedding, of length 1: CLAP models only.
@@ -41,4 +68,21 @@ impl Embedder {
         let embedded = embedded.map_err(|error| exception(&error))?;
         Ok(embedded.into_iter().map(|it| PyArray1::from_vec(py, it)).collect())
     }
+}
+
+/// `[layers, frames, D]`, without the axes of which there is one: layers unless all are asked for, and frames where they are pooled.
+fn arrays(py: Python<'_>, embedding: Embedding, all_layers: bool) -> PyResult<States<'_>> {
+    let Embedding { layers, width, frames, .. } = embedding;
+    let mut shape = vec![layers.len()];
+    if !frames.is_empty() {
+        shape.push(frames.len());
+    }
+    shape.push(width);
+    if !all_layers {
+        shape.remove(0);
+    }
+    let values = Array::from_shape_vec(shape, layers.concat());
+    let values = values.map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let starts = frames.iter().map(|frame| frame.start).collect();
+    Ok((values.into_pyarray(py), PyArray1::from_vec(py, starts)))
 }

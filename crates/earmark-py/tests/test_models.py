@@ -57,6 +57,19 @@ def test_embeddings(model: str, clap: str, samples: np.ndarray, file: str) -> No
     np.testing.assert_allclose(embedder.embed_batch([samples])[0], vector, atol=1e-6)
     with pytest.raises(ValueError, match="CLAP"):
         embedder.embed_texts(["a dog"])
+    layers = embedder.embed(file, layer="all")
+    assert layers.ndim == 2 and layers.shape[1] == len(vector)
+    np.testing.assert_array_equal(embedder.embed(file, layer=1), layers[1])
+    frames, starts = embedder.frames(file)
+    assert frames.shape == (len(starts), len(vector))
+    np.testing.assert_allclose(frames.mean(0), vector, atol=1e-6)
+    np.testing.assert_array_equal(frames.max(0), embedder.embed(file, pool="max"))
+    assert starts[0] == 0 and np.all(np.diff(starts) > 0) and starts[-1] < 1
+    every = embedder.embed(file, layer="all", pool="none")
+    np.testing.assert_array_equal(every[-1].shape, frames.shape)
+    for wrong in [{"layer": 99}, {"layer": "best"}, {"pool": "cls"}, {"pool": "median"}]:
+        with pytest.raises(ValueError, match=str(next(iter(wrong.values())))):
+            embedder.embed(file, **wrong)
     texts = earmark.Embedder(clap).embed_texts(["a dog", "rain"])
     np.testing.assert_allclose([np.linalg.norm(it) for it in texts], 1, atol=1e-5)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Vector = npt.NDArray[np.float32]
     Errors = Literal["raise", "return"]
+    Layer = int | Literal["last", "all", "weighted"]
+    Pool = Literal["mean", "max", "cls", "none"]
 
 __all__ = ["Classifier", "Embedder", "Prediction", "Window", "ZeroShotClassifier"]
 
@@ -215,14 +217,31 @@ class Embedder(_Model):
     _native: _earmark.Embedder
     _open = _earmark.Embedder
 
-    def embed(self, sound: Sound) -> Vector:
-        """The embedding of one sound: a vector of float32."""
-        vector: Vector = self.embed_batch([sound])[0]
+    def embed(self, sound: Sound, *, layer: Layer = "last", pool: Pool | None = None) -> Vector:
+        """The embedding of one sound: a vector of float32.
+
+        Args:
+            layer: Which hidden states, numbered as `output_hidden_states` of transformers numbers them; `"weighted"` for the sum by the
+                checkpoint's `layer_weights`; `"all"` for an array `[layers, D]`.
+            pool: How frames become one vector; what the model's own head does if not given. `"none"` keeps them: `[frames, D]`.
+        """
+        vector: Vector = self.embed_batch([sound], layer=layer, pool=pool)[0]
         return vector
 
-    def embed_batch(self, sounds: Iterable[Sound], *, errors: Errors = "raise") -> list[Any]:
+    def embed_batch(
+        self, sounds: Iterable[Sound], *, layer: Layer = "last", pool: Pool | None = None, errors: Errors = "raise"
+    ) -> list[Any]:
         """The embeddings of many sounds, in order. `errors` is as for `Classifier.classify_batch`."""
-        return list(_in_batches(sounds, self._native.embed, errors))
+        found = self._states(sounds, layer, pool, errors)
+        return [it if isinstance(it, BaseException) else it[0] for it in found]
+
+    def frames(self, sound: Sound, *, layer: Layer = "last") -> tuple[Vector, npt.NDArray[np.float64]]:
+        """Every frame of one sound, `[frames, D]`, and the seconds at which each begins."""
+        found: tuple[Vector, npt.NDArray[np.float64]] = next(self._states([sound], layer, "none", "raise"))
+        return found
+
+    def _states(self, sounds: Iterable[Sound], layer: Layer, pool: Pool | None, errors: Errors) -> Iterator[Any]:
+        return _in_batches(sounds, lambda batch: self._native.embed(batch, str(layer), pool), errors)
 
     def embed_texts(self, texts: Sequence[str]) -> list[Vector]:
         """The embeddings of texts, each of length 1, to compare with those of sounds: CLAP models only."""

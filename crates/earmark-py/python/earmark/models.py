@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, TypeVar
 
 from earmark import _earmark
 from earmark.hub import hub_settings
 from earmark.sounds import Sound, native
 
 if TYPE_CHECKING:
-    from typing import Literal
-
     import numpy as np
     import numpy.typing as npt
 
     Vector = npt.NDArray[np.float32]
     Errors = Literal["raise", "return"]
-    Layer = int | Literal["last", "all", "weighted"]
-    Pool = Literal["mean", "max", "cls", "none"]
 
-__all__ = ["Classifier", "Embedder", "Prediction", "Window", "ZeroShotClassifier"]
+#: Hidden states: a number as `output_hidden_states` of transformers has it, or one of these.
+Layer = int | Literal["last", "all", "weighted"]
+#: How the frames of a hidden state become one vector.
+Pool = Literal["mean", "max", "cls", "none"]
+
+__all__ = ["Classifier", "Embedder", "Layer", "Pool", "Prediction", "Window", "ZeroShotClassifier"]
 
 #: Sounds that the native module gets at a time: Ctrl-C works between two batches.
 BATCH = 32

@@ -302,7 +302,9 @@ pub enum ErrorKind {
         columns: Vec<String>,
     },
     /// A column with several classes per clip.
-    #[error("column `{column}` holds lists: a clip may have several classes, and only training takes those")]
+    #[error(
+        "column `{column}` holds lists: a clip may have several classes, so the dataset has to be opened as multi-label"
+    )]
     ManyLabels {
         /// The column.
         column: String,

@@ -114,11 +114,16 @@ fn row(path: &Path, run: &RunSummary) -> [String; 7] {
         |best| {
             let epoch = best.epoch.round();
             // Clips of the training part chose the epoch: their accuracy is not that of the held-out clips.
-            match (run.split.validation.is_empty(), &run.report) {
-                (true, _) => format!("{:.4} (epoch {epoch})", best.eval_accuracy),
-                (false, Some(report)) => format!("{:.4} (epoch {epoch})", report.accuracy),
-                (false, None) => format!("{:.4} (epoch {epoch}, validation)", best.eval_accuracy),
-            }
+            let (score, clips) = match (run.split.validation.is_empty(), &run.report) {
+                (false, Some(report)) if report.is_multi_label() => {
+                    (report.mean_average_precision().unwrap_or_default(), "")
+                }
+                (false, Some(report)) => (report.accuracy, ""),
+                (true, _) => (best.score(), ""),
+                (false, None) => (best.score(), ", validation"),
+            };
+            let map = if best.multi_label.is_some() { " mAP" } else { "" };
+            format!("{score:.4}{map} (epoch {epoch}{clips})")
         },
     );
     [

@@ -99,13 +99,14 @@ pub(crate) fn add_fields(dataset: &mut AudioDataset, path: Option<&Path>) -> Res
 
 /// Adds the flag that helps to an error of a dataset.
 pub(crate) fn name_the_flag(error: earmark_data::Error) -> anyhow::Error {
-    let no_column = matches!(error.kind, ErrorKind::NoLabelColumn { .. });
-    let error = anyhow::Error::new(error);
-    if no_column {
-        error.context("choose the column holding the class with --label-column NAME")
-    } else {
-        error
-    }
+    let advice = match error.kind {
+        ErrorKind::NoLabelColumn { .. } => "choose the column holding the class with --label-column NAME",
+        ErrorKind::ManyLabels { .. } => {
+            "clips of several classes are for `earmark train`, and for `earmark eval --model M --data DIR --multi-label`"
+        }
+        _ => return error.into(),
+    };
+    anyhow::Error::new(error).context(advice)
 }
 
 /// All of a published dataset, on this machine; a bar for each archive that is unpacked.

@@ -58,6 +58,8 @@ fn clips_of_several_classes_are_trained_scored_exported_and_classified_as_such()
         row["predictions"].as_array().unwrap().iter().map(|it| it["score"].as_f64().unwrap()).sum();
     assert!((sum - 1.0).abs() > 1e-3, "each label has a score of its own: {row}");
 
+    let list = place.run("runs run");
+    assert!(list.says(0, &[]).out.contains(" mAP (epoch "));
     // What asks for one class a clip is refused, by its name.
     for (more, key) in [
         ("--split-by stratified", "`split_by` is stratified"),
@@ -95,6 +97,9 @@ fn a_column_of_lists_makes_a_run_of_several_classes_which_resumes_as_one() {
         .run(&format!("{SHORT} --label-column tags --class-weights balanced --output whole"))
         .says(0, &["`tags` has lists"]);
     assert!(place.read("whole/recipe.toml").contains("multi_label = true"));
+    place
+        .run("data stats data --label-column tags")
+        .says(1, &["`tags` holds lists", "eval --model M --data DIR --multi-label"]);
     place.run(&format!("{SHORT} --label-column tags --class-weights balanced --output part")).says(0, &[]);
     for gone in ["model", "report.json", "checkpoint-6"] {
         let path = place.path(format!("part/{gone}"));

@@ -71,8 +71,7 @@ pub(crate) fn usual_targets(network: &Classifier) -> Vec<String> {
     let names = Lora::layers_of(network);
     let pairs =
         [["q_proj", "v_proj"], ["query", "value"], ["query_proj", "value_proj"], ["linear_q", "linear_v"]];
-    let has = |name: &&str| names.iter().any(|layer| layer == *name);
-    let found = pairs.iter().find(|pair| pair.iter().all(|name| has(name))).unwrap_or(&pairs[0]);
+    let found = pairs.iter().find(|pair| pair.iter().all(|name| names.contains(*name))).unwrap_or(&pairs[0]);
     found.iter().map(ToString::to_string).collect()
 }
 

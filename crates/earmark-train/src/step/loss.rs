@@ -10,6 +10,7 @@ use crate::step::binary_cross_entropy::{self, BinaryCrossEntropy};
 use crate::step::cross_entropy::{self, CrossEntropy};
 
 /// The loss of clips of one class each, or of any number of them.
+#[expect(clippy::large_enum_variant, reason = "a run has one")]
 pub(crate) enum Loss {
     CrossEntropy(CrossEntropy),
     BinaryCrossEntropy(BinaryCrossEntropy),

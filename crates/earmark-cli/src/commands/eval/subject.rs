@@ -331,7 +331,7 @@ fn number_by_model(mut dataset: AudioDataset, scored: &ScoredModel) -> Result<Au
             match clip.is_multi_label() {
                 false => clip.label = ids[&clip.label],
                 true => {
-                    *clip = clip.clone().with_labels(clip.classes().iter().map(|class| ids[class]).collect())
+                    *clip = clip.clone().with_labels(clip.classes().iter().map(|class| ids[class]).collect());
                 }
             }
         }

@@ -47,6 +47,7 @@ pub use config::spec_augment_settings::SpecAugmentSettings;
 pub use error::{Error, ErrorKind, KeyMismatch};
 pub use layers::padding_mask::PaddingMask;
 pub use training::lora::Lora;
+pub use training::gradient_checkpointing::supports_gradient_checkpointing;
 pub use training::mixed_precision::mixed_precision;
 pub use training::parts::{Part, freeze, parts};
 pub use training::rng::TrainingRng;

@@ -22,6 +22,7 @@ mod cpu;
 mod cpu_autodiff;
 mod operands;
 mod plain;
+pub(crate) mod recomputed;
 mod taps;
 
 use std::sync::LazyLock;

@@ -30,6 +30,7 @@ use crate::layers::layer_norm::LayerNorm;
 use crate::layers::linear::Linear;
 use crate::layers::mlp::Mlp;
 use crate::linear_head::LinearHead;
+use crate::training::gradient_checkpointing::checkpointed;
 use crate::training::rng::TrainingRng;
 
 /// An AST `config.json`. Field names are that file's, and a missing field takes the reference's default.
@@ -388,7 +389,9 @@ impl Encoder {
     ) -> Tensor<3> {
         for (i, layer) in self.layer.iter().enumerate() {
             each(i, &hidden);
-            hidden = layer.forward(hidden, rng.as_deref_mut());
+            hidden = checkpointed(layer, hidden, None, rng.as_deref_mut(), |layer, hidden, _, rng| {
+                layer.forward(hidden, rng)
+            });
         }
         each(self.layer.len(), &hidden);
         hidden

@@ -11,8 +11,8 @@ use safetensors::SafeTensors;
 
 use super::*;
 use crate::test_support::{
-    ReferenceModel, check, check_embeddings, check_gradients, check_logits, device, golden_dir, gradients,
-    json, means, targets, tensor, values,
+    ReferenceModel, check, check_embeddings, check_gradient_checkpointing, check_gradients, check_logits,
+    device, golden_dir, gradients, json, means, targets, tensor, values,
 };
 use crate::{Checkpoint, Head, init_weights, load, parameters, save};
 
@@ -89,6 +89,17 @@ fn logits_match() {
         let (golden, network) = open(variant);
         let logits = network.forward(tensor(&golden, "input_values", &device()), None).unwrap();
         check(variant, &golden, "logits", logits, LOGITS);
+    }
+}
+
+#[test]
+fn gradients_are_the_same_when_blocks_are_computed_again() {
+    for variant in VARIANTS {
+        let (golden, network) = open(variant);
+        let labels: Vec<i64> = golden.f32s("labels").iter().map(|&id| id as i64).collect();
+        check_gradient_checkpointing(variant, &network, &device(), &labels, |network, device, rng| {
+            network.forward(tensor(&golden, "input_values", device), Some(rng)).unwrap()
+        });
     }
 }
 

@@ -10,6 +10,7 @@ pub struct TrainingRng {
     draws: ChaCha8Rng,
     /// A second stream, so that the number of dropout layers moves no other draw.
     dropout: ChaCha8Rng,
+    gradient_checkpointing: bool,
 }
 
 impl TrainingRng {
@@ -17,7 +18,24 @@ impl TrainingRng {
     pub fn new(seed: u64) -> Self {
         let mut draws = ChaCha8Rng::seed_from_u64(seed);
         let dropout = ChaCha8Rng::seed_from_u64(draws.next_u64());
-        TrainingRng { draws, dropout }
+        TrainingRng { draws, dropout, gradient_checkpointing: false }
+    }
+
+    /// Whether the graph keeps the input of each block only, and the backward pass computes the block again
+    /// ([`supports_gradient_checkpointing`](crate::supports_gradient_checkpointing()) says where). The draws stay the same.
+    #[must_use]
+    pub fn with_gradient_checkpointing(self, gradient_checkpointing: bool) -> Self {
+        TrainingRng { gradient_checkpointing, ..self }
+    }
+
+    /// One that draws once more what this one is going to draw.
+    pub(crate) fn again(&self) -> TrainingRng {
+        let again = |rng: &ChaCha8Rng| ChaCha8Rng::deserialize_state(&rng.serialize_state());
+        TrainingRng { draws: again(&self.draws), dropout: again(&self.dropout), ..*self }
+    }
+
+    pub(crate) fn gradient_checkpointing(&self) -> bool {
+        self.gradient_checkpointing
     }
 
     /// The seed of the next dropout mask.

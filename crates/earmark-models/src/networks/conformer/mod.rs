@@ -22,6 +22,7 @@ use crate::layers::dropout::Dropout;
 use crate::layers::layer_norm::LayerNorm;
 use crate::layers::mlp::FeedForward;
 use crate::layers::residual;
+use crate::training::gradient_checkpointing::checkpointed;
 use crate::training::rng::TrainingRng;
 
 use attention::ConformerAttention;
@@ -73,18 +74,29 @@ impl ConformerLayer {
         passing: &Passing,
         mut rng: Option<&mut TrainingRng>,
     ) -> Tensor<3> {
-        let normed = self.ffn1_layer_norm.forward(hidden.clone());
-        let hidden = residual::add(hidden, self.ffn1.forward(normed, rng.as_deref_mut()) * 0.5);
+        let first = (self.ffn1_layer_norm.clone(), self.ffn1.clone());
+        let hidden = checkpointed(&first, hidden, None, rng.as_deref_mut(), |(norm, ffn), hidden, _, rng| {
+            let normed = norm.forward(hidden.clone());
+            residual::add(hidden, ffn.forward(normed, rng) * 0.5)
+        });
 
-        let normed = self.self_attn_layer_norm.forward(hidden.clone());
-        let dropout = &self.self_attn_dropout;
-        let hidden = self.self_attn.forward_residual(normed, hidden, passing, dropout, rng.as_deref_mut());
+        let attention =
+            (self.self_attn_layer_norm.clone(), self.self_attn.clone(), self.self_attn_dropout.clone());
+        let of_all = passing.clone();
+        let hidden =
+            checkpointed(&attention, hidden, None, rng.as_deref_mut(), move |attention, hidden, _, rng| {
+                let (norm, attention, dropout) = attention;
+                attention.forward_residual(norm.forward(hidden.clone()), hidden, &of_all, dropout, rng)
+            });
 
+        // Its graph is kept: a batch norm counts what it has seen, and would count a second pass.
         let convolved = self.conv_module.forward(hidden.clone(), passing.keep.as_ref(), rng.as_deref_mut());
         let hidden = residual::add(hidden, convolved);
 
-        let normed = self.ffn2_layer_norm.forward(hidden.clone());
-        let hidden = residual::add(hidden, self.ffn2.forward(normed, rng) * 0.5);
-        self.final_layer_norm.forward(hidden)
+        let last = (self.ffn2_layer_norm.clone(), self.ffn2.clone(), self.final_layer_norm.clone());
+        checkpointed(&last, hidden, None, rng, |(norm, ffn, last), hidden, _, rng| {
+            let normed = norm.forward(hidden.clone());
+            last.forward(residual::add(hidden, ffn.forward(normed, rng) * 0.5))
+        })
     }
 }

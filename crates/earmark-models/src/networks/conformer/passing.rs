@@ -3,6 +3,7 @@ use burn::tensor::Tensor;
 use crate::networks::conformer::positions::Positions;
 
 /// What every block of one forward pass is given beside the hidden states.
+#[derive(Clone)]
 pub(crate) struct Passing {
     pub(crate) positions: Positions,
     /// What attention adds for padded frames, `[B, 1, 1, T]`.

@@ -63,8 +63,8 @@ impl EmbedPositions {
 
     fn rotary(&self, frames: usize, device: &Device) -> Positions {
         let frequencies = match &self.inv_freq {
-            // Not learned.
-            Some(kept) => kept.val().detach(),
+            // Not learned. What burn detaches of a parameter is still one that asks for a gradient.
+            Some(kept) => kept.val().detach().set_require_grad(false),
             None => self.frequencies(device),
         };
         // In f32 whatever the dtype of the weights: a far frame has many turns.

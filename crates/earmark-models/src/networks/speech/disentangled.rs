@@ -14,6 +14,7 @@ use crate::layers::dropout::Dropout;
 use crate::layers::layer_norm::LayerNorm;
 use crate::layers::linear::Linear;
 use crate::networks::speech::config::SpeechConfig;
+use crate::training::gradient_checkpointing::checkpointed;
 use crate::training::rng::TrainingRng;
 
 /// The transformer layers of SEW-D.
@@ -51,9 +52,23 @@ impl DisentangledEncoder {
         mut each: impl FnMut(&Tensor<3>),
     ) -> Tensor<3> {
         let distances = self.distances(hidden.dims()[1]);
+        let (vectors, places) = distances.map(|it| (it.vectors, [it.from_query, it.from_key])).unzip();
         for layer in &self.layer {
             each(&hidden);
-            hidden = layer.forward(hidden, bias, distances.as_ref(), rng.as_deref_mut());
+            let (bias, places) = (bias.cloned(), places.clone());
+            let shared = vectors.clone().map(Tensor::unsqueeze); // [1, 1, P, D]
+            hidden = checkpointed(
+                layer,
+                hidden,
+                shared,
+                rng.as_deref_mut(),
+                move |layer, hidden, vectors, rng| {
+                    let distances = vectors.zip(places.clone()).map(|(vectors, [from_query, from_key])| {
+                        Distances { vectors: vectors.squeeze_dims(&[0, 1]), from_query, from_key }
+                    });
+                    layer.forward(hidden, bias.as_ref(), distances.as_ref(), rng)
+                },
+            );
         }
         each(&hidden);
         hidden

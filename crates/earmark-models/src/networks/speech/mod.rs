@@ -40,6 +40,7 @@ use crate::architecture::{EachState, LastState};
 use crate::error::ErrorKind;
 use crate::layers::padding_mask::PaddingMask;
 use crate::layers::weighted_sum::WeightedSum;
+use crate::training::gradient_checkpointing::checkpointed;
 use crate::training::rng::TrainingRng;
 
 use encoder::Encoder;
@@ -159,7 +160,7 @@ impl SpeechEncoder {
         each: impl FnMut(&Tensor<3>),
     ) -> Result<(Tensor<3>, usize, Option<PaddingMask>), ErrorKind> {
         self.check(&waveforms, lengths)?;
-        let features = self.feature_extractor.forward(waveforms); // [B, T, C]
+        let features = self.features(waveforms, rng.as_deref_mut()); // [B, T, C]
         let [batch, frames, _] = features.dims();
         let mask = lengths.and_then(|lengths| {
             let lengths = lengths.iter().map(|&samples| self.config.frames(samples)).collect();
@@ -176,6 +177,24 @@ impl SpeechEncoder {
         }
         let last = self.encoder.forward(hidden, mask.as_ref(), rng, each); // [B, T, D]
         Ok((last, frames, mask))
+    }
+
+    /// `[B, S]` to `[B, T, C]`. Where the graph is made again, it is that of one clip at a time: of all of them the first layer's alone
+    /// would be as large as what is saved.
+    fn features(&self, waveforms: Tensor<2>, mut rng: Option<&mut TrainingRng>) -> Tensor<3> {
+        if !rng.as_deref().is_some_and(TrainingRng::gradient_checkpointing) {
+            return self.feature_extractor.forward(waveforms);
+        }
+        let clips = waveforms.split(1, 0).into_iter().map(|waveform| {
+            checkpointed(
+                &self.feature_extractor,
+                waveform,
+                None,
+                rng.as_deref_mut(),
+                |encoder, waveform, _, _| encoder.forward(waveform),
+            )
+        });
+        Tensor::cat(clips.collect(), 0)
     }
 
     /// Refuses clips that make no frame, and lengths that are not theirs.

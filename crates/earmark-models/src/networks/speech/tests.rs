@@ -12,8 +12,8 @@ use earmark_testkit::{Golden, assert_close};
 
 use super::*;
 use crate::test_support::{
-    ReferenceCase, ReferenceModel, check_gradients, check_logits, device, gradients, json, targets, tensor,
-    values,
+    ReferenceCase, ReferenceModel, check_gradient_checkpointing, check_gradients, check_logits, device,
+    gradients, json, targets, tensor, values,
 };
 use crate::{
     Checkpoint, Classifier, Head, Input, Layer, ModelConfig, NetworkConfig, Pool,
@@ -274,6 +274,23 @@ fn logits_match_with_and_without_a_mask() {
             let alone = waveforms().narrow(0, i, 1).narrow(1, 0, length);
             case.check(&format!("alone.{i}.logits"), case.forward(alone, false), LOGITS);
         }
+    }
+}
+
+#[test]
+fn gradients_are_the_same_when_blocks_are_computed_again() {
+    for case in VARIANTS.map(Case::open) {
+        let labels: Vec<i64> = case.golden.f32s("labels").iter().map(|&id| id as i64).collect();
+        check_gradient_checkpointing(
+            case.name,
+            &case.network,
+            &case.device,
+            &labels,
+            |network, device, rng| {
+                let (values, lengths) = (case.waveforms(device), Some(case.lengths()));
+                network.forward(Input::Waveforms { values, lengths }, Some(rng)).unwrap()
+            },
+        );
     }
 }
 

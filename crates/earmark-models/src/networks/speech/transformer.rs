@@ -11,6 +11,7 @@ use crate::layers::residual;
 use crate::networks::speech::config::SpeechConfig;
 use crate::networks::speech::position_bias::GatedPositionBias;
 use crate::networks::speech::positions::PosConvEmbed;
+use crate::training::gradient_checkpointing::checkpointed;
 use crate::training::rng::TrainingRng;
 
 /// Positions, then the transformer layers.
@@ -73,7 +74,16 @@ impl TransformerEncoder {
             let may_skip = i > 0 || distances.is_none();
             let skipped = may_skip && rng.as_deref_mut().is_some_and(|rng| rng.chance(self.layerdrop));
             if !skipped {
-                hidden = layer.forward(hidden, bias.as_ref(), distances.as_ref(), rng.as_deref_mut());
+                let (shared, bias) = (distances.clone(), bias.clone());
+                hidden = checkpointed(
+                    layer,
+                    hidden,
+                    shared,
+                    rng.as_deref_mut(),
+                    move |layer, hidden, distances, rng| {
+                        layer.forward(hidden, bias.as_ref(), distances.as_ref(), rng)
+                    },
+                );
             }
         }
         each(&hidden);

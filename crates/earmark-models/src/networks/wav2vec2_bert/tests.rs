@@ -8,7 +8,9 @@ use earmark_features::{FrameBatch, Preprocessor};
 use earmark_testkit::{Golden, assert_close};
 
 use super::*;
-use crate::test_support::{self, device, golden_dir, gradients, tensor, values};
+use crate::test_support::{
+    self, check_gradient_checkpointing, device, golden_dir, gradients, tensor, values,
+};
 use crate::{Checkpoint, Classifier, Head, ModelConfig, NetworkConfig};
 
 const VARIANTS: [&str; 4] = ["relative-key", "relative", "rotary", "none"];
@@ -136,6 +138,23 @@ fn an_embedding_is_the_mean_of_the_last_states_over_real_frames() {
         let key = format!("hidden_states.{}", case.config.num_hidden_layers);
         let want = test_support::means(&case.golden, &key, &case.lengths());
         assert_close(case.name, &values(case.network.embed(input).unwrap()), &want, STAGE);
+    }
+}
+
+#[test]
+fn gradients_are_the_same_when_blocks_are_computed_again() {
+    for case in VARIANTS.map(Case::open) {
+        let labels: Vec<i64> = case.golden.f32s("labels").iter().map(|&id| id as i64).collect();
+        check_gradient_checkpointing(
+            case.name,
+            &case.network,
+            &case.device,
+            &labels,
+            |network, device, rng| {
+                let input = Input::Frames { values: case.frames(device), lengths: Some(case.lengths()) };
+                network.forward(input, Some(rng)).unwrap()
+            },
+        );
     }
 }
 

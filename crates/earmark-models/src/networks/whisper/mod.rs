@@ -33,6 +33,7 @@ use crate::layers::mlp::Mlp;
 use crate::layers::residual;
 use crate::layers::weighted_sum::WeightedSum;
 use crate::linear_head::{LayerWeights, LinearHead};
+use crate::training::gradient_checkpointing::checkpointed;
 use crate::training::rng::TrainingRng;
 
 pub use decoder::{WhisperDecoderConfig, WhisperForConditionalGeneration, WhisperLanguageConfig};
@@ -371,7 +372,9 @@ impl WhisperEncoder {
             each(&hidden);
             let skipped = rng.as_deref_mut().is_some_and(|rng| rng.chance(self.layerdrop));
             if !skipped {
-                hidden = layer.forward(hidden, rng.as_deref_mut());
+                hidden = checkpointed(layer, hidden, None, rng.as_deref_mut(), |layer, hidden, _, rng| {
+                    layer.forward(hidden, rng)
+                });
             }
         }
         Ok(self.layer_norm.forward(hidden))

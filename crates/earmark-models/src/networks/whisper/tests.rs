@@ -11,8 +11,8 @@ use safetensors::SafeTensors;
 
 use super::*;
 use crate::test_support::{
-    ReferenceModel, check, check_embeddings, check_gradients, check_logits, device, golden_dir, gradients,
-    json, means, targets, tensor, values,
+    ReferenceModel, check, check_embeddings, check_gradient_checkpointing, check_gradients, check_logits,
+    device, golden_dir, gradients, json, means, targets, tensor, values,
 };
 use crate::{Checkpoint, Head, Layer, Pool, init_weights, load, parameters, save};
 
@@ -105,6 +105,17 @@ fn logits_match_with_and_without_a_weighted_sum() {
         let (golden, network) = open(variant);
         let logits = network.forward(tensor(&golden, "input_features", &device()), None).unwrap();
         check(variant, &golden, "logits", logits, LOGITS);
+    }
+}
+
+#[test]
+fn gradients_are_the_same_when_blocks_are_computed_again() {
+    for variant in VARIANTS {
+        let (golden, network) = open(variant);
+        let labels: Vec<i64> = golden.f32s("labels").iter().map(|&id| id as i64).collect();
+        check_gradient_checkpointing(variant, &network, &device(), &labels, |network, device, rng| {
+            network.forward(tensor(&golden, "input_features", device), Some(rng)).unwrap()
+        });
     }
 }
 

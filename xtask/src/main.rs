@@ -14,6 +14,10 @@ Build, test and check the workspace; run earmark from source.
 Usage: cargo xtask <CHORE> [ARGS]
 
 Run earmark:
+  train NAME [ARGS]   Fine-tune by the recipe presets/NAME.toml; ARGS go to
+                      `earmark train`
+                      gtzan, gtzan-best, minds14, speech-commands, fleurs,
+                      esc50
   train-gtzan [ARGS]  Fine-tune DistilHuBERT on GTZAN; ARGS go to
                       `earmark train`
                       --sample       ten synthetic genres: no download, minutes
@@ -53,6 +57,7 @@ Develop:
 ";
 
 const CHORES: &[&str] = &[
+    "train",
     "train-gtzan",
     "eval",
     "serve",
@@ -76,6 +81,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = args.collect();
     let done = match chore.as_str() {
         // The product's own exit codes mean something; they are passed on.
+        "train" => return product::train(&args),
         "train-gtzan" => return product::run("train", &args),
         "eval" => return product::run("eval", &args),
         "serve" => return product::run("serve", &args),

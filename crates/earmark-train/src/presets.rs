@@ -69,3 +69,45 @@ pub fn preset(name: &str) -> Option<NetworkConfig> {
     };
     Some(NetworkConfig::Speech(config))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use earmark_data::Selection;
+
+    use super::*;
+
+    /// `presets/` of the repository; the crate alone has none.
+    #[test]
+    fn every_recipe_of_the_repository_can_be_run_on_a_dataset_that_is_known() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../presets");
+        let mut names = Vec::new();
+        for file in fs::read_dir(folder).into_iter().flatten() {
+            let file = file.unwrap().path();
+            let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+            let mut recipe = gtzan();
+            let keys = recipe.apply_file(&file).unwrap();
+            recipe.validate().unwrap();
+            for key in ["published", "model", "epochs", "batch_size", "lr", "max_duration"] {
+                assert!(keys.contains(&key), "{name}: {key}");
+            }
+            let published = recipe.published.unwrap();
+            assert_eq!(published.split(':').next(), name.strip_suffix("-best").or(Some(&name)));
+            let label = Some(recipe.label_column.as_str()).filter(|column| !column.is_empty());
+            Selection::new(&published, None, label).unwrap();
+            names.push(name);
+        }
+        let at_least = ["gtzan", "gtzan-best", "minds14", "speech-commands", "fleurs", "esc50"];
+        assert!(at_least.iter().all(|name| names.iter().any(|it| it == name)), "{names:?}");
+    }
+
+    #[test]
+    fn the_recipe_of_gtzan_is_the_one_that_a_run_begins_with() {
+        let mut recipe = gtzan();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../presets/gtzan.toml");
+        recipe.apply_file(&file).unwrap();
+        assert_eq!(recipe, Recipe { published: Some("gtzan".to_owned()), ..gtzan() });
+    }
+}

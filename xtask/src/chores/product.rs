@@ -1,7 +1,7 @@
-//! `cargo xtask train-gtzan|eval|run`: builds the `earmark` command and hands over to it.
+//! `cargo xtask train|train-gtzan|eval|serve|run`: builds the `earmark` command and hands over to it.
 
-use std::env;
 use std::process::{Command, ExitCode};
+use std::{env, fs};
 
 use crate::util::cargo::root;
 use crate::util::libtorch::Libtorch;
@@ -40,6 +40,35 @@ pub(crate) fn run(command: &str, args: &[String]) -> ExitCode {
     hand_over(&mut cargo)
 }
 
+/// Runs `earmark train` by a recipe of `presets/`.
+pub(crate) fn train(args: &[String]) -> ExitCode {
+    let known = presets();
+    let (name, rest) = match args.split_first() {
+        Some((name, rest)) if known.contains(name) => (name, rest),
+        given => {
+            let problem = match given {
+                Some((name, _)) if !name.starts_with('-') => format!("no recipe `{name}`"),
+                _ => "which recipe?".to_owned(),
+            };
+            eprintln!("error: {problem}: `cargo xtask train` takes one of {}", known.join(", "));
+            return ExitCode::from(2);
+        }
+    };
+    let recipe = root().join("presets").join(name).with_extension("toml");
+    let recipe = ["--recipe".to_owned(), recipe.display().to_string()];
+    run("train", &[&recipe, rest].concat())
+}
+
+/// The names of the recipes.
+fn presets() -> Vec<String> {
+    let files = fs::read_dir(root().join("presets")).into_iter().flatten().flatten().map(|it| it.path());
+    let recipes = files.filter(|file| file.extension().is_some_and(|it| it == "toml"));
+    let mut names: Vec<String> =
+        recipes.filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    names
+}
+
 /// What `--device` says.
 fn device(args: &[String]) -> Option<&str> {
     let at = args.iter().position(|arg| arg == "--device" || arg.starts_with("--device="))?;
@@ -64,4 +93,18 @@ fn hand_over(cargo: &mut Command) -> ExitCode {
 fn failed(error: &std::io::Error) -> ExitCode {
     eprintln!("error: cannot start cargo: {error}");
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::presets;
+
+    #[test]
+    fn the_help_names_every_recipe() {
+        let words: Vec<&str> = crate::HELP.split([' ', ',', '\n']).collect();
+        for name in presets() {
+            assert!(words.contains(&name.as_str()), "{name}");
+        }
+        assert!(presets().len() >= 6);
+    }
 }

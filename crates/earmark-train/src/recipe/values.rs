@@ -91,7 +91,9 @@ impl Values {
         match (self, value) {
             (Values::Switch, Value::Boolean(_))
             | (Values::Whole(..) | Values::Number(..) | Values::ShareOrCount, Value::Integer(_))
-            | (Values::Number(..) | Values::ShareOrCount, Value::Float(_)) => Some(value.to_string()),
+            | (Values::Number(..) | Values::ShareOrCount, Value::Float(_))
+            // A share is a form of `val_from_train`.
+            | (Values::Form(_), Value::Float(_)) => Some(value.to_string()),
             (Values::Betas | Values::Range, Value::Array(numbers)) => {
                 Some(numbers.iter().map(Value::to_string).collect::<Vec<_>>().join(","))
             }

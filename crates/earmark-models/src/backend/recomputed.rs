@@ -36,7 +36,8 @@ pub(crate) struct Parents {
 impl Parents {
     /// Whether the graph wants a gradient of the tensor.
     pub(crate) fn add<const D: usize>(&mut self, tensor: &Tensor<D>) -> bool {
-        let tensor = primitive!(tensor.clone());
+        // A parameter of a network that is not in training has no graph.
+        let tensor = primitive!(tensor.clone().autodiff());
         self.nodes.push(tensor.node());
         self.tracked |= tensor.is_tracked();
         tensor.is_tracked()

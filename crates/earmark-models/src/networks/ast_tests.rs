@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use burn::tensor::{DType, FloatDType};
 use earmark_features::WhisperOptions;
 use earmark_testkit::{Golden, assert_close};
 use safetensors::SafeTensors;
@@ -14,7 +15,7 @@ use crate::test_support::{
     ReferenceModel, check, check_embeddings, check_gradient_checkpointing, check_gradients, check_logits,
     device, golden_dir, gradients, json, means, targets, tensor, values,
 };
-use crate::{Checkpoint, Head, init_weights, load, parameters, save};
+use crate::{Checkpoint, Head, init_weights, load, mixed_precision, parameters, save};
 
 const VARIANTS: [&str; 2] = ["overlapping", "unbiased"];
 
@@ -101,6 +102,17 @@ fn gradients_are_the_same_when_blocks_are_computed_again() {
             network.forward(tensor(&golden, "input_values", device), Some(rng)).unwrap()
         });
     }
+}
+
+/// In half precision a block's weights are casts of the parameters, which pass their gradients on.
+#[test]
+fn gradients_in_half_precision_are_the_same_when_blocks_are_computed_again() {
+    let (golden, network) = open(VARIANTS[0]);
+    let labels: Vec<i64> = golden.f32s("labels").iter().map(|&id| id as i64).collect();
+    check_gradient_checkpointing("bf16", &network, &device(), &labels, |network, device, rng| {
+        let half = mixed_precision(network.clone(), FloatDType::BF16);
+        half.forward(tensor(&golden, "input_values", device), Some(rng)).unwrap().cast(DType::F32)
+    });
 }
 
 /// Loss and the gradient of every parameter, in training mode with nothing random.

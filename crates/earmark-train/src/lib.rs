@@ -14,12 +14,13 @@ mod background;
 mod error;
 
 pub use recipe::{
-    ClassWeights, Freeze, Frozen, Precision, Recipe, Sampling, ScheduleKind, Setting, SplitBy, ValFromTrain,
-    Values,
+    Check, ClassWeights, Freeze, Frozen, Precision, Recipe, Sampling, ScheduleKind, Setting, SplitBy,
+    ValFromTrain, Values,
 };
 
 pub use presets::{PRESETS, gtzan, preset, sample};
 
+pub use run::batch_size::{FoundBatchSize, find_batch_size};
 pub use run::event::{Callback, EpochDone, Event, StepDone};
 pub use run::job::{Finished, Job, Outcome, Plan, Start};
 pub use run::model_setup::ModelSetup;

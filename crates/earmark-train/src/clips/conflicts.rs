@@ -63,7 +63,10 @@ impl Clips {
         let mut conflicts = Conflicts::default();
         if !self.clips().iter().any(earmark_data::Clip::is_multi_label) {
             for (row, clip) in self.clips().iter().enumerate() {
-                conflicts.add(*self.hash(row), &clip.name, clip.label.index(), labels);
+                // A clip that has not been decoded yet is not compared.
+                if let Some(hash) = self.hash(row) {
+                    conflicts.add(*hash, &clip.name, clip.label.index(), labels);
+                }
             }
             return conflicts.found();
         }
@@ -77,7 +80,9 @@ impl Clips {
         let distinct: Vec<String> = sets.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect();
         for (row, (clip, set)) in self.clips().iter().zip(&sets).enumerate() {
             let set = distinct.binary_search(set).unwrap_or_default();
-            conflicts.add(*self.hash(row), &clip.name, set, &distinct);
+            if let Some(hash) = self.hash(row) {
+                conflicts.add(*hash, &clip.name, set, &distinct);
+            }
         }
         conflicts.found()
     }

@@ -10,11 +10,11 @@ pub(crate) mod targets;
 pub(crate) mod stream;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use earmark_data::{AudioDataset, Clip};
-use earmark_error::{Context as _, chain};
+use earmark_error::{Attempt as _, Context as _, chain};
 use earmark_features::Features;
 use rayon::prelude::*;
 
@@ -33,15 +33,29 @@ pub struct Clips(Arc<Opened>);
 #[derive(Debug)]
 struct Opened {
     clips: Vec<Clip>,
-    /// SHA-256 of each clip's sound file.
-    hashes: Vec<Hash>,
     preparation: Preparation,
-    /// The features of the first clips, as many as fit into [`KEPT_BYTES`]; those of the others are read from the cache for
-    /// each batch, or made again.
-    kept: Vec<Option<Features>>,
+    /// [`Preparation::settings`], once.
+    settings: String,
     cache: Option<Cache>,
-    /// Each clip's key in the cache; `None` without one.
-    keys: Vec<Option<Key>>,
+    /// Bytes of features to keep in memory at most, and those of the clips prepared so far.
+    most_kept: usize,
+    kept_bytes: AtomicUsize,
+    /// What is known of each clip that has been prepared, or why it cannot be used.
+    known: Vec<OnceLock<Result<Known, String>>>,
+}
+
+/// What is kept of a prepared clip.
+#[derive(Debug)]
+struct Known {
+    /// SHA-256 of its sound file.
+    hash: Hash,
+    /// Its key in the cache; `None` without one.
+    key: Option<Key>,
+    /// Numbers of its features: for clips of several lengths what their length is.
+    length: usize,
+    /// Those of the first clips, as many as fit into memory; those of the others are read from the cache for each batch, or
+    /// made again.
+    features: Option<Features>,
 }
 
 /// Enough for every clip of GTZAN at 30 s and 16 kHz (1.9 GB): then nothing is decoded twice.
@@ -64,8 +78,21 @@ impl Clips {
         progress: &mut dyn FnMut(usize),
         stop: &AtomicBool,
     ) -> Result<(Clips, Vec<BadClip>), Error> {
+        Clips::open_keeping(KEPT_BYTES, dataset, preparation, cache, skip_bad, progress, stop)
+    }
+
+    /// The same, with at most so many bytes of features in memory.
+    pub(crate) fn open_keeping(
+        most_kept: usize,
+        dataset: &AudioDataset,
+        preparation: Preparation,
+        cache: Option<Cache>,
+        skip_bad: bool,
+        progress: &mut dyn FnMut(usize),
+        stop: &AtomicBool,
+    ) -> Result<(Clips, Vec<BadClip>), Error> {
         let clips = dataset.clips.clone();
-        let work = move |worker: &Worker| Opened::new(KEPT_BYTES, clips, preparation, cache, worker);
+        let work = move |worker: &Worker| Opened::checked(most_kept, clips, preparation, cache, worker);
         let doing = || Doing(format!("cannot use the clips in `{}`", dataset.root.display()));
         let (opened, bad) = run_cancellable(stop, progress, work).with_context(doing)?;
         if !bad.is_empty() && !skip_bad {
@@ -74,12 +101,64 @@ impl Clips {
         Ok((Clips(Arc::new(opened)), bad))
     }
 
+    /// All clips of the dataset, each decoded when it is first used.
+    pub(crate) fn lazily(
+        most_kept: usize,
+        dataset: &AudioDataset,
+        preparation: Preparation,
+        cache: Option<Cache>,
+    ) -> Clips {
+        Clips(Arc::new(Opened::new(most_kept, dataset.clips.clone(), preparation, cache)))
+    }
+
+    /// Decodes the clips of `rows`, and returns those that cannot be used. `progress` gets the number of clips done.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Interrupted`] as soon as `stop` is set.
+    pub(crate) fn check(
+        &self,
+        rows: Vec<usize>,
+        progress: &mut dyn FnMut(usize),
+        stop: &AtomicBool,
+    ) -> Result<Vec<(usize, BadClip)>, ErrorKind> {
+        let opened = Arc::clone(&self.0);
+        run_cancellable(stop, progress, move |worker| {
+            let done = AtomicUsize::new(0);
+            let check = |&row: &usize| {
+                if worker.is_cancelled() {
+                    return None;
+                }
+                let bad = opened.prepared(row).err();
+                worker.report(done.fetch_add(1, Ordering::Relaxed) + 1);
+                Some((row, opened.bad(row, bad?)))
+            };
+            rows.par_iter().filter_map(check).collect()
+        })
+    }
+
+    /// Those of `rows` that can be used, and those others that nothing was known of before.
+    pub(crate) fn usable(&self, rows: &[usize]) -> (Vec<usize>, Vec<BadClip>) {
+        let opened = &*self.0;
+        let prepared: Vec<_> = rows
+            .par_iter()
+            .map(|&row| {
+                let is_new = opened.known[row].get().is_none();
+                let bad = opened.prepared(row).err();
+                (row, bad.map(|why| is_new.then(|| opened.bad(row, why))))
+            })
+            .collect();
+        let usable = prepared.iter().filter(|(_, bad)| bad.is_none()).map(|(row, _)| *row).collect();
+        (usable, prepared.into_iter().filter_map(|(_, bad)| bad?).collect())
+    }
+
     /// Clips with these features, whatever is in their files.
     #[cfg(test)]
     pub(crate) fn of_features(clips: Vec<Clip>, preparation: Preparation, features: Vec<Features>) -> Clips {
-        let (hashes, keys) = (vec![[0; 32]; clips.len()], vec![None; clips.len()]);
-        let kept = features.into_iter().map(Some).collect();
-        Clips(Arc::new(Opened { clips, hashes, preparation, kept, cache: None, keys }))
+        let opened = Opened::new(usize::MAX, clips, preparation, None);
+        for (row, features) in features.into_iter().enumerate() {
+            opened.keep(row, PreparedClip { features, hash: [0; 32], key: None, cached: false });
+        }
+        Clips(Arc::new(opened))
     }
 
     /// The clips that can be used, in the dataset's order.
@@ -87,13 +166,18 @@ impl Clips {
         &self.0.clips
     }
 
-    /// SHA-256 of a clip's sound file, in hexadecimal digits.
+    /// SHA-256 of a clip's sound file, in hexadecimal digits; empty for one that has not been decoded yet.
     pub fn sha256(&self, row: usize) -> String {
-        self.0.hashes[row].iter().map(|byte| format!("{byte:02x}")).collect()
+        self.hash(row).map(|hash| hash.iter().map(|byte| format!("{byte:02x}")).collect()).unwrap_or_default()
     }
 
-    pub(crate) fn hash(&self, row: usize) -> &Hash {
-        &self.0.hashes[row]
+    pub(crate) fn hash(&self, row: usize) -> Option<&Hash> {
+        Some(&self.0.known(row)?.hash)
+    }
+
+    /// How long a clip is beside the others; 0 for one that has not been decoded yet.
+    pub(crate) fn length(&self, row: usize) -> usize {
+        self.0.known(row).map_or(0, |known| known.length)
     }
 
     /// The clips of `rows`, padded to the longest of them.
@@ -150,101 +234,145 @@ impl Clips {
 }
 
 impl Opened {
-    /// Keeps at most `most_kept` bytes of features in memory. Also returns the clips that cannot be used.
-    fn new(
+    /// Keeps at most `most_kept` bytes of features in memory.
+    fn new(most_kept: usize, clips: Vec<Clip>, preparation: Preparation, cache: Option<Cache>) -> Opened {
+        Opened {
+            settings: preparation.settings(),
+            kept_bytes: AtomicUsize::new(0),
+            known: clips.iter().map(|_| OnceLock::new()).collect(),
+            clips,
+            preparation,
+            cache,
+            most_kept,
+        }
+    }
+
+    /// The same of clips that are decoded now. Also returns those that cannot be used, and are left out.
+    fn checked(
         most_kept: usize,
         all: Vec<Clip>,
         preparation: Preparation,
         cache: Option<Cache>,
         worker: &Worker,
     ) -> (Opened, Vec<BadClip>) {
-        let (kept_bytes, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let settings = preparation.settings();
-        let checked: Vec<Result<Checked, ErrorKind>> = all
-            .par_iter()
-            .map(|clip| {
-                if worker.is_cancelled() {
-                    return Err(ErrorKind::Interrupted);
-                }
-                let prepared = PreparedClip::open(clip, &preparation, cache.as_ref(), &settings);
-                let checked = prepared.map(|PreparedClip { features, hash, key, cached }| {
-                    let bytes = size_of_val(features.data.as_slice());
-                    let fits = kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= most_kept;
-                    Checked { features: fits.then_some(features), hash, key, cached }
-                });
+        let mut opened = Opened::new(most_kept, all, preparation, cache);
+        let done = AtomicUsize::new(0);
+        let rows = 0..opened.clips.len();
+        let new: Vec<usize> = rows
+            .into_par_iter()
+            .filter(|&row| {
+                let is_cached = !worker.is_cancelled() && opened.prepare(row).unwrap_or(true);
                 worker.report(done.fetch_add(1, Ordering::Relaxed) + 1);
-                checked
+                !is_cached
             })
             .collect();
-        if let Some(cache) = cache.as_ref().filter(|_| !worker.is_cancelled()) {
+        if let Some(cache) = opened.cache.as_ref().filter(|_| !worker.is_cancelled()) {
             // Every clip has been looked up, so the cache knows which of its files this run does not use and may remove.
-            checked.par_iter().for_each(|checked| {
-                if let Ok(Checked { features: Some(features), key: Some(key), cached: false, .. }) = checked {
+            new.par_iter().for_each(|&row| {
+                if let Some(Known { features: Some(features), key: Some(key), .. }) = opened.known(row) {
                     cache.put(key, features, MayRemove::Yes);
                 }
             });
             let (found, made) = (cache.hits(), cache.misses());
             tracing::debug!("features: {found} found in the cache, {made} made");
         }
-        let mut opened =
-            Opened { clips: vec![], hashes: vec![], preparation, kept: vec![], cache, keys: vec![] };
+        let (clips, known) = (std::mem::take(&mut opened.clips), std::mem::take(&mut opened.known));
         let mut bad = Vec::new();
-        for (clip, checked) in all.into_iter().zip(checked) {
-            match checked {
-                Ok(Checked { features, hash, key, .. }) => {
+        for (clip, known) in clips.into_iter().zip(known) {
+            match known.get() {
+                Some(Err(why)) => bad.push(BadClip { path: clip.location(), why: why.clone() }),
+                _ => {
                     opened.clips.push(clip);
-                    opened.hashes.push(hash);
-                    opened.kept.push(features);
-                    opened.keys.push(key);
+                    opened.known.push(known);
                 }
-                Err(kind) => bad.push(BadClip { path: clip.location(), why: why(&kind) }),
             }
         }
         (opened, bad)
     }
 
+    /// What is known of a clip that can be used.
+    fn known(&self, row: usize) -> Option<&Known> {
+        self.known[row].get()?.as_ref().ok()
+    }
+
+    fn bad(&self, row: usize, why: &str) -> BadClip {
+        BadClip { path: self.clips[row].location(), why: why.to_owned() }
+    }
+
+    /// Keeps what is known of a clip, with its features if memory has room for them.
+    fn keep(&self, row: usize, prepared: PreparedClip) {
+        let PreparedClip { features, hash, key, .. } = prepared;
+        let (bytes, length) = (size_of_val(features.data.as_slice()), features.data.len());
+        let fits = self.kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.most_kept;
+        // Where two threads come here with the same clip, either may be first.
+        let _ = self.known[row].set(Ok(Known { hash, key, length, features: fits.then_some(features) }));
+    }
+
+    /// Prepares a clip that nothing is known of yet. Returns whether the cache has it; an error is remembered.
+    fn prepare(&self, row: usize) -> Result<bool, String> {
+        let prepared =
+            PreparedClip::open(&self.clips[row], &self.preparation, self.cache.as_ref(), &self.settings);
+        let prepared = prepared.map_err(|kind| why(&kind));
+        match prepared {
+            Ok(prepared) => {
+                let cached = prepared.cached;
+                self.keep(row, prepared);
+                Ok(cached)
+            }
+            Err(why) => {
+                let _ = self.known[row].set(Err(why.clone()));
+                Err(why)
+            }
+        }
+    }
+
+    /// What is known of a clip, which is decoded if nothing is, or why it cannot be used.
+    fn prepared(&self, row: usize) -> Result<&Known, &str> {
+        if self.known[row].get().is_none() {
+            // Remembered as well.
+            let _ = self.prepare(row);
+        }
+        let known = self.known[row].get().expect("just prepared");
+        known.as_ref().map_err(String::as_str)
+    }
+
+    fn features(&self, row: usize) -> Result<Cow<'_, Features>, Error> {
+        let known = self.prepared(row).map_err(|why| {
+            let doing = Doing("cannot use a clip that training came to".to_owned());
+            doing.failed(ErrorKind::BadClips(vec![self.bad(row, why)]))
+        })?;
+        match &known.features {
+            Some(features) => Ok(Cow::Borrowed(features)),
+            None => self.prepare_again(row, known.key).map(Cow::Owned),
+        }
+    }
+
     /// The features of a clip that is not kept in memory.
-    fn prepare_again(&self, row: usize) -> Result<Features, Error> {
+    fn prepare_again(&self, row: usize, key: Option<Key>) -> Result<Features, Error> {
         let clip = &self.clips[row];
         let doing = || Doing(format!("cannot read `{}` again", clip.path.display()));
-        let (Some(cache), Some(key)) = (&self.cache, &self.keys[row]) else {
+        let (Some(cache), Some(key)) = (&self.cache, key) else {
             return self.preparation.prepare(clip).with_context(doing);
         };
-        if let Some(features) = cache.get(key) {
+        if let Some(features) = cache.get(&key) {
             return Ok(features);
         }
         // The file may have changed since, so it is hashed again.
         let before = stamp(clip);
         let hash = hash_of(&clip.bytes().with_context(doing)?);
-        let key = Key::new(&hash, &clip.name, &self.preparation.settings());
+        let key = Key::new(&hash, &clip.name, &self.settings);
         let prepared =
             PreparedClip::new(clip, &self.preparation, Some(cache), hash, Some(key), before, MayRemove::Yes);
         Ok(prepared.with_context(doing)?.features)
     }
 
     fn batch(&self, rows: &[usize]) -> Result<Batch, Error> {
-        let prepared: Vec<Cow<'_, Features>> = rows
-            .par_iter()
-            .map(|&row| match &self.kept[row] {
-                Some(features) => Ok(Cow::Borrowed(features)),
-                None => self.prepare_again(row).map(Cow::Owned),
-            })
-            .collect::<Result<_, Error>>()?;
+        let prepared: Vec<Cow<'_, Features>> =
+            rows.par_iter().map(|&row| self.features(row)).collect::<Result<_, Error>>()?;
         let labels = rows.iter().map(|&row| self.clips[row].label.index()).collect();
         Batch::new(&self.preparation.preprocessor, &prepared, labels)
             .with_context(|| Doing("cannot make a batch".to_owned()))
     }
-}
-
-/// What is kept of a prepared clip.
-struct Checked {
-    /// `None` where memory has no room for them.
-    features: Option<Features>,
-    hash: Hash,
-    /// Its key in the cache.
-    key: Option<Key>,
-    /// Whether the cache has the features.
-    cached: bool,
 }
 
 /// Why a clip cannot be used, without its path.
@@ -322,7 +450,7 @@ mod tests {
         fn open_keeping(&self, most_kept: usize, preparation: Preparation, cache: Option<&Cache>) -> Clips {
             let clips = AudioDataset::open_folder(self.data()).unwrap().clips;
             let cache = cache.cloned();
-            let work = move |worker: &Worker| Opened::new(most_kept, clips, preparation, cache, worker);
+            let work = move |worker: &Worker| Opened::checked(most_kept, clips, preparation, cache, worker);
             let opened = run_cancellable(&AtomicBool::new(false), &mut |_| (), work);
             let (opened, bad) = opened.unwrap();
             assert!(bad.is_empty(), "{bad:?}");

@@ -17,7 +17,9 @@ pub(crate) fn to_blame(
 ) -> Result<Option<ErrorKind>, Error> {
     /// Clips to compare with.
     const OTHERS: usize = 8;
-    let others = (0..clips.clips().len()).filter(|row| !rows.contains(row)).take(OTHERS);
+    // A clip that nothing was known of before may not be one that can be used.
+    let is_other = |row: &usize| !rows.contains(row) && clips.hash(*row).is_some();
+    let others = (0..clips.clips().len()).filter(is_other).take(OTHERS);
     let compared: Vec<usize> = rows.iter().copied().chain(others).collect();
     let logits = logits(network, device, clips, (&compared, Extent::Kept), 1, &mut |_| (), &|| false)?;
     let bad = |logits: &Vec<f32>| logits.iter().copied().find(|x| !x.is_finite());

@@ -2,7 +2,7 @@ use earmark_audio::Downmix;
 use earmark_features::Resampler;
 
 use crate::recipe::freeze::Freeze;
-use crate::recipe::objective::{ClassWeights, Sampling};
+use crate::recipe::objective::{Check, ClassWeights, Sampling};
 use crate::recipe::precision::Precision;
 use crate::recipe::schedule::ScheduleKind;
 use crate::recipe::split_by::SplitBy;
@@ -32,7 +32,7 @@ macro_rules! fields_that_display {
 }
 
 fields_that_display!(bool, u64, usize, f64, String, SplitBy, Precision, Resampler, Downmix);
-fields_that_display!(Freeze, ScheduleKind, ClassWeights, Sampling, ValFromTrain);
+fields_that_display!(Freeze, ScheduleKind, ClassWeights, Sampling, Check, ValFromTrain);
 
 macro_rules! optional_numbers {
     ($($type:ty),+) => {

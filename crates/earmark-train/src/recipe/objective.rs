@@ -1,4 +1,4 @@
-//! What makes rare classes count as much as frequent ones.
+//! Which clips are trained on and when, and how much each class counts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,6 +23,17 @@ pub enum Sampling {
     Random,
     /// As many clips in a random order, of every class equally often.
     Balanced,
+    /// Each once, in a random order in which the clips of a step have nearly one length: `LengthGroupedSampler` of transformers.
+    GroupByLength,
+}
+
+/// When clips are decoded for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// All of them before the first step.
+    All,
+    /// Those that are evaluated before the first step, each of the others when a step needs it.
+    Lazily,
 }
 
 impl ClassWeights {
@@ -32,13 +43,27 @@ impl ClassWeights {
 
 impl Sampling {
     /// Every one of them.
-    pub const ALL: &[Sampling] = &[Sampling::Random, Sampling::Balanced];
+    pub const ALL: &[Sampling] = &[Sampling::Random, Sampling::Balanced, Sampling::GroupByLength];
 
     /// As recipes write it.
     pub const fn name(self) -> &'static str {
         match self {
             Sampling::Random => "random",
             Sampling::Balanced => "balanced",
+            Sampling::GroupByLength => "group_by_length",
+        }
+    }
+}
+
+impl Check {
+    /// Every one of them.
+    pub const ALL: &[Check] = &[Check::All, Check::Lazily];
+
+    /// As recipes write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Check::All => "all",
+            Check::Lazily => "lazily",
         }
     }
 }
@@ -60,6 +85,20 @@ impl fmt::Display for ClassWeights {
 impl fmt::Display for Sampling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Check {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Check, UnknownName> {
+        UnknownName::find(text, Check::ALL, Check::name)
     }
 }
 

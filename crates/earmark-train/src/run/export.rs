@@ -176,6 +176,9 @@ fn hyperparameters(recipe: &Recipe) -> Vec<(String, String)> {
     if recipe.label_smoothing > 0.0 {
         rows.push(("label_smoothing_factor", recipe.label_smoothing.to_string()));
     }
+    if recipe.sampling == Sampling::GroupByLength {
+        rows.push(("train_sampling_strategy", recipe.sampling.to_string()));
+    }
     // What `TrainingArguments` has no names for.
     if recipe.focal_gamma > 0.0 {
         rows.push(("focal_gamma", recipe.focal_gamma.to_string()));
@@ -186,7 +189,7 @@ fn hyperparameters(recipe: &Recipe) -> Vec<(String, String)> {
     if recipe.multi_label {
         rows.push(("problem_type", "multi_label_classification".to_owned()));
     }
-    if recipe.sampling != Sampling::Random {
+    if recipe.sampling == Sampling::Balanced {
         rows.push(("sampling", recipe.sampling.to_string()));
     }
     if recipe.eval_windows {

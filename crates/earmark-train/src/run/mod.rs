@@ -8,6 +8,7 @@ mod order;
 pub(crate) mod output_folder;
 pub(crate) mod model_setup;
 pub(crate) mod start;
+pub(crate) mod batch_size;
 pub(crate) mod training;
 pub(crate) mod export;
 pub(crate) mod summary;

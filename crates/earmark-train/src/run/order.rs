@@ -1,16 +1,42 @@
 //! Which clips an epoch trains on, in which order.
 
+use std::cmp::Reverse;
+
 use earmark_data::{Clip, torch_randperm};
 
 use crate::recipe::{Recipe, Sampling};
 
-/// The clips of an epoch, of those in `train`: a function of the seed and the epoch.
-pub(crate) fn order_of_epoch(recipe: &Recipe, epoch: u64, clips: &[Clip], train: &[usize]) -> Vec<usize> {
+/// The clips of an epoch, of those in `train`: a function of the seed and the epoch, and of the clips' lengths where they count.
+pub(crate) fn order_of_epoch(
+    recipe: &Recipe,
+    epoch: u64,
+    clips: &[Clip],
+    train: &[usize],
+    length: impl Fn(usize) -> usize,
+) -> Vec<usize> {
     let seed = recipe.seed.wrapping_add(epoch);
     match recipe.sampling {
         Sampling::Random => shuffled(train, seed),
         Sampling::Balanced => shuffled(&balanced(epoch, recipe.seed, clips, train), seed),
+        Sampling::GroupByLength => {
+            let step = recipe.batch_size * recipe.gradient_accumulation_steps;
+            grouped(shuffled(train, seed), step, length)
+        }
     }
+}
+
+/// `get_length_grouped_indices` of transformers 5.23.0: megabatches of up to fifty steps, each from the longest clip to the shortest,
+/// and the longest of all first, so that a batch that memory has no room for comes at once.
+fn grouped(mut rows: Vec<usize>, step: usize, length: impl Fn(usize) -> usize) -> Vec<usize> {
+    let megabatch = step * (rows.len() / (step * 4)).clamp(1, 50);
+    rows.chunks_mut(megabatch).for_each(|rows| rows.sort_by_key(|&row| Reverse(length(row))));
+    let firsts = (0..rows.len()).step_by(megabatch);
+    // The first of equals.
+    let longest = firsts.rev().max_by_key(|&first| length(rows[first]));
+    if let Some(longest) = longest {
+        rows.swap(0, longest);
+    }
+    rows
 }
 
 fn shuffled(rows: &[usize], seed: u64) -> Vec<usize> {
@@ -79,8 +105,19 @@ mod tests {
     #[test]
     fn a_random_epoch_is_the_trainers() {
         let train = [4, 2, 9, 1];
-        let order = order_of_epoch(&recipe(Sampling::Random), 3, &clips(), &train);
+        let order = order_of_epoch(&recipe(Sampling::Random), 3, &clips(), &train, |_| 0);
         assert_eq!(order, torch_randperm(4, 10).into_iter().map(|i| train[i]).collect::<Vec<_>>());
+    }
+
+    /// `get_length_grouped_indices(lengths, 2, generator=torch.Generator().manual_seed(10))` of transformers 5.23.0.
+    #[test]
+    fn an_epoch_that_is_grouped_by_length_is_the_trainers() {
+        let lengths = [5, 3, 9, 9, 1, 7, 2, 8, 4, 6, 9, 3, 5, 5, 2, 1, 7, 8, 6, 4, 3, 2, 9];
+        let recipe = Recipe { batch_size: 2, ..recipe(Sampling::GroupByLength) };
+        let train: Vec<usize> = (0..lengths.len()).collect();
+        let order = order_of_epoch(&recipe, 3, &[], &train, |row| lengths[row]);
+        let want = [10, 2, 0, 20, 7, 16, 19, 15, 22, 5, 9, 18, 3, 17, 13, 11, 12, 8, 6, 21, 1, 14, 4];
+        assert_eq!(order, want);
     }
 
     #[test]
@@ -89,8 +126,8 @@ mod tests {
         let recipe = recipe(Sampling::Balanced);
         let (mut per_class, mut per_clip) = ([0; 4], [0_u64; 14]);
         for epoch in 0..27 {
-            let order = order_of_epoch(&recipe, epoch, &clips, &train);
-            assert_eq!(order, order_of_epoch(&recipe, epoch, &clips, &train));
+            let order = order_of_epoch(&recipe, epoch, &clips, &train, |_| 0);
+            assert_eq!(order, order_of_epoch(&recipe, epoch, &clips, &train, |_| 0));
             assert_eq!(order.len(), 14);
             let mut now = [0; 4];
             for row in order {

@@ -27,7 +27,8 @@ pub struct SplitFile {
     pub validation: Vec<String>,
     /// Clips to evaluate on.
     pub test: Vec<String>,
-    /// SHA-256 of the sound of each clip in `train`, in hexadecimal digits; empty in files of earlier versions.
+    /// SHA-256 of the sound of each clip in `train`, in hexadecimal digits; empty where they were not decoded before
+    /// the first step, and in files of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub train_sha256: Vec<String>,
     /// The same for `validation`.

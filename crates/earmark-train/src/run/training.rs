@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use earmark_data::Clip;
 use earmark_error::{Attempt as _, Context as _};
-use earmark_models::{Classifier, Part, mixed_precision, parts};
+use earmark_models::{Classifier, Part, mixed_precision, parts, supports_gradient_checkpointing};
 use earmark_pipeline::Pretrained;
 
 use crate::artifacts::checkpoint::{self, Best, Restored, State};
@@ -18,14 +18,15 @@ use crate::artifacts::metrics_log::MetricsLog;
 use crate::artifacts::run_info::InfoFile;
 use crate::clips::Clips;
 use crate::clips::augment::{Augment, Draw, draws};
+use crate::clips::batch::Batch;
 use crate::clips::prepare::Preparation;
 use crate::clips::targets::Targets;
-use crate::error::{Doing, Error, ErrorKind};
+use crate::error::{BadClip, Doing, Error, ErrorKind};
 use crate::evaluate::blame::to_blame;
 use crate::evaluate::logits::Extent;
 use crate::evaluate::records::{EpochRecord, mean};
 use crate::evaluate::{Evaluation, evaluate_extent};
-use crate::recipe::Recipe;
+use crate::recipe::{Check, Recipe};
 use crate::run::event::{Callback, EpochDone, Event};
 use crate::run::job::{Job, Plan, Start};
 use crate::run::order::order_of_epoch;
@@ -66,6 +67,14 @@ impl<'a> Run<'a> {
             let kind = ErrorKind::NoSuchPrecision(recipe.precision.name());
             return Err(kind).with_context(|| Doing(format!("cannot train on `{}`", recipe.device)));
         }
+        if recipe.gradient_checkpointing && !supports_gradient_checkpointing(device) {
+            let why = format!(
+                "is true, but works on the CPU only: on `{}` take a smaller `batch_size` with more `gradient_accumulation_steps`",
+                recipe.device
+            );
+            let kind = ErrorKind::Value { key: "gradient_checkpointing", why };
+            return Err(kind).with_context(|| Doing("cannot run this recipe".to_owned()));
+        }
         let labels = dataset.labels.names().to_vec();
         if let Some(first) = dataset.clips.first().map(Clip::classes)
             && dataset.clips.iter().all(|clip| clip.classes() == first)
@@ -94,18 +103,28 @@ impl<'a> Run<'a> {
 
         let augment = Augment::new(recipe, &model.preprocessor)?;
         let total = dataset.clips.len();
-        let mut checking = |done| on_event(&Event::Checking { done, total });
         let (preparation, cache) = (Preparation::new(&model, recipe), job.cache.clone());
-        let opened = Clips::open(dataset, preparation, cache, recipe.skip_bad, &mut checking, stop);
-        let (clips, left_out) = opened?;
-        if !left_out.is_empty() {
-            on_event(&Event::LeftOut(&left_out));
-        }
-        let conflicts = clips.label_conflicts(&labels);
-        if !conflicts.is_empty() {
-            on_event(&Event::LabelConflicts(&conflicts));
-        }
-        let parts = draw_parts(recipe, dataset, clips.clips())
+        let mut checking = |done| on_event(&Event::Checking { done, total });
+        let most_kept = (recipe.features_in_memory * f64::from(1 << 30)) as usize;
+        let clips = match recipe.check {
+            Check::All => {
+                let (clips, left_out) = Clips::open_keeping(
+                    most_kept,
+                    dataset,
+                    preparation,
+                    cache,
+                    recipe.skip_bad,
+                    &mut checking,
+                    stop,
+                )?;
+                if !left_out.is_empty() {
+                    on_event(&Event::LeftOut(&left_out));
+                }
+                clips
+            }
+            Check::Lazily => Clips::lazily(most_kept, dataset, preparation, cache),
+        };
+        let mut parts = draw_parts(recipe, dataset, clips.clips())
             .map_err(|error| match error.kind {
                 earmark_data::ErrorKind::LoneClip { class } => {
                     ErrorKind::LoneClip(labels[class.index()].clone())
@@ -113,6 +132,13 @@ impl<'a> Run<'a> {
                 _ => error.into(),
             })
             .with_context(|| Doing(format!("cannot split the clips in `{}`", dataset.root.display())))?;
+        if recipe.check == Check::Lazily {
+            check_evaluated(job, &clips, &mut parts, on_event, stop)?;
+        }
+        let conflicts = clips.label_conflicts(&labels);
+        if !conflicts.is_empty() {
+            on_event(&Event::LabelConflicts(&conflicts));
+        }
         write_plan(job, &clips, &parts, resumed)?;
 
         let lora = lora(job, &model.network, state.global_step)?;
@@ -202,7 +228,7 @@ impl<'a> Run<'a> {
     fn epoch(&mut self, log: &mut MetricsLog, stop: &AtomicBool) -> Result<ControlFlow<()>, Error> {
         let Run { job: Job { recipe, device, .. }, on_event, clips, plan, trainer, state, pace, .. } = self;
         let epoch = state.global_step / plan.steps_per_epoch;
-        let order = order_of_epoch(recipe, epoch, clips.clips(), &self.parts.train);
+        let order = order_of_epoch(recipe, epoch, clips.clips(), &self.parts.train, |row| clips.length(row));
         let (draws, augment, train) = (draws(&order, epoch), self.augment.as_ref(), &self.parts.train);
         let step_clips = recipe.batch_size * recipe.gradient_accumulation_steps;
         let done = (state.global_step % plan.steps_per_epoch) as usize * step_clips;
@@ -210,7 +236,7 @@ impl<'a> Run<'a> {
 
         // One thread makes the next batches while the device computes this one; at most two wait.
         thread::scope(|scope| {
-            let (sender, batches) = sync_channel(2);
+            let (sender, made) = sync_channel(2);
             let clips = &*clips;
             scope.spawn(move || {
                 let batch = |draws: &[Draw]| match augment {
@@ -218,18 +244,36 @@ impl<'a> Run<'a> {
                     None => clips.batch(&draws.iter().map(|draw| draw.row).collect::<Vec<_>>()),
                 };
                 // Sending fails once the run stopped or failed; no more batches are needed then.
-                let _ = draws
-                    .chunks(step_clips)
-                    .flat_map(|step| step.chunks(recipe.batch_size))
-                    .try_for_each(|draws| sender.send(batch(draws)));
+                let _ = draws.chunks(step_clips).try_for_each(|draws| {
+                    let (draws, left_out) = usable(recipe, clips, draws);
+                    let rows = draws.iter().map(|draw| draw.row).collect();
+                    sender.send(Made::Step { rows, left_out })?;
+                    draws
+                        .chunks(recipe.batch_size)
+                        .try_for_each(|draws| sender.send(Made::Batch(batch(draws))))
+                });
             });
-            for rows in order.chunks(step_clips) {
-                let micro = rows.len().div_ceil(recipe.batch_size);
+            for _ in order.chunks(step_clips) {
                 let (started, most) = (Instant::now(), state.most_clips);
-                let mut waited = Duration::ZERO;
+                let Ok(Made::Step { rows, left_out }) = made.recv() else { break };
+                let mut waited = started.elapsed();
+                if !left_out.is_empty() {
+                    on_event(&Event::LeftOut(&left_out));
+                }
+                if rows.is_empty() {
+                    let kind = ErrorKind::BadClips(left_out);
+                    return Err(
+                        Doing(format!("no clip of step {} can be used", state.global_step + 1)).failed(kind)
+                    );
+                }
+                let rows = rows.as_slice();
+                let micro = rows.len().div_ceil(recipe.batch_size);
                 let batches = (0..micro).map_while(|_| {
                     let asked = Instant::now();
-                    let batch = batches.recv().ok();
+                    let batch = match made.recv() {
+                        Ok(Made::Batch(batch)) => Some(batch),
+                        _ => None,
+                    };
                     waited += asked.elapsed();
                     batch
                 });
@@ -334,6 +378,52 @@ impl<'a> Run<'a> {
         let batch_size = job.recipe.eval_batch_size;
         evaluate_extent(&network, &job.device, clips, (rows, extent), batch_size, &mut progress, stop)
     }
+}
+
+/// What the thread that makes batches gives.
+enum Made {
+    /// A step begins: its clips that can be used, and those others that nothing was known of before.
+    Step { rows: Vec<usize>, left_out: Vec<BadClip> },
+    /// Its next clips.
+    Batch(Result<Batch, Error>),
+}
+
+/// What is drawn of a step, without the clips that cannot be used where those are skipped only now.
+fn usable(recipe: &Recipe, clips: &Clips, draws: &[Draw]) -> (Vec<Draw>, Vec<BadClip>) {
+    if !(recipe.check == Check::Lazily && recipe.skip_bad) {
+        return (draws.to_vec(), Vec::new());
+    }
+    let rows: Vec<usize> = draws.iter().map(|draw| draw.row).collect();
+    let (usable, left_out) = clips.usable(&rows);
+    (draws.iter().filter(|draw| usable.contains(&draw.row)).copied().collect(), left_out)
+}
+
+/// Decodes the clips that are evaluated, where the others are decoded later. Those that cannot be used end the run, or are left out.
+fn check_evaluated(
+    job: &Job,
+    clips: &Clips,
+    parts: &mut Parts,
+    on_event: &Callback<'_>,
+    stop: &AtomicBool,
+) -> Result<(), Error> {
+    let rows = [parts.test.as_slice(), &parts.validation].concat();
+    let total = rows.len();
+    let doing = || Doing(format!("cannot use the clips in `{}`", job.dataset.root.display()));
+    let mut checking = |done| on_event(&Event::Checking { done, total });
+    let bad = clips.check(rows, &mut checking, stop).with_context(doing)?;
+    let (bad, left_out): (Vec<usize>, Vec<BadClip>) = bad.into_iter().unzip();
+    if left_out.is_empty() {
+        return Ok(());
+    }
+    let chooses = !parts.validation.is_empty();
+    parts.test.retain(|row| !bad.contains(row));
+    parts.validation.retain(|row| !bad.contains(row));
+    let none_left = parts.test.is_empty() || chooses && parts.validation.is_empty();
+    if !job.recipe.skip_bad || none_left {
+        return Err(doing().failed(ErrorKind::BadClips(left_out)));
+    }
+    on_event(&Event::LeftOut(&left_out));
+    Ok(())
 }
 
 /// Parameters that are not trained.

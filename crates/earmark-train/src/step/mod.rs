@@ -10,3 +10,4 @@ pub(crate) mod rates;
 pub(crate) mod schedule;
 pub(crate) mod loss_scale;
 pub(crate) mod memory;
+pub(crate) mod resident;

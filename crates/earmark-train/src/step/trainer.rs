@@ -38,6 +38,7 @@ pub(crate) struct Trainer {
     seed: u64,
     max_grad_norm: f64,
     precision: Precision,
+    gradient_checkpointing: bool,
 }
 
 /// The sum of the losses and gradients of some clips of a step.
@@ -86,6 +87,7 @@ impl Trainer {
             seed: recipe.seed,
             max_grad_norm: recipe.max_grad_norm,
             precision: recipe.precision,
+            gradient_checkpointing: recipe.gradient_checkpointing,
         }
     }
 
@@ -123,7 +125,8 @@ impl Trainer {
         let network = self.trained();
         let weight = self.loss.weight(targets);
         // Seeded by the seed and the step alone, so that a resumed run draws the same numbers.
-        let mut rng = TrainingRng::new(self.seed.rotate_left(32) ^ done);
+        let mut rng = TrainingRng::new(self.seed.rotate_left(32) ^ done)
+            .with_gradient_checkpointing(self.gradient_checkpointing);
         let scale = if self.precision == Precision::Fp16 { state.loss_scale.factor() } else { 1.0 };
         let (mut sum, mut seen) = (Accumulated::zero(), 0);
         for batch in batches {

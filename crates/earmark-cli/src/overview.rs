@@ -8,7 +8,7 @@ use clap::Command;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Classify", &["classify", "zero-shot", "listen", "serve", "clip", "merge"]),
     ("Embed", &["embed", "search"]),
-    ("Train", &["train", "probe", "eval", "calibrate", "runs"]),
+    ("Train", &["train", "sweep", "probe", "eval", "calibrate", "runs"]),
     ("Look into data and models", &["data", "inspect", "features", "decode", "bench"]),
     ("Hugging Face Hub", &["push", "login", "whoami", "logout"]),
     ("Setup", &["completions", "man"]),

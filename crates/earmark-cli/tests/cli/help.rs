@@ -30,6 +30,7 @@ const COMMANDS: &[&str] = &[
     "listen",
     "serve",
     "train",
+    "sweep",
     "probe",
     "eval",
     "calibrate",

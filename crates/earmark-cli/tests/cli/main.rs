@@ -17,6 +17,8 @@ mod probe; // and what is fitted on them.
 mod data;
 mod stats;
 mod runs;
+mod fitting;
+mod sweep;
 mod run_records;
 mod learning; // What a run learns, beside one class a clip.
 mod evaluations;

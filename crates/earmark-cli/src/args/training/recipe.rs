@@ -18,6 +18,8 @@ pub(crate) struct RecipeArgs {
     /// `--recipe`.
     pub(crate) file: Option<PathBuf>,
     chosen: Vec<Chosen>,
+    /// `--batch-size auto`.
+    pub(crate) finds_batch_size: bool,
 }
 
 /// A setting that an argument gives a value.
@@ -30,11 +32,24 @@ pub(crate) struct Chosen {
 }
 
 /// Settings about the data and the model, which are listed beside the arguments that choose those.
-const WHAT: &[&str] =
-    &["label_column", "multi_label", "fields", "split", "split_by", "val_from_train", "new_head", "skip_bad"];
+const WHAT: &[&str] = &[
+    "label_column",
+    "multi_label",
+    "fields",
+    "split",
+    "split_by",
+    "val_from_train",
+    "new_head",
+    "skip_bad",
+    "check",
+];
 
 /// Settings with arguments elsewhere: --model and --from-scratch, and what other commands have, too.
 const ELSEWHERE: &[&str] = &["model", "resampler", "downmix"];
+
+/// The setting whose value may be found by taking steps, and the value that says so.
+const BATCH_SIZE: &str = "batch_size";
+const AUTO: &str = "auto";
 
 /// The settings that have an argument of their own here.
 fn settings() -> impl Iterator<Item = &'static Setting> {
@@ -57,7 +72,12 @@ fn is_bare(setting: &Setting) -> bool {
 
 /// The help text, with the value that a recipe has.
 fn help(setting: &Setting, recipe: &Recipe) -> String {
-    let text = setting.help.trim_end_matches('.');
+    let text = match setting.key {
+        BATCH_SIZE => {
+            "Clips per batch; auto takes the largest power of two that memory has room for, by trying"
+        }
+        _ => setting.help.trim_end_matches('.'),
+    };
     let default = setting.get(recipe);
     let default = match default.parse::<f64>() {
         Ok(number) if number != 0.0 && number.abs() < 0.01 => format!("{number:e}"),
@@ -81,6 +101,10 @@ fn argument(setting: &'static Setting, recipe: &Recipe) -> Arg {
     let check =
         move |text: &str| setting.check(text).map(|()| text.to_owned()).map_err(|why| why.to_string());
     let arg = arg.value_name(setting.value_name);
+    if setting.key == BATCH_SIZE {
+        let or_auto = move |text: &str| if text == AUTO { Ok(text.to_owned()) } else { check(text) };
+        return arg.value_name("N|auto").value_parser(or_auto);
+    }
     match setting.values {
         Values::List(_) => arg.value_parser(check).action(ArgAction::Append),
         Values::Names(names) => arg.value_parser(PossibleValuesParser::new(names().into_iter().map(spelled))),
@@ -147,7 +171,7 @@ impl Args for RecipeArgs {
 
 impl FromArgMatches for RecipeArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut args = RecipeArgs { file: matches.get_one("recipe").cloned(), chosen: Vec::new() };
+        let mut args = RecipeArgs { file: matches.get_one("recipe").cloned(), ..RecipeArgs::default() };
         for setting in settings() {
             let value = match is_bare(setting) {
                 true => matches.get_flag(setting.key).then(|| "true".to_owned()),
@@ -155,7 +179,9 @@ impl FromArgMatches for RecipeArgs {
                     .get_many::<String>(setting.key)
                     .map(|values| values.map(String::as_str).collect::<Vec<_>>().join(",")),
             };
-            if let Some(value) = value {
+            if setting.key == BATCH_SIZE && value.as_deref() == Some(AUTO) {
+                args.finds_batch_size = true;
+            } else if let Some(value) = value {
                 args.chosen.push(Chosen { setting, value, argument: format!("--{}", long(setting)) });
             }
         }
@@ -174,6 +200,11 @@ impl FromArgMatches for RecipeArgs {
 }
 
 impl RecipeArgs {
+    /// Those of a file alone.
+    pub(crate) fn of_file(file: &Path) -> RecipeArgs {
+        RecipeArgs { file: Some(file.to_path_buf()), ..RecipeArgs::default() }
+    }
+
     /// Adds the value that an argument from elsewhere gives to a setting.
     pub(crate) fn choose(&mut self, key: &str, value: &str, argument: &str) {
         let setting = Setting::find(key).expect("the key of a setting");

@@ -1,7 +1,8 @@
 //! Which run is meant, and what to do about what goes wrong in one.
 
-use std::fs;
+use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use anyhow::{Result, bail};
 use earmark_train::{ErrorKind, RunInfo, RunState, RunSummary};
@@ -93,6 +94,23 @@ fn is_test_size(kind: &earmark_data::ErrorKind) -> bool {
     )
 }
 
+/// What ended a run: its loss or gradient was no number any more, and what to do about it.
+#[derive(Debug)]
+struct Diverged(String);
+
+impl fmt::Display for Diverged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Diverged {}
+
+/// Whether a run ended because its loss or gradient was no number any more: then others, with other settings, may end well.
+pub(crate) fn has_diverged(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Diverged>().is_some()
+}
+
 /// An error with what to do about it, where a flag of this command is what helps.
 pub(crate) fn advise(error: earmark_train::Error) -> anyhow::Error {
     let advice = match &*error.kind {
@@ -112,5 +130,9 @@ pub(crate) fn advise(error: earmark_train::Error) -> anyhow::Error {
         _ => return error.into(),
     };
     let earmark_train::Error { doing, kind, .. } = error;
-    anyhow::anyhow!("{}; {advice}", brief(&*kind)).context(doing)
+    let said = format!("{}; {advice}", brief(&*kind));
+    match *kind {
+        ErrorKind::Diverged { .. } => anyhow::Error::new(Diverged(said)).context(doing),
+        _ => anyhow::Error::msg(said).context(doing),
+    }
 }

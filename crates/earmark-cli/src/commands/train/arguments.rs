@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args as ClapArgs;
 use clap::builder::TypedValueParser;
+use reqwest::Url;
 
 use crate::args::audio::AudioArgs;
 use crate::args::dataset::dataset_name;
@@ -11,6 +12,7 @@ use crate::args::hub::HubArgs;
 use crate::args::parse::Suggested;
 use crate::args::training::recipe::RecipeArgs;
 use crate::args::training::training_data::Source;
+use crate::commands::train::report_to::parse_url;
 use crate::exit::usage;
 
 const EXAMPLES: &str = "\
@@ -74,6 +76,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
 
+    /// With --batch-size auto on the CPU: the memory that the process may take [default: four fifths of what is free].
+    #[arg(long, value_name = "GIB", value_parser = gibibytes, help_heading = "Training")]
+    pub(crate) memory_limit: Option<u64>,
+
     #[command(flatten)]
     pub(crate) audio: AudioArgs,
 
@@ -100,6 +106,11 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Run")]
     pub(crate) dry_run: bool,
 
+    /// Post the lines of metrics.jsonl to this http or https address as they are written: newline-delimited JSON, with the whole log
+    /// once more after --resume. A server that fails does not stop the run.
+    #[arg(long, value_name = "URL", value_parser = parse_url, help_heading = "Run")]
+    pub(crate) report_to: Option<Url>,
+
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
 
@@ -113,6 +124,14 @@ pub(crate) struct Args {
     /// Create that repository as private, if it does not exist.
     #[arg(long, requires = "push_to_hub", help_heading = "Hub")]
     pub(crate) hub_private: bool,
+}
+
+/// So many GiB, in bytes.
+fn gibibytes(text: &str) -> Result<u64, String> {
+    match text.parse::<f64>() {
+        Ok(gib) if gib > 0.0 && gib < 1e6 => Ok((gib * f64::from(1 << 30)) as u64),
+        _ => Err("expected a number of GiB above 0".to_owned()),
+    }
 }
 
 /// Any text; shells complete the presets.

@@ -8,10 +8,13 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Result;
 use earmark_data::Clip;
 use earmark_train::{
-    ErrorKind, Event, Finished, Job, Outcome, Recipe, SplitFile, Start, ValFromTrain, is_out_of_memory,
+    ErrorKind, Event, Finished, FoundBatchSize, Job, Outcome, Recipe, SplitFile, Start, ValFromTrain,
+    is_out_of_memory,
 };
+use reqwest::Url;
 
 use crate::args::training::run::{advise, resume_command};
+use crate::commands::train::report_to::Reporter;
 use crate::exit::Done;
 use crate::output::escape::escape;
 use crate::output::training::{TrainingProgress, clips, warn_about};
@@ -21,13 +24,14 @@ use crate::upload::background::{Checked, Pusher};
 /// What is said when Ctrl-C asks for an end.
 pub(crate) const STOPPING: &str = "stopping after this step (Ctrl-C again stops without saving)";
 
-/// Trains; gives how it ended, and the results of a run that is finished. `target` is where its checkpoints are pushed. A dry run
-/// only plans.
+/// Trains; gives how it ended, and the results of a run that is finished. `target` is where its checkpoints are pushed, `report_to`
+/// where its metrics are posted. A dry run only plans.
 pub(crate) fn train(
     job: &Job,
     dry_run: bool,
     device_name: &str,
     target: Option<Checked>,
+    report_to: Option<&Url>,
     stop: &AtomicBool,
 ) -> Result<(Done, Option<Finished>)> {
     let run = job.output.path();
@@ -38,8 +42,12 @@ pub(crate) fn train(
 
     let progress = TrainingProgress::new();
     let pusher = target.filter(|_| !dry_run).map(|target| Pusher::start(target, run));
+    let reporter = report_to.filter(|_| !dry_run).map(|url| Reporter::start(url, run));
     let on_event = |event: &Event<'_>| {
         progress.show(event);
+        if let (Event::Step(_) | Event::Epoch(_), Some(reporter)) = (event, &reporter) {
+            reporter.look();
+        }
         if let (Event::Epoch(epoch), Some(pusher)) = (event, &pusher) {
             pusher.saved(epoch.record.step);
         }
@@ -63,6 +71,9 @@ pub(crate) fn train(
     }
     let outcome = earmark_train::train(job, &on_event, stop);
     progress.close();
+    if let Some(reporter) = reporter {
+        reporter.finish();
+    }
     if let Some(pusher) = pusher {
         pusher.finish(matches!(outcome, Ok(Outcome::Finished(_))));
     }
@@ -95,6 +106,33 @@ pub(crate) fn train(
             Ok((Done::Interrupted, None))
         }
     }
+}
+
+/// The largest batch that memory has room for; `None` where it was interrupted.
+pub(crate) fn find_batch_size(
+    job: &Job,
+    memory_limit: Option<u64>,
+    stop: &AtomicBool,
+) -> Result<Option<usize>> {
+    messages::note("batch    looking for the largest that memory has room for");
+    let progress = TrainingProgress::new();
+    let on_event = |event: &Event<'_>| progress.show(event);
+    let found = earmark_train::find_batch_size(job, memory_limit, &on_event, stop);
+    progress.close();
+    let FoundBatchSize { clips, peak_and_limit } = match found {
+        Err(error) if matches!(*error.kind, ErrorKind::Interrupted) => return Ok(None),
+        found => found.map_err(advise)?,
+    };
+    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    match peak_and_limit {
+        Some([peak, limit]) => messages::note(format_args!(
+            "batch    {clips}: a step takes up to {:.1} of {:.1} GiB",
+            gib(peak),
+            gib(limit)
+        )),
+        None => messages::note(format_args!("batch    {clips}")),
+    }
+    Ok(Some(clips))
 }
 
 pub(crate) fn print_finished(job: &Job, finished: &Finished) -> Result<()> {

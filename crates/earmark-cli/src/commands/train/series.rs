@@ -1,19 +1,18 @@
 //! Several runs of one recipe: with other seeds, or with other clips held out.
 
-use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
 use earmark_eval::{MeanInterval, wilson_interval};
-use earmark_train::{EvaluationReport, OutputFolder, Recipe, RunState, RunSummary, SplitBy};
+use earmark_train::{EvaluationReport, OutputFolder, Recipe, SplitBy};
 use serde_json::{Value, json};
 
 use crate::args::training::run::{advise, runs_folder};
 use crate::commands::train::arguments::Args;
-use crate::commands::train::one::{STOPPING, quiet_when_out_of_memory, train};
+use crate::commands::train::member::train_member;
+use crate::commands::train::one::{STOPPING, quiet_when_out_of_memory};
 use crate::commands::train::start::{Prepared, prepare, stamp};
 use crate::exit::{Done, usage};
 use crate::interrupt;
@@ -56,7 +55,14 @@ pub(crate) fn run(args: &Args, device: Device, device_name: &str) -> Result<Done
     let mut reports = Vec::new();
     for (number, member) in members.iter().enumerate() {
         messages::note(format_args!("run      {} of {}: {}", number + 1, members.len(), member.name));
-        match train_member(&prepared, member, root, args.dry_run, device_name, &stop)? {
+        match train_member(
+            prepared.with(member.recipe.clone()),
+            &root.join(&member.name),
+            args.dry_run,
+            device_name,
+            args.report_to.as_ref(),
+            &stop,
+        )? {
             (Done::Well, Some(report)) => reports.push(report),
             (Done::Well, None) => {}
             (done, _) => {
@@ -110,60 +116,6 @@ fn members(args: &Args, prepared: &Prepared) -> Result<(String, Vec<Member>)> {
         Member { name, value: value.clone(), recipe: Recipe { split_by, ..recipe.clone() } }
     };
     Ok((field.clone(), values.iter().enumerate().map(member).collect()))
-}
-
-/// Trains a run, or goes on with it, or reads what is finished.
-fn train_member(
-    prepared: &Prepared,
-    member: &Member,
-    root: &Path,
-    dry_run: bool,
-    device_name: &str,
-    stop: &AtomicBool,
-) -> Result<(Done, Option<EvaluationReport>)> {
-    let folder = root.join(&member.name);
-    let before = if folder.join("recipe.toml").is_file() { Some(RunSummary::read(&folder)?) } else { None };
-    if let Some(before) = &before {
-        check_same(before, member, &folder)?;
-    }
-    let prepared = prepared.with(member.recipe.clone());
-    let job = match before.map(|before| (before.state, before.report)) {
-        Some((RunState::Finished, Some(report))) => {
-            messages::note("finished before");
-            return Ok((Done::Well, Some(report)));
-        }
-        Some((RunState::Resumable, _)) => prepared.resumed(OutputFolder::open_run(&folder).map_err(advise)?),
-        found => {
-            if let Some((RunState::Lost, _)) = found {
-                // It was killed before its first checkpoint: there is nothing in it to go on from.
-                drop(OutputFolder::open_run(&folder).map_err(advise)?);
-                fs::remove_dir_all(&folder)
-                    .with_context(|| format!("cannot remove `{}`", folder.display()))?;
-            }
-            prepared.job(OutputFolder::create_run(&folder).map_err(advise)?)
-        }
-    };
-    let (done, finished) = train(&job, dry_run, device_name, None, stop)?;
-    Ok((done, finished.map(|finished| finished.report)))
-}
-
-/// Refuses to go on with a run of another recipe.
-fn check_same(before: &RunSummary, member: &Member, folder: &Path) -> Result<()> {
-    let recipe = Recipe {
-        earmark: before.recipe.earmark.clone(),
-        device: before.recipe.device.clone(),
-        ..member.recipe.clone()
-    };
-    let (was, is) = (before.recipe.rows(), recipe.rows());
-    let differs =
-        is.iter().find(|row| !was.contains(row)).or_else(|| was.iter().find(|row| !is.contains(row)));
-    match differs {
-        None => Ok(()),
-        Some((key, _)) => Err(usage(format_args!(
-            "`{}` was trained with another `{key}`: give the same arguments, or choose another --output",
-            folder.display()
-        ))),
-    }
 }
 
 /// What the runs say together.

@@ -233,7 +233,7 @@ fn linears<M: Architecture>(network: &M) -> Vec<(String, [usize; 2])> {
 
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(layer) = layer(self.keys, &self.at)
-                && !self.keys.is_head(&layer)
+                && !self.keys.is_head(&format!("{layer}.weight"))
                 && let [inputs, outputs] = param.lazy_shape()[..]
             {
                 self.found.push((layer, [inputs, outputs]));
@@ -275,5 +275,74 @@ impl ModuleMapper for Merge<'_> {
         let (id, tensor, mapper) = param.consume();
         let change = change.reshape(tensor.dims());
         Param::from_mapped_value(id, tensor + change, mapper)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::weights::Checkpoint;
+    use crate::test_support::{device, golden_dir};
+    use crate::{Classifier, Head, ModelConfig};
+
+    fn classifier(model: &str) -> Classifier {
+        let dir = golden_dir(model);
+        let (config, checkpoint) = (ModelConfig::read(&dir).unwrap(), Checkpoint::open(&dir).unwrap());
+        let (network, _) =
+            Classifier::load(config.network(), 3, &checkpoint, Head::New, 1, &device()).unwrap();
+        network
+    }
+
+    fn lora(network: &Classifier, targets: &[&str]) -> Result<Lora, ErrorKind> {
+        let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
+        Lora::new(network, &targets, 4, 8.0, 7, &device())
+    }
+
+    fn values_of(network: &Classifier) -> BTreeMap<String, Vec<u8>> {
+        let bytes = |(name, _, tensor): (String, Vec<usize>, PackTensor)| {
+            (name, tensor.into_bytes().unwrap().to_vec())
+        };
+        exported(network).into_iter().map(bytes).collect()
+    }
+
+    #[test]
+    fn adapters_begin_as_nothing_and_are_read_back_as_they_were_written() {
+        let network = classifier("speech/group");
+        let before = values_of(&network);
+        let adapters = lora(&network, &["q_proj", "v_proj"]).unwrap();
+        assert_eq!(adapters.targets().into_iter().collect::<Vec<_>>(), ["q_proj", "v_proj"]);
+        assert_eq!(values_of(&adapters.merged(network.clone())), before);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("adapter.safetensors");
+        adapters.save(&network, &path).unwrap();
+        // Of other numbers, and then of these.
+        let others =
+            Lora::new(&network, &["q_proj", "v_proj"].map(str::to_owned), 4, 8.0, 8, &device()).unwrap();
+        let a = |lora: &Lora| lora.adapters[0].lora_a.val().into_data().try_into_vec::<f32>().unwrap();
+        assert_ne!(a(&others), a(&adapters));
+        assert_eq!(a(&others.load(&path, &device()).unwrap()), a(&adapters));
+        let error = lora(&network, &["k_proj"]).unwrap().load(&path, &device()).unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::BrokenWeights(_)), "{error:?}");
+    }
+
+    #[test]
+    fn layers_that_a_network_lacks_are_refused_with_the_names_there_are() {
+        let refused = lora(&classifier("ast/unbiased"), &["q_proj", "value"]).unwrap_err();
+        let ErrorKind::NoLinear { missing, known } = refused else { panic!("{refused:?}") };
+        assert_eq!(missing, ["q_proj"]);
+        assert!(["query", "value"].iter().all(|name| known.iter().any(|it| it == name)), "{known:?}");
+        // The head is trained itself.
+        assert!(lora(&classifier("speech/group"), &["classifier"]).is_err());
+    }
+
+    #[test]
+    fn what_peft_cannot_hold_has_no_modules_for_it() {
+        let modules = |model: &str| Lora::head_modules(&classifier(model));
+        let head = ["classifier", "projector"].map(str::to_owned);
+        assert_eq!(modules("speech/group"), Some(head.clone().into()));
+        assert_eq!(modules("whisper/last"), Some(head.into()));
+        for model in ["speech/weighted", "speech/wavlm", "speech/conformer-rotary", "ast/unbiased"] {
+            assert_eq!(modules(model), None, "{model}");
+        }
     }
 }

@@ -129,7 +129,7 @@ pub(crate) fn gradients<M: Architecture>(
     (value, collect.found)
 }
 
-/// That a step has the same loss and gradients with checkpointing and without, whatever it drops; the last layers' to the last bit.
+/// That a step has the same loss and gradients with checkpointing and without, whatever it drops.
 #[track_caller]
 pub(crate) fn check_gradient_checkpointing<M: Architecture>(
     what: &str,
@@ -152,7 +152,7 @@ pub(crate) fn check_gradient_checkpointing<M: Architecture>(
         assert_eq!(kept.0, again.0, "{what}: the loss");
         assert!(kept.1.keys().eq(again.1.keys()), "{what}: other parameters have a gradient");
         for (name, want) in &kept.1 {
-            // Worst: the convolutions over samples of a batch, whose sums are formed clip by clip.
+            // The gradients of the convolutions over samples are summed clip by clip, and those of a batch at once.
             assert_close(&format!("{what}: {name}"), &again.1[name], want, 2e-6);
         }
     }

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
@@ -186,7 +187,10 @@ fn members(args: &SweepArgs, device: &Device, device_name: &str) -> Result<Vec<M
     let mut combinations = vec![Vec::new()];
     for axis in &args.set {
         let with = |before: &Vec<String>| {
-            axis.values.iter().map(|value| [before.as_slice(), &[value.clone()]].concat()).collect::<Vec<_>>()
+            axis.values
+                .iter()
+                .map(|value| [before.as_slice(), slice::from_ref(value)].concat())
+                .collect::<Vec<_>>()
         };
         combinations = combinations.iter().flat_map(with).collect();
     }

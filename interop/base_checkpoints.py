@@ -1,9 +1,10 @@
-"""Do checkpoints without a classification head open for `earmark embed` and `earmark inspect`, as each class of transformers saves them?
+"""Do checkpoints without a classification head open for `embed` and `inspect`, as each class of transformers saves them?
 
 Usage: base_checkpoints.py [--seed N] [--earmark BINARY]
 
-Of each family tiny models with random weights: the encoder alone, and the encoder under the heads of transcription and of
-pre-training. The embedding must be the mean of the last hidden states.
+Of each family tiny models with random weights: the encoder alone, with an adapter, and under the heads of transcription, of
+pre-training and of frames. The embedding must be the mean of the last hidden states. Of each family with speaker-embedding models
+some of random configurations: the embedding must be their x-vector.
 """
 
 import random
@@ -23,10 +24,12 @@ from transformers import (
     UniSpeechSatForCTC, UniSpeechSatForPreTraining, UniSpeechSatModel, Wav2Vec2BertConfig, Wav2Vec2BertForCTC, Wav2Vec2BertModel,
     Wav2Vec2Config, Wav2Vec2ConformerConfig, Wav2Vec2ConformerForCTC, Wav2Vec2ConformerForPreTraining, Wav2Vec2ConformerModel, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC,
     Wav2Vec2ForPreTraining, Wav2Vec2Model, WavLMConfig, WavLMForCTC, WavLMModel, WhisperConfig, WhisperFeatureExtractor,
-    WhisperForConditionalGeneration, WhisperModel,
+    WhisperForConditionalGeneration, WhisperModel, AutoModelForAudioXVector, CONFIG_MAPPING, Data2VecAudioForAudioFrameClassification,
+    Wav2Vec2BertForAudioFrameClassification, Wav2Vec2ForAudioFrameClassification, WavLMForAudioFrameClassification,
 )
 
 from common import earmark, parser, verdict, worst_of
+from families import FAMILIES, randomise
 
 TOLERANCE = 1e-4  # of an embedding
 
@@ -36,16 +39,19 @@ SPEECH = dict(
     codevector_dim=16, proj_codevector_dim=16, num_codevectors_per_group=8, num_codevector_groups=2, num_negatives=4,
 )
 CLASSES = {
-    Wav2Vec2Config: [Wav2Vec2Model, Wav2Vec2ForCTC, Wav2Vec2ForPreTraining],
+    Wav2Vec2Config: [Wav2Vec2Model, Wav2Vec2ForCTC, Wav2Vec2ForPreTraining, Wav2Vec2ForAudioFrameClassification],
     HubertConfig: [HubertModel, HubertForCTC],
     UniSpeechConfig: [UniSpeechModel, UniSpeechForCTC, UniSpeechForPreTraining],
     UniSpeechSatConfig: [UniSpeechSatModel, UniSpeechSatForCTC, UniSpeechSatForPreTraining],
-    WavLMConfig: [WavLMModel, WavLMForCTC],
-    Data2VecAudioConfig: [Data2VecAudioModel, Data2VecAudioForCTC],
+    WavLMConfig: [WavLMModel, WavLMForCTC, WavLMForAudioFrameClassification],
+    Data2VecAudioConfig: [Data2VecAudioModel, Data2VecAudioForCTC, Data2VecAudioForAudioFrameClassification],
     Wav2Vec2ConformerConfig: [Wav2Vec2ConformerModel, Wav2Vec2ConformerForCTC, Wav2Vec2ConformerForPreTraining],
     SEWConfig: [SEWModel, SEWForCTC],
     SEWDConfig: [SEWDModel, SEWDForCTC],
 }
+# Their encoders may have an adapter.
+ADAPTERS = [Wav2Vec2Config, WavLMConfig, Data2VecAudioConfig, Wav2Vec2ConformerConfig]
+X_VECTORS = ["wav2vec2", "wavlm", "unispeech-sat", "data2vec-audio", "wav2vec2-conformer", "wav2vec2-bert"]
 BERT = dict(
     hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48, feature_projection_input_dim=160, vocab_size=12,
     conv_depthwise_kernel_size=7,
@@ -60,6 +66,38 @@ WHISPER = dict(
 )
 
 
+def adapter() -> dict:
+    kernel = random.randint(3, 6)
+    return dict(
+        add_adapter=True, num_adapter_layers=random.randint(1, 2), adapter_kernel_size=kernel, adapter_stride=random.randint(1, kernel),
+        output_hidden_size=random.choice([32, 20]),
+    )
+
+
+def x_vector_model(family: str, seed: int):
+    """A speaker-embedding model of a random configuration, and its extractor."""
+    r = random.Random(f"x-vector {family} {seed}")
+    config, extractor = FAMILIES[family](r)
+    # Where a norm stands behind the layers 5.23 sums the state before it, 4.x and earmark the one behind it.
+    if config.get("do_stable_layer_norm") or family == "wav2vec2-conformer":
+        config["use_weighted_layer_sum"] = False
+    layers = r.randint(1, 5)
+    config |= dict(
+        tdnn_dim=[r.choice([5, 8, 12]) for _ in range(layers)], tdnn_kernel=[r.randint(1, 4) for _ in range(layers)],
+        tdnn_dilation=[r.randint(1, 2) for _ in range(layers)], xvector_output_dim=r.choice([6, 16]),
+    )
+    torch.manual_seed(seed)
+    model = AutoModelForAudioXVector.from_config(CONFIG_MAPPING[family](**config))
+    randomise(model, r.randrange(1 << 30))
+    return model.eval(), extractor
+
+
+@torch.no_grad()
+def x_vector(model, extractor, samples: np.ndarray) -> np.ndarray:
+    features = extractor(samples, sampling_rate=16000, return_tensors="pt")
+    return model(**features).embeddings[0].numpy()
+
+
 def models():
     """Each with its extractor, and what gives the last hidden states."""
     for config, classes in CLASSES.items():
@@ -69,7 +107,12 @@ def models():
             made = model(config(**SPEECH, feat_extract_norm=norm, do_stable_layer_norm=norm == "layer"))
             encoder = getattr(made, made.base_model_prefix, made)
             yield made, Wav2Vec2FeatureExtractor(return_attention_mask=norm == "layer"), encoder
-    for model in (Wav2Vec2BertModel, Wav2Vec2BertForCTC):
+    for config in ADAPTERS:
+        made = CLASSES[config][0](config(**SPEECH, **adapter()))
+        yield made, Wav2Vec2FeatureExtractor(), made
+    made = Wav2Vec2BertModel(Wav2Vec2BertConfig(**BERT, **adapter(), use_intermediate_ffn_before_adapter=random.random() < 0.5))
+    yield made, SeamlessM4TFeatureExtractor(), made
+    for model in (Wav2Vec2BertModel, Wav2Vec2BertForCTC, Wav2Vec2BertForAudioFrameClassification):
         made = model(Wav2Vec2BertConfig(**BERT))
         yield made, SeamlessM4TFeatureExtractor(), getattr(made, made.base_model_prefix, made)
     made = ASTModel(ASTConfig(**AST))
@@ -86,7 +129,8 @@ def embedding(model, extractor, encoder, samples: np.ndarray) -> np.ndarray:
         return encoder(**features).pooler_output[0].numpy()
     if isinstance(extractor, SeamlessM4TFeatureExtractor):  # It fills an odd frame up, and masks the pair.
         states = encoder(**features).last_hidden_state[0]
-        return states[features["attention_mask"][0].bool()].mean(0).numpy()
+        real = encoder._get_feat_extract_output_lengths(features["attention_mask"].sum(1))
+        return states[: int(real)].mean(0).numpy()
     features.pop("attention_mask", None)
     return encoder(**features).last_hidden_state[0].mean(0).numpy()
 
@@ -101,7 +145,7 @@ def main() -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     samples = np.random.default_rng(args.seed).standard_normal(12000).astype(np.float32) / 4
-    differences = []
+    differences, of_speakers = [], {}
     with tempfile.TemporaryDirectory() as folder:
         clip, vectors = Path(folder) / "clip.wav", Path(folder) / "vectors.npy"
         soundfile.write(clip, samples, 16000, subtype="FLOAT")
@@ -117,6 +161,24 @@ def main() -> None:
             said = subprocess.run([args.earmark, "inspect", path, "--offline"], capture_output=True, text=True, check=False)
             if said.returncode != 0 or name not in said.stdout:
                 sys.exit(f"FAILED  `earmark inspect` of {name}: {said.stdout}{said.stderr}")
+        for family in X_VECTORS:
+            found = []
+            for seed in range(args.seed, args.seed + 3):
+                model, extractor = x_vector_model(family, seed)
+                path = Path(folder) / f"{family}-{seed}"
+                model.save_pretrained(path)
+                extractor.save_pretrained(path)
+                earmark(args.earmark, "embed", clip, "-o", vectors, "--force", "--quiet", "--model", path)
+                got, want = np.load(vectors)[0], x_vector(model, extractor, samples)
+                found.append(float(np.abs(got - want).max() / max(1.0, np.abs(want).max())))
+            print(f"x-vectors of {family:19} {' '.join(f'{x:.1e}' for x in found)}", flush=True)
+            of_speakers[family] = worst_of(found)
+            refused = subprocess.run(
+                [args.earmark, "classify", clip, "--model", path, "--offline"], capture_output=True, text=True, check=False
+            )
+            if refused.returncode == 0 or "earmark embed" not in refused.stderr:
+                sys.exit(f"FAILED  `earmark classify` with {path.name}: {refused.stdout}{refused.stderr}")
+    differences.extend(of_speakers.values())
     verdict("embeddings of checkpoints without a head", worst_of(differences), TOLERANCE)
 
 

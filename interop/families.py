@@ -220,15 +220,15 @@ def trained(binary: str, folder: Path, data: Path, run: Path) -> Path:
     return run / "model"
 
 
-def make_clips(seed: int, data: Path) -> list[Path]:
-    """Three clips a class, of 0.1 to 1.2 seconds."""
+def make_clips(seed: int, data: Path, least: int = 1600) -> list[Path]:
+    """Three clips a class, of `least` samples (0.1 seconds) to 1.2 seconds."""
     shutil.rmtree(data, ignore_errors=True)
     rng, paths = np.random.RandomState(seed), []
     for label in LABELS:
         (data / label).mkdir(parents=True)
         for i in range(3):
             paths.append(data / label / f"{i}.wav")
-            soundfile.write(paths[-1], clip(rng.randint(1600, 19_200), rng), RATE, subtype="FLOAT")
+            soundfile.write(paths[-1], clip(rng.randint(least, 19_200), rng), RATE, subtype="FLOAT")
     return paths
 
 

@@ -40,6 +40,8 @@ pub enum Network {
     Whisper,
     /// Wav2Vec2-BERT: Conformer blocks over the frames of a spectrogram.
     Wav2Vec2Bert,
+    /// CED: a vision transformer over windows of a spectrogram.
+    Ced,
     /// CLAP, which scores any texts and has no fixed labels.
     Clap,
 }
@@ -99,12 +101,20 @@ pub enum Extractor {
     Clap,
     /// A Kaldi filter bank, normalised, with two frames side by side.
     SeamlessM4T,
+    /// A log-mel spectrogram in decibels, as long as the clip.
+    Ced,
 }
 
 impl Extractor {
     /// Every one.
-    pub const ALL: [Extractor; 5] =
-        [Extractor::Wav2Vec2, Extractor::Ast, Extractor::Whisper, Extractor::Clap, Extractor::SeamlessM4T];
+    pub const ALL: [Extractor; 6] = [
+        Extractor::Wav2Vec2,
+        Extractor::Ast,
+        Extractor::Whisper,
+        Extractor::Clap,
+        Extractor::SeamlessM4T,
+        Extractor::Ced,
+    ];
 
     /// The reference's class, the `feature_extractor_type` in a file.
     pub const fn class(self) -> &'static str {
@@ -114,6 +124,7 @@ impl Extractor {
             Extractor::Whisper => "WhisperFeatureExtractor",
             Extractor::Clap => "ClapFeatureExtractor",
             Extractor::SeamlessM4T => "SeamlessM4TFeatureExtractor",
+            Extractor::Ced => "CedFeatureExtractor",
         }
     }
 

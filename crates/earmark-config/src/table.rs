@@ -18,6 +18,7 @@ pub static FAMILIES: &[&Family] = &[
     &WAV2VEC2_BERT,
     &AST,
     &WHISPER,
+    &CED,
     &CLAP,
 ];
 
@@ -78,8 +79,8 @@ pub static HUBERT: Family = Family {
     },
 };
 
-/// Wav2Vec2 (arXiv:2006.11477) and XLS-R (arXiv:2111.09296). Checkpoints with language adapters (`add_adapter`,
-/// `adapter_attn_dim`) are another network and are refused by their keys.
+/// Wav2Vec2 (arXiv:2006.11477) and XLS-R (arXiv:2111.09296). Some checkpoints have an adapter behind the encoder
+/// (`add_adapter`), or one of a language in each layer (`adapter_attn_dim`: MMS, arXiv:2305.13516).
 pub static WAV2VEC2: Family = Family {
     model_type: "wav2vec2",
     network: Network::Speech {
@@ -327,6 +328,22 @@ pub static WAV2VEC2_BERT: Family = Family {
         optional: &["wav2vec2_bert.masked_spec_embed"],
         unused: &[("wav2vec2_bert.masked_spec_embed", MASK), ("lm_head.", CTC)],
         ..SPEECH
+    },
+};
+
+/// CED (arXiv:2308.11957), which transformers runs by code of its authors only.
+pub static CED: Family = Family {
+    model_type: "ced",
+    network: Network::Ced,
+    class: "CedForAudioClassification",
+    extractor: Extractor::Ced,
+    convolutions: Convolutions::InitializerRange,
+    keys: Keys {
+        base: "encoder.",
+        head: &["outputlayer."],
+        labels: Some("outputlayer.1.weight"),
+        unused: &[(".num_batches_tracked", "a counter that no forward pass reads")],
+        ..Keys::WHOLE
     },
 };
 

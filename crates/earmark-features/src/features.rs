@@ -4,7 +4,7 @@ pub struct Features {
     /// The numbers, as many as the product of `shape`.
     pub data: Vec<f32>,
     /// The sizes without the batch axis: `[samples]` for Wav2Vec2 and HuBERT, `[frames, bins]` for AST, `[bins, frames]`
-    /// for Whisper, `[1 or 4, frames, bins]` for CLAP, `[frames, 2 × bins]` for Wav2Vec2-BERT.
+    /// for Whisper, `[1 or 4, frames, bins]` for CLAP, `[frames, 2 × bins]` for Wav2Vec2-BERT, `[frames, bins]` for CED.
     pub shape: Vec<usize>,
     /// CLAP only: whether the clip was longer than the model's window (`is_longer` of the reference).
     pub is_longer: Option<bool>,

@@ -16,6 +16,7 @@ pub use checks::MAX_AMPLITUDE;
 pub use dsp::numpy_rng::CropRng;
 pub use error::{Error, ErrorKind, Task};
 pub use extractors::ast::{AstConfig, AstExtractor};
+pub use extractors::ced::{CedConfig, CedExtractor};
 pub use extractors::clap::{ClapConfig, ClapExtractor, ClapPadding, ClapTruncation, Crop};
 pub use extractors::seamless::{FrameBatch, SeamlessM4TConfig, SeamlessM4TExtractor};
 pub use extractors::wav2vec2::{Batch, PadOptions, Padding, Wav2Vec2Extractor};

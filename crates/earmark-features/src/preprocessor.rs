@@ -12,6 +12,7 @@ use crate::audio_processor;
 use crate::dsp::numpy_rng::CropRng;
 use crate::error::{Error, ErrorKind, Task};
 use crate::extractors::ast::AstExtractor;
+use crate::extractors::ced::CedExtractor;
 use crate::extractors::clap::{ClapExtractor, ClapTruncation};
 use crate::extractors::seamless::SeamlessM4TExtractor;
 use crate::extractors::wav2vec2::Wav2Vec2Extractor;
@@ -32,6 +33,8 @@ pub enum Preprocessor {
     Clap(ClapExtractor),
     /// Wav2Vec2-BERT: a normalised Kaldi filter bank, as many frames as the clip has.
     SeamlessM4T(SeamlessM4TExtractor),
+    /// CED: a log-mel spectrogram in decibels, as many frames as the clip has.
+    Ced(CedExtractor),
 }
 
 impl Preprocessor {
@@ -132,6 +135,11 @@ impl Preprocessor {
                 let decisive = ["num_mel_bins", "sampling_rate", "stride"];
                 SeamlessM4TExtractor::new(config(keys, extractor, &decisive)?).map(Preprocessor::SeamlessM4T)
             }
+            Extractor::Ced => {
+                let decisive =
+                    ["f_max", "f_min", "feature_size", "hop_size", "n_fft", "sampling_rate", "win_size"];
+                CedExtractor::new(config(keys, extractor, &decisive)?).map(Preprocessor::Ced)
+            }
         }
     }
 
@@ -141,6 +149,7 @@ impl Preprocessor {
             Preprocessor::Wav2Vec2(it) => (serde_json::to_value(it), json!({})),
             Preprocessor::Ast(it) => (serde_json::to_value(it.config()), json!({})),
             Preprocessor::SeamlessM4T(it) => (serde_json::to_value(it.config()), json!({})),
+            Preprocessor::Ced(it) => (serde_json::to_value(it.config()), json!({})),
             Preprocessor::Whisper(it) => {
                 let derived = json!({ "n_samples": it.window_samples(), "nb_max_frames": it.frames() });
                 (serde_json::to_value(it.config()), derived)
@@ -171,6 +180,7 @@ impl Preprocessor {
             Preprocessor::Whisper(_) => Extractor::Whisper,
             Preprocessor::Clap(_) => Extractor::Clap,
             Preprocessor::SeamlessM4T(_) => Extractor::SeamlessM4T,
+            Preprocessor::Ced(_) => Extractor::Ced,
         }
     }
 
@@ -182,13 +192,14 @@ impl Preprocessor {
             Preprocessor::Whisper(it) => it.config().sampling_rate,
             Preprocessor::Clap(it) => it.config().sampling_rate,
             Preprocessor::SeamlessM4T(it) => it.config().sampling_rate,
+            Preprocessor::Ced(it) => it.config().sampling_rate,
         }
     }
 
     /// The reference's name for the result: `input_values` or `input_features`.
     pub fn input_name(&self) -> &'static str {
         match self {
-            Preprocessor::Wav2Vec2(_) | Preprocessor::Ast(_) => "input_values",
+            Preprocessor::Wav2Vec2(_) | Preprocessor::Ast(_) | Preprocessor::Ced(_) => "input_values",
             Preprocessor::Whisper(_) | Preprocessor::Clap(_) | Preprocessor::SeamlessM4T(_) => {
                 "input_features"
             }
@@ -210,6 +221,7 @@ impl Preprocessor {
             Preprocessor::Whisper(it) => it.extract(clip),
             Preprocessor::Clap(it) => it.extract(clip, &mut CropRng::seed(0)),
             Preprocessor::SeamlessM4T(it) => it.extract(clip),
+            Preprocessor::Ced(it) => it.extract(clip),
         }?;
         match features.data.iter().fold(true, |finite, x| finite & x.is_finite()) {
             true => Ok(features),
@@ -218,12 +230,23 @@ impl Preprocessor {
     }
 
     /// The shortest clip that features are made of, in samples at [`sampling_rate`](Self::sampling_rate): one frame of AST,
-    /// two of Wav2Vec2-BERT, one sample for the others, which fill a clip up or take it as it is.
+    /// two of Wav2Vec2-BERT, more than half a transform of CED, one sample for the others, which fill a clip up or take it as it is.
     pub fn min_samples(&self) -> usize {
         match self {
             Preprocessor::Ast(it) => it.frame_samples(),
             Preprocessor::SeamlessM4T(it) => it.min_samples(),
+            Preprocessor::Ced(it) => it.min_samples(),
             Preprocessor::Wav2Vec2(_) | Preprocessor::Whisper(_) | Preprocessor::Clap(_) => 1,
+        }
+    }
+
+    /// The shortest clip of which so many frames are made that a network may be given any number of; as
+    /// [`min_samples`](Self::min_samples) where every clip has one number of them.
+    pub fn samples_of(&self, frames: usize) -> usize {
+        match self {
+            Preprocessor::SeamlessM4T(it) => it.samples(frames),
+            Preprocessor::Ced(it) => it.samples(frames),
+            _ => self.min_samples(),
         }
     }
 
@@ -238,14 +261,17 @@ impl Preprocessor {
                 Some(it.window_samples())
             }
             // Of a fused CLAP one view is of the whole clip.
-            Preprocessor::Wav2Vec2(_) | Preprocessor::Clap(_) | Preprocessor::SeamlessM4T(_) => None,
+            Preprocessor::Wav2Vec2(_)
+            | Preprocessor::Clap(_)
+            | Preprocessor::SeamlessM4T(_)
+            | Preprocessor::Ced(_) => None,
         }
     }
 
     /// Each clip on its own, on all threads; the result does not depend on how many there are.
     ///
     /// Clips of different lengths become one batch of Wav2Vec2's through
-    /// [`Wav2Vec2Extractor::extract_batch`](crate::Wav2Vec2Extractor::extract_batch); Wav2Vec2-BERT's have as many frames as
+    /// [`Wav2Vec2Extractor::extract_batch`](crate::Wav2Vec2Extractor::extract_batch); Wav2Vec2-BERT's and CED's have as many frames as
     /// their clip, and all other extractors give every clip the same shape.
     ///
     /// # Errors

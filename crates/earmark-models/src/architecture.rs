@@ -20,6 +20,10 @@ pub trait Architecture: Module {
     fn final_norm(&self) -> Option<&'static str> {
         None
     }
+    /// Whether a checkpoint of it has `key` for something that the network is never asked.
+    fn does_without(&self, _key: &str) -> bool {
+        false
+    }
 }
 
 /// The keys of a `config.json` that a network is built from.
@@ -35,6 +39,22 @@ pub(crate) trait ArchitectureConfig {
     fn layers(&self) -> usize;
     /// Width of a hidden state, D.
     fn width(&self) -> usize;
+    /// Width of the last hidden state: an adapter's is its own.
+    fn last_width(&self) -> usize {
+        self.width()
+    }
+    /// Whether an adapter stands behind the layers.
+    fn has_adapter(&self) -> bool {
+        false
+    }
+    /// The fewest frames of the layers of which the last hidden state has `frames`: an adapter leaves fewer.
+    fn frames_before_adapter(&self, frames: usize) -> usize {
+        frames
+    }
+    /// Whether the reference has no classifier of this encoder.
+    fn is_no_classifier(&self) -> bool {
+        self.has_adapter()
+    }
     /// Whether the head has a weight for each hidden state.
     fn use_weighted_layer_sum(&self) -> bool {
         false
@@ -57,6 +77,10 @@ pub(crate) trait ArchitectureConfig {
     /// Numbers of a frame that the network expects, of which a clip may have any number; `None` for other networks.
     fn frame_width(&self) -> Option<usize> {
         None
+    }
+    /// The fewest frames of a clip, where the network expects frames.
+    fn min_frames(&self) -> usize {
+        1
     }
     /// Whether zeros behind a clip leave its logits as they are, once the network is given the clip's length.
     fn padding_is_harmless(&self) -> bool {
@@ -91,6 +115,13 @@ pub(crate) trait Classify {
     fn weighted_state(&self, _input: Input) -> Result<LastState, ErrorKind> {
         Err(ErrorKind::NoLayerWeights)
     }
+    /// What an x-vector head makes of each clip, `[B, X]`.
+    ///
+    /// # Errors
+    /// As [`classify`](Self::classify); [`ErrorKind::NoXVector`] where there is no such head.
+    fn x_vector(&self, _input: Input) -> Result<Tensor<2>, ErrorKind> {
+        Err(ErrorKind::NoXVector)
+    }
     /// Tokens before the frames of a hidden state that stand for the whole clip.
     fn tokens(&self) -> usize {
         0
@@ -111,6 +142,7 @@ pub(crate) trait Classify {
         let alone = match layer {
             Layer::Last => self.last_state(input)?,
             Layer::Weighted => self.weighted_state(input)?,
+            Layer::XVector => return Ok(vec![self.x_vector(input)?.unsqueeze_dim(1)]),
             Layer::All | Layer::Number(_) => {
                 self.hidden_states(input, &mut |number, state, mask| {
                     if layer == Layer::All || layer == Layer::Number(number) {

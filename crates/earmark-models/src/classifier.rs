@@ -20,11 +20,13 @@ use crate::error::{Error, ErrorKind};
 use crate::hidden_states::{Layer, Pool};
 use crate::linear_head::{LayerWeights, LinearHead};
 use crate::networks::ast::{AstConfig, AstForAudioClassification};
+use crate::networks::ced::{CedConfig, CedForAudioClassification, CedPooling};
 use crate::networks::speech::{SpeechConfig, SpeechForSequenceClassification};
 use crate::networks::wav2vec2_bert::{Wav2Vec2BertConfig, Wav2Vec2BertForSequenceClassification};
 use crate::networks::whisper::{
     WhisperConfig, WhisperForAudioClassification, WhisperForConditionalGeneration, WhisperLanguageConfig,
 };
+use crate::networks::x_vector::{ForXVector, XVectorConfig, XVectorEncoderConfig};
 use crate::training::rng::TrainingRng;
 
 /// The configuration of a network in a `config.json`.
@@ -42,6 +44,10 @@ pub enum NetworkConfig {
     WhisperLanguages(WhisperLanguageConfig),
     /// Wav2Vec2-BERT.
     Wav2Vec2Bert(Wav2Vec2BertConfig),
+    /// CED.
+    Ced(CedConfig),
+    /// An encoder of speech with an x-vector head, which tells speakers apart.
+    XVector(XVectorConfig),
 }
 
 /// A network that classifies sound, whichever it is.
@@ -61,6 +67,10 @@ pub enum Classifier {
     WhisperLanguages(WhisperForConditionalGeneration),
     /// Wav2Vec2-BERT.
     Wav2Vec2Bert(Wav2Vec2BertForSequenceClassification),
+    /// CED.
+    Ced(CedForAudioClassification),
+    /// An encoder of speech with an x-vector head, which only embeds.
+    XVector(ForXVector),
 }
 
 impl NetworkConfig {
@@ -72,6 +82,7 @@ impl NetworkConfig {
             Some(Network::Speech { .. }) => Ok(NetworkConfig::Speech(SpeechConfig::from_json(json)?)),
             Some(Network::Ast) => Ok(NetworkConfig::Ast(earmark_config::config(json)?)),
             Some(Network::Whisper) => Ok(NetworkConfig::Whisper(earmark_config::config(json)?)),
+            Some(Network::Ced) => Ok(NetworkConfig::Ced(CedConfig::from_json(json)?)),
             Some(Network::Wav2Vec2Bert) => Ok(NetworkConfig::Wav2Vec2Bert(earmark_config::config(json)?)),
             _ => Err(unsupported),
         }
@@ -89,6 +100,18 @@ impl NetworkConfig {
         Ok(config)
     }
 
+    /// The same encoder under an x-vector head, whose keys are in the same `config.json`.
+    pub(crate) fn under_x_vectors(self, json: Object) -> Result<NetworkConfig, ErrorKind> {
+        let encoder = match self {
+            NetworkConfig::Speech(config) => XVectorEncoderConfig::Speech(config),
+            NetworkConfig::Wav2Vec2Bert(config) => XVectorEncoderConfig::Wav2Vec2Bert(config),
+            other => return Ok(other),
+        };
+        let config = NetworkConfig::XVector(XVectorConfig::of(encoder, json)?);
+        config.validate()?;
+        Ok(config)
+    }
+
     fn values(&self) -> &dyn ArchitectureConfig {
         match self {
             NetworkConfig::Speech(config) => config,
@@ -96,6 +119,8 @@ impl NetworkConfig {
             NetworkConfig::Whisper(config) => config,
             NetworkConfig::WhisperLanguages(config) => config,
             NetworkConfig::Wav2Vec2Bert(config) => config,
+            NetworkConfig::Ced(config) => config,
+            NetworkConfig::XVector(config) => config,
         }
     }
 
@@ -110,6 +135,8 @@ impl NetworkConfig {
                 NetworkConfig::WhisperLanguages(config.without_dropout())
             }
             NetworkConfig::Wav2Vec2Bert(config) => NetworkConfig::Wav2Vec2Bert(config.without_dropout()),
+            NetworkConfig::Ced(config) => NetworkConfig::Ced(config.without_dropout()),
+            NetworkConfig::XVector(config) => NetworkConfig::XVector(config.without_dropout()),
         }
     }
 
@@ -117,6 +144,7 @@ impl NetworkConfig {
     pub(crate) fn to_json(&self) -> Value {
         match self {
             NetworkConfig::Speech(config) => config.to_json(),
+            NetworkConfig::XVector(config) => config.to_json(),
             other => serde_json::to_value(other).expect("a config is plain numbers, lists and names"),
         }
     }
@@ -126,12 +154,36 @@ impl NetworkConfig {
         self.values().family()
     }
 
+    /// The reference's class.
+    pub(crate) fn class(&self) -> String {
+        let class = self.family().class;
+        match self {
+            // All of its families have one for either head.
+            NetworkConfig::XVector(_) => class.replace("ForSequenceClassification", "ForXVector"),
+            _ => class.to_owned(),
+        }
+    }
+
     /// Checks that every value is in range and that they fit together.
     ///
     /// # Errors
     /// [`ErrorKind::BadConfig`] with the key.
     pub fn validate(&self) -> Result<(), ErrorKind> {
         self.values().validate()
+    }
+
+    /// Checks that the reference has a classifier of this encoder: it has none where an adapter shortens the sequence.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadConfig`] with the key.
+    pub fn check_classification(&self) -> Result<(), ErrorKind> {
+        match self.values().is_no_classifier() {
+            false => Ok(()),
+            true => {
+                let why = "is true, and transformers has no classifier with an adapter: embed sounds with the checkpoint";
+                Err(ErrorKind::BadConfig { key: "add_adapter", why: why.to_owned() })
+            }
+        }
     }
 
     /// The shortest clip that gives one frame, in samples at the model's rate.
@@ -165,6 +217,29 @@ impl NetworkConfig {
         self.values().width()
     }
 
+    /// The fewest frames of a clip, where the network expects frames.
+    pub fn min_frames(&self) -> usize {
+        self.values().min_frames()
+    }
+
+    /// What is an embedding of a clip unless something else is asked for: the x-vector where there is a head for it, else the last
+    /// hidden state.
+    pub fn embedding_layer(&self) -> Layer {
+        match self {
+            NetworkConfig::XVector(_) => Layer::XVector,
+            _ => Layer::Last,
+        }
+    }
+
+    /// Numbers of a vector of `layer`.
+    pub fn vector_width(&self, layer: Layer) -> usize {
+        match (self, layer) {
+            (NetworkConfig::XVector(config), Layer::XVector) => config.xvector_output_dim,
+            (_, Layer::Last) => self.values().last_width(),
+            _ => self.width(),
+        }
+    }
+
     /// How the classification head pools a hidden state.
     pub fn pool(&self) -> Pool {
         if self.values().tokens() > 0 { Pool::Cls } else { Pool::Mean }
@@ -173,11 +248,12 @@ impl NetworkConfig {
     /// Checks that the network has hidden states of `layer`, and can pool them so.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSuchLayer`], [`ErrorKind::NoLayerWeights`] or [`ErrorKind::NoClassToken`].
+    /// [`ErrorKind::NoSuchLayer`], [`ErrorKind::NoLayerWeights`], [`ErrorKind::NoXVector`] or [`ErrorKind::NoClassToken`].
     pub fn check_embedding(&self, layer: Layer, pool: Pool) -> Result<(), ErrorKind> {
         let last = self.layers();
         match layer {
             Layer::Number(number) if number > last => return Err(ErrorKind::NoSuchLayer { number, last }),
+            Layer::XVector if self.embedding_layer() != Layer::XVector => return Err(ErrorKind::NoXVector),
             Layer::Weighted if !self.values().use_weighted_layer_sum() => {
                 return Err(ErrorKind::NoLayerWeights);
             }
@@ -211,9 +287,12 @@ impl NetworkConfig {
                 config.use_weighted_layer_sum = sums(layer, config.encoder_layers)?;
             }
             NetworkConfig::Ast(_) if layer == Layer::Last => {}
-            NetworkConfig::Ast(_) | NetworkConfig::WhisperLanguages(_) | NetworkConfig::Wav2Vec2Bert(_) => {
-                return None;
-            }
+            NetworkConfig::Ced(config) if layer == Layer::Last => config.pooling = CedPooling::Logit,
+            NetworkConfig::Ast(_)
+            | NetworkConfig::Ced(_)
+            | NetworkConfig::WhisperLanguages(_)
+            | NetworkConfig::Wav2Vec2Bert(_)
+            | NetworkConfig::XVector(_) => return None,
         }
         Some(config)
     }
@@ -222,16 +301,21 @@ impl NetworkConfig {
     pub fn head_norm(&self) -> Option<f64> {
         match self {
             NetworkConfig::Ast(config) => Some(config.layer_norm_eps),
+            NetworkConfig::Ced(_) => Some(CedForAudioClassification::HEAD_NORM),
             NetworkConfig::Speech(_)
             | NetworkConfig::Wav2Vec2Bert(_)
             | NetworkConfig::Whisper(_)
-            | NetworkConfig::WhisperLanguages(_) => None,
+            | NetworkConfig::WhisperLanguages(_)
+            | NetworkConfig::XVector(_) => None,
         }
     }
 
     /// The labels of a checkpoint's head, if it has one.
     pub fn head_labels(&self, checkpoint: &Checkpoint) -> Option<usize> {
-        checkpoint.head_labels(&self.family().keys)
+        match self {
+            NetworkConfig::XVector(_) => None,
+            _ => checkpoint.head_labels(&self.family().keys),
+        }
     }
 }
 
@@ -254,6 +338,10 @@ impl Classifier {
             NetworkConfig::Wav2Vec2Bert(config) => {
                 Classifier::Wav2Vec2Bert(Wav2Vec2BertForSequenceClassification::zeros(config, labels, device))
             }
+            NetworkConfig::Ced(config) => {
+                Classifier::Ced(CedForAudioClassification::zeros(config, labels, device))
+            }
+            NetworkConfig::XVector(config) => Classifier::XVector(ForXVector::zeros(config, device)),
         }
     }
 
@@ -264,6 +352,8 @@ impl Classifier {
             Classifier::Whisper(network) => network,
             Classifier::WhisperLanguages(network) => network,
             Classifier::Wav2Vec2Bert(network) => network,
+            Classifier::Ced(network) => network,
+            Classifier::XVector(network) => network,
         }
     }
 
@@ -357,6 +447,9 @@ impl Classifier {
             (Classifier::Ast(network), NetworkConfig::Ast(config)) => {
                 Classifier::Ast(network.with_linear_head(config, head, device))
             }
+            (Classifier::Ced(network), NetworkConfig::Ced(_)) => {
+                Classifier::Ced(network.with_linear_head(head, device))
+            }
             _ => panic!("the config is another network's"),
         }
     }
@@ -368,7 +461,7 @@ fn sums(layer: Layer, last: usize) -> Option<bool> {
         Layer::Last => Some(false),
         Layer::Number(number) => Some(number != last),
         Layer::Weighted => Some(true),
-        Layer::All => None,
+        Layer::All | Layer::XVector => None,
     }
 }
 
@@ -380,6 +473,8 @@ impl Architecture for Classifier {
             Classifier::Whisper(network) => network.family(),
             Classifier::WhisperLanguages(network) => network.family(),
             Classifier::Wav2Vec2Bert(network) => network.family(),
+            Classifier::Ced(network) => network.family(),
+            Classifier::XVector(network) => network.family(),
         }
     }
 
@@ -390,6 +485,15 @@ impl Architecture for Classifier {
             Classifier::Whisper(network) => network.final_norm(),
             Classifier::WhisperLanguages(network) => network.final_norm(),
             Classifier::Wav2Vec2Bert(network) => network.final_norm(),
+            Classifier::Ced(network) => network.final_norm(),
+            Classifier::XVector(network) => network.final_norm(),
+        }
+    }
+
+    fn does_without(&self, key: &str) -> bool {
+        match self {
+            Classifier::XVector(network) => network.does_without(key),
+            _ => false,
         }
     }
 }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use earmark_config::FAMILIES;
 use earmark_error::Attempt;
 
+use crate::checkpoint::task::Task;
+
 /// A model that could not be read, built or written: its file, and the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use `{}`", earmark_fs::text(path))]
@@ -83,6 +85,17 @@ pub enum ErrorKind {
     /// A class token of a network without one.
     #[error("the network has no class token, only AST has: take the mean or the maximum of its frames")]
     NoClassToken,
+    /// An x-vector of a network without such a head.
+    #[error("the checkpoint has no x-vector head: only speaker-embedding models have one")]
+    NoXVector,
+    /// A way to pool frames where there are none.
+    #[error(
+        "an x-vector is one vector of the whole clip, so there is nothing to pool: choose hidden states of the encoder"
+    )]
+    NothingToPool,
+    /// A checkpoint whose head is for another task than classification.
+    #[error("{0}")]
+    OtherTask(Task),
     /// `tokenizer.json` is invalid, or uses something that is not supported.
     #[error("invalid tokenizer.json")]
     BrokenTokenizer(#[source] Box<dyn std::error::Error + Send + Sync>),

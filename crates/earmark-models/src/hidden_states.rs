@@ -20,6 +20,8 @@ pub enum Layer {
     Weighted,
     /// Every number.
     All,
+    /// None of them: the vector that an x-vector head makes of them, which is one for a whole clip.
+    XVector,
 }
 
 /// How the frames of a hidden state become one vector. Frames that are padding of a batch never count.
@@ -37,7 +39,7 @@ pub enum Pool {
 
 impl Layer {
     /// How a layer is written.
-    pub const FORM: &str = "a number from 0, last, all or weighted";
+    pub const FORM: &str = "a number from 0, last, all, weighted or xvector";
 }
 
 impl FromStr for Layer {
@@ -48,6 +50,7 @@ impl FromStr for Layer {
             "last" => Ok(Layer::Last),
             "all" => Ok(Layer::All),
             "weighted" => Ok(Layer::Weighted),
+            "xvector" => Ok(Layer::XVector),
             number => number.parse().map(Layer::Number).map_err(|_| format!("expected {}", Layer::FORM)),
         }
     }
@@ -60,6 +63,7 @@ impl fmt::Display for Layer {
             Layer::Number(number) => number.fmt(f),
             Layer::Weighted => f.write_str("weighted"),
             Layer::All => f.write_str("all"),
+            Layer::XVector => f.write_str("xvector"),
         }
     }
 }
@@ -113,7 +117,9 @@ mod tests {
 
     #[test]
     fn layers_and_pools_are_read_as_they_are_written() {
-        for layer in [Layer::Last, Layer::Number(0), Layer::Number(12), Layer::Weighted, Layer::All] {
+        for layer in
+            [Layer::Last, Layer::Number(0), Layer::Number(12), Layer::Weighted, Layer::All, Layer::XVector]
+        {
             assert_eq!(layer.to_string().parse(), Ok(layer));
         }
         for (name, pool) in Pool::NAMES {

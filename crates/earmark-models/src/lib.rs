@@ -22,6 +22,7 @@ pub use classifier::{Classifier, NetworkConfig};
 pub use hidden_states::{Layer, Pool};
 pub use linear_head::LinearHead;
 pub use networks::ast::{AstConfig, AstForAudioClassification, AstModel};
+pub use networks::ced::{CedConfig, CedForAudioClassification, CedModel, CedPooling};
 #[cfg(feature = "clap")]
 pub use networks::clap::{
     ClapAudioConfig, ClapConfig, ClapModel, ClapTextConfig, ClapTokenizer, Sides, TokenBatch,
@@ -35,10 +36,12 @@ pub use networks::whisper::{
     WhisperConfig, WhisperDecoderConfig, WhisperEncoder, WhisperForAudioClassification,
     WhisperForConditionalGeneration, WhisperLanguageConfig,
 };
+pub use networks::x_vector::{ForXVector, XVectorConfig, XVectorEncoderConfig};
 
 pub use checkpoint::init::init_weights;
 pub use checkpoint::load::{Head, load};
 pub use checkpoint::save::{parameters, save, unusable_weight};
+pub use checkpoint::task::Task;
 pub use checkpoint::weights::{Checkpoint, WEIGHT_FILES};
 pub use config::activation::Activation;
 pub use config::languages::{Language, Languages};

@@ -26,7 +26,7 @@ use crate::zero_shot::ZeroShotClassifier;
 ///
 /// The embedding is the mean of the last hidden states over time, for AST that of its two tokens for the whole clip, unless
 /// [`with_layer`](Self::with_layer) and [`with_pool`](Self::with_pool) say otherwise; for CLAP it is the projection into the space
-/// shared with texts, of length 1.
+/// shared with texts, of length 1; for a speaker-embedding model (`microsoft/wavlm-base-plus-sv`) the x-vector, which is not.
 ///
 /// Padding of a batch never reaches it. Whisper and AST themselves pad every clip to one length, and the silence behind a short
 /// clip is then part of the mean, as it is for their own heads.
@@ -72,14 +72,19 @@ impl AudioEmbedder {
             }
             Err(error) => return Err(error),
         };
+        let layer = match &model {
+            Model::Encoder { model, .. } => model.config.network().embedding_layer(),
+            #[cfg(feature = "clap")]
+            Model::Clap(_) => Layer::Last,
+        };
         let audio = AudioOptions::default();
-        Ok(AudioEmbedder { model, layer: Layer::Last, pool: None, audio, device: device.clone() })
+        Ok(AudioEmbedder { model, layer, pool: None, audio, device: device.clone() })
     }
 
-    /// The same for other hidden states than the last.
+    /// The same for other hidden states than the last, or in place of an x-vector.
     ///
     /// # Errors
-    /// When the model has no such layer, or no weights for a sum of its layers; [`ErrorKind::OtherKind`] of CLAP.
+    /// When the model has no such layer, no weights for a sum of its layers, or no x-vector head; [`ErrorKind::OtherKind`] of CLAP.
     pub fn with_layer(self, layer: Layer) -> Result<AudioEmbedder, Error> {
         AudioEmbedder { layer, ..self }.checked()
     }
@@ -87,7 +92,7 @@ impl AudioEmbedder {
     /// The same with another way to pool frames, or none.
     ///
     /// # Errors
-    /// When the model has no class token; [`ErrorKind::OtherKind`] of CLAP.
+    /// When the model has no class token, or its layer is the x-vector, which has no frames; [`ErrorKind::OtherKind`] of CLAP.
     pub fn with_pool(self, pool: Pool) -> Result<AudioEmbedder, Error> {
         AudioEmbedder { pool: Some(pool), ..self }.checked()
     }
@@ -100,6 +105,9 @@ impl AudioEmbedder {
                     return Err(doing().failed(earmark_models::ErrorKind::NoLayerWeights.into()));
                 }
                 let network = model.config.network();
+                if self.layer == Layer::XVector && self.pool.is_some() {
+                    return Err(doing().failed(earmark_models::ErrorKind::NothingToPool.into()));
+                }
                 let pool = self.pool.unwrap_or(network.pool());
                 network.check_embedding(self.layer, pool).with_context(doing)?;
             }
@@ -120,9 +128,10 @@ impl AudioEmbedder {
         self.layer
     }
 
-    /// How their frames are pooled; `None` of CLAP, which has a way of its own.
+    /// How their frames are pooled; `None` of CLAP and of x-vectors, which are one vector from the start.
     pub fn pool(&self) -> Option<Pool> {
         match &self.model {
+            Model::Encoder { .. } if self.layer == Layer::XVector => None,
             Model::Encoder { model, .. } => Some(self.pool.unwrap_or(model.config.network().pool())),
             #[cfg(feature = "clap")]
             Model::Clap(_) => None,
@@ -292,7 +301,7 @@ impl AudioEmbedder {
             Model::Encoder { model, .. } => {
                 let pool = self.pool.unwrap_or(model.config.network().pool());
                 let choice = Choice { layer: self.layer, pool };
-                let width = model.config.network().width();
+                let width = model.config.network().vector_width(choice.layer);
                 let what = |i| format!("number {} of the embedding", i % width);
                 let network = |input| {
                     let layers = model.network.embeddings(input, choice.layer, pool)?;

@@ -1,5 +1,5 @@
 use earmark_features::Preprocessor;
-use earmark_models::{Layer, NetworkConfig, Pool};
+use earmark_models::{Layer, NetworkConfig, Pool, XVectorConfig, XVectorEncoderConfig};
 
 use crate::model::pretrained::Pretrained;
 use crate::windows::Window;
@@ -60,7 +60,7 @@ impl Choice {
     /// What a row of a forward pass holds: the vectors of every layer, one behind the other.
     pub(crate) fn embedding(self, model: &Pretrained, row: &[f32]) -> Embedding {
         let network = model.config.network();
-        let (width, layers) = (network.width(), self.layers(network));
+        let (width, layers) = (network.vector_width(self.layer), self.layers(network));
         let layers: Vec<Vec<f32>> = row.chunks(row.len() / layers).map(<[f32]>::to_vec).collect();
         let frames = match self.pool {
             Pool::None => frames(model, self.layer, layers[0].len() / width),
@@ -72,7 +72,7 @@ impl Choice {
     fn layers(self, network: &NetworkConfig) -> usize {
         match self.layer {
             Layer::All => network.layers() + 1,
-            Layer::Last | Layer::Number(_) | Layer::Weighted => 1,
+            Layer::Last | Layer::Number(_) | Layer::Weighted | Layer::XVector => 1,
         }
     }
 }
@@ -80,15 +80,40 @@ impl Choice {
 /// Where each of so many frames is: a frame stands for the time until the next one begins.
 fn frames(model: &Pretrained, layer: Layer, count: usize) -> Vec<Window> {
     let rate = f64::from(model.preprocessor.sampling_rate().hz());
+    if let (NetworkConfig::Ced(network), Preprocessor::Ced(extractor)) =
+        (model.config.network(), &model.preprocessor)
+    {
+        // All bands of a time, then the next.
+        let hop = extractor.config().hop_size as f64 / rate;
+        let frame = |number: usize| {
+            let start = network.first_frame(number / network.bands()) as f64;
+            Window { start: start * hop, end: (start + network.patch_stride as f64) * hop }
+        };
+        return (0..count).map(frame).collect();
+    }
     // Samples from one frame to the next, and how many frames begin at one time.
     let (step, at_once) = match (model.config.network(), &model.preprocessor) {
-        (NetworkConfig::Speech(network), _) => {
-            // SEW's states but the last hidden one stand for several frames each.
-            let of_each = if layer == Layer::Last { 1 } else { network.squeezed() };
+        (
+            NetworkConfig::Speech(network)
+            | NetworkConfig::XVector(XVectorConfig { encoder: XVectorEncoderConfig::Speech(network), .. }),
+            _,
+        ) => {
+            // SEW's states but the last hidden one stand for several frames each, and those of an adapter.
+            let of_each = if layer == Layer::Last { network.adapted() } else { network.squeezed() };
             ((network.conv_stride.iter().product::<usize>() * of_each) as f64, 1)
         }
         // Two frames of 10 ms.
-        (NetworkConfig::Wav2Vec2Bert(_), _) => (rate / 50.0, 1),
+        (
+            NetworkConfig::Wav2Vec2Bert(network)
+            | NetworkConfig::XVector(XVectorConfig {
+                encoder: XVectorEncoderConfig::Wav2Vec2Bert(network),
+                ..
+            }),
+            _,
+        ) => {
+            let of_each = if layer == Layer::Last { network.adapted() } else { 1 };
+            (rate / 50.0 * of_each as f64, 1)
+        }
         (_, Preprocessor::Whisper(extractor)) => (2.0 * extractor.config().hop_length as f64, 1),
         (NetworkConfig::Ast(network), Preprocessor::Ast(extractor)) => {
             (network.time_stride as f64 * extractor.hop() as f64, network.bands())

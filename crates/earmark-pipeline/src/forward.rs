@@ -62,7 +62,18 @@ impl Pretrained {
         let fits = match self.config.network().spectrogram() {
             Some(size) => clip.shape == size,
             None => match self.config.network().frame_width() {
-                Some(width) => matches!(clip.shape[..], [frames, found] if frames > 0 && found == width),
+                Some(width) => {
+                    let least = self.config.network().min_frames();
+                    match clip.shape[..] {
+                        [frames, found] if found == width && frames < least => {
+                            return bad(format!(
+                                "too short: it has {frames} frames, but the model needs {least}"
+                            ));
+                        }
+                        [_, found] => found == width,
+                        _ => false,
+                    }
+                }
                 None => clip.shape == [clip.data.len()] && clip.data.len() >= self.min_samples(),
             },
         };

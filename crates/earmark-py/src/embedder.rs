@@ -36,14 +36,14 @@ impl Embedder {
         &self,
         py: Python<'py>,
         sounds: Vec<PySound>,
-        layer: &str,
+        layer: Option<&str>,
         pool: Option<&str>,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let layer: Layer = layer
-            .parse()
-            .map_err(|_| PyValueError::new_err(format!("layer is {layer:?}: {}", Layer::FORM)))?;
         let mut embedder = self.0.clone();
-        if layer != Layer::Last {
+        if let Some(layer) = layer {
+            let layer: Layer = layer
+                .parse()
+                .map_err(|_| PyValueError::new_err(format!("layer is {layer:?}: {}", Layer::FORM)))?;
             embedder = embedder.with_layer(layer).map_err(|error| exception(&error))?;
         }
         if let Some(pool) = pool {
@@ -52,9 +52,10 @@ impl Embedder {
                 .map_err(|expected| PyValueError::new_err(format!("pool is {pool:?}: {expected}")))?;
             embedder = embedder.with_pool(pool).map_err(|error| exception(&error))?;
         }
+        let all_layers = embedder.layer() == Layer::All;
         let embedded =
             of_sounds(py, sounds, embedder.sampling_rate(), |sounds| embedder.hidden_states_all(sounds))?;
-        let arrays = embedded.into_iter().map(|it| it.and_then(|it| arrays(py, it, layer == Layer::All)));
+        let arrays = embedded.into_iter().map(|it| it.and_then(|it| arrays(py, it, all_layers)));
         arrays.map(|it| or_exception(py, it)).collect()
     }
 

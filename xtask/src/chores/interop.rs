@@ -37,10 +37,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     fs::create_dir_all(&work).with_context(|| format!("failed to make `{}`", work.display()))?;
 
     let (run, clips) = (work.join("run"), work.join("reference/data"));
-    let checks: [(&str, Vec<PathBuf>); 16] = [
+    let checks: [(&str, Vec<PathBuf>); 17] = [
         ("trainer_parity.py", vec![work.clone()]), // First: it trains what the others read.
         ("adapter_loads.py", vec![work.clone()]),
-        ("families.py", vec![work]),
+        ("families.py", vec![work.clone()]),
+        ("ced.py", vec![work]),
         ("export_loads.py", vec![run.join("model"), clips.clone()]),
         ("python_package.py", vec![package, run.join("model"), clips.clone()]),
         ("labels_read.py", vec![run.join("model"), clips.clone()]),

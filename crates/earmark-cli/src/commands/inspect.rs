@@ -105,7 +105,9 @@ fn input(folder: &Path, config: &Object) -> String {
             let makes = match &preprocessor {
                 Preprocessor::Wav2Vec2(_) => "the waveform itself",
                 Preprocessor::Ast(_) | Preprocessor::SeamlessM4T(_) => "a Kaldi filter bank",
-                Preprocessor::Whisper(_) | Preprocessor::Clap(_) => "a log-mel spectrogram",
+                Preprocessor::Whisper(_) | Preprocessor::Clap(_) | Preprocessor::Ced(_) => {
+                    "a log-mel spectrogram"
+                }
                 _ => "features",
             };
             let file = path.file_name().unwrap_or_default().display();
@@ -133,6 +135,13 @@ fn labels(config: ModelConfig, folder: &Path, checkpoint: Option<&Checkpoint>, a
         None => config,
         Some(checkpoint) => match config.for_classification(folder, checkpoint) {
             Err(earmark_models::Error { kind: ErrorKind::NoLanguages(why), .. }) => {
+                return Ok(format!("{NONE}: {why}"));
+            }
+            Err(earmark_models::Error { kind: ErrorKind::OtherTask(task), .. }) => {
+                return Ok(format!("{NONE}: {task}"));
+            }
+            // What a config may have and a classifier may not.
+            Err(earmark_models::Error { kind: why @ ErrorKind::BadConfig { .. }, .. }) => {
                 return Ok(format!("{NONE}: {why}"));
             }
             config => config?,

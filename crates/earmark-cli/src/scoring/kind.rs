@@ -2,6 +2,7 @@
 
 use anyhow::anyhow;
 use earmark_config::{CLAP, family};
+use earmark_models::Task;
 use earmark_pipeline::{Error, ErrorKind};
 
 /// The error of opening a classifier, with what the model can be used for instead; `for_clap` is the advice for a CLAP model.
@@ -15,6 +16,23 @@ pub(crate) fn explain(error: Error, for_clap: &str) -> anyhow::Error {
         }) => anyhow::Error::from(error).context(
             "the model has no classification head: use `earmark embed`, or train one with `earmark train`",
         ),
+        ErrorKind::Model(earmark_models::Error {
+            kind: earmark_models::ErrorKind::OtherTask(task), ..
+        }) => {
+            let advice = match task {
+                Task::SpeakerEmbedding => {
+                    "it is a speaker-embedding model, which has no labels: use `earmark embed` and `earmark search`, or train a head with \
+                     `earmark train --new-head`"
+                }
+                Task::FrameClassification => {
+                    "it labels frames, not clips: use `earmark embed`, or train a head with `earmark train --new-head`"
+                }
+                _ => {
+                    "it transcribes speech and has no classification head: use `earmark embed`, or train one with `earmark train`"
+                }
+            };
+            anyhow!("{}: {advice}", error.doing)
+        }
         _ => error.into(),
     }
 }

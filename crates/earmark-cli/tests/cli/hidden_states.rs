@@ -171,7 +171,7 @@ fn a_layer_or_a_pooling_that_a_model_does_not_have_is_wrong_usage() {
     };
     refused("--model model --layer 3", &["no hidden state 3", "0 (what the first layer is given) to 2"]);
     refused("--model model --layer weighted", &["no `layer_weights`"]);
-    refused("--model model --layer first", &["--layer", "a number from 0, last, all or weighted"]);
+    refused("--model model --layer first", &["--layer", "a number from 0, last, all, weighted or xvector"]);
     refused("--model model --pool cls", &["no class token"]);
     refused("--model unfused --pool max", &["`clap`", "no layers to choose"]);
     refused("--model unfused --layer 0", &["`clap`", "no layers to choose"]);

@@ -10,6 +10,7 @@ mod exit_codes;
 mod commands;
 mod models;
 mod languages;
+mod families;
 mod numbers;
 mod vectors; // Embeddings,
 mod hidden_states; // of any layer, and frames,

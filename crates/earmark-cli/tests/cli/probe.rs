@@ -189,7 +189,7 @@ fn what_cannot_be_probed_is_refused_before_it_is_computed() {
         assert!(!place.path("out/embeddings.journal").exists());
     };
     refused("", 2, &["--data"]);
-    refused("--data clips --layer all", 2, &["a number from 0, last or weighted"]);
+    refused("--data clips --layer all", 2, &["a number from 0, last, weighted or xvector"]);
     refused("--data clips --pool none", 2, &["mean, max or cls"]);
     refused("--data clips --split-by folds", 2, &["folds:FIELD"]);
     refused("--data clips --split-by folds:speaker", 1, &["speaker"]);

@@ -123,6 +123,12 @@ impl SeamlessM4TExtractor {
         FRAME + HOP
     }
 
+    /// The shortest clip of so many frames of the result, all of them real.
+    pub(crate) fn samples(&self, frames: usize) -> usize {
+        let single = frames.saturating_mul(self.config.stride).saturating_sub(1);
+        single.saturating_mul(HOP).saturating_add(FRAME).max(self.min_samples())
+    }
+
     /// The frames of one clip, `[frames, width]`. An odd last one is beside padding, and masked.
     ///
     /// # Errors

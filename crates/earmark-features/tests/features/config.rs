@@ -85,13 +85,32 @@ const SEAMLESS: &str = r#"{
 }
 "#;
 
+const CED: &str = r#"{
+  "center": true,
+  "f_max": null,
+  "f_min": 0,
+  "feature_extractor_type": "CedFeatureExtractor",
+  "feature_size": 64,
+  "hop_size": 160,
+  "model_input_names": [
+    "input_values"
+  ],
+  "n_fft": 512,
+  "padding_side": "right",
+  "padding_value": 0.0,
+  "return_attention_mask": true,
+  "sampling_rate": 16000,
+  "win_size": 512
+}
+"#;
+
 fn kind(json: &str) -> ErrorKind {
     Preprocessor::from_json(json).unwrap_err().kind
 }
 
 #[test]
 fn a_config_is_written_as_it_was_read() {
-    for json in [CLAP, WHISPER, AST, WAV2VEC2, SEAMLESS] {
+    for json in [CLAP, WHISPER, AST, WAV2VEC2, SEAMLESS, CED] {
         assert_eq!(Preprocessor::from_json(json).unwrap().to_json(), json);
     }
 }

@@ -2,9 +2,10 @@
 
 use earmark_audio::Waveform;
 use earmark_features::{
-    AstConfig, AstExtractor, Batch, ClapConfig, ClapExtractor, ClapPadding, ClapTruncation, Crop, CropRng,
-    Error, ErrorKind, PadOptions, Padding, PaddingSide, Preprocessor, Resampler, SeamlessM4TConfig,
-    SeamlessM4TExtractor, Wav2Vec2Extractor, WhisperConfig, WhisperExtractor, WhisperOptions, resample,
+    AstConfig, AstExtractor, Batch, CedConfig, CedExtractor, ClapConfig, ClapExtractor, ClapPadding,
+    ClapTruncation, Crop, CropRng, Error, ErrorKind, PadOptions, Padding, PaddingSide, Preprocessor,
+    Resampler, SeamlessM4TConfig, SeamlessM4TExtractor, Wav2Vec2Extractor, WhisperConfig, WhisperExtractor,
+    WhisperOptions, resample,
 };
 use earmark_testkit::{Golden, assert_close, noise};
 
@@ -382,12 +383,68 @@ mod seamless {
     }
 }
 
-const EXTRACTORS: [&str; 5] = [
+mod ced {
+    use super::*;
+
+    /// Worst measured: 8.8e-5 dB: the reference transforms in `f32`.
+    const TOLERANCE: f32 = 5e-4;
+
+    fn check(tag: &str, input: &str, hz: u32, config: CedConfig) {
+        let golden = golden("ced");
+        let extractor = CedExtractor::new(config).unwrap();
+        let features = extractor.extract(&clip(golden.f32s(input), hz)).unwrap();
+        assert_eq!(features.shape, golden.shape(tag), "{tag}");
+        let worst = assert_close(tag, &features.data, &golden.f32s(tag), TOLERANCE);
+        println!("{tag}: {worst:e}");
+    }
+
+    #[test]
+    fn levels_are_in_decibels_down_to_120_below_the_loudest() {
+        check("default", "wave", 16_000, CedConfig::default());
+        let golden = golden("ced");
+        let levels = golden.f32s("default");
+        let (loudest, least) = levels.iter().fold((f32::MIN, f32::MAX), |(a, b), &x| (a.max(x), b.min(x)));
+        assert!((loudest - least - 120.0).abs() < 1e-3, "the golden has silence: {loudest} {least}");
+    }
+
+    #[test]
+    fn more_than_half_a_transform_is_enough() {
+        check("least", "short", 16_000, CedConfig::default());
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let narrow = CedConfig { f_min: 50.0, f_max: Some(7000.0), win_size: 400, ..Default::default() };
+        check("narrow", "wave", 16_000, narrow);
+        let small =
+            CedConfig { feature_size: 40, n_fft: 256, win_size: 256, hop_size: 128, ..Default::default() };
+        check("small", "wave", 16_000, small);
+        check("eight", "wave", 8_000, CedConfig { sampling_rate: rate(8_000), ..Default::default() });
+    }
+
+    #[test]
+    fn settings_that_fit_no_spectrogram_are_refused_by_their_key() {
+        let default = CedConfig::default;
+        for (wanted, config) in [
+            ("center", CedConfig { center: false, ..default() }),
+            ("win_size", CedConfig { win_size: 513, ..default() }),
+            ("n_fft", CedConfig { n_fft: 511, ..default() }),
+            ("hop_size", CedConfig { hop_size: 0, ..default() }),
+            ("f_max", CedConfig { f_min: 9000.0, ..default() }),
+        ] {
+            let kind = CedExtractor::new(config).unwrap_err().kind;
+            assert!(matches!(kind, ErrorKind::Value { key, .. } if key == wanted), "{wanted}: {kind:?}");
+        }
+    }
+}
+
+const EXTRACTORS: [&str; 6] = [
     "Wav2Vec2FeatureExtractor",
     "ASTFeatureExtractor",
     "WhisperFeatureExtractor",
     "ClapFeatureExtractor",
     "SeamlessM4TFeatureExtractor",
+    "CedFeatureExtractor",
 ];
 
 #[test]

@@ -13,6 +13,7 @@ const FUSED: &str = r#"{"feature_extractor_type": "ClapFeatureExtractor", "max_l
 const CROPPED: &str =
     r#"{"feature_extractor_type": "ClapFeatureExtractor", "max_length_s": 1, "truncation": "rand_trunc"}"#;
 const SEAMLESS: &str = r#"{"feature_extractor_type": "SeamlessM4TFeatureExtractor"}"#;
+const CED: &str = r#"{"feature_extractor_type": "CedFeatureExtractor"}"#;
 
 fn open(json: &str) -> Preprocessor {
     Preprocessor::from_json(json).unwrap()
@@ -20,7 +21,7 @@ fn open(json: &str) -> Preprocessor {
 
 #[test]
 fn a_sample_whose_square_overflows_is_named_with_its_time() {
-    for json in [WAV2VEC2, AST, WHISPER, FUSED, CROPPED, SEAMLESS] {
+    for json in [WAV2VEC2, AST, WHISPER, FUSED, CROPPED, SEAMLESS, CED] {
         let extractor = open(json);
         let rate = extractor.sampling_rate().hz();
         let mut samples = noise(rate as usize, 1);
@@ -49,7 +50,8 @@ fn a_batch_with_a_sample_whose_square_overflows_is_refused() {
 
 #[test]
 fn the_shortest_clip_makes_features_and_one_sample_less_makes_none() {
-    for (json, least) in [(WAV2VEC2, 1), (AST, 400), (WHISPER, 1), (FUSED, 1), (CROPPED, 1), (SEAMLESS, 560)]
+    for (json, least) in
+        [(WAV2VEC2, 1), (AST, 400), (WHISPER, 1), (FUSED, 1), (CROPPED, 1), (SEAMLESS, 560), (CED, 257)]
     {
         let extractor = open(json);
         let rate = extractor.sampling_rate().hz();
@@ -76,7 +78,21 @@ fn what_lies_beyond_the_longest_clip_is_not_read_and_what_lies_before_is() {
     }
     assert_eq!(open(CROPPED).max_samples(), Some(48_000));
     // The waveform itself, and a view of the whole clip.
-    assert_eq!([WAV2VEC2, FUSED, SEAMLESS].map(|json| open(json).max_samples()), [None; 3]);
+    assert_eq!([WAV2VEC2, FUSED, SEAMLESS, CED].map(|json| open(json).max_samples()), [None; 4]);
+}
+
+#[test]
+fn a_clip_of_the_samples_of_some_frames_has_them_and_one_sample_less_has_not() {
+    for (json, frames) in [(SEAMLESS, 16), (CED, 16)] {
+        let extractor = open(json);
+        let real = |samples: usize| {
+            let features = extractor.extract(&clip(noise(samples, 1), 16_000)).unwrap();
+            let all = features.shape[0];
+            features.attention_mask.map_or(all, |mask| mask.iter().filter(|&&x| x == 1).count())
+        };
+        let least = extractor.samples_of(frames);
+        assert_eq!([real(least), real(least - 1)], [frames, frames - 1], "{json}");
+    }
 }
 
 #[test]

@@ -157,5 +157,22 @@ def seamless():
     save("seamless", out)
 
 
-for make in (resample, wav2vec2, ast, whisper, clap, seamless):
+def ced():
+    """CED's extractor is these two of torchaudio; it is no part of transformers (tests/golden/ced.py runs that of its authors)."""
+    wave, short = clip(8000, 16000), clip(257, 16000)
+    out = {"wave": wave, "short": short}
+    for tag, samples, options in [
+        ("default", wave, {}),
+        ("least", short, {}),
+        ("narrow", wave, dict(f_min=50, f_max=7000, win_length=400)),
+        ("small", wave, dict(n_mels=40, n_fft=256, win_length=256, hop_length=128)),
+        ("eight", wave, dict(sample_rate=8000)),
+    ]:
+        options = dict(sample_rate=16000, n_fft=512, win_length=512, hop_length=160, n_mels=64, f_min=0) | options
+        levels = torchaudio.transforms.MelSpectrogram(**options)(torch.from_numpy(samples)[None])
+        out[tag] = torchaudio.transforms.AmplitudeToDB(top_db=120)(levels)[0].T.numpy()
+    save("ced", out)
+
+
+for make in (resample, wav2vec2, ast, whisper, clap, seamless, ced):
     make()

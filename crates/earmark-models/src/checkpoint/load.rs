@@ -78,7 +78,8 @@ pub fn load<M: Architecture>(
             None => keys.missing.push((name, shape)),
         }
     }
-    keys.unexpected = tensors.into_keys().filter(|key| !rules.is_unused(key)).collect();
+    keys.unexpected =
+        tensors.into_keys().filter(|key| !(rules.is_unused(key) || network.does_without(key))).collect();
     let head = keys.misshapen.iter().find(|(key, ..)| Some(key.as_str()) == rules.labels);
     if let Some((_, found, wanted)) = head
         && let (Some(&found), Some(&wanted)) = (found.first(), wanted.first())

@@ -1,5 +1,6 @@
 //! From weight files to a network and back, with every key accounted for.
 
+pub(crate) mod task;
 pub(crate) mod weights; // Read first: the weights in a model's folder,
 pub(crate) mod file; // of which each file
 pub(crate) mod safetensors; // has one of two formats,

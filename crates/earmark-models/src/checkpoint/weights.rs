@@ -8,6 +8,7 @@ use burn::tensor::DType;
 use earmark_config::Keys;
 use earmark_error::Context as _;
 
+use crate::checkpoint::task::Task;
 use crate::checkpoint::{file, keys, shards};
 use crate::error::{Error, ErrorKind, Using};
 
@@ -70,6 +71,21 @@ impl Checkpoint {
     pub(crate) fn head_labels(&self, keys: &Keys) -> Option<usize> {
         let weight = self.tensors.get(keys.labels?)?;
         weight.shape.iter().next().copied()
+    }
+
+    /// The task of a head that cannot classify clips, where the file has one; `keys` are those of its family.
+    pub(crate) fn other_task(&self, keys: &Keys) -> Option<Task> {
+        const PROJECTOR: &str = "projector.weight";
+        let has = |key: &str| self.tensors.contains_key(key);
+        if !keys.is_head(PROJECTOR) {
+            None
+        } else if has("tdnn.0.kernel.weight") {
+            Some(Task::SpeakerEmbedding)
+        } else if has("classifier.weight") {
+            (!has(PROJECTOR)).then_some(Task::FrameClassification)
+        } else {
+            has("lm_head.weight").then_some(Task::Transcription)
+        }
     }
 
     /// Whether it has the decoder of a whole Whisper.

@@ -6,10 +6,12 @@ use earmark_config::{Object, shown, whole};
 use earmark_error::Context as _;
 use serde_json::{Map, Value, json};
 
+use crate::checkpoint::task::Task;
 use crate::checkpoint::weights::Checkpoint;
 use crate::classifier::NetworkConfig;
 use crate::config::languages::{Language, Languages};
 use crate::error::{Error, ErrorKind, Using};
+use crate::networks::ced::CedPooling;
 
 /// A model's `config.json`: the network, the labels, and every other key as it was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,8 +83,10 @@ impl ModelConfig {
     }
 
     /// What the head was trained for, such as `multi_label_classification`; most files do not say.
+    /// CED's classes are any number a clip unless it says otherwise.
     pub fn problem_type(&self) -> Option<&str> {
-        self.json.get(PROBLEM_TYPE).and_then(Value::as_str)
+        let by_class = || matches!(self.network, NetworkConfig::Ced(_)).then_some(MULTI_LABEL);
+        self.json.get(PROBLEM_TYPE).and_then(Value::as_str).or_else(by_class)
     }
 
     /// The same network for one label a clip: a `problem_type` that says otherwise becomes `single_label_classification`.
@@ -90,6 +94,9 @@ impl ModelConfig {
     pub fn with_one_label_a_clip(mut self) -> ModelConfig {
         if self.problem_type().is_some() {
             self.json.insert(PROBLEM_TYPE.into(), SINGLE_LABEL.into());
+        }
+        if let NetworkConfig::Ced(config) = &mut self.network {
+            config.pooling = CedPooling::Logit;
         }
         self
     }
@@ -119,8 +126,13 @@ impl ModelConfig {
     /// identifies languages by its decoder, and these are then its labels.
     ///
     /// # Errors
-    /// As [`Languages::read`], and when a value of the decoder is not supported.
+    /// As [`Languages::read`], and when a value of the decoder is not supported; [`ErrorKind::OtherTask`] of a checkpoint whose head
+    /// is for something else.
     pub fn for_classification(self, dir: &Path, checkpoint: &Checkpoint) -> Result<ModelConfig, Error> {
+        if let Some(task) = self.other_task(checkpoint) {
+            return Err(ErrorKind::OtherTask(task)).context(Using(checkpoint.path()));
+        }
+        self.network.check_classification().context(Using(dir))?;
         let NetworkConfig::Whisper(encoder) = &self.network else { return Ok(self) };
         if self.network.head_labels(checkpoint).is_some() || !checkpoint.has_decoder() {
             return Ok(self);
@@ -130,6 +142,25 @@ impl ModelConfig {
         let network = NetworkConfig::whisper_languages(encoder.clone(), self.json.clone(), languages);
         let network = network.context(Using(dir))?;
         Ok(ModelConfig { network, labels, ..self })
+    }
+
+    /// The task of the checkpoint's head, where it is for something else than classification.
+    pub fn other_task(&self, checkpoint: &Checkpoint) -> Option<Task> {
+        checkpoint.other_task(&self.network.family().keys)
+    }
+
+    /// What the checkpoint embeds by: an x-vector head where it has one.
+    ///
+    /// # Errors
+    /// When a value of that head is not supported.
+    pub fn for_embedding(self, checkpoint: &Checkpoint) -> Result<ModelConfig, ErrorKind> {
+        match self.other_task(checkpoint) {
+            Some(Task::SpeakerEmbedding) => {
+                let network = self.network.under_x_vectors(self.json.clone())?;
+                Ok(ModelConfig { network, ..self })
+            }
+            _ => Ok(self),
+        }
     }
 
     /// The languages that are the labels, if they are.
@@ -155,7 +186,7 @@ impl ModelConfig {
         }
         let family = self.network.family();
         json.insert("model_type".into(), family.model_type.into());
-        json.insert("architectures".into(), json!([family.class]));
+        json.insert("architectures".into(), json!([self.network.class()]));
         json.insert("dtype".into(), "float32".into());
         // 4.x wrote the same fact under this name; both at once would contradict each other after a half-precision load.
         json.remove("torch_dtype");
@@ -166,6 +197,9 @@ impl ModelConfig {
         json.insert("id2label".into(), id2label.into());
         json.insert("label2id".into(), label2id.into());
         json.remove("num_labels");
+        if let NetworkConfig::Ced(_) = self.network {
+            json.insert("outputdim".into(), self.labels.len().into());
+        }
         let mut text = serde_json::to_string_pretty(&json).expect("a JSON map serialises");
         text.push('\n');
         text

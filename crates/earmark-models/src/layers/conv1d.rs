@@ -1,4 +1,5 @@
 use burn::module::{Initializer, Module, Param};
+use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
 use crate::backend::{self, ConvWeight, Convolution, Padding, WeightCache};
@@ -80,4 +81,10 @@ impl Conv1d {
             cache: &self.cache,
         }
     }
+}
+
+/// The first half of a convolution's channels, gated by the second (arXiv:1612.08083): `[B, T, 2 D]` to `[B, T, D]`.
+pub(crate) fn glu(x: Tensor<3>) -> Tensor<3> {
+    let width = x.dims()[2] / 2;
+    x.clone().narrow(2, 0, width) * sigmoid(x.narrow(2, width, width))
 }

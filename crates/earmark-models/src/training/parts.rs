@@ -96,11 +96,11 @@ impl Place {
         if path.starts_with("feature_extractor.") {
             return Part::FeatureEncoder;
         }
-        let Some(path) = path.strip_prefix("encoder.") else { return Part::Embeddings };
-        // SEW-D has an encoder in its encoder.
-        let mut fields = path.strip_prefix("encoder.").unwrap_or(path).split('.');
+        // SEW-D has an encoder in its encoder, CED none.
+        let below = path.strip_prefix("encoder.").unwrap_or(path);
+        let mut fields = below.strip_prefix("encoder.").unwrap_or(below).split('.');
         match [fields.next(), fields.next()].map(Option::unwrap_or_default) {
-            ["layers" | "layer", number] => number.parse().map_or(Part::Embeddings, Part::Layer),
+            ["layers" | "layer" | "blocks", number] => number.parse().map_or(Part::Embeddings, Part::Layer),
             _ => Part::Embeddings,
         }
     }
@@ -143,6 +143,7 @@ mod tests {
             ("ast/unbiased", vec![Embeddings, Layer(0), Layer(1), FinalNorm, Head]),
             ("whisper/weighted", vec![Embeddings, Layer(0), Layer(1), Layer(2), FinalNorm, Head]),
             ("speech/sew", vec![FeatureEncoder, Embeddings, Layer(0), Layer(1), FinalNorm, Head]),
+            ("ced/short", vec![Embeddings, Layer(0), Layer(1), FinalNorm, Head]),
             ("speech/sew-d", vec![FeatureEncoder, Embeddings, Layer(0), Layer(1), FinalNorm, Head]),
         ] {
             let counts = counts(&classifier(model));

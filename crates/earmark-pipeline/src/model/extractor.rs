@@ -119,6 +119,9 @@ fn misfit(preprocessor: &Preprocessor, network: &NetworkConfig) -> Option<String
             "feature_projection_input_dim",
             network.feature_projection_input_dim,
         )],
+        (Preprocessor::Ced(extractor), NetworkConfig::Ced(network)) => {
+            vec![("feature_size", extractor.config().feature_size, "n_mels", network.n_mels)]
+        }
         // A network over samples takes clips of any length.
         _ => vec![],
     };

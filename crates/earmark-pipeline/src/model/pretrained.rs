@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use earmark_config::CLAP;
 use earmark_error::{Attempt as _, Context as _};
 use earmark_features::Preprocessor;
-use earmark_models::{Checkpoint, Classifier, Head, LinearHead, ModelConfig, Pool};
+use earmark_models::{Checkpoint, Classifier, Head, LinearHead, ModelConfig, Pool, Task};
 
 use crate::error::{Doing, Error, ErrorKind};
 use crate::model::extractor::{PREPROCESSOR, read_preprocessor};
@@ -48,11 +48,22 @@ impl Pretrained {
         }
         let checkpoint = Checkpoint::open(dir).with_context(doing)?;
         let preprocessor = read_preprocessor(dir, &config)?;
-        let config = match head {
-            Head::FromCheckpoint => config.for_classification(dir, &checkpoint).with_context(doing)?,
-            _ => config,
+        let (config, head) = match (head, config.other_task(&checkpoint)) {
+            (Head::FromCheckpoint, _) => {
+                (config.for_classification(dir, &checkpoint).with_context(doing)?, head)
+            }
+            // The head is part of what embeds.
+            (_, Some(Task::SpeakerEmbedding)) => {
+                (config.for_embedding(&checkpoint).with_context(doing)?, Head::FromCheckpoint)
+            }
+            // Its head has a name that a classifier's has too.
+            (_, Some(Task::FrameClassification)) => (config, Head::New),
+            _ => (config, head),
         };
-        let labels = config.network().head_labels(&checkpoint).unwrap_or_default().min(MAX_LABELS);
+        let labels = match head {
+            Head::New => 0,
+            _ => config.network().head_labels(&checkpoint).unwrap_or_default().min(MAX_LABELS),
+        };
         let config = match config.labels().len() {
             found if found == labels || labels == 0 => config,
             // As the reference, which then names the classes by their numbers.
@@ -64,8 +75,8 @@ impl Pretrained {
         Ok((Pretrained { config, preprocessor, network }, new))
     }
 
-    /// Opens a model for its hidden states: a checkpoint without a head gets a random one, which must not be used. Gives the names
-    /// of the parameters that are so, too.
+    /// Opens a model for its hidden states or its x-vectors: a checkpoint without a head for classification or x-vectors gets a
+    /// random one, which must not be used. Gives the names of the parameters that are so, too.
     pub(crate) fn open_encoder(dir: &Path, device: &Device) -> Result<(Pretrained, Vec<String>), Error> {
         Pretrained::open_with(dir, Head::NewIfMissing, device)
     }
@@ -93,7 +104,10 @@ impl Pretrained {
 
     /// The shortest clip that gives one frame, in samples at the model's rate.
     pub fn min_samples(&self) -> usize {
-        self.preprocessor.min_samples().max(self.config.network().min_samples())
+        let network = self.config.network();
+        let of_frames =
+            network.frame_width().map_or(1, |_| self.preprocessor.samples_of(network.min_frames()));
+        self.preprocessor.min_samples().max(network.min_samples()).max(of_frames)
     }
 
     /// Writes `config.json`, `model.safetensors` and `preprocessor_config.json` into `dir`; `transformers` opens them.

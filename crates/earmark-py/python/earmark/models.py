@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Errors = Literal["raise", "return"]
 
 #: Hidden states: a number as `output_hidden_states` of transformers has it, or one of these.
-Layer = int | Literal["last", "all", "weighted"]
+Layer = int | Literal["last", "all", "weighted", "xvector"]
 #: How the frames of a hidden state become one vector.
 Pool = Literal["mean", "max", "cls", "none"]
 
@@ -218,19 +218,20 @@ class Embedder(_Model):
     _native: _earmark.Embedder
     _open = _earmark.Embedder
 
-    def embed(self, sound: Sound, *, layer: Layer = "last", pool: Pool | None = None) -> Vector:
+    def embed(self, sound: Sound, *, layer: Layer | None = None, pool: Pool | None = None) -> Vector:
         """The embedding of one sound: a vector of float32.
 
         Args:
             layer: Which hidden states, numbered as `output_hidden_states` of transformers numbers them; `"weighted"` for the sum by the
-                checkpoint's `layer_weights`; `"all"` for an array `[layers, D]`.
+                checkpoint's `layer_weights`; `"all"` for an array `[layers, D]`; by default `"xvector"` of a speaker-embedding model,
+                `"last"` of others.
             pool: How frames become one vector; what the model's own head does if not given. `"none"` keeps them: `[frames, D]`.
         """
         vector: Vector = self.embed_batch([sound], layer=layer, pool=pool)[0]
         return vector
 
     def embed_batch(
-        self, sounds: Iterable[Sound], *, layer: Layer = "last", pool: Pool | None = None, errors: Errors = "raise"
+        self, sounds: Iterable[Sound], *, layer: Layer | None = None, pool: Pool | None = None, errors: Errors = "raise"
     ) -> list[Any]:
         """The embeddings of many sounds, in order. `errors` is as for `Classifier.classify_batch`."""
         found = self._states(sounds, layer, pool, errors)
@@ -241,8 +242,8 @@ class Embedder(_Model):
         found: tuple[Vector, npt.NDArray[np.float64]] = next(self._states([sound], layer, "none", "raise"))
         return found
 
-    def _states(self, sounds: Iterable[Sound], layer: Layer, pool: Pool | None, errors: Errors) -> Iterator[Any]:
-        return _in_batches(sounds, lambda batch: self._native.embed(batch, str(layer), pool), errors)
+    def _states(self, sounds: Iterable[Sound], layer: Layer | None, pool: Pool | None, errors: Errors) -> Iterator[Any]:
+        return _in_batches(sounds, lambda batch: self._native.embed(batch, None if layer is None else str(layer), pool), errors)
 
     def embed_texts(self, texts: Sequence[str]) -> list[Vector]:
         """The embeddings of texts, each of length 1, to compare with those of sounds: CLAP models only."""

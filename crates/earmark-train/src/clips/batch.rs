@@ -55,7 +55,7 @@ impl Batch {
                 let lengths = padded.attention_mask.is_some().then_some(padded.lengths);
                 BatchFeatures::Waveforms { values: padded.input_values, lengths }
             }
-            Preprocessor::SeamlessM4T(_) => {
+            Preprocessor::SeamlessM4T(_) | Preprocessor::Ced(_) => {
                 let clips: Vec<&Features> = clips.iter().map(AsRef::as_ref).collect();
                 BatchFeatures::Frames(FrameBatch::new(&clips))
             }

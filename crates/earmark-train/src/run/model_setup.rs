@@ -3,7 +3,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use earmark_error::Context as _;
 use earmark_features::{Preprocessor, Wav2Vec2Extractor};
-use earmark_models::{Checkpoint, Classifier, Head, ModelConfig, NetworkConfig, SpecAugmentSettings};
+use earmark_models::{Checkpoint, Classifier, Head, ModelConfig, NetworkConfig, SpecAugmentSettings, Task};
 use earmark_pipeline::{Pretrained, read_preprocessor};
 
 use crate::error::{Doing, Error, ErrorKind};
@@ -36,6 +36,14 @@ impl ModelSetup<'_> {
         let doing = || Doing(format!("cannot fine-tune the model in `{}`", dir.display()));
         let config = ModelConfig::read(dir).with_context(doing)?;
         let checkpoint = Checkpoint::open(dir).with_context(doing)?;
+        config.network().check_classification().with_context(doing)?;
+        // A new head is a decision to train the encoder for something else than what it was made for.
+        if let Some(task @ (Task::SpeakerEmbedding | Task::FrameClassification)) =
+            config.other_task(&checkpoint)
+            && !self.new_head
+        {
+            return Err(earmark_models::ErrorKind::OtherTask(task)).with_context(doing);
+        }
         if config.network().head_labels(&checkpoint) == Some(self.labels.len())
             && !self.new_head
             && !config.labels().is_empty()

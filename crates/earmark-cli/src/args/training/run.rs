@@ -124,6 +124,7 @@ pub(crate) fn advise(error: earmark_train::Error) -> anyhow::Error {
         ErrorKind::OtherLabels { .. } | ErrorKind::OtherHead { .. } => {
             "pass --new-head to replace the model's head"
         }
+        ErrorKind::Config(earmark_models::ErrorKind::OtherTask(_)) => "pass --new-head to do so",
         ErrorKind::Diverged { .. } => "lower --lr, or raise --warmup-ratio",
         ErrorKind::OutOfMemory => "shorten the clips by --max-duration, or take --device cpu",
         ErrorKind::NoSuchPrecision(_) => "take --precision fp32",

@@ -44,15 +44,18 @@ Examples:
   earmark embed recordings --layer 6 --pool max -o six.parquet \\
     --model facebook/wav2vec2-base
   earmark embed clip.wav --pool none -o frames.npz --model openai/whisper-base
+  # voices: the nearest are of one speaker
+  earmark embed calls -o voices.parquet --model microsoft/wavlm-base-plus-sv
   # sentences, to compare with sounds
   earmark embed --text \"a dog barks\" --text rain -o texts.npz --model ./clap";
 
 /// Write an embedding per sound file, or per window of it.
 ///
 /// Works with any checkpoint, with or without a classification head. CLAP gives the audio embedding of the space it shares
-/// with text; other models the mean of their last hidden states over time (AST the mean of its class and distillation
-/// tokens), or what --layer and --pool choose. Padding of a batch never counts. Whisper and AST pad every clip to one length
-/// themselves, and the mean then includes that silence, as it does for their own heads.
+/// with text; a speaker-embedding model (microsoft/wavlm-base-plus-sv) its x-vector; other models the mean of their last hidden
+/// states over time (AST the mean of its class and distillation tokens), or what --layer and --pool choose. Padding of a batch
+/// never counts. Whisper and AST pad every clip to one length themselves, and the mean then includes that silence, as it does
+/// for their own heads.
 ///
 /// A Parquet table has the columns path, start, end (seconds; empty for a whole file) and vector (float32), and names the
 /// model in its metadata: `earmark search` reads it. A .npz file has arrays of these names, a .npy file is a plain [rows,
@@ -78,9 +81,9 @@ pub(crate) struct Args {
 
     /// Hidden states to embed with, numbered as in transformers: 0 is what the first layer is given, N what layer N makes of it.
     /// `last` is after the final norm, `weighted` the sum by the layer_weights of a model fine-tuned with use_weighted_layer_sum,
-    /// `all` every number.
-    #[arg(long, value_name = "N|last|all|weighted", default_value = "last", help_heading = "Hidden states")]
-    layer: Layer,
+    /// `all` every number, `xvector` the vector of a speaker-embedding model [default: xvector of such a model, else last].
+    #[arg(long, value_name = "N|last|all|weighted|xvector", help_heading = "Hidden states")]
+    layer: Option<Layer>,
 
     /// How frames become one vector: their mean, the max of each channel, cls (AST: the mean of its class and distillation
     /// tokens), or none for a row per frame [default: what the model's head does: cls for AST, mean for others].
@@ -104,7 +107,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
     let format = EmbeddingFormat::of_name(output)?;
     args.output.check()?;
     format.row_list(output).map_or(Ok(()), |list| args.output.check_also(&list))?;
-    if args.layer == Layer::All && format == EmbeddingFormat::Npy {
+    if args.layer == Some(Layer::All) && format == EmbeddingFormat::Npy {
         return Err(usage(format_args!(
             "`{}` has room for one vector a row: for --layer all use a name that ends in .parquet or .npz",
             earmark_fs::text(output)
@@ -122,7 +125,7 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         fingerprint: model::fingerprint(&folder)?,
         resampler: hearing.resampler.to_string(),
         downmix: hearing.decode.downmix.to_string(),
-        layer: model.pool().map(|_| model.layer().to_string()),
+        layer: model.encoder().map(|_| model.layer().to_string()),
         pool: model.pool().map(|pool| pool.to_string()),
         window: windows.map(|windows| seconds(windows.length)),
         hop: windows.map(|windows| seconds(windows.hop)),
@@ -150,10 +153,9 @@ impl Args {
     /// The model with the layer and the pooling that are asked for.
     fn open(&self, folder: &Path, device: &Device) -> Result<AudioEmbedder> {
         let model = AudioEmbedder::open(folder, device)?;
-        let model = if self.layer == Layer::Last {
-            model
-        } else {
-            model.with_layer(self.layer).map_err(Usage::of)?
+        let model = match self.layer {
+            Some(layer) => model.with_layer(layer).map_err(Usage::of)?,
+            None => model,
         };
         Ok(match self.pool {
             Some(pool) => model.with_pool(pool).map_err(Usage::of)?,

@@ -70,9 +70,10 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Clips")]
     pub(super) skip_bad: bool,
 
-    /// Hidden states to fit on, as for `earmark embed`: a number, last or weighted.
-    #[arg(long, value_name = "N|last|weighted", default_value = "last", value_parser = one_layer, help_heading = "Embeddings")]
-    pub(super) layer: Layer,
+    /// Hidden states to fit on, as for `earmark embed`: a number, last, weighted, or xvector of a
+    /// speaker-embedding model [default: xvector of such a model, else last].
+    #[arg(long, value_name = "N|last|weighted|xvector", value_parser = one_layer, help_heading = "Embeddings")]
+    pub(super) layer: Option<Layer>,
 
     /// How frames become one vector: mean, max or cls [default: what the model's head does: cls for AST, mean for others].
     #[arg(long, value_name = "mean|max|cls", value_parser = one_vector, help_heading = "Embeddings")]
@@ -169,7 +170,7 @@ impl fmt::Display for Strength {
 
 fn one_layer(text: &str) -> Result<Layer, String> {
     match text.parse() {
-        Ok(Layer::All) | Err(_) => Err("expected a number from 0, last or weighted".to_owned()),
+        Ok(Layer::All) | Err(_) => Err("expected a number from 0, last, weighted or xvector".to_owned()),
         Ok(layer) => Ok(layer),
     }
 }

@@ -25,13 +25,19 @@ pub(super) struct Encoder {
 impl Encoder {
     /// That of the model; `None`, which is said, where transformers has no class for it with a linear head.
     pub(super) fn of(model: &AudioEmbedder, device: &Device) -> Option<Encoder> {
-        let (Some(encoder), Some(pool)) = (model.encoder(), model.pool()) else {
-            messages::note(
-                "CLAP has no classification head, so no model is written: report.json has the scores",
-            );
-            return None;
-        };
         let layer = model.layer();
+        let (encoder, pool) = match (model.encoder(), model.pool()) {
+            (Some(encoder), Some(pool)) => (encoder, pool),
+            (encoder, _) => {
+                let what = if encoder.is_some() {
+                    "no head of this model reads x-vectors"
+                } else {
+                    "CLAP has no classification head"
+                };
+                messages::note(format_args!("{what}, so no model is written: report.json has the scores"));
+                return None;
+            }
+        };
         if encoder.config.network().with_linear_head(layer, pool).is_none() {
             messages::note(format_args!(
                 "no head of this model reads layer {layer} pooled by {pool}, so no model is written: report.json has the scores"

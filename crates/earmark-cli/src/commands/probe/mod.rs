@@ -10,7 +10,7 @@ mod results; // and what is written and printed.
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use earmark_pipeline::{AudioEmbedder, Layer};
+use earmark_pipeline::AudioEmbedder;
 use earmark_train::{BURN_VERSION, ErrorKind, OutputFolder, Recipe};
 
 pub(crate) use self::args::Args;
@@ -132,8 +132,8 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
 fn open(args: &Args, folder: &std::path::Path, device: &burn::tensor::Device) -> Result<AudioEmbedder> {
     let model = AudioEmbedder::open(folder, device)?;
     let model = match args.layer {
-        Layer::Last => model,
-        layer => model.with_layer(layer).map_err(Usage::of)?,
+        None => model,
+        Some(layer) => model.with_layer(layer).map_err(Usage::of)?,
     };
     Ok(match args.pool {
         Some(pool) => model.with_pool(pool).map_err(Usage::of)?,

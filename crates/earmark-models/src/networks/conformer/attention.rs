@@ -13,7 +13,7 @@ use crate::training::rng::TrainingRng;
 
 /// Multi-head self-attention that knows where frames are.
 #[derive(Module, Debug)]
-pub(super) struct ConformerAttention {
+pub(crate) struct ConformerAttention {
     linear_q: Linear,
     linear_k: Linear,
     linear_v: Linear,
@@ -31,7 +31,7 @@ pub(super) struct ConformerAttention {
 }
 
 impl ConformerAttention {
-    pub(super) fn zeros(config: &ConformerConfig, device: &Device) -> Self {
+    pub(crate) fn zeros(config: &ConformerConfig, device: &Device) -> Self {
         let square = || Linear::new(config.width, config.width, device);
         let (heads, size) = (config.heads, config.width / config.heads);
         let relative = config.positions == Some(PositionEmbeddings::Relative);
@@ -57,7 +57,7 @@ impl ConformerAttention {
     }
 
     /// `residual` plus the attention of `x`, `[B, T, D]` each, with `dropout` before the sum.
-    pub(super) fn forward_residual(
+    pub(crate) fn forward_residual(
         &self,
         x: Tensor<3>,
         residual: Tensor<3>,

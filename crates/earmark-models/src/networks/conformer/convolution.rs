@@ -1,12 +1,11 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
 use crate::backend;
 use crate::config::activation::Activation;
 use crate::layers::batch_norm::batch_norm;
-use crate::layers::conv1d::Conv1d;
+use crate::layers::conv1d::{Conv1d, glu};
 use crate::layers::dropout::Dropout;
 use crate::layers::layer_norm::LayerNorm;
 use crate::networks::conformer::config::{ConformerConfig, Convolution};
@@ -52,7 +51,6 @@ impl ConformerConvolution {
         keep: Option<&Tensor<3>>,
         rng: Option<&mut TrainingRng>,
     ) -> Tensor<3> {
-        let width = hidden.dims()[2];
         let hidden = self.layer_norm.forward(hidden);
         let hidden = match keep {
             Some(keep) => {
@@ -62,8 +60,7 @@ impl ConformerConvolution {
             None => hidden,
         };
         let wide = self.pointwise_conv1.forward(hidden); // [B, T, 2 D]
-        let gate = sigmoid(wide.clone().narrow(2, width, width));
-        let hidden = self.depthwise_conv.forward(wide.narrow(2, 0, width) * gate); // [B, T, D]
+        let hidden = self.depthwise_conv.forward(glu(wide)); // [B, T, D]
         let hidden = match &self.batch_norm {
             Some(norm) => batch_norm(norm, hidden.swap_dims(1, 2)).swap_dims(1, 2),
             None => hidden,

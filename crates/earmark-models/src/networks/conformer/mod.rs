@@ -25,9 +25,9 @@ use crate::layers::residual;
 use crate::training::gradient_checkpointing::checkpointed;
 use crate::training::rng::TrainingRng;
 
-use attention::ConformerAttention;
 use convolution::ConformerConvolution;
 
+pub(crate) use attention::ConformerAttention;
 pub use config::PositionEmbeddings;
 pub(crate) use config::{ConformerConfig, Convolution};
 pub(crate) use passing::Passing;

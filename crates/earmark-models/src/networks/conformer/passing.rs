@@ -11,3 +11,10 @@ pub(crate) struct Passing {
     /// 1 for a real frame and 0 for padding, `[B, T, 1]`, where the convolution is kept from padded frames.
     pub(crate) keep: Option<Tensor<3>>,
 }
+
+impl Passing {
+    /// For an attention that does not know where frames are.
+    pub(crate) fn without_positions(bias: Option<Tensor<4>>) -> Passing {
+        Passing { positions: Positions::None, bias, keep: None }
+    }
+}

@@ -1,5 +1,8 @@
 use burn::tensor::Device;
-use earmark_config::{Blocks, Family, HUBERT, Network, Object, Positions, UNISPEECH_SAT, family};
+use earmark_config::{
+    Blocks, DATA2VEC_AUDIO, Family, HUBERT, Network, Object, Positions, UNISPEECH, UNISPEECH_SAT, WAV2VEC2,
+    WAV2VEC2_CONFORMER, WAVLM, family,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -110,6 +113,18 @@ pub struct SpeechConfig {
     pub use_weighted_layer_sum: bool,
     /// Width of the projector before the classifier.
     pub classifier_proj_size: usize,
+    /// Whether an adapter behind the encoder shortens the sequence: not for classification, in the reference either.
+    pub add_adapter: bool,
+    /// Layers of the adapter.
+    pub num_adapter_layers: usize,
+    /// Kernel of the adapter's convolutions.
+    pub adapter_kernel_size: usize,
+    /// Their stride.
+    pub adapter_stride: usize,
+    /// Width of what the adapter makes; `null` for `hidden_size`.
+    pub output_hidden_size: Option<usize>,
+    /// Width of the network that a language has of its own in each layer; `null` for none.
+    pub adapter_attn_dim: Option<usize>,
     /// Which of the families it is.
     pub model_type: &'static Family,
 }
@@ -164,6 +179,12 @@ impl Default for SpeechConfig {
             mask_feature_min_masks: 0,
             use_weighted_layer_sum: false,
             classifier_proj_size: 256,
+            add_adapter: false,
+            num_adapter_layers: 3,
+            adapter_kernel_size: 3,
+            adapter_stride: 2,
+            output_hidden_size: None,
+            adapter_attn_dim: None,
             model_type: &HUBERT,
         }
     }
@@ -190,6 +211,29 @@ impl ArchitectureConfig for SpeechConfig {
         self.use_weighted_layer_sum
     }
 
+    fn last_width(&self) -> usize {
+        if self.has_adapter() { self.adapter_width() } else { self.hidden_size }
+    }
+
+    fn has_adapter(&self) -> bool {
+        const BEHIND: [&Family; 4] = [&WAV2VEC2, &WAV2VEC2_CONFORMER, &WAVLM, &DATA2VEC_AUDIO];
+        self.add_adapter && BEHIND.contains(&self.model_type)
+    }
+
+    fn frames_before_adapter(&self, frames: usize) -> usize {
+        let layers = if self.has_adapter() { self.num_adapter_layers } else { 0 };
+        (0..layers).fold(frames, |frames, _| {
+            let seen =
+                (frames - 1).saturating_mul(self.adapter_stride).saturating_add(self.adapter_kernel_size);
+            seen.saturating_sub(2).max(1)
+        })
+    }
+
+    fn is_no_classifier(&self) -> bool {
+        // Of the families without an adapter too, whose encoders do not read the key.
+        self.add_adapter
+    }
+
     fn initializer_range(&self) -> f64 {
         self.initializer_range
     }
@@ -209,7 +253,9 @@ impl ArchitectureConfig for SpeechConfig {
             // A group of frames may have both.
             Blocks::Squeezed | Blocks::SqueezedDisentangled => false,
         };
-        of_blocks && self.feat_extract_norm == FeatExtractNorm::Layer && !self.conv_pos_batch_norm
+        let of_adapter = !self.has_adapter();
+        let of_convolutions = self.feat_extract_norm == FeatExtractNorm::Layer && !self.conv_pos_batch_norm;
+        of_blocks && of_adapter && of_convolutions
     }
 }
 
@@ -251,8 +297,19 @@ impl SpeechConfig {
     pub(crate) fn to_json(&self) -> Value {
         let mut json = serde_json::to_value(self).expect("a config is plain numbers, lists and names");
         let of_conformer = self.blocks() == Blocks::Conformer;
-        let own: [(bool, &[&str]); 5] = [
+        let own: [(bool, &[&str]); 7] = [
             (self.is_squeezed(), &["squeeze_factor"]),
+            (
+                self.has_adapter(),
+                &[
+                    "add_adapter",
+                    "num_adapter_layers",
+                    "adapter_kernel_size",
+                    "adapter_stride",
+                    "output_hidden_size",
+                ],
+            ),
+            (self.attn_adapter().is_some(), &["adapter_attn_dim"]),
             (
                 self.blocks() == Blocks::SqueezedDisentangled,
                 &[
@@ -386,6 +443,10 @@ impl SpeechConfig {
             );
             return bad("num_buckets", why);
         }
+        if self.has_adapter() {
+            self.validate_adapter()?;
+        }
+        checks::sizes(&[("adapter_attn_dim", self.attn_adapter().unwrap_or(1), 1 << 14)])?;
         self.validate_products()?;
         let width = self.hidden_size;
         checks::heads("num_attention_heads", self.num_attention_heads, "hidden_size", width)?;
@@ -435,9 +496,27 @@ impl SpeechConfig {
         }
     }
 
+    fn validate_adapter(&self) -> Result<(), ErrorKind> {
+        let (width, kernel, stride) = (self.adapter_width(), self.adapter_kernel_size, self.adapter_stride);
+        checks::sizes(&[
+            ("output_hidden_size", width, 1 << 14),
+            ("num_adapter_layers", self.num_adapter_layers, 1 << 6),
+            ("adapter_kernel_size", kernel, 1 << 8),
+            ("adapter_stride", stride, 1 << 8),
+        ])?;
+        if stride > kernel {
+            let why = format!("is {stride}, more than adapter_kernel_size {kernel}");
+            return checks::bad("adapter_stride", why);
+        }
+        let (width, layers) = (width as u128, self.num_adapter_layers as u128);
+        let count = layers * 2 * width * width * kernel as u128;
+        let with = "adapter_kernel_size and num_adapter_layers";
+        checks::product("output_hidden_size", with, "parameters", count, checks::MOST_PARAMETERS)
+    }
+
     fn validate_products(&self) -> Result<(), ErrorKind> {
         let layers = self.conv_kernel.iter().zip(&self.conv_stride);
-        let mut samples = self.squeezed() as u128;
+        let mut samples = self.least_frames() as u128;
         for (&kernel, &stride) in layers.rev() {
             samples = (samples - 1) * stride as u128 + kernel as u128;
             checks::product("conv_kernel", "conv_stride", "samples of the shortest clip", samples, 1 << 24)?;
@@ -488,6 +567,37 @@ impl SpeechConfig {
         })
     }
 
+    /// The fewest frames of a clip that has a last hidden state.
+    fn least_frames(&self) -> usize {
+        self.squeezed().max(self.frames_before_adapter(1))
+    }
+
+    /// Width of what the adapter makes.
+    pub(super) fn adapter_width(&self) -> usize {
+        self.output_hidden_size.unwrap_or(self.hidden_size)
+    }
+
+    /// How many frames of the adapter the reference counts as real, where so many of the encoder are.
+    pub(super) fn adapted_frames(&self, frames: usize) -> usize {
+        (0..self.num_adapter_layers).fold(frames, |frames, _| (frames - 1) / self.adapter_stride + 1)
+    }
+
+    /// Width of the network that a language has of its own in each layer, where there is one.
+    pub(super) fn attn_adapter(&self) -> Option<usize> {
+        const WITHIN: [&Family; 4] = [&WAV2VEC2, &HUBERT, &UNISPEECH, &UNISPEECH_SAT];
+        let within = self.do_stable_layer_norm && WITHIN.contains(&self.model_type);
+        self.adapter_attn_dim.filter(|_| within)
+    }
+
+    /// Frames from one of the last hidden state to the next: more than one behind an adapter.
+    pub fn adapted(&self) -> usize {
+        if self.has_adapter() {
+            self.adapter_stride.saturating_pow(self.num_adapter_layers as u32)
+        } else {
+            1
+        }
+    }
+
     /// Frames that the transformer takes at a time.
     pub fn squeezed(&self) -> usize {
         if self.is_squeezed() { self.squeeze_factor } else { 1 }
@@ -516,8 +626,13 @@ impl SpeechConfig {
     /// The shortest clip that makes one frame: 400 samples (25 ms at 16 kHz) with the usual convolutions. In SEW it makes as many as the transformer
     /// takes at a time.
     pub fn min_samples(&self) -> usize {
+        self.samples(self.least_frames())
+    }
+
+    /// The shortest clip that makes so many frames, in samples.
+    pub(crate) fn samples(&self, frames: usize) -> usize {
         let layers = self.conv_kernel.iter().zip(&self.conv_stride);
-        layers.rev().fold(self.squeezed(), |frames, (&kernel, &stride)| (frames - 1) * stride + kernel)
+        layers.rev().fold(frames, |frames, (&kernel, &stride)| (frames - 1) * stride + kernel)
     }
 
     /// Every random regulariser off: dropout, layerdrop and SpecAugment.

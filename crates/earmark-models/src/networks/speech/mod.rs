@@ -11,6 +11,8 @@
 //! | `ConformerEncoder`    | (arXiv:2010.05171)                         | `Wav2Vec2ConformerEncoder`                          |
 //! | `SqueezedEncoder`     | (arXiv:2109.06870)                         | `SEWEncoder`, `SEWDEncoder`                         |
 //! | `DisentangledEncoder` | disentangled attention (arXiv:2006.03654)  | `SEWDTransformerEncoder`                            |
+//! | `Adapter`             | –                                          | `Wav2Vec2Adapter`                                   |
+//! | `AttnAdapterLayer`    | language adapter (arXiv:2305.13516)        | `Wav2Vec2AttnAdapterLayer`                          |
 //! | [`SpeechEncoder`]     | –                                          | `Wav2Vec2Model`, `SpeechEncoder`, `UniSpeechModel`    |
 //!
 //! What the families call their parts differs by one prefix, which the table of earmark-config has; `classification` adds the head.
@@ -21,6 +23,7 @@
 //! Differs from the reference on purpose: with a stable layer norm or Conformer blocks *and* a weighted layer sum the last state is layer
 //! normed, as transformers 4 does and the checkpoints were trained; 5.23 leaves that norm's weights dead.
 
+mod adapter;
 mod classification;
 mod config;
 mod conformer;
@@ -36,13 +39,14 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use earmark_config::{Network, SpansOf};
 
-use crate::architecture::{EachState, LastState};
+use crate::architecture::{ArchitectureConfig as _, EachState, LastState};
 use crate::error::ErrorKind;
 use crate::layers::padding_mask::PaddingMask;
 use crate::layers::weighted_sum::WeightedSum;
 use crate::training::gradient_checkpointing::checkpointed;
 use crate::training::rng::TrainingRng;
 
+use adapter::Adapter;
 use encoder::Encoder;
 use feature_encoder::{FeatureEncoder, FeatureProjection};
 
@@ -57,6 +61,7 @@ pub struct SpeechEncoder {
     /// Stands in for the frames that SpecAugment masks; untouched outside of training.
     masked_spec_embed: Option<Param<Tensor<1>>>,
     encoder: Encoder,
+    adapter: Option<Adapter>,
     #[module(skip)]
     config: SpeechConfig,
 }
@@ -70,11 +75,12 @@ impl SpeechEncoder {
                 .has_masked_spec_embed()
                 .then(|| Initializer::Zeros.init([config.hidden_size], device)),
             encoder: Encoder::zeros(config, device),
+            adapter: config.has_adapter().then(|| Adapter::zeros(config, device)),
             config: config.clone(),
         }
     }
 
-    /// The last hidden state, `[B, T, D]`; and which frames are real, when `lengths` says so.
+    /// The last hidden state, `[B, T, D]`, of an adapter where there is one; and which frames are real, when `lengths` says so.
     /// - `waveforms`: `[B, S]`, 16 kHz, normalised as the preprocessor says, zero-padded on the right
     /// - `lengths`: real samples of each clip; `None` when padding counts as sound
     /// - `rng`: for the random regularisers of training; `None` for inference
@@ -89,7 +95,7 @@ impl SpeechEncoder {
         rng: Option<&mut TrainingRng>,
     ) -> Result<(Tensor<3>, Option<PaddingMask>), ErrorKind> {
         let (last, frames, mask) = self.run(waveforms, lengths, rng, |_| {})?;
-        Ok((self.encoder.finish(last, frames), mask))
+        Ok(self.adapted(self.encoder.finish(last, frames), mask))
     }
 
     /// Every hidden state, `[B, T, D]` each: the input of the first layer, then the output of each layer. Otherwise as
@@ -147,7 +153,19 @@ impl SpeechEncoder {
         let (last, frames, mask) = self.run(waveforms, lengths, None, |state| states.push(state.clone()))?;
         let of_states = mask.as_ref().and_then(|mask| mask.pooled(frames / last.dims()[1]));
         states.iter().enumerate().for_each(|(number, state)| each(number, state, of_states.as_ref()));
-        Ok((self.encoder.finish(last, frames), mask))
+        Ok(self.adapted(self.encoder.finish(last, frames), mask))
+    }
+
+    /// What the adapter makes of the last hidden state, and which of its frames the reference counts as real.
+    fn adapted(&self, last: Tensor<3>, mask: Option<PaddingMask>) -> LastState {
+        let Some(adapter) = &self.adapter else { return (last, mask) };
+        let last = adapter.forward(last);
+        let steps = last.dims()[1];
+        let mask = mask.and_then(|mask| {
+            let real = |&length: &usize| self.config.adapted_frames(length).min(steps);
+            PaddingMask::new(mask.lengths().iter().map(real).collect(), steps)
+        });
+        (last, mask)
     }
 
     /// Shows every state of the layers to `each`, the last one before its norm. Returns the last, how many frames there are and which

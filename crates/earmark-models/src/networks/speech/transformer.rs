@@ -8,6 +8,7 @@ use crate::layers::layer_norm::LayerNorm;
 use crate::layers::mlp::FeedForward;
 use crate::layers::padding_mask::PaddingMask;
 use crate::layers::residual;
+use crate::networks::speech::adapter::AttnAdapterLayer;
 use crate::networks::speech::config::SpeechConfig;
 use crate::networks::speech::position_bias::GatedPositionBias;
 use crate::networks::speech::positions::PosConvEmbed;
@@ -102,6 +103,7 @@ pub(super) struct EncoderLayer {
     layer_norm: LayerNorm,
     feed_forward: FeedForward,
     final_layer_norm: LayerNorm,
+    adapter_layer: Option<AttnAdapterLayer>,
     dropout: Dropout,
     stable: bool,
 }
@@ -118,6 +120,7 @@ impl EncoderLayer {
             layer_norm: norm(),
             feed_forward: config.feed_forward(device),
             final_layer_norm: norm(),
+            adapter_layer: config.attn_adapter().map(|inner| AttnAdapterLayer::zeros(width, inner, device)),
             dropout: Dropout::new(config.hidden_dropout),
             stable: config.do_stable_layer_norm,
         }
@@ -143,7 +146,11 @@ impl EncoderLayer {
         if self.stable {
             let hidden = attend(self.layer_norm.forward(hidden.clone()), hidden);
             let normed = self.final_layer_norm.forward(hidden.clone());
-            self.feed_forward.forward_residual(normed, hidden, rng)
+            let hidden = self.feed_forward.forward_residual(normed, hidden, rng);
+            match &self.adapter_layer {
+                Some(adapter) => adapter.forward(hidden),
+                None => hidden,
+            }
         } else {
             let hidden = self.layer_norm.forward(attend(hidden.clone(), hidden));
             let hidden = self.feed_forward.forward_residual(hidden.clone(), hidden, rng);

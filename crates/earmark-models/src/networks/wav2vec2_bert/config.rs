@@ -56,8 +56,20 @@ pub struct Wav2Vec2BertConfig {
     pub use_weighted_layer_sum: bool,
     /// Width of the projector before the classifier.
     pub classifier_proj_size: usize,
-    /// Whether convolutions behind the blocks shorten the sequence: not for classification, in the reference either.
+    /// Whether an adapter behind the blocks shortens the sequence: not for classification, in the reference either.
     pub add_adapter: bool,
+    /// Layers of the adapter.
+    pub num_adapter_layers: usize,
+    /// Kernel of the adapter's convolutions.
+    pub adapter_kernel_size: usize,
+    /// Their stride.
+    pub adapter_stride: usize,
+    /// Activation of the adapter's feed-forward layers.
+    pub adapter_act: Activation,
+    /// Whether another half of a feed-forward network stands before the adapter.
+    pub use_intermediate_ffn_before_adapter: bool,
+    /// Width of what the adapter makes; `null` for `hidden_size`.
+    pub output_hidden_size: Option<usize>,
     /// How the attention knows where a frame is; `null` for not at all.
     pub position_embeddings_type: Option<PositionEmbeddings>,
     /// The base of the angles of `rotary`.
@@ -100,6 +112,12 @@ impl Default for Wav2Vec2BertConfig {
             use_weighted_layer_sum: false,
             classifier_proj_size: 768,
             add_adapter: false,
+            num_adapter_layers: 1,
+            adapter_kernel_size: 3,
+            adapter_stride: 2,
+            adapter_act: Activation::Relu,
+            use_intermediate_ffn_before_adapter: false,
+            output_hidden_size: None,
             position_embeddings_type: Some(PositionEmbeddings::RelativeKey),
             rotary_embedding_base: 10_000,
             left_max_position_embeddings: 64,
@@ -140,8 +158,31 @@ impl ArchitectureConfig for Wav2Vec2BertConfig {
         Some(self.feature_projection_input_dim)
     }
 
+    fn min_frames(&self) -> usize {
+        self.frames_before_adapter(1)
+    }
+
+    fn last_width(&self) -> usize {
+        if self.add_adapter { self.adapter_width() } else { self.hidden_size }
+    }
+
+    fn has_adapter(&self) -> bool {
+        self.add_adapter
+    }
+
+    fn frames_before_adapter(&self, frames: usize) -> usize {
+        let layers = if self.add_adapter { self.num_adapter_layers } else { 0 };
+        let padding = 2 * (self.adapter_stride / 2);
+        (0..layers).fold(frames, |frames, _| {
+            let seen =
+                (frames - 1).saturating_mul(self.adapter_stride).saturating_add(self.adapter_kernel_size);
+            seen.saturating_sub(padding).max(1)
+        })
+    }
+
     fn padding_is_harmless(&self) -> bool {
-        true
+        // An adapter's convolutions carry padding into real frames.
+        !self.add_adapter
     }
 }
 
@@ -153,10 +194,6 @@ impl Wav2Vec2BertConfig {
     pub fn validate(&self) -> Result<(), ErrorKind> {
         if self.model_type.network != Network::Wav2Vec2Bert {
             return checks::bad("model_type", format!("is `{}`, expected wav2vec2-bert", self.model_type));
-        }
-        if self.add_adapter {
-            let why = "is true, but a classifier has no adapter, in transformers either".to_owned();
-            return checks::bad("add_adapter", why);
         }
         checks::sizes(&[
             ("hidden_size", self.hidden_size, 1 << 14),
@@ -171,6 +208,13 @@ impl Wav2Vec2BertConfig {
             let why =
                 format!("is {before}, and right_max_position_embeddings {after}: no model needs so many");
             return checks::bad("left_max_position_embeddings", why);
+        }
+        if self.use_intermediate_ffn_before_adapter && !self.add_adapter {
+            let why = "is true, but add_adapter is not".to_owned();
+            return checks::bad("use_intermediate_ffn_before_adapter", why);
+        }
+        if self.add_adapter {
+            self.validate_adapter()?;
         }
         let count = self.blocks().parameters(self.num_hidden_layers)
             + (self.hidden_size * (self.feature_projection_input_dim + self.classifier_proj_size)) as u128
@@ -191,6 +235,56 @@ impl Wav2Vec2BertConfig {
         ])?;
         checks::epsilon("layer_norm_eps", self.layer_norm_eps)?;
         checks::deviation("initializer_range", self.initializer_range)
+    }
+
+    fn validate_adapter(&self) -> Result<(), ErrorKind> {
+        let (width, kernel, stride) = (self.adapter_width(), self.adapter_kernel_size, self.adapter_stride);
+        checks::sizes(&[
+            ("output_hidden_size", width, 1 << 14),
+            ("num_adapter_layers", self.num_adapter_layers, 1 << 6),
+            ("adapter_kernel_size", kernel, 1 << 8),
+            ("adapter_stride", stride, 1 << 8),
+        ])?;
+        if stride > kernel {
+            return checks::bad(
+                "adapter_stride",
+                format!("is {stride}, more than adapter_kernel_size {kernel}"),
+            );
+        }
+        checks::heads("num_attention_heads", self.num_attention_heads, "output_hidden_size", width)?;
+        let (width, layers) = (width as u128, self.num_adapter_layers as u128);
+        let of_layer = 4 * width * width * kernel as u128 + 4 * width * width;
+        let count = layers * (of_layer + 2 * width * self.intermediate_size as u128);
+        let with = "adapter_kernel_size and num_adapter_layers";
+        checks::product("output_hidden_size", with, "parameters", count, checks::MOST_PARAMETERS)?;
+        let frames = self.frames_before_adapter(1) as u128;
+        let with = "adapter_kernel_size and num_adapter_layers";
+        checks::product("adapter_stride", with, "frames of the shortest clip", frames, 1 << 20)
+    }
+
+    /// Frames from one of the last hidden state to the next: more than one behind an adapter.
+    pub fn adapted(&self) -> usize {
+        if self.add_adapter { self.adapter_stride.saturating_pow(self.num_adapter_layers as u32) } else { 1 }
+    }
+
+    /// Width of what the adapter makes.
+    pub(super) fn adapter_width(&self) -> usize {
+        self.output_hidden_size.unwrap_or(self.hidden_size)
+    }
+
+    /// Frames that a convolution of the adapter makes of so many.
+    pub(super) fn convolved(&self, frames: usize) -> usize {
+        (frames + 2 * (self.adapter_stride / 2) - self.adapter_kernel_size) / self.adapter_stride + 1
+    }
+
+    /// How many of them the reference counts as real, where so many were: it takes the padding to be half a kernel.
+    pub(super) fn real_frames(&self, frames: usize) -> usize {
+        (frames + 2 * (self.adapter_kernel_size / 2) - self.adapter_kernel_size) / self.adapter_stride + 1
+    }
+
+    /// What the attention of the adapter is built from.
+    pub(super) fn adapter_blocks(&self) -> ConformerConfig {
+        ConformerConfig { width: self.adapter_width(), positions: None, ..self.blocks() }
     }
 
     /// Every random regulariser off: dropout, layerdrop and SpecAugment.

@@ -4,11 +4,13 @@
 //! |--------------------------|----------------------------|---------------------------------------------------|
 //! | `FeatureProjection`      | –                          | `Wav2Vec2BertFeatureProjection`                   |
 //! | `Encoder`                | w2v-BERT 2.0               | `Wav2Vec2BertEncoder`                             |
+//! | `Adapter`                | adapter (arXiv:2308.11596) | `Wav2Vec2BertAdapter`                             |
 //! | [`Wav2Vec2BertModel`]    | speech encoder             | `Wav2Vec2BertModel`                               |
 //!
 //! The blocks are those of `networks/conformer`. Shapes: B clips, T frames, F numbers of a frame, D hidden size, P projection,
 //! L labels. Two frames of 80 mel bands are one, 50 of them a second.
 
+mod adapter;
 mod config;
 
 use burn::module::{Initializer, Module, Param};
@@ -16,14 +18,19 @@ use burn::tensor::{Device, Tensor};
 use earmark_config::Family;
 
 use crate::architecture::{Architecture, Classify, EachState, Input, LastState};
+use crate::config::activation::Activation;
 use crate::error::ErrorKind;
 use crate::layers::dropout::Dropout;
 use crate::layers::layer_norm::LayerNorm;
 use crate::layers::linear::Linear;
+use crate::layers::mlp::FeedForward;
 use crate::layers::padding_mask::{PaddingMask, masked_mean};
+use crate::layers::residual;
 use crate::layers::weighted_sum::WeightedSum;
 use crate::networks::conformer::{ConformerLayer, EmbedPositions, Passing};
 use crate::training::rng::TrainingRng;
+
+use adapter::Adapter;
 
 pub use config::Wav2Vec2BertConfig;
 
@@ -65,14 +72,8 @@ impl Wav2Vec2BertForSequenceClassification {
         lengths: Option<&[usize]>,
         rng: Option<&mut TrainingRng>,
     ) -> Result<Tensor<2>, ErrorKind> {
-        let (hidden, mask) = match &self.layer_weights {
-            None => self.base.forward(frames, lengths, rng)?,
-            Some(weights) => {
-                let mut sum = WeightedSum::new(weights.val());
-                let (last, mask) = self.base.run(frames, lengths, rng, |state| sum.add(state.clone()))?;
-                (sum.finish(last), mask)
-            }
-        }; // [B, T, D]
+        let weights = self.layer_weights.as_ref();
+        let (hidden, mask) = self.base.forward_mixed(frames, lengths, weights, rng)?; // [B, T, D]
         let projected = self.projector.forward(hidden); // [B, T, P]
         let pooled = masked_mean(projected, mask.as_ref()); // [B, P]
         Ok(self.classifier.forward(pooled)) // [B, L]
@@ -98,10 +99,7 @@ impl Classify for Wav2Vec2BertForSequenceClassification {
 
     fn hidden_states(&self, input: Input, each: &mut EachState<'_>) -> Result<LastState, ErrorKind> {
         let (frames, lengths) = input.frames()?;
-        let (mut states, mask) = self.base.hidden_states(frames, lengths.as_deref(), None)?;
-        states.iter().enumerate().for_each(|(number, state)| each(number, state, mask.as_ref()));
-        let last = states.pop().expect("there is what the first block is given");
-        Ok((last, mask))
+        self.base.each_state(frames, lengths.as_deref(), each)
     }
 
     fn last_state(&self, input: Input) -> Result<LastState, ErrorKind> {
@@ -112,9 +110,7 @@ impl Classify for Wav2Vec2BertForSequenceClassification {
     fn weighted_state(&self, input: Input) -> Result<LastState, ErrorKind> {
         let weights = self.layer_weights.as_ref().ok_or(ErrorKind::NoLayerWeights)?;
         let (frames, lengths) = input.frames()?;
-        let mut sum = WeightedSum::new(weights.val());
-        let (last, mask) = self.base.run(frames, lengths.as_deref(), None, |state| sum.add(state.clone()))?;
-        Ok((sum.finish(last), mask))
+        self.base.forward_mixed(frames, lengths.as_deref(), Some(weights), None)
     }
 }
 
@@ -125,6 +121,8 @@ pub struct Wav2Vec2BertModel {
     /// Stands in for the frames that SpecAugment masks; untouched outside of training.
     masked_spec_embed: Option<Param<Tensor<1>>>,
     encoder: Encoder,
+    intermediate_ffn: Option<FeedForward>,
+    adapter: Option<Adapter>,
     #[module(skip)]
     config: Wav2Vec2BertConfig,
 }
@@ -137,11 +135,17 @@ impl Wav2Vec2BertModel {
                 .has_masked_spec_embed()
                 .then(|| Initializer::Zeros.init([config.hidden_size], device)),
             encoder: Encoder::zeros(config, device),
+            intermediate_ffn: config.use_intermediate_ffn_before_adapter.then(|| {
+                let dropouts = [config.activation_dropout, config.hidden_dropout];
+                let sizes = [config.hidden_size, config.intermediate_size];
+                FeedForward::new(sizes, Activation::Relu, dropouts, device)
+            }),
+            adapter: config.add_adapter.then(|| Adapter::zeros(config, device)),
             config: config.clone(),
         }
     }
 
-    /// The last hidden state, `[B, T, D]`; and which frames are real, when `lengths` says so.
+    /// The last hidden state, `[B, T, D]`, of an adapter where there is one; and which frames are real, when `lengths` says so.
     /// - `frames`: `[B, T, F]`, as the extractor makes them, padded behind
     /// - `lengths`: real frames of each clip; `None` when all are
     /// - `rng`: for the random regularisers of training; `None` for inference
@@ -154,7 +158,8 @@ impl Wav2Vec2BertModel {
         lengths: Option<&[usize]>,
         rng: Option<&mut TrainingRng>,
     ) -> Result<(Tensor<3>, Option<PaddingMask>), ErrorKind> {
-        self.run(frames, lengths, rng, |_| {})
+        let (last, mask) = self.run(frames, lengths, rng, |_| {})?;
+        Ok(self.adapted(last, mask))
     }
 
     /// Every hidden state, `[B, T, D]` each: the input of the first block, then the output of each block. Otherwise as
@@ -172,6 +177,45 @@ impl Wav2Vec2BertModel {
         let (last, mask) = self.run(frames, lengths, rng, |state| states.push(state.clone()))?;
         states.push(last);
         Ok((states, mask))
+    }
+
+    /// The last hidden state, or with `layer_weights` the weighted sum of all: what a head is given.
+    pub(crate) fn forward_mixed(
+        &self,
+        frames: Tensor<3>,
+        lengths: Option<&[usize]>,
+        layer_weights: Option<&Param<Tensor<1>>>,
+        rng: Option<&mut TrainingRng>,
+    ) -> Result<LastState, ErrorKind> {
+        let Some(weights) = layer_weights else { return self.forward(frames, lengths, rng) };
+        let mut sum = WeightedSum::new(weights.val());
+        let (last, mask) = self.run(frames, lengths, rng, |state| sum.add(state.clone()))?;
+        Ok((sum.finish(last), mask))
+    }
+
+    /// Shows every hidden state to `each`, with its number and which of its frames are real. Returns the last, and the mask again.
+    pub(crate) fn each_state(
+        &self,
+        frames: Tensor<3>,
+        lengths: Option<&[usize]>,
+        each: &mut EachState<'_>,
+    ) -> Result<LastState, ErrorKind> {
+        let (mut states, mask) = self.hidden_states(frames, lengths, None)?;
+        states.iter().enumerate().for_each(|(number, state)| each(number, state, mask.as_ref()));
+        let last = states.pop().expect("there is what the first block is given");
+        Ok(self.adapted(last, mask))
+    }
+
+    /// What the adapter makes of the last state of the blocks.
+    fn adapted(&self, last: Tensor<3>, mask: Option<PaddingMask>) -> LastState {
+        let last = match &self.intermediate_ffn {
+            Some(ffn) => residual::add(last.clone(), ffn.forward(last, None) * 0.5),
+            None => last,
+        };
+        match &self.adapter {
+            Some(adapter) => adapter.forward(last, mask),
+            None => (last, mask),
+        }
     }
 
     /// Shows every hidden state but the last to `each`, and returns the last.

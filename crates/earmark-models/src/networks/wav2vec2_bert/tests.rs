@@ -202,7 +202,7 @@ fn an_impossible_config_names_its_key() {
     let cases: [(&str, Wav2Vec2BertConfig); 6] = [
         ("num_attention_heads", Wav2Vec2BertConfig { num_attention_heads: 7, ..default() }),
         ("conv_depthwise_kernel_size", Wav2Vec2BertConfig { conv_depthwise_kernel_size: 4, ..default() }),
-        ("add_adapter", Wav2Vec2BertConfig { add_adapter: true, ..default() }),
+        ("adapter_stride", Wav2Vec2BertConfig { add_adapter: true, adapter_stride: 4, ..default() }),
         (
             "left_max_position_embeddings",
             Wav2Vec2BertConfig { left_max_position_embeddings: 1 << 40, ..default() },

@@ -82,9 +82,9 @@ impl ForXVector {
         let counts = self.counts(frames, mask.as_ref())?;
         let mut hidden = self.projector.forward(hidden); // [B, T, C]
         for layer in &self.tdnn {
-            hidden = layer.forward(hidden);
+            hidden = layer.forward(&hidden);
         }
-        let pooled = statistics(hidden, counts); // [B, 2 C]
+        let pooled = statistics(hidden, counts.as_ref()); // [B, 2 C]
         Ok(self.feature_extractor.forward(pooled)) // [B, X]
     }
 
@@ -211,7 +211,7 @@ impl TdnnLayer {
     }
 
     /// `[B, T, I]` to `[B, T - (K - 1) × dilation, C]`.
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, x: &Tensor<3>) -> Tensor<3> {
         let left = x.dims()[1] - (self.taps - 1) * self.dilation;
         let taps = (0..self.taps).map(|tap| x.clone().narrow(1, tap * self.dilation, left)).collect();
         self.kernel.forward_activated(Tensor::cat(taps, 2), Activation::Relu)
@@ -219,16 +219,16 @@ impl TdnnLayer {
 }
 
 /// Mean and standard deviation of each channel over the frames that `counts` has: `[B, T, C]` to `[B, 2 C]`.
-fn statistics(states: Tensor<3>, counts: Option<PaddingMask>) -> Tensor<2> {
+fn statistics(states: Tensor<3>, counts: Option<&PaddingMask>) -> Tensor<2> {
     let ([batch, frames, _], device) = (states.dims(), states.device());
-    let mean = masked_mean(states.clone(), counts.as_ref()); // [B, C]
+    let mean = masked_mean(states.clone(), counts); // [B, C]
     let squares = (states - mean.clone().unsqueeze_dim(1)).square();
     // One freedom less, as torch.std has it.
     let of_all = vec![frames; batch];
-    let counted = counts.as_ref().map_or(of_all.as_slice(), PaddingMask::lengths);
+    let counted = counts.map_or(of_all.as_slice(), PaddingMask::lengths);
     let scale: Vec<f32> = counted.iter().map(|&n| n as f32 / (n - 1) as f32).collect();
     let scale = Tensor::<2>::from_data(TensorData::new(scale, [batch, 1]), &device).cast(mean.dtype());
-    let deviation = (masked_mean(squares, counts.as_ref()) * scale).sqrt();
+    let deviation = (masked_mean(squares, counts) * scale).sqrt();
     Tensor::cat(vec![mean, deviation], 1)
 }
 

@@ -15,6 +15,10 @@ const REQUIREMENTS: &str = "bench/requirements.txt";
 /// Builds `earmark` as people run it, and measures.
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut args = args.to_vec();
+    // What asks for help wants no 7 GB of packages first; the script's arguments need none.
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        return cargo::run(Command::new("python3").arg(cargo::root().join("bench/peers.py")).arg("--help"));
+    }
     let python = Python::choose(python::take_option(&mut args)?)?;
     check_pins(&python)?;
     cargo::run(Command::new("cargo").args(["build", "--release", "--package", "earmark-cli"]))?;

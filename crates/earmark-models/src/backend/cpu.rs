@@ -72,7 +72,7 @@ impl Operations for Cpu {
         let (shape, bias) = (query.dims(), bias.map(|bias| Scores::of(&sizes, bias.dims(), primitive(bias))));
         let [query, key, value] = [query, key, value].map(Rows::of);
         filled(shape, |out| {
-            kernels::attention(sizes, attended([&query, &key, &value], bias.as_ref(), None), out)
+            kernels::attention(sizes, attended([&query, &key, &value], bias.as_ref(), None), out);
         })
     }
 

@@ -30,7 +30,7 @@ class EarmarkEncoder(AbsEncoder):  # type: ignore[misc,unused-ignore]  # mteb ma
         pool: How their frames become one vector.
     """
 
-    def __init__(self, model: str | os.PathLike[str], *, layer: Layer = "last", pool: Pool | None = None) -> None:
+    def __init__(self, model: str | os.PathLike[str], *, layer: Layer | None = None, pool: Pool | None = None) -> None:
         self.embedder = Embedder(model)
         self.layer, self.pool = layer, pool
         # MTEB names a model OWNER/NAME, and gives it only the tasks whose inputs it takes.

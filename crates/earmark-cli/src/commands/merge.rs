@@ -50,6 +50,10 @@ pub(crate) fn run(args: &Args) -> Result<Done> {
         bail!("`{other}` has not the columns of `{first}`: they are of different jobs");
     }
     let output = args.output.path();
+    if Format::of_name(output) != Some(parts[0].format) {
+        let (output, first) = (output.display(), args.parts[0].display());
+        bail!("`{output}` would hold what `{first}` does: give --output the same ending");
+    }
     let writing = || format!("cannot write `{}`", output.display());
     let mut out = BufWriter::new(AtomicFile::create(output).with_context(writing)?);
     out.write_all(&header).with_context(writing)?;
@@ -158,11 +162,13 @@ impl Part {
         let doing = || format!("cannot read `{}`", self.file.display());
         let mut bytes = Vec::new();
         self.number += 1;
+        let mut quotes = 0;
         loop {
-            let left = MOST_ROW - bytes.len() as u64;
+            let before = bytes.len();
+            let left = MOST_ROW - before as u64;
             let read = (&mut self.input).take(left).read_until(b'\n', &mut bytes).with_context(doing)?;
-            let is_open =
-                self.format == Format::Csv && bytes.iter().filter(|&&byte| byte == b'"').count() % 2 == 1;
+            quotes += bytes[before..].iter().filter(|&&byte| byte == b'"').count();
+            let is_open = self.format == Format::Csv && quotes % 2 == 1;
             let is_cut = read == 0 || bytes.last() != Some(&b'\n');
             if is_cut && !bytes.is_empty() {
                 let why = if bytes.len() as u64 == MOST_ROW { "too long" } else { "cut off" };

@@ -56,6 +56,17 @@ fn every_combination_is_trained_once_and_ranked() {
 }
 
 #[test]
+fn a_second_value_leaves_the_runs_of_the_first_and_a_dry_run_the_table() {
+    let place = with_recipe();
+    let one = "sweep recipe.toml --data data --set lr=1e-3 --set seed=1 --output swept";
+    place.run(one).well();
+    let table = place.read("swept/sweep.json");
+    place.run(&format!("{one} --dry-run")).well();
+    assert_eq!(place.read("swept/sweep.json"), table);
+    place.run(&one.replace("seed=1", "seed=1,2")).says(0, &["run      2 of 2", "finished before"]);
+}
+
+#[test]
 fn a_wrong_key_or_value_is_named_before_anything_is_trained() {
     let place = with_recipe();
     for (with, why) in [
@@ -82,7 +93,10 @@ fn a_run_that_diverges_is_last_and_the_others_are_trained() {
         .run("sweep recipe.toml --data data --set lr=1e30,1e-3 --set schedule=constant --set epochs=3 --output swept")
         .says(3, &["run      2 of 2"]);
     let table = place.json("swept/sweep.json");
-    assert_eq!((&table["runs"][0]["run"], &table["runs"][1]["diverged"]), (&"lr=1e-3".into(), &true.into()));
+    assert_eq!(
+        (&table["runs"][0]["run"], &table["runs"][1]["diverged"]),
+        (&"lr=1e-3_schedule=constant_epochs=3".into(), &true.into())
+    );
 }
 
 #[cfg(unix)]
@@ -92,11 +106,11 @@ fn a_sweep_that_was_ended_goes_on_with_the_run_that_it_was_in() {
     let command = SWEEP.replace("--set seed=1,2", "--set epochs=40");
     let child = place.start(&command);
     wait_until("a checkpoint", || {
-        place.path("swept/lr=1e-3").is_dir()
-            && place.list("swept/lr=1e-3").iter().any(|name| name.starts_with("checkpoint-"))
+        place.path("swept/lr=1e-3_epochs=40").is_dir()
+            && place.list("swept/lr=1e-3_epochs=40").iter().any(|name| name.starts_with("checkpoint-"))
     });
     signal(&child, "TERM");
     Ran::end_of(child).says(143, &["stopped after step", "by the same command"]);
     place.run(&command).says(0, &["run      1 of 2", "resumed  after step", "run      2 of 2"]);
-    assert!(place.path("swept/lr=1e-2/model").exists());
+    assert!(place.path("swept/lr=1e-2_epochs=40/model").exists());
 }

@@ -47,7 +47,8 @@ impl Operations for CpuAutodiff {
         if takes(&x) { softmax(x) } else { plain::softmax(x) }
     }
 
-    /// A bias that is learned has a gradient `[B, H, Q, T]`, which nothing but burn's operations gives.
+    /// A bias that is learned has a gradient `[B, H, Q, T]`, which nothing but burn's operations gives. The two draw other masks, so
+    /// what drops weights goes by the shape of the bias, which is the same where a block is computed again, with a graph.
     fn attention(
         query: Tensor<3>,
         key: Tensor<3>,
@@ -56,7 +57,10 @@ impl Operations for CpuAutodiff {
         bias: Option<Tensor<4>>,
         mask: Option<DropoutMask>,
     ) -> Tensor<3> {
-        let fixed = |bias: &Tensor<4>| takes(bias) && !tracked!(bias.clone()).is_tracked();
+        let fixed = |bias: &Tensor<4>| {
+            let is_of_keys = bias.dims()[1..3] == [1, 1];
+            takes(bias) && !tracked!(bias.clone()).is_tracked() && (mask.is_none() || is_of_keys)
+        };
         match takes(&query) && takes(&key) && takes(&value) && bias.as_ref().is_none_or(fixed) {
             true => attention(query, key, value, heads, bias, mask),
             false => plain::attention::<Self>(query, key, value, heads, bias, mask),

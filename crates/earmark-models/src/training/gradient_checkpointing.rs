@@ -37,7 +37,7 @@ pub(crate) fn checkpointed<M: Module + 'static, const I: usize, const O: usize>(
     if !parents.are_recorded() {
         return forward(block, x, shared, Some(rng));
     }
-    let mut again = rng.again().with_gradient_checkpointing(false);
+    let mut again = rng.clone_state().with_gradient_checkpointing(false);
     let (x, shared) = (x.inner(), shared.map(Tensor::inner));
     let block = block.clone().map(&mut Copy { wanted: None });
     // On a device with a graph, which dropout asks for; but nothing on it wants a gradient, so nothing is kept.

@@ -29,7 +29,7 @@ impl TrainingRng {
     }
 
     /// One that draws once more what this one is going to draw.
-    pub(crate) fn again(&self) -> TrainingRng {
+    pub(crate) fn clone_state(&self) -> TrainingRng {
         let again = |rng: &ChaCha8Rng| ChaCha8Rng::deserialize_state(&rng.serialize_state());
         TrainingRng { draws: again(&self.draws), dropout: again(&self.dropout), ..*self }
     }

@@ -110,7 +110,7 @@ pub(crate) fn folder(run: &Path, step: u64) -> PathBuf {
 pub(crate) fn save(
     run: &Path,
     model: &Pretrained,
-    behind: Option<&Trained>,
+    training_weights: Option<&Trained>,
     optimizer: &ModuleOptimizer,
     state: &State,
 ) -> Result<(), Error> {
@@ -119,7 +119,7 @@ pub(crate) fn save(
     let new = AtomicFolder::create(&target).with_context(doing)?;
     let dir = new.path();
     model.save(dir)?;
-    if let Some(Trained { network, lora }) = behind {
+    if let Some(Trained { network, lora }) = training_weights {
         network.save(&dir.join(TRAINING)).with_context(doing)?;
         if !lora.is_empty() {
             lora.save(network, &dir.join(LORA)).with_context(doing)?;
@@ -143,7 +143,7 @@ pub(crate) struct Restored {
     /// What answers.
     pub(crate) model: Pretrained,
     /// The weights that the steps go on with, where `model` has others.
-    pub(crate) behind: Option<Classifier>,
+    pub(crate) training_weights: Option<Classifier>,
 }
 
 /// The adapters of a checkpoint: those of `lora`, with the numbers of its file.
@@ -199,7 +199,7 @@ fn restore(dir: &Path, step: u64, optimizer: ModuleOptimizer, device: &Device) -
     let optimizer = caught(|| optimizer.load_record(record)).with_context(doing)?;
     let (model, path) = (Pretrained::open(dir, device)?, dir.join(TRAINING));
     let doing = || Doing(format!("cannot read `{}`", path.display()));
-    let behind = match path.exists() {
+    let training_weights = match path.exists() {
         false => None,
         true => {
             let (network, labels) = (model.config.network(), model.config.labels().len());
@@ -208,7 +208,7 @@ fn restore(dir: &Path, step: u64, optimizer: ModuleOptimizer, device: &Device) -
             Some(loaded.with_context(doing)?.0)
         }
     };
-    Ok(Restored { state, optimizer, model, behind })
+    Ok(Restored { state, optimizer, model, training_weights })
 }
 
 /// Compares every file of a checkpoint with its checksum. One of an earlier version has none.

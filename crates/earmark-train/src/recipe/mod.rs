@@ -341,6 +341,11 @@ impl Recipe {
         Recipe { name, model, dataset, ..Recipe::defaults() }
     }
 
+    /// How many bytes of features are kept in memory.
+    pub(crate) fn most_kept(&self) -> usize {
+        (self.features_in_memory * f64::from(1 << 30)) as usize
+    }
+
     /// Checks that every setting holds what it may.
     ///
     /// # Errors

@@ -69,8 +69,16 @@ pub fn find_batch_size(
     let lora = lora(job, &model.network, 0)?;
     let (preparation, total) = (Preparation::new(&model, recipe), dataset.clips.len());
     let mut checking = |done| on_event(&Event::Checking { done, total });
-    let (clips, _) =
-        Clips::open(dataset, preparation, job.cache.clone(), recipe.skip_bad, &mut checking, stop)?;
+    let most_kept = recipe.most_kept();
+    let (clips, _) = Clips::open_keeping(
+        most_kept,
+        dataset,
+        preparation,
+        job.cache.clone(),
+        recipe.skip_bad,
+        &mut checking,
+        stop,
+    )?;
     let Some(longest) = (0..clips.clips().len()).max_by_key(|&row| clips.length(row)) else {
         return Err(refused("is to be found, but there is no clip".to_owned()));
     };

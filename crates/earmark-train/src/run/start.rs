@@ -41,7 +41,7 @@ pub(crate) fn begin(
         Start::Scratch(config) => setup.from_scratch(NetworkConfig::clone(config), device)?,
         Start::Resume => unreachable!("a resumed run is not started"),
     };
-    Ok(Restored { state: State::default(), optimizer: adamw(recipe), model, behind: None })
+    Ok(Restored { state: State::default(), optimizer: adamw(recipe), model, training_weights: None })
 }
 
 /// The adapters that a run trains, if it does; with the numbers of its checkpoint where it goes on.
@@ -69,9 +69,16 @@ pub(crate) fn lora(job: &Job, network: &Classifier, done: u64) -> Result<Lora, E
 /// The query and the value of attention, by the name that the network has for them: what PEFT adapts in networks that it knows.
 pub(crate) fn usual_targets(network: &Classifier) -> Vec<String> {
     let names = Lora::layers_of(network);
-    let pairs =
-        [["q_proj", "v_proj"], ["query", "value"], ["query_proj", "value_proj"], ["linear_q", "linear_v"]];
-    let found = pairs.iter().find(|pair| pair.iter().all(|name| names.contains(*name))).unwrap_or(&pairs[0]);
+    // CED has one layer for query, key and value.
+    let usual: [&[&str]; 5] = [
+        &["q_proj", "v_proj"],
+        &["query", "value"],
+        &["query_proj", "value_proj"],
+        &["linear_q", "linear_v"],
+        &["qkv"],
+    ];
+    let found =
+        usual.iter().find(|usual| usual.iter().all(|name| names.contains(*name))).unwrap_or(&usual[0]);
     found.iter().map(ToString::to_string).collect()
 }
 

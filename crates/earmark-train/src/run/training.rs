@@ -90,7 +90,7 @@ impl<'a> Run<'a> {
             let kind = ErrorKind::Value { key: "multi_label", why };
             return Err(kind).with_context(|| Doing("cannot run this recipe".to_owned()));
         }
-        let (Restored { state, optimizer, model, behind }, resumed) = match &job.start {
+        let (Restored { state, optimizer, model, training_weights }, resumed) = match &job.start {
             Start::Resume => (resume(job, on_event)?, true),
             start => (begin(job, start, &labels, on_event)?, false),
         };
@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
         let total = dataset.clips.len();
         let (preparation, cache) = (Preparation::new(&model, recipe), job.cache.clone());
         let mut checking = |done| on_event(&Event::Checking { done, total });
-        let most_kept = (recipe.features_in_memory * f64::from(1 << 30)) as usize;
+        let most_kept = recipe.most_kept();
         let clips = match recipe.check {
             Check::All => {
                 let (clips, left_out) = Clips::open_keeping(
@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
         let loss = loss.with_context(|| Doing("cannot run this recipe".to_owned()))?;
         // The average is what answers; adapters and plain weights begin with what answers, or with what was behind it.
         let average = (recipe.ema > 0.0 && state.global_step > 0).then(|| model.network.clone());
-        let trained = Trained { network: behind.unwrap_or_else(|| model.network.clone()), lora };
+        let trained = Trained { network: training_weights.unwrap_or_else(|| model.network.clone()), lora };
         let trainer = Trainer::new(recipe, plan.steps, loss, device, trained, average, optimizer);
         Ok(Run {
             job,
@@ -218,8 +218,8 @@ impl<'a> Run<'a> {
 
     fn save(&mut self) -> Result<(), Error> {
         let (started, run) = (Instant::now(), self.job.output.path());
-        let (current, behind) = (self.current(), self.trainer.behind());
-        checkpoint::save(run, &current, behind.as_ref(), &self.trainer.optimizer, &self.state)?;
+        let (current, training_weights) = (self.current(), self.trainer.training_weights());
+        checkpoint::save(run, &current, training_weights.as_ref(), &self.trainer.optimizer, &self.state)?;
         self.pace.1.saving += started.elapsed();
         self.info.as_mut().map_or(Ok(()), |info| info.update(run))
     }
@@ -281,7 +281,7 @@ impl<'a> Run<'a> {
                 let done = match done {
                     Err(error) if matches!(*error.kind, ErrorKind::Diverged { .. }) => {
                         // A failed step leaves the weights as they were.
-                        let network = in_precision(trainer.answering(), recipe);
+                        let network = in_precision(trainer.evaluated(), recipe);
                         let blame = to_blame(&network, device, clips, rows)?;
                         return Err(blame.map_or(error, |kind| Doing("cannot train".to_owned()).failed(kind)));
                     }
@@ -352,7 +352,7 @@ impl<'a> Run<'a> {
 
     /// The model with its current weights.
     fn current(&self) -> Pretrained {
-        Pretrained { network: self.trainer.answering(), ..self.model.clone() }
+        Pretrained { network: self.trainer.evaluated(), ..self.model.clone() }
     }
 
     /// The clips that choose the epoch.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::str::FromStr as _;
 
 /// The largest resident set since [`reset_peak`], in bytes.
@@ -23,12 +24,22 @@ pub(crate) fn reset_peak() -> io::Result<()> {
 /// What this process could hold in all: what it holds, and what the machine and its container have free.
 pub(crate) fn available() -> Option<u64> {
     let free = kib_of("/proc/meminfo", "MemAvailable:")?;
-    let number =
-        |name: &str| u64::from_str(fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim()).ok();
-    // `max` where a container has no limit.
-    let of_container =
-        number("memory.max").zip(number("memory.current")).map(|(most, now)| most.saturating_sub(now));
-    Some(resident()? + free.min(of_container.unwrap_or(u64::MAX)))
+    Some(resident()? + free.min(free_of_groups().unwrap_or(u64::MAX)))
+}
+
+/// What the control groups of this process have free, the least of them: those of a container, a job of Slurm, a unit of systemd.
+/// `None` where none has a limit, or they are of version 1.
+fn free_of_groups() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let free = |folder: &Path| {
+        let number = |name: &str| u64::from_str(fs::read_to_string(folder.join(name)).ok()?.trim()).ok();
+        // `max` where there is no limit.
+        Some(number("memory.max")?.saturating_sub(number("memory.current")?))
+    };
+    let root = Path::new("/sys/fs/cgroup");
+    let folder = root.join(group);
+    folder.ancestors().take_while(|folder| folder.starts_with(root)).filter_map(free).min()
 }
 
 fn kib_of(file: &str, key: &str) -> Option<u64> {

@@ -14,7 +14,7 @@ pub(crate) struct Trained {
 
 impl Trained {
     /// The network as it answers: with its adapters in its weights.
-    pub(crate) fn answering(&self) -> Classifier {
+    pub(crate) fn merged(&self) -> Classifier {
         self.lora.merged(self.network.clone())
     }
 }

@@ -101,12 +101,12 @@ impl Trainer {
     }
 
     /// The network that is evaluated and exported: with its adapters in its weights, or the average.
-    pub(crate) fn answering(&self) -> Classifier {
-        self.average.clone().unwrap_or_else(|| self.trained().valid().answering())
+    pub(crate) fn evaluated(&self) -> Classifier {
+        self.average.clone().unwrap_or_else(|| self.trained().valid().merged())
     }
 
     /// The network with the weights that the steps go on with, where it answers with others.
-    pub(crate) fn behind(&self) -> Option<Trained> {
+    pub(crate) fn training_weights(&self) -> Option<Trained> {
         (self.average.is_some() || !self.trained().lora.is_empty()).then(|| self.trained().valid())
     }
 
@@ -200,8 +200,8 @@ impl Trainer {
         let logits = match self.precision.half() {
             // Merged, or cast, for each pass: a backward pass consumes its graph.
             None if network.lora.is_empty() => network.network.forward(input, Some(rng))?,
-            None => network.answering().forward(input, Some(rng))?,
-            Some(dtype) => mixed_precision(network.answering(), dtype).forward(input, Some(rng))?,
+            None => network.merged().forward(input, Some(rng))?,
+            Some(dtype) => mixed_precision(network.merged(), dtype).forward(input, Some(rng))?,
         };
         let loss = self.loss.forward(logits, &targets, mixes).mul_scalar(share);
         let value = f64::from(loss.clone().into_scalar::<f32>());

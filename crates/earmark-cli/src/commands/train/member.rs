@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context as _, Result};
 use earmark_train::{EvaluationReport, OutputFolder, Recipe, RunState, RunSummary};
 use reqwest::Url;
+use serde_json::Value;
 
 use crate::args::training::run::advise;
 use crate::commands::train::one::train;
@@ -64,4 +65,10 @@ fn check_same(before: &RunSummary, recipe: &Recipe, folder: &Path) -> Result<()>
             folder.display()
         ))),
     }
+}
+
+/// Writes what several runs found together.
+pub(crate) fn write_json(path: &Path, json: &Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(json)? + "\n";
+    earmark_fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
 }

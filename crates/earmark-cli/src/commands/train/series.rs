@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use burn::tensor::Device;
 use earmark_eval::{MeanInterval, wilson_interval};
 use earmark_train::{EvaluationReport, OutputFolder, Recipe, SplitBy};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::args::training::run::{advise, runs_folder};
 use crate::commands::train::arguments::Args;
-use crate::commands::train::member::train_member;
+use crate::commands::train::member::{train_member, write_json};
 use crate::commands::train::one::{STOPPING, quiet_when_out_of_memory};
 use crate::commands::train::start::{Prepared, prepare, stamp};
 use crate::exit::{Done, usage};
@@ -48,7 +48,10 @@ pub(crate) fn run(args: &Args, device: Device, device_name: &str) -> Result<Done
     };
     let folder = folder.map_err(advise)?;
     let root = folder.path();
-    write(root, &json!({ "by": by, "runs": names }))?;
+    // What the same command found before stays until there is more.
+    if !root.join(FILE).is_file() {
+        write_json(&root.join(FILE), &json!({ "by": by, "runs": names }))?;
+    }
 
     let stop = interrupt::asked(STOPPING, None)?;
     quiet_when_out_of_memory();
@@ -76,7 +79,7 @@ pub(crate) fn run(args: &Args, device: Device, device_name: &str) -> Result<Done
         return Ok(Done::Well);
     }
     let scores = Scores::of(&reports);
-    write(root, &scores.json(&by, &members, &reports))?;
+    write_json(&root.join(FILE), &scores.json(&by, &members, &reports))?;
     scores.print(&by, &members, &reports, root)
 }
 
@@ -122,6 +125,8 @@ fn members(args: &Args, prepared: &Prepared) -> Result<(String, Vec<Member>)> {
 struct Scores {
     accuracy: Option<MeanInterval>,
     macro_f1: Option<MeanInterval>,
+    /// Of clips of several classes.
+    mean_average_precision: Option<MeanInterval>,
     correct: u64,
     clips: u64,
 }
@@ -133,7 +138,16 @@ impl Scores {
         };
         let correct = reports.iter().map(EvaluationReport::correct).sum();
         let clips = reports.iter().map(|report| report.n).sum();
-        Scores { accuracy: of(|it| it.accuracy), macro_f1: of(|it| it.macro_f1), correct, clips }
+        let map: Vec<f64> = reports.iter().filter_map(EvaluationReport::mean_average_precision).collect();
+        let mean_average_precision =
+            reports.iter().all(EvaluationReport::is_multi_label).then(|| MeanInterval::new(&map)).flatten();
+        Scores {
+            accuracy: of(|it| it.accuracy),
+            macro_f1: of(|it| it.macro_f1),
+            mean_average_precision,
+            correct,
+            clips,
+        }
     }
 
     fn json(&self, by: &str, members: &[Member], reports: &[EvaluationReport]) -> Value {
@@ -158,6 +172,9 @@ impl Scores {
             "accuracy": summary(&self.accuracy),
             "macro_f1": summary(&self.macro_f1),
         });
+        if self.mean_average_precision.is_some() {
+            json["mean_average_precision"] = json!(summary(&self.mean_average_precision));
+        }
         if by != "seed" {
             let accuracy = self.correct as f64 / self.clips.max(1) as f64;
             let interval = wilson_interval(self.correct, self.clips);
@@ -175,7 +192,12 @@ impl Scores {
         });
         let by = escape(by);
         writeln!(out, "{}\n", columns::numeric([&*by, "clips", "accuracy", "macro F1", "eval loss"], rows))?;
-        for (name, score) in [("accuracy", &self.accuracy), ("macro F1", &self.macro_f1)] {
+        let scores = [
+            ("mAP", &self.mean_average_precision),
+            ("accuracy", &self.accuracy),
+            ("macro F1", &self.macro_f1),
+        ];
+        for (name, score) in scores {
             if let Some(MeanInterval { mean, deviation, interval: [low, high] }) = score {
                 writeln!(
                     out,
@@ -197,10 +219,4 @@ impl Scores {
         writeln!(out, "\nruns     {}", escape(&root.display().to_string()))?;
         Ok(Done::Well)
     }
-}
-
-fn write(root: &Path, json: &Value) -> Result<()> {
-    let path = root.join(FILE);
-    let text = serde_json::to_string_pretty(json)? + "\n";
-    earmark_fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))
 }

@@ -19,7 +19,7 @@ use crate::args::hub::HubArgs;
 use crate::args::training::recipe::RecipeArgs;
 use crate::args::training::run::{advise, has_diverged, runs_folder};
 use crate::commands::train::arguments::Args;
-use crate::commands::train::member::train_member;
+use crate::commands::train::member::{train_member, write_json};
 use crate::commands::train::one::{STOPPING, quiet_when_out_of_memory};
 use crate::commands::train::start::{Prepared, prepare};
 use crate::exit::{Done, usage};
@@ -146,7 +146,10 @@ pub(crate) fn run(args: &SweepArgs) -> Result<Done> {
     let folder = OutputFolder::create_or_resume(args.output.as_ref().unwrap_or(&usual), FILE, &names);
     let folder = folder.map_err(advise)?;
     let root = folder.path();
-    write(root, &json!({ "set": sets(args), "runs": names }))?;
+    // What an earlier sweep found stays until there is more.
+    if !root.join(FILE).is_file() {
+        write_json(&root.join(FILE), &json!({ "set": sets(args), "runs": names }))?;
+    }
 
     let stop = interrupt::asked(STOPPING, None)?;
     quiet_when_out_of_memory();
@@ -178,7 +181,7 @@ pub(crate) fn run(args: &SweepArgs) -> Result<Done> {
         return Ok(Done::Well);
     }
     entries.sort_by(|a, b| order(a.score(), b.score()));
-    write(root, &json(args, &entries))?;
+    write_json(&root.join(FILE), &json(args, &entries))?;
     print(args, &entries, root)
 }
 
@@ -253,17 +256,35 @@ fn shown(args: &SweepArgs, values: &[String]) -> String {
 
 fn folder_name(args: &SweepArgs, values: &[String], others: &[Member]) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "._=-".contains(c) { c } else { '-' };
-    let name: String = shown(args, values).replace(' ', "_").chars().map(safe).take(120).collect();
+    // Of all settings, so that a value that is added to one leaves the other runs their names.
+    let all: Vec<String> =
+        args.set.iter().zip(values).map(|(axis, value)| format!("{}={value}", axis.setting.key)).collect();
+    let name: String = all.join("_").chars().map(safe).take(120).collect();
     // Two values may differ in what a folder's name cannot hold.
     let names = std::iter::once(name.clone()).chain((2..).map(|n: u64| format!("{name}-{n}")));
     names.into_iter().find(|name| others.iter().all(|other| other.name != *name)).unwrap_or(name)
 }
 
 impl Entry<'_> {
-    /// Accuracy and loss on the clips that choose.
+    /// Accuracy, or the mean average precision of clips of several classes, and loss on the clips that choose.
     fn score(&self) -> Option<(f64, f64)> {
-        self.ended.as_ref().map(|(best, _)| (best.eval_accuracy, best.eval_loss))
+        self.ended.as_ref().map(|(best, _)| (best.score(), best.eval_loss))
     }
+}
+
+/// The score by which epochs and runs are chosen, on the held-out clips.
+fn held_out(report: &EvaluationReport) -> f64 {
+    match report.is_multi_label() {
+        true => report.mean_average_precision().unwrap_or(0.0),
+        false => report.accuracy,
+    }
+}
+
+/// What the score is called, in a table and in JSON.
+fn score_names(entries: &[Entry<'_>]) -> (&'static str, &'static str) {
+    let multi_label =
+        |entry: &Entry<'_>| entry.ended.as_ref().is_some_and(|(_, report)| report.is_multi_label());
+    if entries.iter().any(multi_label) { ("mAP", "map") } else { ("accuracy", "accuracy") }
 }
 
 /// The better one first: more accurate, then with less loss; a run without a score is last.
@@ -290,7 +311,7 @@ fn means(args: &SweepArgs, entries: &[Entry<'_>]) -> Vec<(String, usize, [f64; 3
         let name = words.collect::<Vec<_>>().join(" ");
         let name = if name.is_empty() { "the recipe".to_owned() } else { name };
         let scores = match ended {
-            Some((best, report)) => [best.eval_accuracy, best.eval_loss, report.accuracy],
+            Some((best, report)) => [best.score(), best.eval_loss, held_out(report)],
             // A seed that fails counts against its settings.
             None => [0.0, f64::INFINITY, 0.0],
         };
@@ -310,6 +331,7 @@ fn sets(args: &SweepArgs) -> Value {
 }
 
 fn json(args: &SweepArgs, entries: &[Entry<'_>]) -> Value {
+    let (_, name) = score_names(entries);
     let runs = entries.iter().enumerate().map(|(place, Entry { member, ended })| {
         let of = args.set.iter().zip(&member.values);
         let settings: Value = of.map(|(axis, value)| (axis.setting.key.to_owned(), json!(value))).collect();
@@ -317,11 +339,11 @@ fn json(args: &SweepArgs, entries: &[Entry<'_>]) -> Value {
         match ended {
             Some((best, report)) => {
                 run["best_epoch"] = json!(best.epoch);
-                run["eval_accuracy"] = json!(best.eval_accuracy);
+                run[format!("eval_{name}")] = json!(best.score());
                 run["eval_loss"] = json!(best.eval_loss);
                 run["held_out"] = json!({
                     "n": report.n,
-                    "accuracy": report.accuracy,
+                    name: held_out(report),
                     "macro_f1": report.macro_f1,
                     "loss": report.loss,
                 });
@@ -333,13 +355,13 @@ fn json(args: &SweepArgs, entries: &[Entry<'_>]) -> Value {
     let mut json = json!({ "set": sets(args), "runs": runs.collect::<Vec<_>>() });
     let means = means(args, entries);
     if !means.is_empty() {
-        let mean = |(settings, runs, [accuracy, loss, held_out]): &(String, usize, [f64; 3])| {
+        let mean = |(settings, runs, [score, loss, held_out]): &(String, usize, [f64; 3])| {
             json!({
                 "settings": settings,
                 "runs": runs,
-                "eval_accuracy": accuracy,
+                format!("eval_{name}"): score,
                 "eval_loss": loss.is_finite().then_some(loss),
-                "held_out_accuracy": held_out,
+                format!("held_out_{name}"): held_out,
             })
         };
         json["means_over_seeds"] = means.iter().map(mean).collect();
@@ -356,9 +378,9 @@ fn print(args: &SweepArgs, entries: &[Entry<'_>], root: &Path) -> Result<Done> {
             Some((best, report)) => [
                 name,
                 format!("{:.0}", best.epoch),
-                four(best.eval_accuracy),
+                four(best.score()),
                 four(best.eval_loss),
-                four(report.accuracy),
+                four(held_out(report)),
                 four(report.macro_f1),
             ],
             None => {
@@ -367,14 +389,16 @@ fn print(args: &SweepArgs, entries: &[Entry<'_>], root: &Path) -> Result<Done> {
             }
         }
     });
-    let header = ["settings", "epoch", "eval accuracy", "eval loss", "held-out accuracy", "macro F1"];
+    let (name, _) = score_names(entries);
+    let (eval, on_held_out) = (format!("eval {name}"), format!("held-out {name}"));
+    let header = ["settings", "epoch", &eval, "eval loss", &on_held_out, "macro F1"];
     writeln!(out, "{}\n", columns::numeric(header, rows))?;
     let means = means(args, entries);
     if !means.is_empty() {
         let rows = means.into_iter().map(|(name, runs, [accuracy, loss, held_out])| {
             [name, runs.to_string(), four(accuracy), four(loss), four(held_out)]
         });
-        let header = ["mean over seeds", "runs", "eval accuracy", "eval loss", "held-out accuracy"];
+        let header = ["mean over seeds", "runs", &eval, "eval loss", &on_held_out];
         writeln!(out, "{}\n", columns::numeric(header, rows))?;
     }
     let chosen_by_held_out =
@@ -391,10 +415,4 @@ fn print(args: &SweepArgs, entries: &[Entry<'_>], root: &Path) -> Result<Done> {
     writeln!(out, "runs     {}", shown(root))?;
     let all_ended = entries.iter().all(|entry| entry.ended.is_some());
     Ok(if all_ended { Done::Well } else { Done::InPart })
-}
-
-fn write(root: &Path, json: &Value) -> Result<()> {
-    let path = root.join(FILE);
-    let text = serde_json::to_string_pretty(json)? + "\n";
-    earmark_fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))
 }

@@ -36,6 +36,7 @@ use crate::layers::linear::Linear;
 use crate::layers::padding_mask::{PaddingMask, masked_mean};
 use crate::layers::residual;
 use crate::linear_head::LinearHead;
+use crate::training::gradient_checkpointing::checkpointed;
 use crate::training::rng::TrainingRng;
 
 pub use config::{CedConfig, CedPooling};
@@ -212,7 +213,11 @@ impl CedModel {
                 if each.is_some() {
                     states.push(hidden.clone());
                 }
-                hidden = block.forward(hidden, bias.as_ref(), rng.as_deref_mut());
+                let bias = bias.clone();
+                hidden =
+                    checkpointed(block, hidden, None, rng.as_deref_mut(), move |block, hidden, _, rng| {
+                        block.forward(hidden, bias.as_ref(), rng)
+                    });
             }
             if each.is_some() {
                 states[self.blocks.len()].push(hidden.clone());

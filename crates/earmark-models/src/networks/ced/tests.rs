@@ -10,7 +10,7 @@ use earmark_testkit::{Golden, assert_close};
 
 use super::*;
 use crate::hidden_states::{Layer, Pool};
-use crate::test_support::{device, golden_dir, gradients, tensor, values};
+use crate::test_support::{check_gradient_checkpointing, device, golden_dir, gradients, tensor, values};
 use crate::{Checkpoint, Classifier, Head, ModelConfig, NetworkConfig};
 
 const VARIANTS: [&str; 3] = ["short", "windows", "cut"];
@@ -201,6 +201,15 @@ fn gradients_match() {
         worst = worst.max(assert_close(&name, got, &want, GRADIENT));
     }
     println!("gradients {worst:e}");
+}
+
+#[test]
+fn gradients_are_the_same_when_blocks_are_computed_again() {
+    let case = Case::open("short");
+    check_gradient_checkpointing("ced", &case.network, &case.device, &[2, 0], |network, device, rng| {
+        let values = case.spectrogram("input_values", device);
+        network.forward(Input::Frames { values, lengths: None }, Some(rng)).unwrap()
+    });
 }
 
 #[test]

@@ -294,6 +294,31 @@ fn gradients_are_the_same_when_blocks_are_computed_again() {
     }
 }
 
+/// Weights of attention that are dropped, layers that are left out: both passes drop the same, with a learned bias and without.
+#[test]
+fn what_is_dropped_is_the_same_when_blocks_are_computed_again() {
+    for case in VARIANTS.map(Case::open) {
+        let mut json = case.config.json().clone();
+        for key in [
+            "attention_dropout",
+            "hidden_dropout",
+            "activation_dropout",
+            "attention_probs_dropout_prob",
+            "hidden_dropout_prob",
+        ] {
+            json.insert(key.to_owned(), 0.3.into());
+        }
+        json.insert("layerdrop".to_owned(), 0.4.into());
+        let config = ModelConfig::from_json(&serde_json::to_vec(&json).unwrap()).unwrap();
+        let (network, _) = read(&golden_dir().join(case.name), &config, Head::FromCheckpoint, &case.device);
+        let labels: Vec<i64> = case.golden.f32s("labels").iter().map(|&id| id as i64).collect();
+        check_gradient_checkpointing(case.name, &network, &case.device, &labels, |network, device, rng| {
+            let (values, lengths) = (case.waveforms(device), Some(case.lengths()));
+            network.forward(Input::Waveforms { values, lengths }, Some(rng)).unwrap()
+        });
+    }
+}
+
 /// Loss and the gradient of every parameter, in training mode with nothing random.
 #[test]
 fn gradients_match() {

@@ -228,9 +228,11 @@ impl Wav2Vec2BertModel {
     ) -> Result<(Tensor<3>, Option<PaddingMask>), ErrorKind> {
         let [batch, steps, width] = frames.dims();
         let wanted = self.config.feature_projection_input_dim;
-        if width != wanted || steps == 0 {
-            let why =
-                format!("there are {steps} frames of {width} numbers, but the network expects {wanted}");
+        let least = self.config.min_frames();
+        if width != wanted || steps < least {
+            let why = format!(
+                "there are {steps} frames of {width} numbers, but the network expects {wanted}, and {least} frames or more"
+            );
             return Err(ErrorKind::BadInput(why));
         }
         if lengths

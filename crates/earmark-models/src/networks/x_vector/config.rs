@@ -127,6 +127,14 @@ impl ArchitectureConfig for XVectorConfig {
         checks::sizes(&[("xvector_output_dim", self.xvector_output_dim, 1 << 16)])?;
         let (mut count, mut before) = (0, self.tdnn_dim[0] as u128);
         for (&channels, &kernel) in self.tdnn_dim.iter().zip(&self.tdnn_kernel) {
+            // They are copied side by side for every frame.
+            checks::product(
+                "tdnn_kernel",
+                "tdnn_dim",
+                "numbers of a frame",
+                before * kernel as u128,
+                1 << 18,
+            )?;
             count += before * channels as u128 * kernel as u128;
             before = channels as u128;
         }

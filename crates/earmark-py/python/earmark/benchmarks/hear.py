@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from earmark.benchmarks._frames import frames_by_time
 from earmark.models import Embedder
 
 __all__ = ["Model", "get_scene_embeddings", "get_timestamp_embeddings", "load_model"]
@@ -25,8 +26,9 @@ class Model(torch.nn.Module):  # type: ignore[misc,unused-ignore]  # torch may h
         self.embedder = Embedder(model)
         #: Hz.
         self.sample_rate = self.embedder.sampling_rate
-        second = np.zeros(self.sample_rate, np.float32)
-        self.scene_embedding_size = self.timestamp_embedding_size = len(self.embedder.embed(second))
+        second = {"array": np.zeros(self.sample_rate, np.float32), "sampling_rate": self.sample_rate}
+        self.scene_embedding_size = len(self.embedder.embed(second))
+        self.timestamp_embedding_size = int(frames_by_time(self.embedder, second)[0].shape[1])
 
     def sounds(self, audio: torch.Tensor) -> list[dict[str, Any]]:
         return [{"array": clip, "sampling_rate": self.sample_rate} for clip in audio.cpu().numpy()]
@@ -51,7 +53,7 @@ def get_scene_embeddings(audio: torch.Tensor, model: Model) -> torch.Tensor:
 
 def get_timestamp_embeddings(audio: torch.Tensor, model: Model) -> tuple[torch.Tensor, torch.Tensor]:
     """Every frame of each clip `[clips, samples]`: `[clips, frames, D]`, and the middle of each in milliseconds, `[clips, frames]`."""
-    found = [model.embedder.frames(sound) for sound in model.sounds(audio)]
+    found = [frames_by_time(model.embedder, sound) for sound in model.sounds(audio)]
     frames = np.stack([frames for frames, _ in found])
     starts = np.stack([starts for _, starts in found])
     step = starts[:, 1:2] - starts[:, :1] if starts.shape[1] > 1 else 2 * audio.shape[1] / model.sample_rate

@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from earmark.benchmarks._frames import frames_by_time
 from earmark.models import Embedder
 
 __all__ = ["EarmarkEncoder"]
@@ -28,7 +31,7 @@ class EarmarkEncoder(torch.nn.Module):  # type: ignore[misc,unused-ignore]  # to
         self.embedder = Embedder(model)
         #: Hz.
         self.sampling_rate = self.embedder.sampling_rate
-        frames, starts = self.embedder.frames(np.zeros(2 * self.sampling_rate, np.float32))
+        frames, starts = frames_by_time(self.embedder, self._sound(np.zeros(2 * self.sampling_rate, np.float32)))
         #: D.
         self.output_dim = int(frames.shape[1])
         #: Milliseconds from one frame to the next.
@@ -37,6 +40,8 @@ class EarmarkEncoder(torch.nn.Module):  # type: ignore[misc,unused-ignore]  # to
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         """`[B, samples]`, or `[samples]`, to `[B, frames, D]`."""
         clips = torch.atleast_2d(audio).cpu().numpy()
-        sounds = [{"array": clip, "sampling_rate": self.sampling_rate} for clip in clips]
-        frames = self.embedder.embed_batch(sounds, pool="none")
+        frames = [frames_by_time(self.embedder, self._sound(clip))[0] for clip in clips]
         return torch.from_numpy(np.stack(frames)).to(audio.device)
+
+    def _sound(self, samples: npt.NDArray[np.float32]) -> dict[str, Any]:
+        return {"array": samples, "sampling_rate": self.sampling_rate}

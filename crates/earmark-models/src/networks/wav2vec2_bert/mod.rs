@@ -17,7 +17,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use earmark_config::Family;
 
-use crate::architecture::{Architecture, Classify, EachState, Input, LastState};
+use crate::architecture::{Architecture, ArchitectureConfig as _, Classify, EachState, Input, LastState};
 use crate::config::activation::Activation;
 use crate::error::ErrorKind;
 use crate::layers::dropout::Dropout;

@@ -138,7 +138,6 @@ pub(crate) fn check_gradient_checkpointing<M: Architecture>(
     targets: &[i64],
     forward: impl Fn(&M, &Device, &mut TrainingRng) -> Tensor<2>,
 ) {
-    // Layers are left out by some seeds and not by others.
     for seed in 0..3 {
         let [kept, again] = [false, true].map(|checkpointing| {
             gradients(network.clone(), device, targets.to_vec(), |network, device| {

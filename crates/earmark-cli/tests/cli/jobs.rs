@@ -242,7 +242,8 @@ fn a_second_ctrl_c_quits_at_once() {
     signal(&child, "TERM");
     let began = Instant::now();
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(143));
+    // Of two signals at once either may come last, and be the one that ends it.
+    assert!(matches!(output.status.code(), Some(130 | 143)), "{:?}", output.status);
     assert!(began.elapsed() < Duration::from_millis(600), "{:?}", began.elapsed());
 }
 

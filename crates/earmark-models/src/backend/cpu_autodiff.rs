@@ -47,8 +47,8 @@ impl Operations for CpuAutodiff {
         if takes(&x) { softmax(x) } else { plain::softmax(x) }
     }
 
-    /// A bias that is learned has a gradient `[B, H, Q, T]`, which nothing but burn's operations gives. The two draw other masks, so
-    /// what drops weights goes by the shape of the bias, which is the same where a block is computed again, with a graph.
+    /// A bias of keys alone is padding's. One of queries is learned, as WavLM's: its gradient `[B, H, Q, T]` only burn's operations give.
+    /// It is told by its shape, because a block that is computed again for its gradient has no graph the first time.
     fn attention(
         query: Tensor<3>,
         key: Tensor<3>,
@@ -58,8 +58,7 @@ impl Operations for CpuAutodiff {
         mask: Option<DropoutMask>,
     ) -> Tensor<3> {
         let fixed = |bias: &Tensor<4>| {
-            let is_of_keys = bias.dims()[1..3] == [1, 1];
-            takes(bias) && !tracked!(bias.clone()).is_tracked() && (mask.is_none() || is_of_keys)
+            takes(bias) && bias.dims()[1..3] == [1, 1] && !tracked!(bias.clone()).is_tracked()
         };
         match takes(&query) && takes(&key) && takes(&value) && bias.as_ref().is_none_or(fixed) {
             true => attention(query, key, value, heads, bias, mask),

@@ -198,11 +198,11 @@ recipe! {
     /// Apply the model's dropout, layerdrop and SpecAugment.
     dropout: bool = true, "BOOL", Values::Switch;
     /// SpecAugment: mask this share of the frames, in spans [default: the model's, as for the three that follow].
-    mask_time_prob: Option<f64> = None, "SHARE", Values::Number(0.0, 1.0);
+    mask_time_prob: Option<f64> = None, "SHARE", Values::Number(0.0, 0.99);
     /// SpecAugment: frames of a span.
     mask_time_length: Option<u64> = None, "N", Values::Whole(1, MOST);
     /// SpecAugment: mask this share of the channels, in spans.
-    mask_feature_prob: Option<f64> = None, "SHARE", Values::Number(0.0, 1.0);
+    mask_feature_prob: Option<f64> = None, "SHARE", Values::Number(0.0, 0.99);
     /// SpecAugment: channels of a span.
     mask_feature_length: Option<u64> = None, "N", Values::Whole(1, MOST);
     /// Pass the model a mask of the padding.

@@ -260,6 +260,12 @@ impl<'a> Run<'a> {
                 if !left_out.is_empty() {
                     on_event(&Event::LeftOut(&left_out));
                 }
+                if rows.is_empty() && recipe.skip_bad {
+                    // A step of no clips leaves the weights as they are, and counts, so that a resumed run comes to the same ones.
+                    state.global_step += 1;
+                    state.evaluated = false;
+                    continue;
+                }
                 if rows.is_empty() {
                     let kind = ErrorKind::BadClips(left_out);
                     return Err(

@@ -78,8 +78,8 @@ pub(crate) fn train(
         pusher.finish(matches!(outcome, Ok(Outcome::Finished(_))));
     }
     let can_go_on = outcome.as_ref().err().is_some_and(|error| {
-        use ErrorKind::{Io, Model, Optimizer, OutOfMemory, Pipeline};
-        matches!(*error.kind, Io(_) | Model(_) | Optimizer(_) | OutOfMemory | Pipeline(_))
+        use ErrorKind::{BadClips, Io, Model, Optimizer, OutOfMemory, Pipeline};
+        matches!(*error.kind, BadClips(_) | Io(_) | Model(_) | Optimizer(_) | OutOfMemory | Pipeline(_))
     });
     if can_go_on && job.output.holds_checkpoint() {
         let saved =

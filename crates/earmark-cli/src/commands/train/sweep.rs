@@ -33,7 +33,7 @@ Examples:
   earmark sweep presets/gtzan.toml --set lr=1e-5,5e-5,1e-4 --set seed=1,2
   # on your own recordings; short runs, and clips of the training part choose
   earmark sweep runs/first/recipe.toml --data recordings --set epochs=3 \\
-    --set val_from_train=0.1 --set freeze=feature-encoder\\;backbone
+    --set val_from_train=0.1 --set \"freeze=feature-encoder;backbone\"
   # what it would train, without training
   earmark sweep presets/esc50.toml --set lr=1e-4,3e-4 --dry-run";
 

@@ -16,19 +16,18 @@ use crate::output::results::format::Format;
 
 const EXAMPLES: &str = "\
 Examples:
-  # four processes, or the tasks 1 to 4 of a Slurm array
-  for i in 1 2 3 4; do
-    earmark classify recordings --shard $i/4 -o part-$i.csv --model ./model &
-  done; wait
-  earmark merge part-1.csv part-2.csv part-3.csv part-4.csv -o all.csv";
+  # two processes, on one machine or on two
+  earmark classify recordings --shard 1/2 -o part-1.csv --model ./model
+  earmark classify recordings --shard 2/2 -o part-2.csv --model ./model
+  earmark merge part-1.csv part-2.csv -o all.csv";
 
 /// The longest row that is read. An embedding of frames is no row of a table.
 const MOST_ROW: u64 = 64 << 20;
 
-/// Join the results of a job that --shard divided, in the order of the whole.
+/// Join the results of a job that --shard divided.
 ///
-/// The result is the file that the same command without --shard writes, byte for byte. It takes csv and jsonl. Of Parquet no merging
-/// is needed: what reads it (polars, DuckDB, Spark) takes many files as one table. A part does not know how many there were: that
+/// The result is the file that the same command without --shard writes, byte for byte. It takes csv and jsonl; Parquet needs no
+/// merging, as what reads it (polars, DuckDB, Spark) takes many files as one table. A part does not know how many there were: that
 /// the last one is missing shows in the number of inputs alone.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]

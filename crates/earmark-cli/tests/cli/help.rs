@@ -41,6 +41,7 @@ const COMMANDS: &[&str] = &[
     "embed",
     "search",
     "clip",
+    "merge",
     "inspect",
     "features",
     "bench",
